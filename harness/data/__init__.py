@@ -1,0 +1,1 @@
+"""Rows of GLUE tasks, from whatever holds them."""

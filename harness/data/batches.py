@@ -1,0 +1,116 @@
+"""From rows to batches: tokens, then tensors that are padded no further than they must be.
+
+A batch is as wide as its own longest row ("dynamic padding"): most GLUE sentences are far shorter
+than the recipe's limit, and padding costs as much as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.spec import Recipe, Split
+
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A tokenized split. Row i of a column is `flat[starts[i]:starts[i + 1]]`."""
+
+    columns: Mapping[str, Rows]  # input_ids and whatever else the model reads; flat, int64
+    starts: Rows  # (rows + 1,)
+    padding: Mapping[str, int]  # the value that fills each column
+    pad_left: bool
+    truncated: int  # rows that lost tokens to the length limit
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> Rows:
+        return np.diff(self.starts)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors of shape (examples, longest row); `labels` is int64, or float32 for regression."""
+
+    inputs: Mapping[str, torch.Tensor]
+    labels: torch.Tensor | None
+    rows: Rows  # which rows of the split these are
+    tokens: int  # real ones: padding is not counted
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int) -> Encoded:
+    """Tokenize rows of one or two texts; of a pair that is too long the longer side is cut."""
+    sides = [list(side) for side in zip(*texts, strict=True)]
+    # A tokenizer whose model_max_length is unset reports a huge number.
+    limit = min(max_length, tokenizer.model_max_length)
+    out = tokenizer(*sides, truncation="longest_first", max_length=limit)
+    names = [name for name in tokenizer.model_input_names if name in out]
+    starts = np.concatenate([[0], np.cumsum([len(row) for row in out["input_ids"]])])
+    fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+    return Encoded(
+        columns={name: np.concatenate([np.asarray(row) for row in out[name]]) for name in names},
+        starts=starts.astype(np.int64),
+        padding={name: fill.get(name, 0) for name in names},
+        pad_left=tokenizer.padding_side == "left",
+        truncated=sum(bool(encoding.overflowing) for encoding in out.encodings),
+    )
+
+
+def collate(encoded: Encoded, labels: torch.Tensor | None, rows: Rows) -> Batch:
+    """The batch of these rows, on the CPU."""
+    lengths = encoded.lengths[rows]
+    width = int(lengths.max())
+    inputs = {}
+    for name, flat in encoded.columns.items():
+        padded = np.full((len(rows), width), encoded.padding[name], dtype=np.int64)
+        for target, row, length in zip(padded, rows, lengths, strict=True):
+            start = encoded.starts[row]
+            place = slice(width - length, None) if encoded.pad_left else slice(0, length)
+            target[place] = flat[start : start + length]
+        inputs[name] = torch.from_numpy(padded)
+    chosen = None if labels is None else labels[torch.from_numpy(rows)]
+    return Batch(inputs, chosen, rows, int(lengths.sum()))
+
+
+class TrainBatches:
+    """The training rows, in a new order each epoch that depends on seed and epoch alone."""
+
+    def __init__(self, encoded: Encoded, split: Split, recipe: Recipe, seed: int) -> None:
+        self.encoded, self.seed = encoded, seed
+        # Whole numbers become int64 classes, scores become float32 regression targets.
+        self.labels = torch.tensor(split.labels)
+        self.batch_size = recipe.batch_size
+        self.micro_size = -(-recipe.batch_size // recipe.accumulation)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in one epoch; the last may see fewer rows."""
+        return -(-len(self.encoded) // self.batch_size)
+
+    def epoch(self, epoch: int) -> Iterator[list[Batch]]:
+        """Each optimizer step's rows, as the micro-batches it is computed in."""
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.encoded))
+        for start in range(0, len(order), self.batch_size):
+            rows = order[start : start + self.batch_size]
+            yield [
+                collate(self.encoded, self.labels, rows[at : at + self.micro_size])
+                for at in range(0, len(rows), self.micro_size)
+            ]
+
+
+def eval_batches(encoded: Encoded, size: int) -> Iterator[Batch]:
+    """Every row once, without labels. Sorted by length, so that little is padded."""
+    order = np.argsort(encoded.lengths, kind="stable")
+    for start in range(0, len(order), size):
+        yield collate(encoded, None, order[start : start + size])

@@ -1,0 +1,131 @@
+"""Runs the cases of a plan and puts each on disk before anyone hears of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from harness import environment, options
+from harness.engine import Engine, Finished, InlineEngine, ProcessEngine, Progress
+from harness.errors import GlueBenchError, Unavailable, WorkerCrashed, WorkerTimeout
+from harness.plan import Plan
+from harness.records import CaseInfo, Outcome, PredictionTable, Record
+from harness.resolve import resolve
+from harness.spec import Case, RunConfig
+from harness.store import Store
+
+DEFAULT_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A stored record and what its worker printed."""
+
+    record: Record
+    log: str
+
+
+@dataclass
+class _Started:
+    config: RunConfig | None
+    future: Future[Finished] | GlueBenchError  # an error: it could not even be resolved
+
+
+class Driver:
+    """Runs cases on an engine, up to `jobs` at a time, in the order they are asked for."""
+
+    def __init__(self, plan: Plan, store: Store, engine: Engine, jobs: int = 1) -> None:
+        self.plan, self.store, self.engine, self.jobs = plan, store, engine, jobs
+        self._started: dict[Case, _Started] = {}
+        self._listening: tuple[Case, Progress] | None = None
+
+    def start(self) -> None:
+        """Let the engine warm up while the caller goes on."""
+        self.engine.start()
+
+    def close(self) -> None:
+        """Stop whatever still runs."""
+        self.engine.close()
+
+    def run(
+        self, case: Case, upcoming: Iterable[Case] = (), progress: Progress | None = None
+    ) -> Ran:
+        """The record of `case`, already on disk; starts what comes next while there is room.
+
+        Raises `StorageError`. Everything else that can go wrong is in the record.
+        """
+        self._listening = (case, progress) if progress else None
+        for ahead in (case, *list(upcoming)[: self.jobs - 1]):
+            if ahead not in self._started:
+                self._started[ahead] = self._start(ahead)
+        started = self._started.pop(case)
+        outcome, table, log = self._await(started.future)
+        record = self._record(case, started.config, self._judged(outcome))
+        return Ran(self.store.save(record, table), log)
+
+    def _start(self, case: Case) -> _Started:
+        cpus = environment.usable_cpus()
+        try:
+            config = resolve(
+                case,
+                self.plan.data,
+                recipe=self.plan.recipe,
+                epochs=self.plan.epochs,
+                threads=max(1, len(cpus) // self.jobs),
+                jobs=self.jobs,
+            )
+        except GlueBenchError as error:
+            return _Started(None, error)
+        return _Started(
+            config,
+            self.engine.submit(config, lambda step, steps: self._heard(case, step, steps)),
+        )
+
+    def _heard(self, case: Case, step: int, steps: int) -> None:
+        if self._listening and self._listening[0] == case:
+            self._listening[1](step, steps)
+
+    def _await(
+        self, future: Future[Finished] | GlueBenchError
+    ) -> tuple[Outcome, PredictionTable | None, str]:
+        try:
+            if isinstance(future, GlueBenchError):
+                raise future
+            finished = future.result()
+        except WorkerTimeout as error:
+            return Outcome(status="timeout", reason=str(error)), None, ""
+        except WorkerCrashed as error:
+            reason, _, log = str(error).partition("\n")
+            return Outcome(status="crashed", reason=reason), None, log
+        except Unavailable as error:
+            return Outcome(status="skipped", reason=str(error)), None, ""
+        except GlueBenchError as error:
+            return Outcome(status="failed", reason=str(error)), None, ""
+        return finished.outcome, finished.predictions, finished.log
+
+    def _judged(self, outcome: Outcome) -> Outcome:
+        """What the user named and cannot run has failed; what the profile brought is skipped."""
+        if outcome.status == "skipped" and self.plan.named:
+            return outcome.model_copy(update={"status": "failed"})
+        return outcome
+
+    def _record(self, case: Case, config: RunConfig | None, outcome: Outcome) -> Record:
+        return Record(
+            **{name: getattr(outcome, name) for name in Outcome.model_fields},
+            case=CaseInfo(id=case.id, **dataclasses.asdict(case)),
+            profile=self.plan.profile.name,
+            recipe=dataclasses.asdict(config.recipe) if config else {},
+            threads=config.threads if config else None,
+            cell_key=config.cell_key if config else None,
+            identity=dict(config.identity) if config else {},
+            environment=environment.facts(),
+        )
+
+
+def make_engine(settings: options.Settings) -> Engine:
+    """The engine that `settings` ask for."""
+    if settings.engine == "inline":
+        return InlineEngine()
+    return ProcessEngine(settings.jobs or 1, settings.timeout or DEFAULT_TIMEOUT_S)

@@ -1,0 +1,295 @@
+"""Where runs happen: in a fresh process each (`process`), or in this one (`inline`).
+
+A process per run keeps one run's crash, memory and settings away from the next. It would cost
+seconds of imports each; a fork server that has torch and transformers loaded makes it 30 ms. The
+server imports and never computes, and the driver itself never imports torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import faulthandler
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness import environment
+from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
+from harness.records import Outcome, PredictionTable
+from harness.resolve import from_json, to_json
+from harness.spec import RunConfig
+
+PRELOAD = (
+    "torch.optim",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.bert.modeling_bert",
+    "sklearn.metrics",
+    "scipy.stats",
+    "harness.runner",
+)
+SERVER_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}  # loads folders only
+
+MEMORY_SAMPLE_S = 0.5
+PROGRESS_S = 0.2
+GOODBYE_S = 10.0
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What came of a run, its worker's output, and where the worker's memory stood at worst."""
+
+    outcome: Outcome
+    predictions: PredictionTable | None
+    log: str
+
+
+class Engine(Protocol):
+    """Runs configurations. A future holds `Finished`, or the `WorkerError` that prevented it."""
+
+    def start(self) -> None:
+        """Get ready; returns at once."""
+        ...
+
+    def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
+        """Run `config` as soon as there is room; `progress` is told (step, steps)."""
+        ...
+
+    def close(self) -> None:
+        """Stop what still runs and leave no process behind."""
+        ...
+
+
+class InlineEngine:
+    """Runs in this process: for a debugger. One after the other; no timeout, no isolation."""
+
+    def start(self) -> None:
+        """Nothing to get ready."""
+
+    def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
+        """Run `config` now."""
+        import torch
+
+        from harness.runner import run
+
+        threads = torch.get_num_threads()
+        future: Future[Finished] = Future()
+        try:
+            outcome, predictions = run(config, progress)
+        finally:
+            torch.set_num_threads(threads)
+        future.set_result(Finished(outcome, predictions, log=""))
+        return future
+
+    def close(self) -> None:
+        """Nothing is left running."""
+
+
+class ProcessEngine:
+    """Runs each configuration in a child of a warm fork server (spawned where there is no fork)."""
+
+    def __init__(self, jobs: int = 1, timeout_s: float | None = None) -> None:
+        self.jobs, self.timeout_s = jobs, timeout_s
+        self._context = multiprocessing.get_context(
+            "forkserver" if sys.platform == "linux" else "spawn"
+        )
+        self._pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="glue-run")
+        self._places: queue.SimpleQueue[tuple[int, ...] | None] = queue.SimpleQueue()
+        for place in shares(environment.usable_cpus(), jobs):
+            self._places.put(place)
+        self._starting = threading.Lock()
+        self._alive: set[Any] = set()
+        self._closed = False
+        self._logs = tempfile.TemporaryDirectory(prefix="glue-bench-")
+
+    def start(self) -> None:
+        """Start the fork server; it imports while the caller goes on."""
+        if self._context.get_start_method() != "forkserver":
+            return
+        from multiprocessing import forkserver
+
+        with _environment(SERVER_ENVIRONMENT):
+            self._context.set_forkserver_preload(list(PRELOAD))
+            forkserver.ensure_running()
+
+    def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
+        """Run `config` as soon as one of the `jobs` places is free."""
+        return self._pool.submit(self._supervise, config, progress)
+
+    def close(self) -> None:
+        """Kill what still runs, with everything it started."""
+        self._closed = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(self._alive):
+            _kill(process)
+        self._pool.shutdown(wait=True)
+        self._logs.cleanup()
+
+    def _supervise(self, config: RunConfig, progress: Progress) -> Finished:
+        place = self._places.get()
+        try:
+            return self._run(dataclasses.replace(config, cpus=place), progress)
+        finally:
+            self._places.put(place)
+
+    def _run(self, config: RunConfig, progress: Progress) -> Finished:
+        receiver, sender = self._context.Pipe(duplex=False)
+        log = Path(self._logs.name) / f"{time.monotonic_ns()}.log"
+        log.touch()
+        process = self._context.Process(target=_work, args=(sender, str(log), to_json(config)))
+        with self._starting, _no_main_module():
+            if self._closed:
+                raise WorkerError("the session ended before this run began")
+            process.start()
+            self._alive.add(process)
+        sender.close()  # so that the child's death ends the pipe
+        try:
+            kind, value = self._listen(process, receiver, progress)
+        finally:
+            _kill(process)
+            self._alive.discard(process)
+            receiver.close()
+            output = log.read_text(errors="replace")
+            log.unlink()
+        if kind == "error":
+            raise WorkerCrashed(f"the worker broke: {value.strip().splitlines()[-1]}\n{output}")
+        outcome, predictions = value
+        return Finished(Outcome.model_validate_json(outcome), predictions, output)
+
+    def _listen(self, process: Any, receiver: Any, progress: Progress) -> tuple[str, Any]:
+        """The child's last message. Raises `WorkerTimeout` or `WorkerCrashed`."""
+        deadline = time.monotonic() + self.timeout_s if self.timeout_s else float("inf")
+        peak: int | None = None
+        while True:
+            wait_s = min(MEMORY_SAMPLE_S, deadline - time.monotonic())
+            ready = connection.wait([receiver, process.sentinel], max(0.0, wait_s))
+            peak = environment.memory_bytes("VmHWM", process.pid) or peak
+            if receiver in ready:
+                with contextlib.suppress(EOFError):
+                    kind, value = receiver.recv()
+                    if kind != "progress":
+                        process.join(GOODBYE_S)
+                        return kind, value
+                    progress(*value)
+                    continue
+                process.join(GOODBYE_S)
+            if process.exitcode is not None or process.sentinel in ready:
+                process.join(GOODBYE_S)
+                raise WorkerCrashed(_death(process.exitcode, peak))
+            if time.monotonic() >= deadline:
+                raise WorkerTimeout(
+                    f"stopped after {self.timeout_s:g} s. Mend: a longer --glue-timeout, or fewer "
+                    "rows with --glue-max-train"
+                )
+
+
+def shares(cpus: tuple[int, ...], jobs: int) -> list[tuple[int, ...] | None]:
+    """The CPUs of each of `jobs` places; one place alone has them all and is not pinned."""
+    if jobs == 1:
+        return [None]
+    each = max(1, len(cpus) // jobs)
+    return [tuple(cpus[(job * each + i) % len(cpus)] for i in range(each)) for job in range(jobs)]
+
+
+def _death(exitcode: int | None, peak_bytes: int | None) -> str:
+    held = f"; it held up to {peak_bytes / 2**20:.0f} MB" if peak_bytes else ""
+    if exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        cause = " (often: the machine ran out of memory)" if name == "SIGKILL" else ""
+        return f"the worker was killed by {name}{cause}{held}"
+    return f"the worker ended with exit code {exitcode} and no result{held}"
+
+
+def _kill(process: Any) -> None:
+    """End a child and everything in its process group, whether or not it made one already."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join(GOODBYE_S)
+
+
+def _work(sender: Any, log: str, config_json: str) -> None:
+    """The child: run one configuration and send what came of it."""
+    os.setpgid(0, 0)  # a Ctrl-C reaches the driver alone; the group takes grandchildren along
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    faulthandler.enable(file=sys.__stderr__ or 2)
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    try:
+        config = from_json(config_json)
+        if config.cpus and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, config.cpus)
+        from harness.runner import run
+
+        outcome, predictions = run(config, _Reporter(sender))
+        sender.send(("result", (outcome.model_dump_json(), predictions)))
+    except BaseException:  # noqa: BLE001  (the driver must hear of whatever it was)
+        sender.send(("error", traceback.format_exc()))
+    sender.close()
+
+
+class _Reporter:
+    """Tells the driver how far training is, not more often than a person can see."""
+
+    def __init__(self, sender: Any) -> None:
+        self.sender, self.next = sender, 0.0
+
+    def __call__(self, step: int, steps: int) -> None:
+        now = time.monotonic()
+        if now >= self.next or step == steps:
+            self.next = now + PROGRESS_S
+            self.sender.send(("progress", (step, steps)))
+
+
+def _end_with_driver() -> None:
+    """Die with the driver, however it died: nobody would read the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os.killpg(0, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set variables that a process started inside will inherit."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Hide `__main__` from multiprocessing: a child would run the script, or import pytest."""
+    main = sys.modules["__main__"]
+    hidden = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}
+    main.__spec__ = None
+    if hasattr(main, "__file__"):
+        del main.__file__
+    try:
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)

@@ -1,0 +1,83 @@
+"""The errors glue-bench raises.
+
+    GlueBenchError
+    ├── UsageError          an option, name or combination that cannot be meant
+    ├── DataError           a data file that is missing, malformed or inconsistent
+    ├── ModelError          weights or a tokenizer that are missing or do not fit
+    ├── Unavailable         something this machine does not have
+    │   ├── ModelUnavailable    weights that are not installed
+    │   └── TargetUnavailable   a device or precision it cannot run
+    ├── TrainingDiverged    a loss or logit that is not finite
+    ├── IntegrityError      a run whose own figures contradict each other
+    ├── WorkerError         a worker process that did not return a result
+    │   ├── WorkerCrashed
+    │   └── WorkerTimeout
+    └── StorageError        a record that could not be written or read
+
+Messages say where (file and line, or key), what was found, what was expected and how to mend it.
+Nothing in the package raises a bare ``Exception``; the runner turns each of these into a status.
+"""
+
+from __future__ import annotations
+
+VALUE_WIDTH = 80
+
+
+class GlueBenchError(Exception):
+    """Base class of every error that glue-bench raises on purpose."""
+
+
+class UsageError(GlueBenchError):
+    """An option, a name or a combination of both that cannot be meant."""
+
+
+class DataError(GlueBenchError):
+    """A data file that is missing, malformed or inconsistent."""
+
+
+class ModelError(GlueBenchError):
+    """Weights or a tokenizer that are missing or do not fit."""
+
+
+class Unavailable(GlueBenchError):
+    """Something this machine does not have: a failure if the user named it, else a skip."""
+
+
+class ModelUnavailable(Unavailable):
+    """Weights that are not installed."""
+
+
+class TargetUnavailable(Unavailable):
+    """A device or precision that this machine cannot run."""
+
+
+class TrainingDiverged(GlueBenchError):
+    """A loss or logit that is not finite."""
+
+
+class IntegrityError(GlueBenchError):
+    """A run whose own figures contradict each other."""
+
+
+class WorkerError(GlueBenchError):
+    """A worker process that did not return a result."""
+
+
+class WorkerCrashed(WorkerError):
+    """A worker process that died before it returned a result."""
+
+
+class WorkerTimeout(WorkerError):
+    """A worker process that was stopped because it ran too long."""
+
+
+class StorageError(GlueBenchError):
+    """A record that could not be written or read."""
+
+
+def shown(value: object) -> str:
+    """`value` as it may stand in a message: on one line, escaped, at most 80 characters."""
+    text = value if isinstance(value, str) else str(value)
+    if len(text) > VALUE_WIDTH:
+        text = text[: VALUE_WIDTH - 3] + "..."
+    return ascii(text) if not text.isprintable() else f"'{text}'"

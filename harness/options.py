@@ -1,0 +1,185 @@
+"""The options as rows: one list for the command line, the environment and `[tool.glue-bench]`.
+
+The command line wins over the environment, that over the file, that over the profile.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import profiles
+from harness.errors import UsageError, shown
+from harness.names import unknown
+
+FIRST_SEED = 42
+ENGINES = ("process", "inline")
+
+
+def names(text: str) -> tuple[str, ...]:
+    """`a,b,a` as ("a", "b")."""
+    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not found:
+        raise ValueError("expected one name or several, separated by commas")
+    return found
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """`3` as the three seeds 42, 43, 44; `7,9` as those two; `7,` as the one seed 7."""
+    try:
+        numbers = tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 0:
+        raise ValueError("expected how many seeds, or the seeds separated by commas")
+    if "," in text:
+        return numbers
+    if numbers[0] < 1:
+        raise ValueError("expected at least one seed")
+    return tuple(range(FIRST_SEED, FIRST_SEED + numbers[0]))
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError("expected a whole number above zero")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A duration in seconds, above zero."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise ValueError("expected a number of seconds above zero")
+    return number
+
+
+def engine(text: str) -> str:
+    """The name of an engine."""
+    if text not in ENGINES:
+        raise ValueError(unknown("engine", text, ENGINES))
+    return text
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: `--glue-NAME` on the command line, NAME in `[tool.glue-bench]`."""
+
+    name: str
+    metavar: str
+    help: str
+    parse: Callable[[str], Any] = str
+    environment: str | None = None
+
+    @property
+    def flag(self) -> str:
+        return f"--glue-{self.name}"
+
+    @property
+    def key(self) -> str:
+        return self.name.replace("-", "_")
+
+
+OPTIONS = (
+    Option("profile", "NAME", f"what to run unless said otherwise: {', '.join(profiles.PROFILES)}"),
+    Option(
+        "data", "toy|DIR", "toy: generated data; DIR: a folder in the glue_data layout",
+        environment="GLUE_BENCH_DATA",
+    ),
+    Option("tasks", "A,B", "tasks to run", names),
+    Option("models", "A,B", "models to run (`glue-bench list models`)", names),
+    Option("targets", "A,B", "device-precision pairs (`glue-bench list targets`)", names),
+    Option("seeds", "N|A,B", "how many seeds, from 42 on, or which ones", seeds),
+    Option("recipe", "NAME", "one recipe for every model (`glue-bench list recipes`)"),
+    Option("epochs", "N", "epochs, in place of the recipe's", positive),
+    Option("max-train", "N", "train on N rows: a stratified sample, the same each time", positive),
+    Option("max-eval", "N", "evaluate on N rows of each split, sampled likewise", positive),
+    Option(
+        "results", "DIR", "where records go (default: results/local)",
+        environment="GLUE_BENCH_RESULTS",
+    ),
+    Option("engine", "process|inline", "a fresh process per run (default), or this one", engine),
+    Option("jobs", "N", "runs at a time, each on its share of the CPUs (default: 1)", positive),
+    Option("timeout", "SECONDS", "stop a run that takes longer (default: 3600)", seconds),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options' values. None: not said anywhere, so the profile or the default decides."""
+
+    profile: str | None = None
+    data: str | None = None
+    tasks: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    recipe: str | None = None
+    epochs: int | None = None
+    max_train: int | None = None
+    max_eval: int | None = None
+    results: str | None = None
+    engine: str | None = None
+    jobs: int | None = None
+    timeout: float | None = None
+
+
+def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Settings:
+    """The options' values from the command line, the environment and `root`/pyproject.toml.
+
+    `command_line` maps option keys to what was typed. A relative folder is meant from `here` when
+    typed or in the environment, from `root` when in the file. Raises `UsageError`.
+    """
+    from_file = read_file(root / "pyproject.toml")
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        typed = command_line.get(option.key)
+        in_environment = os.environ.get(option.environment) if option.environment else None
+        for text, where, base in (
+            (typed, option.flag, here),
+            (in_environment, option.environment, here),
+            (from_file.get(option.name), f"pyproject.toml: [tool.glue-bench] {option.name}", root),
+        ):
+            if text:
+                values[option.key] = _value(option, text, str(where), base)
+                break
+    return Settings(**values)
+
+
+def _value(option: Option, text: str, where: str, base: Path) -> Any:
+    try:
+        value = option.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{where}: found {shown(text)}; {error}") from None
+    if option.name == "results" or (option.name == "data" and value != "toy"):
+        return str((base / value).resolve())
+    return value
+
+
+def read_file(path: Path) -> dict[str, str]:
+    """The table `[tool.glue-bench]` of a pyproject.toml, each value as it would be typed."""
+    if not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("glue-bench", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
+    known = [option.name for option in OPTIONS]
+    for key in table:
+        if key not in known:
+            raise UsageError(f"{path}: [tool.glue-bench] has an {unknown('key', key, known)}")
+    return {
+        key: ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in table.items()
+    }

@@ -1,0 +1,357 @@
+"""The pytest plugin: options, one item per case, records before reports, tables at the end.
+
+It is loaded by every pytest session of its environment, so it imports little and does nothing
+until a test asks for `glue_case`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness import models, options, targets, tasks
+from harness.errors import GlueBenchError, UsageError
+from harness.names import nearest
+from harness.plan import Plan, make
+from harness.spec import Case
+
+if TYPE_CHECKING:
+    from harness.driver import Driver
+    from harness.records import Record
+
+DEFAULT_RESULTS = Path("results") / "local"
+LIST_COMMAND = "glue-bench list tasks|models|targets"
+
+
+class VirtualClock:
+    """A timer for pytest-benchmark that shows the seconds a worker measured.
+
+    The run happens in another process, before pytest-benchmark is asked to time anything; its
+    rounds then only move this clock.
+    """
+
+    __name__ = "worker_clock"  # pytest-benchmark writes it down as the timer's name
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+    def reset(self) -> None:
+        """Back to zero: sums of many rounds would carry rounding errors."""
+        self.now = 0.0
+
+
+worker_clock = VirtualClock()
+
+
+class GlueSession:
+    """What one pytest session knows of its cases."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        typed = {option.key: config.getoption(f"glue_{option.key}") for option in options.OPTIONS}
+        self.was_asked = any(typed.values())
+        self._typed = typed
+        self._plan: Plan | None = None
+        self._driver: Driver | None = None
+        self.items: list[pytest.Item] = []
+        self.deselected = 0
+        self.records: list[Record] = []
+
+    @property
+    def settings(self) -> options.Settings:
+        """What options, environment and pyproject.toml say."""
+        return options.merge(self._typed, self.config.rootpath, self.config.invocation_params.dir)
+
+    @property
+    def plan(self) -> Plan:
+        """The cases to collect. Raises `UsageError`."""
+        if self._plan is None:
+            self._plan = make(self.settings)
+        return self._plan
+
+    @property
+    def results(self) -> Path:
+        """Where records go."""
+        return Path(self.settings.results or self.config.rootpath / DEFAULT_RESULTS)
+
+    @property
+    def driver(self) -> Driver:
+        """Runs the cases; made when the first is about to run."""
+        if self._driver is None:
+            from harness import driver, store
+
+            settings = self.settings
+            self._driver = driver.Driver(
+                self.plan,
+                store.Store(self.results),
+                driver.make_engine(settings),
+                settings.jobs or 1,
+            )
+        return self._driver
+
+    def close(self) -> None:
+        """Leave no worker behind."""
+        if self._driver is not None:
+            self._driver.close()
+            self._driver = None
+
+    def run(self, item: pytest.Item, case: Case) -> Record:
+        """The stored record of a case."""
+        place = self.items.index(item) + 1 if item in self.items else len(self.items)
+        upcoming = [ahead for later in self.items[place:] if (ahead := case_of(later))]
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with _progress_bar(capture, case.id) as progress:
+            ran = self.driver.run(case, upcoming, progress)
+        if ran.log:
+            item.add_report_section("call", "worker log", ran.log)
+        self.records.append(ran.record)
+        return ran.record
+
+
+SESSION = pytest.StashKey[GlueSession]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("glue", "GLUE benchmark cases (defaults: [tool.glue-bench])")
+    for option in options.OPTIONS:
+        group.addoption(
+            option.flag, dest=f"glue_{option.key}", metavar=option.metavar, help=option.help
+        )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "glue(task, model, target, seed): one benchmark case; select exactly with "
+        "-m \"glue(task='sst2', target='cpu-fp32')\"",
+    )
+    session = config.stash[SESSION] = GlueSession(config)
+    if session.was_asked:  # a wrong option is known before anything is collected
+        with _as_usage_error():
+            session.plan  # noqa: B018  (made for its errors)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "glue_case" not in metafunc.fixturenames:
+        return
+    if hasattr(metafunc.config, "workerinput"):
+        raise pytest.UsageError(
+            "benchmark cases do not run under pytest-xdist (-n), which would time them all at "
+            "once. Mend: leave -n out and say --glue-jobs N"
+        )
+    with _as_usage_error():
+        cases = metafunc.config.stash[SESSION].plan.cases
+    metafunc.parametrize(
+        "glue_case", [pytest.param(case, id=case.id, marks=_marks(case)) for case in cases]
+    )
+
+
+def _marks(case: Case) -> list[pytest.MarkDecorator]:
+    fields = {"task": case.task, "model": case.model, "target": case.target, "seed": case.seed}
+    parts = [name for name, task in tasks.TASKS.items() if task.part_of == case.task]
+    return [pytest.mark.glue(**fields), *(pytest.mark.glue(**fields | {"task": p}) for p in parts)]
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """The case an item runs; None for any other test."""
+    spec = getattr(item, "callspec", None)
+    return spec.params.get("glue_case") if spec else None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    case = case_of(item)
+    if case:  # `-k ax` means the run that predicts it
+        parts = [name for name, task in tasks.TASKS.items() if task.part_of == case.task]
+        item.extra_keyword_matches.update(parts)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        if case_of(item):
+            item.config.stash[SESSION].deselected += 1
+
+
+@pytest.hookimpl(tryfirst=True)  # before the header is printed
+def pytest_collection_finish(session: pytest.Session) -> None:
+    glue = session.config.stash[SESSION]
+    glue.items = [item for item in session.items if case_of(item)]
+    if glue.items and not session.config.option.collectonly:
+        glue.driver.start()
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    glue = config.stash[SESSION]
+    if not glue.items and not glue.deselected:
+        return []
+    chosen, settings = glue.plan, glue.settings
+    recipe = chosen.recipe or "each model's own"
+    return [
+        f"glue-bench: profile {chosen.profile.name}, data {_shown(config, chosen.data.source)}, "
+        f"recipe {recipe}",
+        f"  models {', '.join(chosen.models)}; targets {', '.join(chosen.targets)}; "
+        f"seeds {', '.join(map(str, chosen.seeds))}",
+        f"  {len(glue.items)} of {len(chosen.cases)} cases, {settings.jobs or 1} at a time; "
+        f"results in {_shown(config, str(glue.results))}",
+    ]
+
+
+def _shown(config: pytest.Config, path: str) -> str:
+    """A folder as the user would type it."""
+    try:
+        return str(Path(path).relative_to(config.invocation_params.dir))
+    except ValueError:
+        return path
+
+
+@pytest.fixture
+def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
+    """Runs a case and returns its record, which is on disk by then.
+
+    Skips where the profile chose what this machine lacks; fails where the run did not end well.
+    """
+
+    def run(case: Case) -> Record:
+        glue = request.config.stash[SESSION]
+        try:
+            record = glue.run(request.node, case)
+        except GlueBenchError as error:  # the store's: the run is over but could not be kept
+            pytest.fail(str(error), pytrace=False)
+        if record.status == "skipped":
+            pytest.skip(record.reason or "")
+        complaint = complaint_about(record, above_floor=glue.plan.profile.above_floor)
+        if complaint:
+            pytest.fail(complaint, pytrace=False)
+        return record
+
+    return run
+
+
+def complaint_about(record: Record, *, above_floor: bool) -> str | None:
+    """Why a run does not pass; None where it does."""
+    if record.status != "ok":
+        return f"{record.status}: {record.reason}"
+    if above_floor and "at_floor" in record.flags:
+        return (
+            f"ended at its floor: score {100 * (record.score or 0):.2f}, and the best constant "
+            f"predictor has {100 * (record.floor or 0):.2f}"
+        )
+    return None
+
+
+def show_times(benchmark: Any, record: Record) -> None:
+    """Give pytest-benchmark the seconds that the worker measured, one round per epoch."""
+    if record.timing is None:
+        return
+    laps = iter(record.timing.epoch_s)
+    benchmark.extra_info |= {
+        "score": record.score,
+        "floor": record.floor,
+        "flags": record.flags,
+        "metrics": record.metrics,
+        "train_s": record.timing.train_s,
+        "examples_per_s": record.timing.examples_per_s,
+        "peak_memory_bytes": record.memory.peak_memory_bytes if record.memory else None,
+        "cell_key": record.cell_key,
+        "record": record.id,
+    }
+    benchmark.pedantic(
+        lambda: worker_clock.advance(next(laps)),
+        setup=worker_clock.reset,
+        rounds=len(record.timing.epoch_s),
+        iterations=1,
+    )
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-benchmark's own tables
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    glue = config.stash[SESSION]
+    write = terminalreporter.write_line
+    if glue.deselected and not glue.items:
+        _explain_empty(glue, write)
+    if not glue.records:
+        return
+    from harness import tables
+
+    terminalreporter.write_sep("=", "GLUE results")
+    ran = [record for record in glue.records if record.status != "skipped"]
+    if ran:
+        write(tables.per_cell(ran).text())
+    if len({record.case.task for record in ran if record.status == "ok"}) > 1:
+        write("")
+        write(tables.pivot(ran).text())
+    write("")
+    if not any(record.status == "ok" for record in glue.records):
+        write("no run ended ok: nothing was measured (exit 5 unless a test failed)")
+    folder = _shown(config, str(glue.results))
+    write(f"results: {folder} ({len(glue.records)} runs of this session)")
+    write(f"report:  glue-bench report {folder}")
+
+
+def _explain_empty(glue: GlueSession, write: Callable[[str], None]) -> None:
+    """What to say when -k or -m left no case."""
+    write(f"glue-bench: none of {glue.deselected} cases is selected.")
+    known = [*tasks.TASKS, *models.MODELS, *targets.TARGETS]
+    typed = re.findall(r"[\w.+-]+", f"{glue.config.option.keyword} {glue.config.option.markexpr}")
+    for word in typed:
+        guess = nearest(word, known) if word not in known else None
+        if guess:
+            write(f"  Did you mean '{guess}' by '{word}'?")
+    write(f"  Names: {LIST_COMMAND}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    glue = session.config.stash[SESSION]
+    glue.close()
+    measured = any(record.status == "ok" for record in glue.records)
+    ran = glue.items and not session.config.option.collectonly
+    if ran and not measured and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SESSION in config.stash:
+        config.stash[SESSION].close()
+
+
+@contextlib.contextmanager
+def _as_usage_error() -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+@contextlib.contextmanager
+def _progress_bar(capture: Any, title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal while a case runs, also while pytest captures; none elsewhere."""
+    from tqdm import tqdm
+
+    bars: list[Any] = []
+
+    def progress(step: int, steps: int) -> None:
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            if not bars:
+                # disable=None: nothing is printed where stderr is no terminal.
+                bars.append(tqdm(total=steps, desc=title, leave=False, disable=None))
+            bars[0].update(step - bars[0].n)
+
+    try:
+        yield progress
+    finally:
+        if bars:
+            with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+                bars[0].close()

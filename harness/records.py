@@ -1,0 +1,142 @@
+"""The record of a run: the one shape in which the computing and the reporting half meet.
+
+Scores are fractions, times seconds, memory bytes; a name ends in its unit.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+
+SCHEMA = 1
+PredictionTable = dict[str, list[Any]]
+"""Columns split, row, label, prediction, logits; all of the same length."""
+
+Status = Literal["ok", "diverged", "failed", "oom", "timeout", "crashed", "skipped"]
+
+
+class Part(BaseModel):
+    """A part of a record: unknown keys and numbers that are not finite are refused."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class CaseInfo(Part):
+    """The case that was run; `id` is for reading, never parsed."""
+
+    id: str
+    task: str
+    model: str
+    target: str
+    seed: int
+
+
+class SplitRecord(Part):
+    """What a split held: rows used, rows its source holds, sha256 of those used."""
+
+    rows: NonNegativeInt
+    rows_in_source: NonNegativeInt
+    sha256: str
+    official: bool
+
+
+class DataRecord(Part):
+    """Where rows came from; `kind` is toy or glue_data."""
+
+    kind: str
+    splits: dict[str, SplitRecord]
+    truncated_rows: dict[str, NonNegativeInt]
+
+
+class ModelRecord(Part):
+    """What was trained."""
+
+    parameters: NonNegativeInt
+    new_parameters: list[str]  # not in the checkpoint: they started random
+    dtype: str
+    bf16_products: Literal["native", "upcast"] | None = None
+
+
+class Timing(Part):
+    """Seconds of each phase, and what was done in the training ones."""
+
+    load_s: NonNegativeFloat
+    train_s: NonNegativeFloat
+    eval_s: NonNegativeFloat
+    epoch_s: list[NonNegativeFloat]
+    steps: NonNegativeInt
+    examples: NonNegativeInt
+    tokens: NonNegativeInt  # real ones, without padding
+    examples_per_s: NonNegativeFloat
+    tokens_per_s: NonNegativeFloat
+
+
+class Memory(Part):
+    """Peak resident memory of the run's process and what an idle one holds; device memory."""
+
+    peak_memory_bytes: NonNegativeInt | None
+    floor_memory_bytes: NonNegativeInt | None
+    peak_device_memory_bytes: NonNegativeInt | None
+
+
+class Evaluation(Part):
+    """The metrics of each evaluation split after one epoch, and the mean training loss in it."""
+
+    epoch: NonNegativeInt
+    train_loss: float
+    metrics: dict[str, dict[str, float]]
+    score: float
+
+
+class PredictionsFile(Part):
+    """The side file with every row's prediction; written before the record that names it."""
+
+    name: str
+    sha256: str
+    rows: NonNegativeInt
+
+
+class Outcome(Part):
+    """What a worker returns, as JSON."""
+
+    status: Status
+    reason: str | None = None  # one line, for any status but ok
+    flags: list[str] = []
+    score: float | None = None
+    floor: float | None = None
+    metrics: dict[str, dict[str, float]] = {}
+    history: list[Evaluation] = []
+    first_losses: list[float] = []
+    data: DataRecord | None = None
+    model: ModelRecord | None = None
+    timing: Timing | None = None
+    memory: Memory | None = None
+
+
+class Record(Outcome):
+    """One run of one case. Never changed once written."""
+
+    schema_number: int = Field(SCHEMA, alias="schema")
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    case: CaseInfo
+    profile: str
+    recipe: dict[str, Any]
+    threads: int | None = None
+    cell_key: str | None  # None: the run failed before its inputs were known
+    identity: dict[str, Any]  # what `cell_key` is the hash of
+    environment: dict[str, str | int | bool | None]
+    predictions: PredictionsFile | None = None
+
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, frozen=True, populate_by_name=True
+    )
+
+    @property
+    def cell(self) -> tuple[str, str, str, str]:
+        """What runs of several seeds share; runs whose inputs differ never share it."""
+        key = self.cell_key or f"unknown/{self.profile}"
+        return (self.case.task, self.case.model, self.case.target, key)

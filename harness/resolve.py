@@ -1,0 +1,89 @@
+"""From a case to everything its run needs, resolved once; and that to JSON and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from hashlib import sha256
+
+from pydantic import TypeAdapter
+
+from harness import models, recipes, targets, tasks
+from harness.data import load as data
+from harness.spec import Case, DataRequest, Recipe, RunConfig, Task
+
+NUMERICS_VERSION = 1
+"""Raised whenever the harness itself would give other scores for the same inputs."""
+
+
+def resolve(
+    case: Case,
+    request: DataRequest,
+    *,
+    recipe: str | None = None,
+    epochs: int | None = None,
+    threads: int,
+    cpus: tuple[int, ...] | None = None,
+    jobs: int = 1,
+) -> RunConfig:
+    """The configuration of a case, with the hash of every input that decides its score.
+
+    Reads and hashes files, but runs nothing. `recipe` and `epochs` replace the model's own.
+    Raises `GlueBenchError`.
+    """
+    task = tasks.get(case.task)
+    adapted = models.get(case.model)
+    directory = models.directory(adapted.model)
+    chosen = _recipe_for(task, recipe or adapted.model.recipe, epochs)
+    target = dataclasses.asdict(targets.get(case.target))
+    settings = dataclasses.asdict(chosen)
+    # Names and sources are for reading: the same numbers under another name are the same cell.
+    for readable in (target, settings):
+        del readable["name"]
+    del settings["source"], settings["epochs_of"]
+    identity = json.loads(
+        json.dumps(
+            {
+                "task": task.name,
+                "labels": task.labels,
+                "metrics": task.metrics,
+                "data": data.fingerprint(request, task),
+                "model": case.model,
+                "model_files": models.fingerprint(directory),
+                "recipe": settings,
+                "target": target,
+                "numerics": NUMERICS_VERSION,
+            }
+        )
+    )
+    return RunConfig(
+        case=case,
+        recipe=chosen,
+        data=request,
+        model_directory=str(directory),
+        identity=identity,
+        cell_key=sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        threads=threads,
+        cpus=cpus,
+        jobs=jobs,
+        scratch=adapted.scratch,
+    )
+
+
+def _recipe_for(task: Task, name: str, epochs: int | None) -> Recipe:
+    row = recipes.get(name)
+    own = row.epochs_of.get(task.name, row.epochs)
+    return dataclasses.replace(row, epochs=epochs or own, epochs_of={})
+
+
+CONFIG = TypeAdapter(RunConfig)
+
+
+def to_json(config: RunConfig) -> str:
+    """A configuration as it travels to a worker."""
+    return CONFIG.dump_json(config).decode()
+
+
+def from_json(text: str) -> RunConfig:
+    """The configuration that `to_json` wrote."""
+    return CONFIG.validate_json(text)

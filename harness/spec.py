@@ -1,0 +1,139 @@
+"""The types that every part of the harness speaks. Frozen, without I/O, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Task:
+    """One GLUE task. Split names are the Hub's (`validation` is what GLUE calls dev)."""
+
+    name: str
+    title: str  # as the leaderboard prints it; also its folder in the glue_data layout
+    text_columns: tuple[str, ...]
+    labels: tuple[str, ...]  # in id order; empty for regression
+    metrics: tuple[str, ...]  # the task's score is their unweighted mean
+    rows: Mapping[str, int]  # official row count of each split
+    class_counts: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: NOTHING)
+    evaluated: tuple[str, ...] = ("validation",)  # labelled splits that make the score
+    predicted: tuple[str, ...] = ("test",)  # unlabelled splits that a submission needs
+    label_range: tuple[float, float] | None = None  # of a regression target
+    part_of: str | None = None  # an evaluation set that another task's model predicts
+
+    @property
+    def is_regression(self) -> bool:
+        return not self.labels
+
+    @property
+    def outputs(self) -> int:
+        """Width of the model's output layer."""
+        return len(self.labels) or 1
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one split: `texts[i]` holds one string, or two for a pair task."""
+
+    texts: Sequence[tuple[str, ...]]
+    labels: Sequence[int] | Sequence[float] | None  # None: an unlabelled split
+    ids: Sequence[int]  # the row number in its source: unchanged by sampling
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Where a pretrained model comes from and what to know about it."""
+
+    name: str
+    package: str  # the Python package that ships it
+    folder: str  # its folder inside that package
+    recipe: str  # the recipe used when none is named
+    parameters: int | None = None  # of the encoder, without the new head
+    extra: str | None = None  # the extra of glue-bench that installs the package
+    contaminated: frozenset[str] = frozenset()  # tasks whose texts were seen in pretraining
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A device with a precision.
+
+    `autocast` is the dtype of the arithmetic; parameters and optimizer stay fp32.
+    """
+
+    name: str
+    device: str  # torch's device type: cpu, cuda, mps, xpu
+    autocast: str | None = None  # "bfloat16", "float16" or None for the parameters' own dtype
+    tf32: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hyper-parameters of a fine-tuning run, with the source they are taken from."""
+
+    name: str
+    source: str
+    learning_rate: float
+    epochs: int
+    batch_size: int  # examples in one optimizer step
+    max_length: int  # tokens; longer inputs are truncated
+    warmup: float = 0.0  # share of the steps in which the learning rate rises
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    grad_clip: float = 1.0
+    accumulation: int = 1  # micro-batches that one step is computed in
+    eval_batch_size: int = 64
+    epochs_of: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # task -> epochs
+
+
+@dataclass(frozen=True)
+class Case:
+    """One task x model x target x seed: what one benchmark item runs."""
+
+    task: str
+    model: str
+    target: str
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """For reading and for selecting; never parsed, never a key."""
+        return f"{self.cell}-s{self.seed}"
+
+    @property
+    def cell(self) -> str:
+        return f"{self.task}-{self.model.rsplit('/', 1)[-1].lower()}-{self.target}"
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """Which data a run reads: `source` is "toy" or an absolute directory."""
+
+    source: str = "toy"
+    max_train: int | None = None
+    max_eval: int | None = None
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything one run needs, resolved once in the driver and sent to its worker as JSON."""
+
+    case: Case
+    recipe: Recipe
+    data: DataRequest
+    model_directory: str
+    identity: Mapping[str, Any]  # every field that decides the score
+    cell_key: str  # sha256 of `identity`
+    threads: int
+    cpus: tuple[int, ...] | None = None  # the CPUs this run may use; None: all
+    jobs: int = 1  # runs that share the machine with this one, itself included
+    scratch: bool = False  # random initial weights in place of the pretrained ones

@@ -1,0 +1,249 @@
+"""Records to tables: one line per cell, and a pivot of models and targets by tasks.
+
+Scores are shown times 100. A table of one model or one target names it once, in its title; nothing
+is wider than 80 columns unless names alone are.
+"""
+
+from __future__ import annotations
+
+import csv as csv_format
+import io
+import statistics
+import textwrap
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tabulate import tabulate
+
+from harness import tasks
+from harness.flags import FLAGS
+from harness.records import Record
+
+WIDTH = 80
+MISSING = "-"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs of one task x model x target that differ in nothing but their seed."""
+
+    task: str
+    model: str
+    target: str
+    records: tuple[Record, ...]
+
+    @property
+    def ok(self) -> tuple[Record, ...]:
+        """The runs that ended as they should."""
+        return tuple(record for record in self.records if record.status == "ok")
+
+    @property
+    def scores(self) -> list[float]:
+        """The score of each ok run."""
+        return [record.score for record in self.ok if record.score is not None]
+
+    @property
+    def mean(self) -> float | None:
+        """Mean score over ok runs."""
+        return statistics.fmean(self.scores) if self.scores else None
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over ok runs (n - 1); None for fewer than two."""
+        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many runs have each status or flag, in a fixed order."""
+        counts: dict[str, int] = defaultdict(int)
+        for record in self.records:
+            if record.status != "ok":
+                counts[record.status] += 1
+        for flag in FLAGS:
+            held = sum(flag in record.flags for record in self.ok)
+            if held:
+                counts[flag] = held
+        return dict(counts)
+
+
+def cells(records: Iterable[Record]) -> list[Cell]:
+    """Runs grouped into cells; tasks in GLUE's order, the rest as they came.
+
+    A run that failed before its inputs were known has no key; it joins the cell of its name.
+    """
+    records = list(records)
+    by_key: dict[tuple[str, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        case = record.case
+        by_key[case.task, case.model, case.target, record.cell_key or ""].append(record)
+    for unkeyed in [key for key in by_key if not key[3]]:
+        keyed = [key for key in by_key if key[:3] == unkeyed[:3] and key[3]]
+        if len(keyed) == 1:
+            by_key[keyed[0]] += by_key.pop(unkeyed)
+    order = {name: place for place, name in enumerate(tasks.TASKS)}
+    found = [Cell(key[0], key[1], key[2], tuple(runs)) for key, runs in by_key.items()]
+    return sorted(found, key=lambda cell: order.get(cell.task, len(order)))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, a header and rows of text, ready for any format."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """As the terminal shows it, at most 80 columns wide: names and words give way."""
+        narrow = {"model": len("model") + 3, "status": len("contaminated")}
+        limits = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+        for name in narrow.keys() & set(self.header):
+            place = self.header.index(name)
+            excess = sum(limits) + 2 * (len(limits) - 1) - WIDTH
+            if excess > 0:
+                limits[place] = max(narrow[name], limits[place] - excess)
+        rows = [
+            [short(text, limit) if name == "model" else text
+             for name, text, limit in zip(self.header, row, limits, strict=True)]
+            for row in self.rows
+        ]  # fmt: skip
+        body = self._tabulate(rows, "simple", maxcolwidths=limits)
+        notes = [textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in self.notes]
+        lines = [*textwrap.wrap(self.title, WIDTH), body, *notes]
+        return "\n".join(line.rstrip() for line in "\n".join(lines).splitlines())
+
+    def markdown(self) -> str:
+        """As GitHub renders it."""
+        rows = [[cell.replace("|", "\\|") for cell in row] for row in self.rows]
+        return "\n\n".join([f"## {self.title}", self._tabulate(rows, "github"), *self.notes])
+
+    def _tabulate(self, rows: Sequence[Sequence[str]], form: str, **layout: Any) -> str:
+        words = {"task", "model", "target", "status"}
+        align = ["left" if name in words else "right" for name in self.header]
+        return tabulate(
+            rows, self.header, tablefmt=form, disable_numparse=True, colalign=align, **layout
+        )
+
+
+def per_cell(records: Sequence[Record], *, whole: bool = False) -> Table:
+    """One line per cell: score, floor, speed, memory, and what to know about it.
+
+    A model, target or flag that all lines share is said once, outside the table, unless each
+    line must be `whole`.
+    """
+    found = cells(records)
+    axes = {name: {getattr(cell, name) for cell in found} for name in ("model", "target")}
+    shown = [name for name, values in axes.items() if whole or len(values) > 1]
+    common = [next(iter(values)) for name, values in axes.items() if name not in shown]
+    shared = {
+        f for f in FLAGS if not whole and all(c.states.get(f) == len(c.records) for c in found)
+    }
+    rows = []
+    for cell in found:
+        timing = [record.timing for record in cell.ok if record.timing]
+        peaks = [record.memory.peak_memory_bytes for record in cell.ok if record.memory]
+        rows.append((
+            cell.task,
+            *(getattr(cell, name) for name in shown),
+            percent(cell.mean) + (f" ±{100 * cell.sd:.2f}" if cell.sd is not None else ""),
+            str(len(cell.scores)),
+            percent(_median(record.floor for record in cell.ok)),
+            _number(_median(part.train_s for part in timing), ".1f"),
+            _number(_median(part.examples_per_s for part in timing), ".0f"),
+            _number(_median(peak / 2**20 if peak else None for peak in peaks), ".0f"),
+            _status(cell, shared),
+        ))  # fmt: skip
+    legend = [flag for flag in FLAGS if any(flag in cell.states for cell in found)]
+    return Table(
+        title=", ".join([_title("Results", records), *common]),
+        header=("task", *shown, "score", "n", "floor", "train s", "ex/s", "peak MB", "status"),
+        rows=tuple(rows),
+        notes=tuple(
+            f"{flag}{' (every run)' if flag in shared else ''}: {FLAGS[flag]}" for flag in legend
+        ),
+    )
+
+
+def pivot(records: Sequence[Record]) -> Table:
+    """Models and targets by tasks, with the GLUE score where all nine tasks are there."""
+    found = [cell for cell in cells(records) if cell.mean is not None]
+    present = [name for name in tasks.GLUE_9 if any(cell.task == name for cell in found)]
+    rows = []
+    for model, target in dict.fromkeys((cell.model, cell.target) for cell in found):
+        means: dict[str, float | None] = dict.fromkeys(present)
+        means |= {c.task: c.mean for c in found if (c.model, c.target) == (model, target)}
+        rows.append((model, target, *map(percent, means.values()), percent(glue_score(means))))
+    return Table(
+        title=_title("Scores x 100", records),
+        header=("model", "target", *present, "GLUE"),
+        rows=tuple(rows),
+        notes=("GLUE: mean of the nine task scores, metric pairs averaged first.",),
+    )
+
+
+def report(records: Sequence[Record]) -> str:
+    """Every table, as one Markdown document."""
+    parts = [table.markdown() for table in (per_cell(records), pivot(records))]
+    return "\n\n".join(["# glue-bench report", *parts]) + "\n"
+
+
+def csv(records: Sequence[Record]) -> str:
+    """The table of cells as CSV: full names, scores times 100."""
+    table = per_cell(records, whole=True)
+    out = io.StringIO()
+    writer = csv_format.writer(out, lineterminator="\n")
+    writer.writerows([table.header, *table.rows])
+    return out.getvalue()
+
+
+def glue_score(scores: Mapping[str, float | None]) -> float | None:
+    """The unweighted mean over GLUE's nine tasks; None unless all nine are there."""
+    nine = [score for name in tasks.GLUE_9 if (score := scores.get(name)) is not None]
+    return statistics.fmean(nine) if len(nine) == len(tasks.GLUE_9) else None
+
+
+def percent(score: float | None) -> str:
+    """A score as a table shows it: times 100, two decimals."""
+    return _number(None if score is None else 100 * score, ".2f")
+
+
+def short(text: str, limit: int) -> str:
+    """`text` in at most `limit` characters; the middle gives way, since both ends tell apart."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return MISSING if value is None else format(value, form)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _status(cell: Cell, shared: Collection[str]) -> str:
+    """`ok`, or how many runs ended otherwise, and the flags that not every line has."""
+    words = [] if not cell.ok else ["ok"]
+    for state, count in cell.states.items():
+        if state not in shared:
+            words.append(
+                state if count == len(cell.records) else f"{state} {count}/{len(cell.records)}"
+            )
+    return " ".join(words)
+
+
+def _title(what: str, records: Sequence[Record]) -> str:
+    """`what`, and what the numbers under it are scores of."""
+    kinds = sorted({record.data.kind for record in records if record.data})
+    subset = any("subset" in record.flags for record in records)
+    said = {
+        "toy": "toy data (generated, no GLUE scores)",
+        "glue_data": "GLUE dev" + (", part of the rows" if subset else ""),
+    }
+    return f"{what} on {' and '.join(said[kind] for kind in kinds)}" if kinds else what
