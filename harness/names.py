@@ -9,8 +9,10 @@ from harness.errors import shown
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` was probably meant to be."""
-    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
+    """The known name that `name` was probably meant to be; swapped letters come first."""
+    known = list(known)
+    swapped = [other for other in known if sorted(other) == sorted(name.lower())]
+    close = swapped or difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
     return close[0] if close else None
 
 

@@ -1,7 +1,6 @@
 """Records to tables: one line per cell, and a pivot of models and targets by tasks.
 
-Scores are shown times 100. A table of one model or one target names it once, in its title; nothing
-is wider than 80 columns unless names alone are.
+Scores are shown times 100, memory in MB of 2**20 bytes. Nothing is wider than 80 columns.
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from tabulate import tabulate
+from tabulate import DataRow, TableFormat, tabulate
 
 from harness import tasks
 from harness.flags import FLAGS
@@ -23,6 +21,7 @@ from harness.records import Record
 
 WIDTH = 80
 MISSING = "-"
+MODEL_WIDTH, STATUS_WIDTH = 8, len("contaminated")  # no column gets narrower
 
 
 @dataclass(frozen=True)
@@ -97,35 +96,44 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """As the terminal shows it, at most 80 columns wide: names and words give way."""
-        narrow = {"model": len("model") + 3, "status": len("contaminated")}
-        limits = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
-        for name in narrow.keys() & set(self.header):
-            place = self.header.index(name)
-            excess = sum(limits) + 2 * (len(limits) - 1) - WIDTH
-            if excess > 0:
-                limits[place] = max(narrow[name], limits[place] - excess)
+        """As the terminal shows it, at most 80 columns wide: gaps, names and words give way."""
+        widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+        gap = 2 if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
+        for name, least in (("model", MODEL_WIDTH), ("status", STATUS_WIDTH)):
+            if name in self.header:
+                place = self.header.index(name)
+                excess = sum(widths) + gap * (len(widths) - 1) - WIDTH
+                widths[place] = max(least, widths[place] - max(0, excess))
         rows = [
-            [short(text, limit) if name == "model" else text
-             for name, text, limit in zip(self.header, row, limits, strict=True)]
+            [
+                short(text, width) if name == "model" else text
+                for name, text, width in zip(self.header, row, widths, strict=True)
+            ]
             for row in self.rows
-        ]  # fmt: skip
-        body = self._tabulate(rows, "simple", maxcolwidths=limits)
+        ]
+        # A header of tabulate's own would be two columns wider than its words.
+        ruled = [self.header, ["-" * width for width in widths], *rows]
+        row_form = DataRow("", " " * gap, "")
+        form = TableFormat(None, None, None, None, row_form, row_form, 0, None)
+        body = tabulate(
+            ruled, (), form, disable_numparse=True, colalign=self._align, maxcolwidths=widths
+        )
         notes = [textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in self.notes]
-        lines = [*textwrap.wrap(self.title, WIDTH), body, *notes]
-        return "\n".join(line.rstrip() for line in "\n".join(lines).splitlines())
+        text = "\n".join([*textwrap.wrap(self.title, WIDTH), body, *notes])
+        return "\n".join(line.rstrip() for line in text.splitlines())
 
     def markdown(self) -> str:
         """As GitHub renders it."""
         rows = [[cell.replace("|", "\\|") for cell in row] for row in self.rows]
-        return "\n\n".join([f"## {self.title}", self._tabulate(rows, "github"), *self.notes])
-
-    def _tabulate(self, rows: Sequence[Sequence[str]], form: str, **layout: Any) -> str:
-        words = {"task", "model", "target", "status"}
-        align = ["left" if name in words else "right" for name in self.header]
-        return tabulate(
-            rows, self.header, tablefmt=form, disable_numparse=True, colalign=align, **layout
+        body = tabulate(
+            rows, self.header, tablefmt="github", disable_numparse=True, colalign=self._align
         )
+        return "\n\n".join([f"## {self.title}", body, *self.notes])
+
+    @property
+    def _align(self) -> list[str]:
+        words = {"task", "model", "target", "status"}
+        return ["left" if name in words else "right" for name in self.header]
 
 
 def per_cell(records: Sequence[Record], *, whole: bool = False) -> Table:
@@ -159,7 +167,7 @@ def per_cell(records: Sequence[Record], *, whole: bool = False) -> Table:
     legend = [flag for flag in FLAGS if any(flag in cell.states for cell in found)]
     return Table(
         title=", ".join([_title("Results", records), *common]),
-        header=("task", *shown, "score", "n", "floor", "train s", "ex/s", "peak MB", "status"),
+        header=("task", *shown, "score", "n", "floor", "train s", "ex/s", "MB", "status"),
         rows=tuple(rows),
         notes=tuple(
             f"{flag}{' (every run)' if flag in shared else ''}: {FLAGS[flag]}" for flag in legend

@@ -1,0 +1,101 @@
+"""Stand-ins: an engine that trains nothing, and records made by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from harness.engine import Finished, Progress
+from harness.errors import WorkerError
+from harness.records import (
+    CaseInfo,
+    DataRecord,
+    Evaluation,
+    Memory,
+    ModelRecord,
+    Outcome,
+    Record,
+    SplitRecord,
+    Timing,
+)
+from harness.spec import Case, RunConfig
+
+
+def outcome(**changed: Any) -> Outcome:
+    """An ok outcome, as a worker returns it."""
+    timing = Timing(
+        load_s=0.5, train_s=3.0, eval_s=0.25, epoch_s=[1.0, 2.0], steps=20, examples=640,
+        tokens=6400, examples_per_s=640 / 3, tokens_per_s=6400 / 3,
+    )  # fmt: skip
+    split = SplitRecord(rows=100, rows_in_source=100, sha256="0" * 64, official=True)
+    values: dict[str, Any] = {
+        "status": "ok",
+        "score": 0.9,
+        "floor": 0.5,
+        "metrics": {"validation": {"accuracy": 0.9}},
+        "history": [
+            Evaluation(
+                epoch=1, train_loss=0.5, metrics={"validation": {"accuracy": 0.9}}, score=0.9
+            )
+        ],
+        "first_losses": [0.7, 0.6],
+        "data": DataRecord(kind="toy", splits={"train": split}, truncated_rows={"train": 0}),
+        "model": ModelRecord(parameters=10, new_parameters=["classifier.weight"], dtype="float32"),
+        "timing": timing,
+        "memory": Memory(
+            peak_memory_bytes=400 << 20, floor_memory_bytes=300 << 20, peak_device_memory_bytes=None
+        ),
+    }
+    return Outcome(**values | changed)
+
+
+def record(case: Case, *, cell_key: str | None = None, **changed: Any) -> Record:
+    """A record of a case, with an ok outcome unless `changed` says otherwise."""
+    made = outcome(**changed)
+    return Record(
+        **{name: getattr(made, name) for name in Outcome.model_fields},
+        case=CaseInfo(id=case.id, **dataclasses.asdict(case)),
+        profile="toy",
+        recipe={"name": "toy"},
+        threads=2,
+        cell_key=cell_key or case.cell,
+        identity={},
+        environment={"python": "3.11"},
+    )
+
+
+TABLE: dict[str, list[Any]] = {
+    "split": ["validation"] * 3,
+    "row": [0, 1, 2],
+    "label": [0, 1, 1],
+    "prediction": [0, 1, 0],
+    "logits": [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]],
+}
+
+
+class FakeEngine:
+    """Answers each configuration by `answer`, at once; an error is what a worker died of."""
+
+    def __init__(self, answer: Callable[[RunConfig], Outcome | WorkerError]) -> None:
+        self.answer = answer
+        self.submitted: list[RunConfig] = []
+        self.closed = False
+
+    def start(self) -> None:
+        pass
+
+    def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
+        self.submitted.append(config)
+        progress(1, 1)
+        future: Future[Finished] = Future()
+        answer = self.answer(config)
+        if isinstance(answer, WorkerError):
+            future.set_exception(answer)
+        else:
+            future.set_result(Finished(answer, TABLE, log="what the worker printed\n"))
+        return future
+
+    def close(self) -> None:
+        self.closed = True

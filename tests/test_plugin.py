@@ -1,0 +1,326 @@
+"""The pytest surface, in real pytest sessions whose engine trains nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from fakes import FakeEngine, outcome
+
+from harness import driver
+from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
+from harness.records import Outcome
+from harness.spec import RunConfig
+from harness.store import Store
+
+Answer = Callable[[RunConfig], Outcome | WorkerError]
+ARGS = ("-p", "no:cacheprovider", "-p", "no:randomly")
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A folder with the benchmarks and the root conftest of this one."""
+    shutil.copytree(
+        ROOT / "benchmarks", pytester.path / "benchmarks", ignore=shutil.ignore_patterns("__*")
+    )
+    shutil.copy(ROOT / "conftest.py", pytester.path)
+    pytester.makefile(".toml", pyproject="[tool.pytest]\nstrict = true\n")
+    return pytester
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
+    """The engines a session made; `answers` decides what they say."""
+    made: list[FakeEngine] = []
+
+    def make(settings: Any) -> FakeEngine:
+        made.append(FakeEngine(lambda config: answers[0](config)))
+        return made[-1]
+
+    monkeypatch.setattr(driver, "make_engine", make)
+    answers[0] = lambda config: outcome()
+    return made
+
+
+answers: list[Answer] = [lambda config: outcome()]
+
+
+def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
+    return project.runpytest_inprocess("benchmarks", *ARGS, *args)
+
+
+def stored(project: pytest.Pytester) -> list[Any]:
+    return Store(project.path / "results" / "local").load()
+
+
+def test_the_default_is_every_task_in_two_precisions(project: pytest.Pytester) -> None:
+    found = run(project, "--collect-only", "-q")
+    names = [line.split("::")[1] for line in found.outlines if "::" in line]
+    tasks = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
+    assert names == [
+        f"test_finetune[{task}-toy-bert-{target}-s42]"
+        for task in tasks
+        for target in ("cpu-fp32", "cpu-bf16")
+    ]
+    assert not (project.path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "count"),
+    [
+        (("-k", "sst2"), 2),
+        (("-k", "sst2 and not bf16"), 1),
+        (("-k", "ax"), 2),
+        (("-k", "ax and fp32"), 1),
+        (("-m", "glue(task='rte', target='cpu-fp32')"), 1),
+        (("-m", "glue(task='ax')"), 2),
+        (("-m", "glue(seed=42) and not glue(task='mnli')"), 16),
+        (("--glue-tasks", "sst-2,RTE,sst2", "--glue-seeds", "3"), 12),
+        (("--glue-seeds", "7,9", "--glue-targets", "cpu-fp32"), 18),
+        (("--glue-seeds", "7,"), 18),
+        (("--glue-models", "toy-bert,toy-bert+scratch", "-k", "scratch"), 18),
+    ],
+)
+def test_selection(project: pytest.Pytester, args: tuple[str, ...], count: int) -> None:
+    found = run(project, "--collect-only", "-q", *args)
+    assert sum("::test_finetune[" in line for line in found.outlines) == count
+    assert found.ret == 0
+
+
+def test_exact_node_id(project: pytest.Pytester, engines: list[FakeEngine]) -> None:
+    name = "benchmarks/test_finetune.py::test_finetune[sst2-toy-bert-cpu-fp32-s42]"
+    found = project.runpytest_inprocess(name, *ARGS)
+    found.assert_outcomes(passed=1)
+
+
+def test_a_session_ends_with_a_table_and_where_things_are(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    found = run(project, "-k", "sst2 or rte")
+    found.assert_outcomes(passed=4, deselected=14)
+    assert found.ret == 0
+    found.stdout.fnmatch_lines([
+        "glue-bench: profile toy, data toy, recipe each model's own",
+        "  models toy-bert; targets cpu-fp32, cpu-bf16; seeds 42",
+        "  4 of 18 cases, 1 at a time; results in results/local",
+        "*= GLUE results =*",
+        "Results on toy data (generated, no GLUE scores), toy-bert",
+        "task  target    score  n  floor  train s  ex/s   MB  status",
+        "sst2  cpu-fp32  90.00  1  50.00      3.0   213  400  ok",
+        "Scores x 100 on toy data (generated, no GLUE scores)",
+        "results: results/local (4 runs of this session)",
+        "report:  glue-bench report results/local",
+    ])  # fmt: skip
+    ours = found.outlines[
+        next(i for i, line in enumerate(found.outlines) if "GLUE results" in line) :
+    ]
+    assert max(map(len, ours)) <= 80
+    assert engines[0].closed
+
+
+def test_the_record_is_on_disk_before_the_test_reports(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    project.makepyfile(
+        conftest="""
+        from pathlib import Path
+        pytest_plugins = ["harness.plugin"]
+        def pytest_runtest_logreport(report):
+            if report.when == "call":
+                print("RECORDS", len(list(Path("results/local/runs").glob("*.json"))))
+        """
+    )
+    found = run(project, "-k", "sst2", "-s")
+    told = [line[line.index("RECORDS") :] for line in found.outlines if "RECORDS" in line]
+    assert told == ["RECORDS 1", "RECORDS 2"]
+
+
+def test_failures_are_told_without_a_traceback(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    said = {
+        "cola": outcome(status="diverged", reason="the loss is nan at step 3 of 9"),
+        "sst2": WorkerCrashed("the worker was killed by SIGKILL\nlast words"),
+        "mrpc": WorkerTimeout("stopped after 5 s. Mend: a longer --glue-timeout"),
+        "stsb": outcome(status="failed", reason="x.tsv:3: found; expected; mend"),
+        "qqp": outcome(status="oom", reason="MemoryError: no message"),
+        "rte": outcome(score=0.5, flags=["at_floor"]),
+    }
+    answers[0] = lambda config: said.get(config.case.task, outcome())
+    found = run(project, "-k", "fp32")
+    found.assert_outcomes(passed=3, failed=6, deselected=9)
+    assert found.ret == 1
+    text = found.stdout.str()
+    for words in (
+        "diverged: the loss is nan", "crashed: the worker was killed by SIGKILL", "last words",
+        "timeout: stopped after 5 s", "failed: x.tsv:3:", "oom: MemoryError",
+        "ended at its floor: score 50.00", "what the worker printed",
+    ):  # fmt: skip
+        assert words in text
+    assert "Traceback" not in text
+    assert "harness/plugin.py" not in text
+    statuses = {record.case.task: record.status for record in stored(project)}
+    assert statuses | {"x": ""} == {
+        "cola": "diverged", "sst2": "crashed", "mrpc": "timeout", "stsb": "failed", "qqp": "oom",
+        "rte": "ok", "mnli": "ok", "qnli": "ok", "wnli": "ok", "x": "",
+    }  # fmt: skip
+
+
+def test_what_the_profile_brought_is_skipped_and_what_the_user_named_fails(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    lacking = outcome(status="skipped", reason="torch finds no cuda device")
+    answers[0] = lambda config: lacking if "bf16" in config.case.target else outcome()
+    found = run(project, "-k", "sst2", "-rs")
+    found.assert_outcomes(passed=1, skipped=1, deselected=16)
+    found.stdout.fnmatch_lines(["SKIPPED*torch finds no cuda device"])
+    named = run(project, "-k", "sst2", "--glue-targets", "cpu-fp32,cpu-bf16")
+    named.assert_outcomes(passed=1, failed=1, deselected=16)
+    assert sorted(record.status for record in stored(project)) == ["failed", "ok", "ok", "skipped"]
+
+
+def test_a_session_that_measured_nothing_is_not_green(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    answers[0] = lambda config: outcome(status="skipped", reason="no such device")
+    found = run(project, "-k", "sst2")
+    assert found.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    found.stdout.fnmatch_lines(["no run ended ok: nothing was measured*"])
+
+
+def test_nothing_selected_suggests_the_nearest_name(project: pytest.Pytester) -> None:
+    found = run(project, "-k", "sts2 or rtee")
+    assert found.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    found.stdout.fnmatch_lines([
+        "glue-bench: none of 18 cases is selected.",
+        "  Did you mean 'sst2' by 'sts2'?",
+        "  Did you mean 'rte' by 'rtee'?",
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--glue-tasks", "sst3"), "Did you mean 'sst2'?"),
+        (("--glue-models", "minilmm"), "Did you mean 'minilm'?"),
+        (("--glue-models", "minilm+lra"), "unknown adaptation of minilm"),
+        (("--glue-targets", "cpu-fp23"), "Did you mean 'cpu-fp32'?"),
+        (("--glue-recipe", "run_glue"), "Did you mean 'run-glue'?"),
+        (("--glue-profile", "toi"), "Did you mean 'toy'?"),
+        (("--glue-seeds", "x"), "--glue-seeds: found 'x'; expected how many seeds"),
+        (("--glue-epochs", "0"), "--glue-epochs: found '0'; expected a whole number above zero"),
+        (("--glue-timeout", "nan"), "--glue-timeout: found 'nan'"),
+        (("--glue-data", "nowhere"), "which is no folder"),
+        (("--glue-engine", "inlin"), "Did you mean 'inline'?"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_is_one_line_and_exit_4(
+    project: pytest.Pytester, args: tuple[str, ...], words: str
+) -> None:
+    found = run(project, *args)
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
+    assert words in found.stderr.str()
+    assert "Traceback" not in found.stderr.str()
+
+
+def test_defaults_in_pyproject_and_the_command_line_wins(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.makefile(
+        ".toml",
+        pyproject="[tool.pytest]\nstrict = true\n[tool.glue-bench]\n"
+        'tasks = ["rte", "wnli"]\nseeds = 2\ntargets = "cpu-fp32"\nresults = "kept"\n',
+    )
+    found = run(project, "--collect-only", "-q")
+    assert sum("::test_finetune[" in line for line in found.outlines) == 4
+    found = run(project, "--collect-only", "-q", "--glue-tasks", "cola")
+    assert sum("::test_finetune[cola-" in line for line in found.outlines) == 2
+    found = run(project, "--collect-only")
+    found.stdout.fnmatch_lines(["*results in kept"])
+    monkeypatch.setenv("GLUE_BENCH_RESULTS", "elsewhere")
+    found = run(project, "--collect-only")
+    found.stdout.fnmatch_lines(["*results in elsewhere"])
+
+
+def test_a_wrong_key_in_pyproject_is_a_usage_error(project: pytest.Pytester) -> None:
+    project.makefile(".toml", pyproject='[tool.glue-bench]\ntask = "rte"\n')
+    found = run(project, "--glue-seeds", "1")
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
+    assert "Did you mean 'tasks'?" in found.stderr.str()
+
+
+def test_benchmark_json_has_the_workers_times_and_scores(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    answers[0] = lambda config: (
+        outcome() if config.case.target == "cpu-fp32" else outcome(status="oom", reason="full")
+    )
+    found = run(project, "-k", "sst2", "--benchmark-json=out.json")
+    found.assert_outcomes(passed=1, failed=1, deselected=16)
+    (case,) = json.loads((project.path / "out.json").read_text())["benchmarks"]
+    assert case["stats"]["data"] == [1.0, 2.0]
+    assert case["options"]["timer"] == "worker_clock"
+    assert case["extra_info"]["score"] == 0.9
+    assert case["extra_info"]["record"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "passed", "skipped"),
+    [("--benchmark-only", 2, 0), ("--benchmark-disable", 2, 0), ("--benchmark-skip", 0, 2)],
+)
+def test_pytest_benchmarks_own_switches(
+    project: pytest.Pytester, engines: list[FakeEngine], flag: str, passed: int, skipped: int
+) -> None:
+    found = run(project, "-k", "sst2", flag)
+    found.assert_outcomes(passed=passed, skipped=skipped, deselected=16)
+    assert len(stored(project)) == passed
+
+
+def test_maxfail_and_junit_keep_their_meaning(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    answers[0] = lambda config: outcome(status="oom", reason="full")
+    found = run(project, "-x", "--junitxml=junit.xml")
+    found.assert_outcomes(failed=1)
+    assert len(stored(project)) == 1
+    assert 'failures="1"' in (project.path / "junit.xml").read_text()
+
+
+def test_xdist_is_refused_with_the_option_to_use(project: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    found = project.runpytest_subprocess("benchmarks", *ARGS, "-k", "sst2", "-n", "2")
+    assert found.ret != 0
+    assert "--glue-jobs" in found.stdout.str() + found.stderr.str()
+
+
+def test_jobs_submits_ahead_and_keeps_order(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    found = run(project, "-k", "sst2 or rte", "--glue-jobs", "2")
+    found.assert_outcomes(passed=4, deselected=14)
+    submitted = [config.case.id for config in engines[0].submitted]
+    assert len(submitted) == len(set(submitted)) == 4
+    assert {config.jobs for config in engines[0].submitted} == {2}
+
+
+def test_other_projects_are_left_alone(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_mine(): pass")
+    found = pytester.runpytest_inprocess("-p", "harness.plugin", *ARGS)
+    found.assert_outcomes(passed=1)
+    assert "glue" not in found.stdout.str().split("collected")[1]
+
+
+def test_a_full_disk_is_a_failure_that_names_the_file(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    (project.path / "results").mkdir()
+    (project.path / "results" / "local").write_text("in the way")
+    found = run(project, "-k", "sst2 and fp32")
+    found.assert_outcomes(failed=1, deselected=17)
+    assert "could not write" in found.stdout.str()
+    assert Path("results/local").read_text() == "in the way"

@@ -1,0 +1,284 @@
+"""The loop against an independent one, written from the papers and not from ours."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from harness import tasks, train
+from harness.data.batches import Encoded, TrainBatches, eval_batches
+from harness.device import Device
+from harness.errors import TrainingDiverged
+from harness.spec import Recipe, Split, Task, Target
+
+ROWS, VOCABULARY, PAD = 64, 50, 0
+CPU = Device(Target("cpu-fp32", "cpu"))
+RECIPE = Recipe(
+    "test", source="", learning_rate=5e-3, epochs=3, batch_size=10, max_length=20,
+    warmup=0.1, weight_decay=0.1, grad_clip=1.0,
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks this small are slower on two."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def rows_of(task: Task, pairs: bool) -> tuple[Encoded, Split]:
+    draw = np.random.default_rng(0)
+    lengths = draw.integers(3, 15, ROWS)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    ids = draw.integers(1, VOCABULARY, starts[-1])
+    second = np.concatenate([np.arange(n) >= n // 2 for n in lengths]) if pairs else 0 * ids
+    columns = {
+        "input_ids": ids,
+        "token_type_ids": second.astype(int),
+        "attention_mask": 0 * ids + 1,
+    }
+    encoded = Encoded(columns, starts, dict.fromkeys(columns, PAD), pad_left=False, truncated=0)
+    labels: Any = draw.integers(0, task.outputs, ROWS).tolist()
+    if task.is_regression:
+        labels = draw.uniform(0, 5, ROWS).tolist()
+    return encoded, Split([("unused",)] * ROWS, labels, range(ROWS))
+
+
+def tiny_network(task: Task, dropout: float = 0.1) -> Any:
+    torch.manual_seed(7)
+    return BertForSequenceClassification(
+        BertConfig(
+            vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+            intermediate_size=32, max_position_embeddings=20, num_labels=task.outputs,
+            hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
+        )
+    )  # fmt: skip
+
+
+def reference_losses(
+    network: Any, task: Task, recipe: Recipe, encoded: Encoded, split: Split, seed: int
+) -> list[float]:
+    """AdamW by its equations (Kingma and Ba 2015, Loshchilov and Hutter 2019), row by row."""
+    torch.manual_seed(seed)
+    named = dict(network.named_parameters())
+    first = {name: torch.zeros_like(p) for name, p in named.items()}
+    second = {name: torch.zeros_like(p) for name, p in named.items()}
+    total = recipe.epochs * math.ceil(ROWS / recipe.batch_size)
+    micro = math.ceil(recipe.batch_size / recipe.accumulation)
+    losses: list[float] = []
+    network.train()
+    for epoch in range(recipe.epochs):
+        order = np.random.default_rng([seed, epoch]).permutation(ROWS)
+        for step_rows in (
+            order[i : i + recipe.batch_size] for i in range(0, ROWS, recipe.batch_size)
+        ):
+            sum_of_losses = 0.0
+            for rows in (step_rows[i : i + micro] for i in range(0, len(step_rows), micro)):
+                inputs = {}
+                for name, flat in encoded.columns.items():
+                    parts = [
+                        torch.tensor(flat[encoded.starts[r] : encoded.starts[r + 1]]) for r in rows
+                    ]
+                    inputs[name] = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+                wanted = [split.labels[row] for row in rows] if split.labels else []
+                of_rows = [
+                    (output[0] - label) ** 2
+                    if task.is_regression
+                    else torch.logsumexp(output, 0) - output[int(label)]
+                    for output, label in zip(network(**inputs).logits, wanted, strict=True)
+                ]
+                part = sum(of_rows, torch.zeros(()))
+                (part / len(step_rows)).backward()
+                sum_of_losses += part.item()
+            losses.append(sum_of_losses / len(step_rows))
+            t = len(losses)
+            norm = math.sqrt(sum(p.grad.pow(2).sum().item() for p in named.values()))
+            rising = math.ceil(recipe.warmup * total)
+            done = t - 1  # the first step is taken at the schedule's start
+            rate = recipe.learning_rate * (
+                done / rising if done < rising else (total - done) / (total - rising)
+            )
+            with torch.no_grad():
+                for name, p in named.items():
+                    gradient = p.grad * min(1.0, recipe.grad_clip / (norm + 1e-6))
+                    first[name].mul_(0.9).add_(0.1 * gradient)
+                    second[name].mul_(0.999).add_(0.001 * gradient**2)
+                    decayed = not (name.endswith("bias") or "LayerNorm" in name)
+                    p.mul_(1 - rate * recipe.weight_decay * decayed)
+                    unbiased = (second[name] / (1 - 0.999**t)).sqrt() + recipe.eps
+                    p.sub_(rate * (first[name] / (1 - 0.9**t)) / unbiased)
+                    p.grad = None
+    return losses
+
+
+def deviation(task: Task, recipe: Recipe, *, pairs: bool = False, seed: int = 3) -> float:
+    """The largest difference between our losses and the reference's."""
+    encoded, split = rows_of(task, pairs)
+    network = tiny_network(task)
+    twin = copy.deepcopy(network)
+    batches = TrainBatches(encoded, split, recipe, seed)
+    ours = train.fine_tune(network, task, recipe, batches, CPU, seed).losses
+    theirs = reference_losses(twin, task, recipe, encoded, split, seed)
+    assert len(ours) == len(theirs) == 21
+    return max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("accumulation", [1, 2, 4])
+def test_classification_of_pairs_as_the_reference(accumulation: int) -> None:
+    recipe = replace(RECIPE, accumulation=accumulation)
+    assert deviation(tasks.TASKS["mnli"], recipe, pairs=True) < 1e-6
+
+
+@pytest.mark.parametrize("accumulation", [1, 4])
+def test_regression_as_the_reference(accumulation: int) -> None:
+    recipe = replace(RECIPE, accumulation=accumulation, learning_rate=5e-4)
+    assert deviation(tasks.TASKS["stsb"], recipe) < 1e-6
+
+
+class UncorrectedAdamW(torch.optim.Optimizer):
+    """AdamW as the first BERT release had it: without bias correction."""
+
+    def step(self, closure: Any = None) -> None:
+        with torch.no_grad():
+            for group in self.param_groups:
+                for p in group["params"]:
+                    state = self.state[p]
+                    m = state.setdefault("m", torch.zeros_like(p))
+                    v = state.setdefault("v", torch.zeros_like(p))
+                    m.mul_(0.9).add_(0.1 * p.grad)
+                    v.mul_(0.999).add_(0.001 * p.grad**2)
+                    p.mul_(1 - group["lr"] * group["weight_decay"])
+                    p.sub_(group["lr"] * m / (v.sqrt() + 1e-8))
+
+
+def swapped_groups(network: Any, recipe: Recipe) -> list[dict[str, Any]]:
+    matrices, vectors = decay_groups(network, recipe)
+    return [matrices | {"weight_decay": 0.0}, vectors | {"weight_decay": recipe.weight_decay}]
+
+
+def early_schedule(steps: int, warmup: float) -> Callable[[int], float]:
+    return lambda step: linear_warmup(steps, warmup)(step + 1)
+
+
+decay_groups, linear_warmup = train.decay_groups, train.linear_warmup
+
+MUTATIONS = {
+    "schedule off by one": ("linear_warmup", early_schedule),
+    "decay groups swapped": ("decay_groups", swapped_groups),
+    "bias correction off": (
+        "adamw",
+        lambda groups, recipe: UncorrectedAdamW(groups, {"lr": recipe.learning_rate}),
+    ),
+    "mean of means": ("step_share", lambda batch, micro_batches: 1 / len(micro_batches)),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_the_reference_catches(mutation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, replacement = MUTATIONS[mutation]
+    monkeypatch.setattr(train, name, replacement)
+    recipe = replace(RECIPE, accumulation=4)
+    assert deviation(tasks.TASKS["mnli"], recipe, pairs=True) > 1e-5
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_at_once() -> None:
+    task = tasks.TASKS["rte"]
+    encoded, split = rows_of(task, pairs=True)
+    network = tiny_network(task)
+    steps: list[int] = []
+
+    def poison(step: int, total: int) -> None:
+        steps.append(step)
+        if step == 4:
+            torch.nn.init.constant_(network.classifier.bias, math.nan)
+
+    with pytest.raises(TrainingDiverged, match=r"nan at step 5 of 21"):
+        train.fine_tune(
+            network, task, RECIPE, TrainBatches(encoded, split, RECIPE, 0), CPU, 0,
+            after_step=poison,
+        )  # fmt: skip
+    assert steps == [1, 2, 3, 4]
+
+
+def test_logits_that_are_not_finite_are_no_predictions() -> None:
+    task = tasks.TASKS["rte"]
+    encoded, _ = rows_of(task, pairs=True)
+    network = tiny_network(task)
+    torch.nn.init.constant_(network.classifier.bias, math.nan)
+    with pytest.raises(TrainingDiverged, match="64 of 64 rows"):
+        train.predict(network, eval_batches(encoded, 8), CPU)
+
+
+def test_counts_are_of_real_rows_and_tokens() -> None:
+    task = tasks.TASKS["rte"]
+    encoded, split = rows_of(task, pairs=True)
+    batches = TrainBatches(encoded, split, RECIPE, 0)
+    done = train.fine_tune(tiny_network(task), task, RECIPE, batches, CPU, 0)
+    assert done.examples == 3 * ROWS
+    assert done.tokens == 3 * encoded.starts[-1]
+    assert len(done.losses) == 3 * batches.steps_per_epoch == 21
+    assert sum(done.epoch_seconds) == pytest.approx(done.seconds)
+
+
+def test_evaluation_is_outside_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: Iterator[int] = iter(range(1000))
+    now = [0.0]
+    monkeypatch.setattr("harness.device.time.perf_counter", lambda: now[0] + 0 * next(ticks))
+
+    def evaluate(epoch: int, loss: float) -> None:
+        now[0] += 100.0
+
+    def step(done: int, total: int) -> None:
+        now[0] += 1.0
+
+    task = tasks.TASKS["rte"]
+    encoded, split = rows_of(task, pairs=True)
+    done = train.fine_tune(
+        tiny_network(task), task, RECIPE, TrainBatches(encoded, split, RECIPE, 0), CPU, 0,
+        after_epoch=evaluate, after_step=step,
+    )  # fmt: skip
+    assert done.epoch_seconds == [7.0, 7.0, 7.0]
+
+
+def test_rows_are_shuffled_by_seed_and_epoch() -> None:
+    encoded, split = rows_of(tasks.TASKS["rte"], pairs=True)
+
+    def order(seed: int, epoch: int) -> list[int]:
+        steps = TrainBatches(encoded, split, RECIPE, seed).epoch(epoch)
+        return [int(row) for step in steps for batch in step for row in batch.rows]
+
+    orders = [order(seed, epoch) for seed in (0, 1) for epoch in (0, 1)]
+    assert all(sorted(found) == list(range(ROWS)) for found in orders)
+    assert len({tuple(found) for found in orders}) == 4
+    assert order(1, 1) == orders[-1]
+
+
+def test_same_seed_gives_the_same_bits() -> None:
+    task = tasks.TASKS["rte"]
+    encoded, split = rows_of(task, pairs=True)
+    runs = [
+        train.fine_tune(
+            tiny_network(task), task, RECIPE, TrainBatches(encoded, split, RECIPE, 5), CPU, 5
+        ).losses
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_predictions_come_in_row_order_whatever_the_batch(size: int) -> None:
+    task = tasks.TASKS["mnli"]
+    encoded, _ = rows_of(task, pairs=True)
+    network = tiny_network(task)
+    one = train.predict(network, eval_batches(encoded, 1), CPU)
+    assert torch.allclose(train.predict(network, eval_batches(encoded, size), CPU), one, atol=1e-6)
