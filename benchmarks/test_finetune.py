@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from harness.spec import Case
 
 
-# A case that fails has nothing to time; that is said by its failure.
-@pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
 @pytest.mark.benchmark(timer=worker_clock, group="fine-tuning, seconds per epoch")
 def test_finetune(
     benchmark: BenchmarkFixture, glue_run: Callable[[Case], Record], glue_case: Case

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -56,7 +56,7 @@ class Device:
         return "upcast" if slow else "native"
 
     @contextlib.contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self) -> Generator[None]:
         """Everything a run computes happens in here, forward, backward and evaluation."""
         before = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("high" if self.target.tf32 else "highest")
@@ -130,7 +130,7 @@ class Stopwatch:
     laps: list[float] = field(default_factory=list)
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> Generator[None]:
         """Count the block; the device has finished its work at both ends."""
         self.device.synchronize()
         start = time.perf_counter()

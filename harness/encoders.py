@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
@@ -74,8 +75,10 @@ def _pretrained(directory: Path, config: Any) -> tuple[nn.Module, tuple[str, ...
             ignore_mismatched_sizes=True,  # so that they are named below, in our own words
             output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{directory}: weights cannot be loaded: {error}") from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(
+            f"{directory}: weights that cannot be loaded: {error}. Mend: fetch the model again"
+        ) from error
     inside = f"{network.base_model_prefix}."
     missing = sorted(report["missing_keys"])
     lost = [name for name in missing if name.startswith(inside) and ".pooler." not in name]

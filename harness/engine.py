@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import connection
@@ -271,7 +271,7 @@ def _end_with_driver() -> None:
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def _environment(values: dict[str, str]) -> Generator[None]:
     """Set variables that a process started inside will inherit."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
@@ -286,7 +286,7 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_main_module() -> Iterator[None]:
+def _no_main_module() -> Generator[None]:
     """Hide `__main__` from multiprocessing: a child would run the script, or import pytest."""
     main = sys.modules["__main__"]
     hidden = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}

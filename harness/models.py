@@ -19,7 +19,7 @@ MODELS: dict[str, Model] = {
             package="harness",
             folder="data/toy/toy-bert",
             recipe="toy",
-            note="2-layer BERT pretrained on the toy language; ships with glue-bench",
+            note="small BERT of the toy language, shipped here",
         ),
         Model(
             "minilm",
@@ -30,7 +30,7 @@ MODELS: dict[str, Model] = {
             extra="minilm",
             # Its training pairs include SNLI, MultiNLI, SQuAD 2.0 and Quora duplicates.
             contaminated=frozenset({"mnli", "qnli", "qqp"}),
-            note="sentence-transformers/all-MiniLM-L6-v2, 6 layers, hidden 384",
+            note="all-MiniLM-L6-v2: 6 layers, hidden 384",
         ),
     )
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -328,7 +328,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @contextlib.contextmanager
-def _as_usage_error() -> Iterator[None]:
+def _as_usage_error() -> Generator[None]:
     try:
         yield
     except UsageError as error:
@@ -336,7 +336,7 @@ def _as_usage_error() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _progress_bar(capture: Any, title: str) -> Iterator[Callable[[int, int], None]]:
+def _progress_bar(capture: Any, title: str) -> Generator[Callable[[int, int], None]]:
     """A bar on the terminal while a case runs, also while pytest captures; none elsewhere."""
     from tqdm import tqdm
 

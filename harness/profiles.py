@@ -37,7 +37,7 @@ PROFILES: dict[str, Profile] = {
             targets=None,
             seeds=(42,),
             above_floor=True,
-            note="generated data and a shipped model: no network, minutes on two cores",
+            note="generated data, a shipped model",
         ),
     )
 }

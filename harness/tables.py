@@ -103,7 +103,7 @@ class Table:
             if name in self.header:
                 place = self.header.index(name)
                 excess = sum(widths) + gap * (len(widths) - 1) - WIDTH
-                widths[place] = max(least, widths[place] - max(0, excess))
+                widths[place] = max(min(least, widths[place]), widths[place] - max(0, excess))
         rows = [
             [
                 short(text, width) if name == "model" else text

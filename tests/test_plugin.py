@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from conftest import ROOT
 from fakes import FakeEngine, outcome
-
 from harness import driver
 from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
 from harness.records import Outcome

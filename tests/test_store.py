@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from fakes import TABLE, outcome, record
 
 import harness
+from fakes import TABLE, outcome, record
 from harness.errors import StorageError
 from harness.records import Record
 from harness.spec import Case

@@ -4,8 +4,8 @@ import csv
 import io
 
 import pytest
-from fakes import record
 
+from fakes import record
 from harness import tables, tasks
 from harness.records import Record
 from harness.spec import Case

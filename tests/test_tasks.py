@@ -36,5 +36,5 @@ def test_common_spellings(name: str) -> None:
 
 
 def test_an_unknown_name_is_told_the_nearest() -> None:
-    with pytest.raises(UsageError, match="unknown task 'ret'. Did you mean 'rte'"):
+    with pytest.raises(UsageError, match=r"unknown task 'ret'\. Did you mean 'rte'"):
         tasks.get("ret")

@@ -17,7 +17,7 @@ from harness import tasks, train
 from harness.data.batches import Encoded, TrainBatches, eval_batches
 from harness.device import Device
 from harness.errors import TrainingDiverged
-from harness.spec import Recipe, Split, Task, Target
+from harness.spec import Recipe, Split, Target, Task
 
 ROWS, VOCABULARY, PAD = 64, 50, 0
 CPU = Device(Target("cpu-fp32", "cpu"))

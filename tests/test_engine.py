@@ -1,0 +1,181 @@
+"""Real worker processes: what they return, and that none outlives its driver."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from harness.engine import InlineEngine, ProcessEngine, shares
+from harness.errors import WorkerCrashed, WorkerTimeout
+from harness.resolve import resolve
+from harness.spec import Case, DataRequest, RunConfig
+from harness.store import Store
+
+SMALL = DataRequest("toy", max_train=64, max_eval=32)
+
+
+def configuration(epochs: int = 1, target: str = "cpu-fp32") -> RunConfig:
+    return resolve(Case("rte", "toy-bert", target, 42), SMALL, epochs=epochs, threads=1)
+
+
+@pytest.fixture
+def engine() -> Iterator[ProcessEngine]:
+    made = ProcessEngine()
+    made.start()
+    yield made
+    made.close()
+    assert not made._alive
+
+
+def test_a_worker_returns_outcome_and_predictions(engine: ProcessEngine) -> None:
+    heard: list[tuple[int, int]] = []
+    done = engine.submit(configuration(2), lambda *step: heard.append(step)).result(120)
+    assert done.outcome.status == "ok"
+    assert done.outcome.timing is not None
+    assert (done.outcome.timing.steps, done.outcome.timing.examples) == (4, 128)
+    assert [part.epoch for part in done.outcome.history] == [1, 2]
+    assert heard[-1] == (4, 4)
+    assert done.predictions is not None
+    assert len(done.predictions["row"]) == 32
+    memory = done.outcome.memory
+    assert memory is not None
+    assert memory.peak_memory_bytes > memory.floor_memory_bytes > 50 << 20
+
+
+def test_inline_and_process_agree_to_the_last_bit(engine: ProcessEngine) -> None:
+    apart = engine.submit(configuration(), lambda *step: None).result(120)
+    here = InlineEngine().submit(configuration(), lambda *step: None).result(120)
+    assert here.outcome.first_losses == apart.outcome.first_losses
+    assert here.predictions == apart.predictions
+
+
+def test_a_killed_worker_is_a_crash_and_the_next_run_goes_on(engine: ProcessEngine) -> None:
+    started = threading.Event()
+    doomed = engine.submit(configuration(10_000), lambda *step: started.set())
+    assert started.wait(120)
+    (worker,) = engine._alive
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(WorkerCrashed, match=r"killed by SIGKILL.*held up to \d+ MB"):
+        doomed.result(30)
+    after = engine.submit(configuration(), lambda *step: None).result(120)
+    assert after.outcome.status == "ok"
+
+
+def test_a_run_that_takes_too_long_is_stopped() -> None:
+    engine = ProcessEngine(timeout_s=4.0)
+    engine.start()
+    try:
+        future = engine.submit(configuration(10_000), lambda *step: None)
+        with pytest.raises(WorkerTimeout, match=r"stopped after 4 s.*--glue-timeout"):
+            future.result(60)
+    finally:
+        engine.close()
+
+
+def test_closing_kills_what_runs() -> None:
+    engine = ProcessEngine()
+    engine.start()
+    started = threading.Event()
+    future = engine.submit(configuration(10_000), lambda *step: started.set())
+    assert started.wait(120)
+    (worker,) = engine._alive
+    engine.close()
+    assert worker.exitcode is not None
+    with pytest.raises(WorkerCrashed):
+        future.result(1)
+
+
+def test_a_target_this_machine_lacks_is_skipped(engine: ProcessEngine) -> None:
+    done = engine.submit(configuration(target="xpu-bf16"), lambda *step: None).result(120)
+    assert done.outcome.status == "skipped"
+    assert "glue-bench doctor" in (done.outcome.reason or "")
+
+
+def test_a_broken_model_is_a_failure_with_its_file(engine: ProcessEngine, tmp_path: Path) -> None:
+    import dataclasses
+    import shutil
+
+    whole = configuration()
+    broken = tmp_path / "model"
+    shutil.copytree(whole.model_directory, broken)
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    config = dataclasses.replace(whole, model_directory=str(broken))
+    done = engine.submit(config, lambda *step: None).result(120)
+    assert done.outcome.status == "failed"
+    assert str(broken) in (done.outcome.reason or "")
+    assert "fetch the model again" in (done.outcome.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("cpus", "jobs", "expected"),
+    [
+        ((0, 1, 2, 3), 1, [None]),
+        ((0, 1, 2, 3), 2, [(0, 1), (2, 3)]),
+        ((4, 5, 6), 2, [(4,), (5,)]),
+        ((0, 1), 3, [(0,), (1,), (0,)]),
+    ],
+)
+def test_jobs_share_the_cpus(
+    cpus: tuple[int, ...], jobs: int, expected: list[tuple[int, ...] | None]
+) -> None:
+    assert shares(cpus, jobs) == expected
+
+
+def processes_of(token: str) -> list[int]:
+    """Every process that inherited `token` in its environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
+                if token.encode() in (entry / "environ").read_bytes() and state != "Z":
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_a_driver_that_dies_loses_no_finished_run_and_leaves_no_worker(
+    name: str, tmp_path: Path
+) -> None:
+    token = uuid.uuid4().hex
+    results = tmp_path / "results"
+    driver = subprocess.Popen(
+        [
+            sys.executable, "-m", "pytest", "benchmarks", "-q", "-p", "no:cacheprovider",
+            "-k", "fp32", "--glue-max-train", "64", "--glue-results", str(results),
+        ],
+        cwd=ROOT, env=os.environ | {"GLUE_TEST_TOKEN": token},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    runs = results / "runs"
+    deadline = time.monotonic() + 120
+    while len(list(runs.glob("*.json")) if runs.is_dir() else []) < 2:
+        assert driver.poll() is None, driver.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    driver.send_signal(getattr(signal, name))
+    output = driver.communicate(timeout=60)[0]
+    assert driver.returncode == {"SIGINT": 2, "SIGTERM": -15, "SIGKILL": -9}[name], output
+    while processes_of(token):
+        assert time.monotonic() < deadline, processes_of(token)
+        time.sleep(0.05)
+    records = Store(results).load()
+    assert len(records) >= 2
+    assert {record.status for record in records} == {"ok"}
+    for record in records:
+        assert record.predictions is not None
+        assert (results / "predictions" / record.predictions.name).is_file()
