@@ -127,7 +127,7 @@ def report(
         typer.echo(text, nl=False)
     else:
         output.write_text(text, "utf-8")
-        typer.echo(f"{output}: {len(records)} runs", err=True)
+        typer.echo(f"{output}: runs: {len(records)}", err=True)
 
 
 @app.command()

@@ -24,6 +24,7 @@ class Plan:
     seeds: tuple[int, ...]
     recipe: str | None
     epochs: int | None
+    above_floor: bool  # a run that ends at its task's floor fails
     named: bool  # the user named models or targets: one that cannot run fails, else it is skipped
 
     @property
@@ -70,5 +71,7 @@ def make(settings: Settings) -> Plan:
         seeds=settings.seeds or profile.seeds,
         recipe=settings.recipe or profile.recipe,
         epochs=settings.epochs,
+        # The profile's expectation is about its own data.
+        above_floor=profile.above_floor and source == profile.data,
         named=settings.targets is not None or settings.models is not None,
     )

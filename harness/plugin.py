@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from harness.records import Record
 
 DEFAULT_RESULTS = Path("results") / "local"
+NO_XDIST = (
+    "benchmark cases do not run under pytest-xdist (-n), which would time them side by side. "
+    "Mend: leave -n out and say --glue-jobs N"
+)
 LIST_COMMAND = "glue-bench list tasks|models|targets"
 
 
@@ -137,19 +141,30 @@ def pytest_configure(config: pytest.Config) -> None:
         "-m \"glue(task='sst2', target='cpu-fp32')\"",
     )
     session = config.stash[SESSION] = GlueSession(config)
+    if getattr(config.option, "numprocesses", None) and asks_for_cases(config.args):
+        raise pytest.UsageError(NO_XDIST)
     if session.was_asked:  # a wrong option is known before anything is collected
         with _as_usage_error():
             session.plan  # noqa: B018  (made for its errors)
+
+
+def asks_for_cases(args: list[str]) -> bool:
+    """Whether the files that `args` name hold a benchmark test.
+
+    Looked up in their text: under xdist only the workers collect, and each would complain.
+    """
+    paths = [Path(arg.split("::")[0]) for arg in args]
+    files = [
+        file for path in paths for file in ([path] if path.is_file() else path.rglob("test_*.py"))
+    ]
+    return any(re.search(r"def test_\w+\([^)]*\bglue_case\b", file.read_text()) for file in files)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "glue_case" not in metafunc.fixturenames:
         return
     if hasattr(metafunc.config, "workerinput"):
-        raise pytest.UsageError(
-            "benchmark cases do not run under pytest-xdist (-n), which would time them all at "
-            "once. Mend: leave -n out and say --glue-jobs N"
-        )
+        raise pytest.Collector.CollectError(NO_XDIST)
     with _as_usage_error():
         cases = metafunc.config.stash[SESSION].plan.cases
     metafunc.parametrize(
@@ -229,7 +244,7 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
             pytest.fail(str(error), pytrace=False)
         if record.status == "skipped":
             pytest.skip(record.reason or "")
-        complaint = complaint_about(record, above_floor=glue.plan.profile.above_floor)
+        complaint = complaint_about(record, above_floor=glue.plan.above_floor)
         if complaint:
             pytest.fail(complaint, pytrace=False)
         return record
@@ -296,7 +311,7 @@ def pytest_terminal_summary(
     if not any(record.status == "ok" for record in glue.records):
         write("no run ended ok: nothing was measured (exit 5 unless a test failed)")
     folder = _shown(config, str(glue.results))
-    write(f"results: {folder} ({len(glue.records)} runs of this session)")
+    write(f"results: {folder} (this session's runs: {len(glue.records)})")
     write(f"report:  glue-bench report {folder}")
 
 

@@ -44,7 +44,7 @@ def test_report_to_the_terminal_and_to_a_file(tmp_path: Path, capsys, monkeypatc
         str(tmp_path / "x.csv"),
     )
     assert (code, out) == (0, "")
-    assert "1 runs" in err
+    assert "runs: 1" in err
     assert (
         (tmp_path / "x.csv").read_text().splitlines()[1].startswith("sst2,toy-bert,cpu-fp32,90.00")
     )

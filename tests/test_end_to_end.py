@@ -1,0 +1,128 @@
+"""The main job as a user runs it, and the Python API: real training on toy data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import harness
+from conftest import REAL_GLUE, ROOT, needs_real_glue
+from harness import models
+from harness.errors import UsageError
+from harness.store import Store
+
+
+def pytest_benchmarks(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "benchmarks", "-p", "no:cacheprovider", *args],
+        cwd=ROOT, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+
+
+def test_the_main_job(tmp_path: Path) -> None:
+    done = pytest_benchmarks(
+        "-k", "sst2", "--glue-results", str(tmp_path), f"--benchmark-json={tmp_path / 'b.json'}"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = Store(tmp_path).load()
+    assert [record.case.target for record in records] == ["cpu-fp32", "cpu-bf16"]
+    for record in records:
+        assert record.status == "ok"
+        assert record.score is not None
+        assert record.floor is not None
+        assert record.score > record.floor + 0.1
+        assert record.flags == []
+        timing = record.timing
+        assert timing is not None
+        assert timing.examples_per_s * timing.train_s == pytest.approx(timing.examples)
+        assert sum(timing.epoch_s) == pytest.approx(timing.train_s)
+        assert record.predictions is not None
+        table = pd.read_parquet(tmp_path / "predictions" / record.predictions.name)
+        assert (table["prediction"] == table["label"]).mean() == pytest.approx(record.score)
+        assert [int(max(range(2), key=row.__getitem__)) for row in table["logits"]] == list(
+            table["prediction"]
+        )
+    assert records[0].cell_key != records[1].cell_key
+    assert "Results on toy data (generated, no GLUE scores), toy-bert" in done.stdout
+    shown = json.loads((tmp_path / "b.json").read_text())["benchmarks"]
+    assert [case["stats"]["data"] for case in shown] == [
+        record.timing.epoch_s for record in records if record.timing
+    ]
+
+
+def test_two_at_a_time_say_so(tmp_path: Path) -> None:
+    done = pytest_benchmarks(
+        "-k", "rte or wnli", "--glue-targets", "cpu-fp32", "--glue-jobs", "2",
+        "--glue-results", str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = Store(tmp_path).load()
+    assert len(records) == 2
+    assert all(record.flags == ["shared_cores"] for record in records)
+
+
+def test_an_mnli_run_scores_both_dev_sets_and_predicts_ax(tmp_path: Path) -> None:
+    record = harness.run("ax", max_train=64, epochs=1, results=tmp_path)
+    assert record.case.task == "mnli"
+    assert set(record.metrics) == {"validation_matched", "validation_mismatched"}
+    assert record.predictions is not None
+    table = pd.read_parquet(tmp_path / "predictions" / record.predictions.name)
+    ax = table[table["split"] == "ax"]
+    assert len(ax) == 100
+    assert ax["label"].isna().all()
+    assert ax["prediction"].isin([0, 1, 2]).all()
+
+
+def test_the_python_api_runs_stores_and_loads(tmp_path: Path) -> None:
+    first = harness.run("stsb", seed=1, max_train=64, epochs=2, results=tmp_path)
+    again = harness.run("stsb", seed=1, max_train=64, epochs=2, results=tmp_path, engine="inline")
+    assert first.score == again.score
+    assert first.cell_key == again.cell_key
+    assert first.id != again.id
+    frame = harness.load_results(tmp_path)
+    assert frame["score"].tolist() == [first.score, again.score]
+    assert {"validation/pearson", "validation/spearmanr", "train_s"} <= set(frame.columns)
+
+
+def test_the_python_api_refuses_what_nobody_knows(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Did you mean 'stsb'"):
+        harness.run("stsbb", results=tmp_path)
+
+
+def test_a_bad_data_file_is_a_failed_case_with_its_line(tmp_path: Path) -> None:
+    folder = tmp_path / "glue" / "RTE"
+    folder.mkdir(parents=True)
+    header = "index\tsentence1\tsentence2\tlabel\n"
+    (folder / "train.tsv").write_text(header + "0\ta\tb\tentailment\n1\ta\tb\tmaybe\n")
+    (folder / "dev.tsv").write_text(header + "0\ta\tb\tentailment\n")
+    done = pytest_benchmarks(
+        "--glue-tasks", "rte", "--glue-data", str(tmp_path / "glue"), "--glue-targets", "cpu-fp32",
+        "--glue-results", str(tmp_path / "r"),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "train.tsv:3: label is 'maybe'; expected one of entailment" in done.stdout
+    assert "Traceback" not in done.stdout
+    (record,) = Store(tmp_path / "r").load()
+    assert (record.status, record.score) == ("failed", None)
+
+
+@needs_real_glue
+@pytest.mark.skipif(
+    not models.is_installed(models.MODELS["minilm"]), reason="needs the extra minilm"
+)
+def test_real_weights_on_real_rows(tmp_path: Path) -> None:
+    record = harness.run(
+        "rte", "minilm", "cpu-bf16", data=REAL_GLUE, max_train=32, max_eval=32, epochs=1,
+        results=tmp_path,
+    )  # fmt: skip
+    assert record.status == "ok"
+    assert record.flags[-1:] == ["subset"]
+    assert record.model is not None
+    assert record.model.new_parameters == ["classifier.bias", "classifier.weight"]
+    assert record.data is not None
+    assert record.data.splits["train"].official
