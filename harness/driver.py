@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from harness import environment, options
 from harness.engine import Engine, Finished, InlineEngine, ProcessEngine, Progress
-from harness.errors import GlueBenchError, Unavailable, WorkerCrashed, WorkerTimeout
+from harness.errors import GlueBenchError, Unavailable, WorkerError, WorkerTimeout
 from harness.plan import Plan
-from harness.records import CaseInfo, Outcome, PredictionTable, Record
+from harness.records import CaseInfo, Memory, Outcome, PredictionTable, Record, Status
 from harness.resolve import resolve
 from harness.spec import Case, RunConfig
 from harness.store import Store
@@ -94,11 +94,14 @@ class Driver:
             if isinstance(future, GlueBenchError):
                 raise future
             finished = future.result()
-        except WorkerTimeout as error:
-            return Outcome(status="timeout", reason=str(error)), None, ""
-        except WorkerCrashed as error:
-            reason, _, log = str(error).partition("\n")
-            return Outcome(status="crashed", reason=reason), None, log
+        except WorkerError as error:
+            memory = Memory(
+                peak_memory_bytes=error.peak_memory_bytes,
+                floor_memory_bytes=None,
+                peak_device_memory_bytes=None,
+            )
+            status: Status = "timeout" if isinstance(error, WorkerTimeout) else "crashed"
+            return Outcome(status=status, reason=str(error), memory=memory), None, error.log
         except Unavailable as error:
             return Outcome(status="skipped", reason=str(error)), None, ""
         except GlueBenchError as error:

@@ -57,7 +57,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Finished:
-    """What came of a run, its worker's output, and where the worker's memory stood at worst."""
+    """What came of a run, and what its worker printed."""
 
     outcome: Outcome
     predictions: PredictionTable | None
@@ -138,9 +138,11 @@ class ProcessEngine:
 
     def close(self) -> None:
         """Kill what still runs, with everything it started."""
-        self._closed = True
+        with self._starting:
+            self._closed = True
+            alive = list(self._alive)
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in list(self._alive):
+        for process in alive:
             _kill(process)
         self._pool.shutdown(wait=True)
         self._logs.cleanup()
@@ -164,20 +166,21 @@ class ProcessEngine:
             self._alive.add(process)
         sender.close()  # so that the child's death ends the pipe
         try:
-            kind, value = self._listen(process, receiver, progress)
+            outcome, predictions = self._listen(process, receiver, progress)
+        except WorkerError as error:
+            error.log += log.read_text(errors="replace")
+            raise
         finally:
             _kill(process)
             self._alive.discard(process)
             receiver.close()
-            output = log.read_text(errors="replace")
-            log.unlink()
-        if kind == "error":
-            raise WorkerCrashed(f"the worker broke: {value.strip().splitlines()[-1]}\n{output}")
-        outcome, predictions = value
-        return Finished(Outcome.model_validate_json(outcome), predictions, output)
+        printed = log.read_text(errors="replace")
+        return Finished(Outcome.model_validate_json(outcome), predictions, printed)
 
-    def _listen(self, process: Any, receiver: Any, progress: Progress) -> tuple[str, Any]:
-        """The child's last message. Raises `WorkerTimeout` or `WorkerCrashed`."""
+    def _listen(
+        self, process: Any, receiver: Any, progress: Progress
+    ) -> tuple[str, PredictionTable | None]:
+        """The child's outcome and predictions. Raises `WorkerTimeout` or `WorkerCrashed`."""
         deadline = time.monotonic() + self.timeout_s if self.timeout_s else float("inf")
         peak: int | None = None
         while True:
@@ -185,21 +188,25 @@ class ProcessEngine:
             ready = connection.wait([receiver, process.sentinel], max(0.0, wait_s))
             peak = environment.memory_bytes("VmHWM", process.pid) or peak
             if receiver in ready:
-                with contextlib.suppress(EOFError):
+                with contextlib.suppress(EOFError, OSError):  # it may die in mid-message
                     kind, value = receiver.recv()
-                    if kind != "progress":
-                        process.join(GOODBYE_S)
-                        return kind, value
-                    progress(*value)
-                    continue
+                    if kind == "progress":
+                        progress(*value)
+                        continue
+                    process.join(GOODBYE_S)
+                    if kind == "error":
+                        last = value.strip().splitlines()[-1]
+                        raise WorkerCrashed(f"the worker broke: {last}", value, peak)
+                    return value
                 process.join(GOODBYE_S)
             if process.exitcode is not None or process.sentinel in ready:
                 process.join(GOODBYE_S)
-                raise WorkerCrashed(_death(process.exitcode, peak))
+                raise WorkerCrashed(_death(process.exitcode, peak), peak_memory_bytes=peak)
             if time.monotonic() >= deadline:
                 raise WorkerTimeout(
                     f"stopped after {self.timeout_s:g} s. Mend: a longer --glue-timeout, or fewer "
-                    "rows with --glue-max-train"
+                    "rows with --glue-max-train",
+                    peak_memory_bytes=peak,
                 )
 
 

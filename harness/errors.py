@@ -60,7 +60,11 @@ class IntegrityError(GlueBenchError):
 
 
 class WorkerError(GlueBenchError):
-    """A worker process that did not return a result."""
+    """A worker process that did not return a result; what it printed, and its peak memory."""
+
+    def __init__(self, message: str, log: str = "", peak_memory_bytes: int | None = None) -> None:
+        super().__init__(message)
+        self.log, self.peak_memory_bytes = log, peak_memory_bytes
 
 
 class WorkerCrashed(WorkerError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 from dataclasses import dataclass
@@ -98,4 +99,13 @@ FINGERPRINTED = ("*.safetensors", "config.json", "tokenizer*", "vocab*", "merges
 def fingerprint(directory: Path) -> dict[str, str]:
     """sha256 of each file that decides what the model computes."""
     files = sorted({path for pattern in FINGERPRINTED for path in directory.glob(pattern)})
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        path.name: _sha256(path, path.stat().st_size, path.stat().st_mtime_ns) for path in files
+    }
+
+
+@functools.cache
+def _sha256(path: Path, size: int, changed_ns: int) -> str:
+    """Of a file's bytes; read anew only when its size or time changed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -146,7 +146,7 @@ def test_failures_are_told_without_a_traceback(
 ) -> None:
     said = {
         "cola": outcome(status="diverged", reason="the loss is nan at step 3 of 9"),
-        "sst2": WorkerCrashed("the worker was killed by SIGKILL\nlast words"),
+        "sst2": WorkerCrashed("the worker was killed by SIGKILL", "last words", 5 << 20),
         "mrpc": WorkerTimeout("stopped after 5 s. Mend: a longer --glue-timeout"),
         "stsb": outcome(status="failed", reason="x.tsv:3: found; expected; mend"),
         "qqp": outcome(status="oom", reason="MemoryError: no message"),
@@ -165,6 +165,9 @@ def test_failures_are_told_without_a_traceback(
         assert words in text
     assert "Traceback" not in text
     assert "harness/plugin.py" not in text
+    crashed = next(record for record in stored(project) if record.status == "crashed")
+    assert crashed.memory is not None
+    assert crashed.memory.peak_memory_bytes == 5 << 20
     statuses = {record.case.task: record.status for record in stored(project)}
     assert statuses | {"x": ""} == {
         "cola": "diverged", "sst2": "crashed", "mrpc": "timeout", "stsb": "failed", "qqp": "oom",
