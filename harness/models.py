@@ -20,7 +20,7 @@ MODELS: dict[str, Model] = {
             package="harness",
             folder="data/toy/toy-bert",
             recipe="toy",
-            note="small BERT of the toy language, shipped here",
+            note="3-layer BERT of the toy language, shipped here",
         ),
         Model(
             "minilm",

@@ -12,7 +12,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             "toy",
             source="chosen on the toy tasks for toy-bert",
-            learning_rate=2e-3, epochs=4, batch_size=32, max_length=48,
+            learning_rate=7e-4, epochs=6, batch_size=32, max_length=48, epochs_of={"cola": 3},
             warmup=0.1, weight_decay=0.01, eval_batch_size=128,
         ),
         Recipe(

@@ -34,7 +34,7 @@ def resolve(
     task = tasks.get(case.task)
     adapted = models.get(case.model)
     directory = models.directory(adapted.model)
-    chosen = _recipe_for(task, recipe or adapted.model.recipe, epochs)
+    chosen = recipe_for(task, recipe or adapted.model.recipe, epochs)
     target = dataclasses.asdict(targets.get(case.target))
     settings = dataclasses.asdict(chosen)
     # Names and sources are for reading: the same numbers under another name are the same cell.
@@ -70,7 +70,8 @@ def resolve(
     )
 
 
-def _recipe_for(task: Task, name: str, epochs: int | None) -> Recipe:
+def recipe_for(task: Task, name: str, epochs: int | None = None) -> Recipe:
+    """A recipe as it is for one task: with that task's own epochs, or `epochs`."""
     row = recipes.get(name)
     own = row.epochs_of.get(task.name, row.epochs)
     return dataclasses.replace(row, epochs=epochs or own, epochs_of={})

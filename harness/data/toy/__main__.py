@@ -1,0 +1,22 @@
+"""`python -m harness.data.toy pretrain` makes the toy BERT anew."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(prog="python -m harness.data.toy")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("pretrain", help="pretrain toy-bert on the toy world's running text")
+    verb.add_argument("--output", type=Path, help="its folder (default: the one that is shipped)")
+    arguments = parser.parse_args()
+    from harness.data.toy.pretrain import SHIPPED, pretrain
+
+    pretrain(arguments.output or SHIPPED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Makes `toy-bert`: a small BERT that has read the toy world's running text.
+
+As in BERT, some words are hidden or replaced and the encoder learns to name them. Two more heads
+make its reading quicker, and are thrown away like the first: one learns which words were replaced
+(as in ELECTRA, Clark et al. 2020), and the pooler learns whether any was, in place of BERT's
+next-sentence objective. No label of any task is used.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from transformers import BertConfig, BertForPreTraining, BertTokenizer
+
+from harness.data.toy.generate import VERSION, generate
+from harness.data.toy.makers import Texts
+from harness.data.toy.stream import forms, rivals, running_text
+from harness.tasks import TASKS
+
+SHIPPED = Path(__file__).with_name("toy-bert")
+MAX_LENGTH = 64
+DROPOUT = 0.1
+"""Of fine-tuning; reading goes without, since no text comes twice."""
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+"""Tokens 0 to 4 of the vocabulary."""
+
+IGNORED = -100
+"""Cross-entropy passes over these targets."""
+
+MISFITS = ("word", "word", "word", "exchange", "exchange", "form", "order")
+"""Ways to spoil one sentence of a pair."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to read."""
+
+    steps: int = 9000
+    batch: int = 32
+    learning_rate: float = 2e-3
+    warmup: int = 300
+    hidden_share: float = 0.15
+    seed: int = 0
+
+
+def words() -> list[str]:
+    """Every word of the running text and of the tasks, in alphabetical order."""
+    found: set[str] = set()
+    for text in islice(running_text(f"words/{VERSION}"), 30_000):
+        found.update(word for sentence in text for word in sentence.split())
+    for task in TASKS:
+        for split in generate(task).values():
+            found.update(word for row in split.texts for text in row for word in text.split())
+    return sorted(found)
+
+
+def make_tokenizer(folder: Path) -> BertTokenizer:
+    """A WordPiece vocabulary with every toy word whole, and letters to spell all others."""
+    letters = string.ascii_lowercase + string.digits
+    pieces = [*letters, *(f"##{letter}" for letter in letters), *string.punctuation]
+    vocabulary = list(dict.fromkeys([*SPECIAL, *pieces, *words()]))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    ids = {token: row for row, token in enumerate(vocabulary)}
+    tokenizer = BertTokenizer(vocab=ids, model_max_length=MAX_LENGTH)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+@dataclass
+class Row:
+    """One text as the encoder sees it, and what it is to find."""
+
+    tokens: list[int]
+    sides: list[int]  # 0 for the first sentence, 1 for the second
+    targets: list[int]  # what stood where a word was hidden or replaced; IGNORED elsewhere
+    replaced: bool
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows as tensors of one width."""
+
+    inputs: dict[str, Tensor]
+    targets: Tensor
+    replaced: Tensor  # for each row, 1 if any word was
+    visible: Tensor  # whether each token is a word to judge
+    wrong: Tensor  # 1.0 for each visible word that was replaced
+
+
+def spoilt(rng: Random, words: list[str], alone: bool) -> list[str]:
+    """The words with one to three changes that somebody who reads the text can notice.
+
+    In a text of one sentence that is bad grammar, in a pair mostly what does not agree.
+    """
+    changed = list(words)
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        way = rng.choice(("form", "order") if alone else MISFITS)
+        others = forms() if way == "form" else rivals()
+        places = [at for at, word in enumerate(words) if word in others]
+        if way == "order" or not places:
+            at = rng.randrange(len(words) - 1)
+            changed[at], changed[at + 1] = changed[at + 1], changed[at]
+            continue
+        at = rng.choice(places)
+        alike = [to for to in places if words[to] in others[words[at]]]
+        if way == "exchange" and alike:
+            to = rng.choice(alike)
+            changed[at], changed[to] = words[to], words[at]
+        else:
+            changed[at] = rng.choice(others[words[at]])
+    return changed
+
+
+def exercise(rng: Random, sentences: Texts, ids: dict[str, int], hidden_share: float) -> Row:
+    """A text with some words hidden and, in half of all cases, some replaced."""
+    row = Row([ids["[CLS]"]], [0], [IGNORED], replaced=rng.random() < 0.5)
+    victim = rng.randrange(len(sentences)) if row.replaced else None
+    for side, sentence in enumerate(sentences):
+        words = sentence.split()
+        shown = spoilt(rng, words, len(sentences) == 1) if side == victim else words
+        for word, true in zip(shown, words, strict=True):
+            hide = rng.random() < hidden_share
+            row.tokens.append(ids["[MASK]"] if hide else ids.get(word, ids["[UNK]"]))
+            row.targets.append(ids[true] if hide or word != true else IGNORED)
+        row.tokens.append(ids["[SEP]"])
+        row.targets.append(IGNORED)
+        row.sides += [side] * (len(words) + 1)
+    return row
+
+
+def batches(tokenizer: BertTokenizer, plan: Schedule) -> Iterator[Batch]:
+    """The running text as exercises."""
+    rng = Random(f"exercise/{plan.seed}")
+    stream = running_text(f"pretrain/{plan.seed}/{VERSION}")
+    ids = tokenizer.get_vocab()
+    while True:
+        rows = [exercise(rng, text, ids, plan.hidden_share) for text in islice(stream, plan.batch)]
+        tokens = padded([row.tokens for row in rows], ids["[PAD]"])
+        inputs = {
+            "input_ids": tokens,
+            "token_type_ids": padded([row.sides for row in rows], 0),
+            "attention_mask": (tokens != ids["[PAD]"]).long(),
+        }
+        targets = padded([row.targets for row in rows], IGNORED)
+        visible = (tokens != ids["[PAD]"]) & (tokens != ids["[MASK]"])
+        wrong = (visible & (targets != IGNORED)).float()
+        replaced = torch.tensor([int(row.replaced) for row in rows])
+        yield Batch(inputs, targets, replaced, visible, wrong)
+
+
+def padded(rows: list[list[int]], fill: int) -> Tensor:
+    """The rows as a matrix as wide as the longest one."""
+    width = max(map(len, rows))
+    return torch.tensor([row + [fill] * (width - len(row)) for row in rows])
+
+
+def pretrain(folder: Path = SHIPPED, plan: Schedule = Schedule()) -> None:
+    """Writes the tokenizer and the encoder to `folder`."""
+    torch.set_num_threads(1)  # sums in one order: the same weights however many cores there are
+    tokenizer = make_tokenizer(folder)
+    torch.manual_seed(plan.seed)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=80, num_hidden_layers=3, num_attention_heads=4,
+        intermediate_size=192, max_position_embeddings=MAX_LENGTH,
+        initializer_range=0.05, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    model = BertForPreTraining(config).train()
+    judge = nn.Linear(config.hidden_size, 1)
+    parameters = [*model.parameters(), *judge.parameters()]
+    optimizer = torch.optim.AdamW(parameters, plan.learning_rate, weight_decay=0.01, fused=True)
+    rate = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(step / plan.warmup, (plan.steps - step) / (plan.steps - plan.warmup)),
+    )
+    loss_of = nn.CrossEntropyLoss()
+    for step, batch in enumerate(islice(batches(tokenizer, plan), plan.steps)):
+        output = model(**batch.inputs, output_hidden_states=True)
+        named = loss_of(output.prediction_logits.flatten(0, 1), batch.targets.flatten())
+        judged = judge(output.hidden_states[-1]).squeeze(-1)[batch.visible]
+        told = binary_cross_entropy_with_logits(judged, batch.wrong[batch.visible])
+        spotted = loss_of(output.seq_relationship_logits, batch.replaced)
+        (named + 4 * told + spotted).backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        rate.step()
+        if step % 250 == 0 or step + 1 == plan.steps:
+            losses = f"named {named.item():.3f}  wrong {told.item():.3f}  text {spotted.item():.3f}"
+            print(f"step {step:5d}  {losses}", flush=True)
+    encoder = model.bert
+    encoder.config.hidden_dropout_prob = DROPOUT
+    encoder.config.attention_probs_dropout_prob = DROPOUT
+    encoder.save_pretrained(folder)
