@@ -66,8 +66,8 @@ def load_results(path: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
 
     Columns: case, task, model, target, seed (what was run); status, reason, flags (how it ended);
     score, floor and each metric as SPLIT/METRIC (fractions); train_s, eval_s, load_s (seconds);
-    examples_per_s, tokens_per_s; peak_memory_bytes; steps; data, recipe, profile, cell_key, id,
-    created. Raises `StorageError` for a file that is not a record.
+    examples_per_s, tokens_per_s; peak_memory_bytes; steps; data, max_train, recipe, profile,
+    cell_key, id, created. Raises `StorageError` for a file that is not a record.
     """
     import pandas as pd
 
@@ -94,7 +94,8 @@ def _row(record: Record) -> dict[str, object]:
             for name in ("train_s", "eval_s", "load_s", "examples_per_s", "tokens_per_s", "steps")
         },
         "peak_memory_bytes": memory.peak_memory_bytes if memory else None,
-        "data": record.data.kind if record.data else None,
+        "data": record.source.kind,
+        "max_train": record.source.max_train,
         "recipe": record.recipe.get("name"),
         "profile": record.profile,
         "cell_key": record.cell_key,

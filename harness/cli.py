@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from harness import models, profiles, recipes, targets, tasks
-from harness.errors import GlueBenchError, StorageError
+from harness.errors import GlueBenchError, StorageError, UsageError
+from harness.spec import Recipe
 
 USAGE, STORAGE, NOTHING = 2, 5, 4
 
@@ -77,10 +78,15 @@ def _targets() -> tuple[list[str], list[list[str]]]:
 
 def _recipes() -> tuple[list[str], list[list[str]]]:
     rows = [
-        [r.name, f"{r.learning_rate:g}", str(r.epochs), str(r.batch_size), str(r.max_length)]
+        [r.name, f"{r.learning_rate:g}", _epochs(r), str(r.batch_size), str(r.max_length)]
         for r in recipes.RECIPES.values()
     ]
     return ["recipe", "learning rate", "epochs", "batch", "max length"], rows
+
+
+def _epochs(recipe: Recipe) -> str:
+    own = ", ".join(f"{task} {epochs}" for task, epochs in recipe.epochs_of.items())
+    return f"{recipe.epochs}" + (f" ({own})" if own else "")
 
 
 def _profiles() -> tuple[list[str], list[list[str]]]:
@@ -117,7 +123,7 @@ def report(
     from harness.store import Store
 
     if not results.is_dir():
-        raise typer.BadParameter(f"{results}: no such folder; run `pytest benchmarks` first")
+        raise UsageError(f"{results}: no such folder. Mend: run `pytest benchmarks` first")
     records = Store(results).load()
     if not records:
         typer.echo(f"{results}: holds no run; expected runs/*.json", err=True)

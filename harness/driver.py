@@ -8,10 +8,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from harness import environment, options
+from harness.data.load import source_name
 from harness.engine import Engine, Finished, InlineEngine, ProcessEngine, Progress
 from harness.errors import GlueBenchError, Unavailable, WorkerError, WorkerTimeout
 from harness.plan import Plan
-from harness.records import CaseInfo, Memory, Outcome, PredictionTable, Record, Status
+from harness.records import CaseInfo, Memory, Outcome, PredictionTable, Record, Source, Status
 from harness.resolve import resolve
 from harness.spec import Case, RunConfig
 from harness.store import Store
@@ -119,6 +120,11 @@ class Driver:
             **{name: getattr(outcome, name) for name in Outcome.model_fields},
             case=CaseInfo(id=case.id, **dataclasses.asdict(case)),
             profile=self.plan.profile.name,
+            source=Source(
+                kind=source_name(self.plan.data),
+                max_train=self.plan.data.max_train,
+                max_eval=self.plan.data.max_eval,
+            ),
             recipe=dataclasses.asdict(config.recipe) if config else {},
             threads=config.threads if config else None,
             cell_key=config.cell_key if config else None,

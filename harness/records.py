@@ -43,10 +43,17 @@ class SplitRecord(Part):
     official: bool
 
 
-class DataRecord(Part):
-    """Where rows came from; `kind` is toy or glue_data."""
+class Source(Part):
+    """Which rows were asked for: `kind` is toy or glue_data; None means all rows."""
 
     kind: str
+    max_train: int | None = None
+    max_eval: int | None = None
+
+
+class DataRecord(Part):
+    """The rows that were used, by split."""
+
     splits: dict[str, SplitRecord]
     truncated_rows: dict[str, NonNegativeInt]
 
@@ -124,6 +131,7 @@ class Record(Outcome):
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
     case: CaseInfo
     profile: str
+    source: Source
     recipe: dict[str, Any]
     threads: int | None = None
     cell_key: str | None  # None: the run failed before its inputs were known

@@ -74,6 +74,8 @@ def recipe_for(task: Task, name: str, epochs: int | None = None) -> Recipe:
     """A recipe as it is for one task: with that task's own epochs, or `epochs`."""
     row = recipes.get(name)
     own = row.epochs_of.get(task.name, row.epochs)
+    if epochs and epochs != own:
+        row = dataclasses.replace(row, name=f"{name}-{epochs}ep")
     return dataclasses.replace(row, epochs=epochs or own, epochs_of={})
 
 

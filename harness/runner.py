@@ -174,7 +174,6 @@ def _outcome(
         history=history,
         first_losses=training.losses[:FIRST_LOSSES],
         data=DataRecord(
-            kind=data.source_name(config.data),
             splits={n: SplitRecord(**asdict(info)) for n, info in ready.data.info.items()},
             truncated_rows={n: split.truncated for n, split in ready.encoded.items()},
         ),

@@ -17,11 +17,11 @@ from tabulate import DataRow, TableFormat, tabulate
 
 from harness import tasks
 from harness.flags import FLAGS
-from harness.records import Record
+from harness.records import Record, Source
 
 WIDTH = 80
 MISSING = "-"
-MODEL_WIDTH, STATUS_WIDTH = 8, len("contaminated")  # no column gets narrower
+NARROWEST = {"model": 8, "recipe": 6, "status": len("contaminated")}  # columns that give way
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Cell:
     model: str
     target: str
     records: tuple[Record, ...]
+
+    @property
+    def recipe(self) -> str:
+        """The recipe's name."""
+        return next((r.recipe["name"] for r in self.records if r.recipe), MISSING)
 
     @property
     def ok(self) -> tuple[Record, ...]:
@@ -99,14 +104,14 @@ class Table:
         """As the terminal shows it, at most 80 columns wide: gaps, names and words give way."""
         widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
         gap = 2 if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
-        for name, least in (("model", MODEL_WIDTH), ("status", STATUS_WIDTH)):
+        for name, least in NARROWEST.items():
             if name in self.header:
                 place = self.header.index(name)
                 excess = sum(widths) + gap * (len(widths) - 1) - WIDTH
                 widths[place] = max(min(least, widths[place]), widths[place] - max(0, excess))
         rows = [
             [
-                short(text, width) if name == "model" else text
+                short(text, width) if name in ("model", "recipe") else text
                 for name, text, width in zip(self.header, row, widths, strict=True)
             ]
             for row in self.rows
@@ -132,20 +137,25 @@ class Table:
 
     @property
     def _align(self) -> list[str]:
-        words = {"task", "model", "target", "status"}
+        words = {"task", "model", "target", "recipe", "status"}
         return ["left" if name in words else "right" for name in self.header]
 
 
 def per_cell(records: Sequence[Record], *, whole: bool = False) -> Table:
     """One line per cell: score, floor, speed, memory, and what to know about it.
 
-    A model, target or flag that all lines share is said once, outside the table, unless each
-    line must be `whole`.
+    A model, target, recipe or flag that all lines share is said once, outside the table, unless
+    each line must be `whole`.
     """
     found = cells(records)
-    axes = {name: {getattr(cell, name) for cell in found} for name in ("model", "target")}
+    axes = {name: {getattr(cell, name) for cell in found} for name in ("model", "target", "recipe")}
     shown = [name for name, values in axes.items() if whole or len(values) > 1]
-    common = [next(iter(values)) for name, values in axes.items() if name not in shown]
+    common = [
+        f"recipe {value}" if name == "recipe" else value
+        for name, values in axes.items()
+        for value in values
+        if name not in shown
+    ]
     shared = {
         f for f in FLAGS if not whole and all(c.states.get(f) == len(c.records) for c in found)
     }
@@ -176,34 +186,58 @@ def per_cell(records: Sequence[Record], *, whole: bool = False) -> Table:
 
 
 def pivot(records: Sequence[Record]) -> Table:
-    """Models and targets by tasks, with the GLUE score where all nine tasks are there."""
+    """Models and targets by tasks, with the GLUE score where all nine tasks are there.
+
+    Where several cells have one name, because files or versions changed between them, the newest
+    stands for it.
+    """
     found = [cell for cell in cells(records) if cell.mean is not None]
+    found.sort(key=lambda cell: max(record.created for record in cell.records))
     present = [name for name in tasks.GLUE_9 if any(cell.task == name for cell in found)]
+    recipes = {cell.recipe for cell in found}
     rows = []
-    for model, target in dict.fromkeys((cell.model, cell.target) for cell in found):
+    for name in dict.fromkeys((cell.model, cell.target, cell.recipe) for cell in found):
         means: dict[str, float | None] = dict.fromkeys(present)
-        means |= {c.task: c.mean for c in found if (c.model, c.target) == (model, target)}
-        rows.append((model, target, *map(percent, means.values()), percent(glue_score(means))))
+        means |= {c.task: c.mean for c in found if (c.model, c.target, c.recipe) == name}
+        shown = name if len(recipes) > 1 else name[:2]
+        rows.append((*shown, *map(percent, means.values()), percent(glue_score(means))))
+    axes = ("model", "target", "recipe") if len(recipes) > 1 else ("model", "target")
     return Table(
         title=_title("Scores x 100", records),
-        header=("model", "target", *present, "GLUE"),
+        header=(*axes, *present, "GLUE"),
         rows=tuple(rows),
         notes=("GLUE: mean of the nine task scores, metric pairs averaged first.",),
     )
 
 
 def report(records: Sequence[Record]) -> str:
-    """Every table, as one Markdown document."""
-    parts = [table.markdown() for table in (per_cell(records), pivot(records))]
+    """Every table, as one Markdown document; rows of different sources never share one."""
+    parts = []
+    for board in boards(records):
+        parts.append(per_cell(board).markdown())
+        if any(record.status == "ok" for record in board):
+            parts.append(pivot(board).markdown())
     return "\n\n".join(["# glue-bench report", *parts]) + "\n"
 
 
+def boards(records: Iterable[Record]) -> list[list[Record]]:
+    """Records apart by which rows they were asked to use; in the order they first came."""
+    found: dict[Source, list[Record]] = defaultdict(list)
+    for record in records:
+        found[record.source].append(record)
+    return list(found.values())
+
+
 def csv(records: Sequence[Record]) -> str:
-    """The table of cells as CSV: full names, scores times 100."""
-    table = per_cell(records, whole=True)
+    """One line per cell as CSV: full names, scores times 100, and which rows were used."""
     out = io.StringIO()
     writer = csv_format.writer(out, lineterminator="\n")
-    writer.writerows([table.header, *table.rows])
+    for place, board in enumerate(boards(records)):
+        table, source = per_cell(board, whole=True), board[0].source
+        used = (source.kind, source.max_train or "all", source.max_eval or "all")
+        if place == 0:
+            writer.writerow([*table.header, "data", "train rows", "dev rows"])
+        writer.writerows([*row, *used] for row in table.rows)
     return out.getvalue()
 
 
@@ -248,10 +282,10 @@ def _status(cell: Cell, shared: Collection[str]) -> str:
 
 def _title(what: str, records: Sequence[Record]) -> str:
     """`what`, and what the numbers under it are scores of."""
-    kinds = sorted({record.data.kind for record in records if record.data})
-    subset = any("subset" in record.flags for record in records)
-    said = {
-        "toy": "toy data (generated, no GLUE scores)",
-        "glue_data": "GLUE dev" + (", part of the rows" if subset else ""),
-    }
-    return f"{what} on {' and '.join(said[kind] for kind in kinds)}" if kinds else what
+    if not records:
+        return what
+    source = records[0].source
+    said = {"toy": "toy data (generated, no GLUE scores)", "glue_data": "GLUE dev"}[source.kind]
+    for cap, name in ((source.max_train, "training"), (source.max_eval, "dev")):
+        said += f", {cap} {name} rows" if cap else ""
+    return f"{what} on {said}"

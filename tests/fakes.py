@@ -17,6 +17,7 @@ from harness.records import (
     ModelRecord,
     Outcome,
     Record,
+    Source,
     SplitRecord,
     Timing,
 )
@@ -41,7 +42,7 @@ def outcome(**changed: Any) -> Outcome:
             )
         ],
         "first_losses": [0.7, 0.6],
-        "data": DataRecord(kind="toy", splits={"train": split}, truncated_rows={"train": 0}),
+        "data": DataRecord(splits={"train": split}, truncated_rows={"train": 0}),
         "model": ModelRecord(parameters=10, new_parameters=["classifier.weight"], dtype="float32"),
         "timing": timing,
         "memory": Memory(
@@ -51,16 +52,24 @@ def outcome(**changed: Any) -> Outcome:
     return Outcome(**values | changed)
 
 
-def record(case: Case, *, cell_key: str | None = None, **changed: Any) -> Record:
+def record(
+    case: Case,
+    *,
+    cell_key: str | None = None,
+    source: Source | None = None,
+    recipe: str = "toy",
+    **changed: Any,
+) -> Record:
     """A record of a case, with an ok outcome unless `changed` says otherwise."""
     made = outcome(**changed)
     return Record(
         **{name: getattr(made, name) for name in Outcome.model_fields},
         case=CaseInfo(id=case.id, **dataclasses.asdict(case)),
         profile="toy",
-        recipe={"name": "toy"},
+        source=source or Source(kind="toy"),
+        recipe={"name": recipe},
         threads=2,
-        cell_key=cell_key or case.cell,
+        cell_key=cell_key or f"{case.cell}/{source}/{recipe}",
         identity={},
         environment={"python": "3.11"},
     )

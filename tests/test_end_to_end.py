@@ -48,7 +48,7 @@ def test_the_main_job(tmp_path: Path) -> None:
             table["prediction"]
         )
     assert records[0].cell_key != records[1].cell_key
-    assert "Results on toy data (generated, no GLUE scores), toy-bert" in done.stdout
+    assert "Results on toy data (generated, no GLUE scores), toy-bert, recipe toy" in done.stdout
     shown = json.loads((tmp_path / "b.json").read_text())["benchmarks"]
     assert [case["stats"]["data"] for case in shown] == [
         record.timing.epoch_s for record in records if record.timing

@@ -110,7 +110,7 @@ def test_a_session_ends_with_a_table_and_where_things_are(
         "  models toy-bert; targets cpu-fp32, cpu-bf16; seeds 42",
         "  4 of 18 cases, 1 at a time; results in results/local",
         "*= GLUE results =*",
-        "Results on toy data (generated, no GLUE scores), toy-bert",
+        "Results on toy data (generated, no GLUE scores), toy-bert, recipe toy",
         "task  target    score  n  floor  train s  ex/s   MB  status",
         "sst2  cpu-fp32  90.00  1  50.00      3.0   213  400  ok",
         "Scores x 100 on toy data (generated, no GLUE scores)",

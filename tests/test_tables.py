@@ -7,7 +7,7 @@ import pytest
 
 from fakes import record
 from harness import tables, tasks
-from harness.records import Record
+from harness.records import Record, Source
 from harness.spec import Case
 
 
@@ -86,6 +86,33 @@ def test_tables_fit_80_columns(model: str, count: int) -> None:
 def test_toy_is_said_in_every_title() -> None:
     for table in (tables.per_cell(nine()), tables.pivot(nine())):
         assert "toy data (generated, no GLUE scores)" in table.title
+
+
+def test_rows_of_different_sources_never_share_a_table() -> None:
+    part = Source(kind="glue_data", max_train=2000)
+    case = Case("rte", "toy-bert", "cpu-fp32", 1)
+    runs = [
+        *nine(),
+        record(case, source=part, score=0.1),
+        record(case, source=Source(kind="glue_data")),
+    ]
+    text = tables.report(runs)
+    assert [line for line in text.splitlines() if line.startswith("## Results")] == [
+        "## Results on toy data (generated, no GLUE scores), toy-bert, cpu-fp32, recipe toy",
+        "## Results on GLUE dev, 2000 training rows, toy-bert, cpu-fp32, recipe toy",
+        "## Results on GLUE dev, toy-bert, cpu-fp32, recipe toy",
+    ]
+    assert "54.00" in text
+
+
+def test_recipes_of_one_name_each_have_their_line() -> None:
+    runs = [
+        *nine(),
+        *(record(Case("rte", "toy-bert", "cpu-fp32", 1), recipe=r) for r in ("a", "b")),
+    ]
+    assert tables.pivot(runs).header[:3] == ("model", "target", "recipe")
+    assert len(tables.pivot(runs).rows) == 3
+    assert tables.pivot(runs).rows[0][-1] == "54.00"
 
 
 def test_markdown_and_csv_hold_the_same_numbers() -> None:
