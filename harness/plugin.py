@@ -361,7 +361,7 @@ def _progress_bar(capture: Any, title: str) -> Generator[Callable[[int, int], No
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             if not bars:
                 # disable=None: nothing is printed where stderr is no terminal.
-                bars.append(tqdm(total=steps, desc=title, leave=False, disable=None))
+                bars.append(tqdm(total=steps, desc=title, unit="step", leave=False, disable=None))
             bars[0].update(step - bars[0].n)
 
     try:
