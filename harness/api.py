@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import driver, plan
-from harness.options import Settings
+from harness.options import Settings, check
 from harness.store import Store
 
 if TYPE_CHECKING:
@@ -39,18 +39,20 @@ def run(
     own. A run that goes wrong is a record too: look at its `status` and `reason`. Raises
     `UsageError` for names nobody knows and `StorageError` where the record cannot be written.
     """
-    settings = Settings(
-        data="toy" if data == "toy" else str(Path(data).resolve()),
-        tasks=(task,),
-        models=(model,),
-        targets=(target,),
-        seeds=(seed,),
-        recipe=recipe,
-        epochs=epochs,
-        max_train=max_train,
-        max_eval=max_eval,
-        engine=engine,
-        timeout=timeout,
+    settings = check(
+        Settings(
+            data="toy" if data == "toy" else str(Path(data).resolve()),
+            tasks=(task,),
+            models=(model,),
+            targets=(target,),
+            seeds=(seed,),
+            recipe=recipe,
+            epochs=epochs,
+            max_train=max_train,
+            max_eval=max_eval,
+            engine=engine,
+            timeout=timeout,
+        )
     )
     planned = plan.make(settings)
     running = driver.Driver(planned, Store(Path(results)), driver.make_engine(settings))

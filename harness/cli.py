@@ -132,7 +132,10 @@ def report(
     if output is None:
         typer.echo(text, nl=False)
     else:
-        output.write_text(text, "utf-8")
+        try:
+            output.write_text(text, "utf-8")
+        except OSError as error:
+            raise StorageError(f"{output}: could not write: {error.strerror}") from error
         typer.echo(f"{output}: runs: {len(records)}", err=True)
 
 

@@ -52,7 +52,9 @@ class Device:
         """
         if self.dtype is not torch.bfloat16:
             return None
-        slow = self.torch.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        slow = self.torch.type == "cpu" and not (
+            torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        )
         return "upcast" if slow else "native"
 
     @contextlib.contextmanager
@@ -81,13 +83,14 @@ class Device:
         elif self.torch.type == "xpu":
             torch.xpu.synchronize()
 
-    def peak_memory_bytes(self) -> int | None:
-        """The most device memory that tensors held; None where the device has none of its own."""
-        if self.torch.type == "cuda":
-            return torch.cuda.max_memory_allocated()
-        if self.torch.type == "xpu":
-            return torch.xpu.max_memory_allocated()
-        return None
+
+def peak_memory_bytes(target: Target) -> int | None:
+    """The most device memory that tensors held; None where the device has none of its own."""
+    if target.device == "cuda" and torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    if target.device == "xpu" and torch.xpu.is_available():
+        return torch.xpu.max_memory_allocated()
+    return None
 
 
 def _available(kind: str) -> bool:

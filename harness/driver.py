@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness import environment, options
 from harness.data.load import source_name
 from harness.engine import Engine, Finished, InlineEngine, ProcessEngine, Progress
-from harness.errors import GlueBenchError, Unavailable, WorkerError, WorkerTimeout
+from harness.errors import GlueBenchError, Unavailable, UsageError, WorkerError, WorkerTimeout
 from harness.plan import Plan
 from harness.records import CaseInfo, Memory, Outcome, PredictionTable, Record, Source, Status
 from harness.resolve import resolve
@@ -43,12 +43,23 @@ class Driver:
         self._listening: tuple[Case, Progress] | None = None
 
     def start(self) -> None:
-        """Let the engine warm up while the caller goes on."""
+        """Make sure that results can be kept; let the engine warm up while the caller goes on.
+
+        Raises `StorageError`.
+        """
+        self.store.prepare()
         self.engine.start()
 
     def close(self) -> None:
-        """Stop whatever still runs."""
-        self.engine.close()
+        """Keep what was started ahead and is done; stop what still runs."""
+        try:
+            for case, started in self._started.items():
+                if isinstance(started.future, Future) and started.future.done():
+                    outcome, table, _ = self._await(started.future)
+                    self._save(case, started.config, outcome, table)
+        finally:
+            self._started.clear()
+            self.engine.close()
 
     def run(
         self, case: Case, upcoming: Iterable[Case] = (), progress: Progress | None = None
@@ -63,8 +74,16 @@ class Driver:
                 self._started[ahead] = self._start(ahead)
         started = self._started.pop(case)
         outcome, table, log = self._await(started.future)
-        record = self._record(case, started.config, self._judged(outcome))
-        return Ran(self.store.save(record, table), log)
+        return Ran(self._save(case, started.config, outcome, table), log)
+
+    def _save(
+        self, case: Case, config: RunConfig | None, outcome: Outcome, table: PredictionTable | None
+    ) -> Record:
+        # Models are looked for before a run starts, so without a config it is the model that lacks.
+        named = self.plan.named_targets if config else self.plan.named_models
+        if outcome.status == "skipped" and named:
+            outcome = outcome.model_copy(update={"status": "failed"})
+        return self.store.save(self._record(case, config, outcome), table)
 
     def _start(self, case: Case) -> _Started:
         cpus = environment.usable_cpus()
@@ -109,12 +128,6 @@ class Driver:
             return Outcome(status="failed", reason=str(error)), None, ""
         return finished.outcome, finished.predictions, finished.log
 
-    def _judged(self, outcome: Outcome) -> Outcome:
-        """What the user named and cannot run has failed; what the profile brought is skipped."""
-        if outcome.status == "skipped" and self.plan.named:
-            return outcome.model_copy(update={"status": "failed"})
-        return outcome
-
     def _record(self, case: Case, config: RunConfig | None, outcome: Outcome) -> Record:
         return Record(
             **{name: getattr(outcome, name) for name in Outcome.model_fields},
@@ -134,7 +147,9 @@ class Driver:
 
 
 def make_engine(settings: options.Settings) -> Engine:
-    """The engine that `settings` ask for."""
+    """The engine that `settings` ask for. Raises `UsageError` for what it cannot do."""
     if settings.engine == "inline":
+        if settings.jobs not in (None, 1) or settings.timeout is not None:
+            raise UsageError("the inline engine knows neither jobs nor timeout: leave them out")
         return InlineEngine()
     return ProcessEngine(settings.jobs or 1, settings.timeout or DEFAULT_TIMEOUT_S)

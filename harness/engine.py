@@ -163,7 +163,10 @@ class ProcessEngine:
         with self._starting, _no_main_module():
             if self._closed:
                 raise WorkerError("the session ended before this run began")
-            process.start()
+            try:
+                process.start()
+            except OSError as error:
+                raise WorkerCrashed(f"no worker could be started: {error}") from error
             self._alive.add(process)
         sender.close()  # so that the child's death ends the pipe
         try:
@@ -189,17 +192,16 @@ class ProcessEngine:
             ready = connection.wait([receiver, process.sentinel], max(0.0, wait_s))
             peak = environment.memory_bytes("VmHWM", process.pid) or peak
             if receiver in ready:
-                with contextlib.suppress(EOFError, OSError):  # it may die in mid-message
-                    kind, value = receiver.recv()
-                    if kind == "progress":
-                        progress(*value)
-                        continue
-                    process.join(GOODBYE_S)
-                    if kind == "error":
-                        last = value.strip().splitlines()[-1]
-                        raise WorkerCrashed(f"the worker broke: {last}", value, peak)
-                    return value
+                kind, value = _received(receiver)
+                if kind == "progress":
+                    progress(*value)
+                    continue
                 process.join(GOODBYE_S)
+                if kind == "error":
+                    last = value.strip().splitlines()[-1]
+                    raise WorkerCrashed(f"the worker broke: {last}", value, peak)
+                if kind == "result":
+                    return value
             if process.exitcode is not None or process.sentinel in ready:
                 process.join(GOODBYE_S)
                 raise WorkerCrashed(_death(process.exitcode, peak), peak_memory_bytes=peak)
@@ -219,10 +221,19 @@ def shares(cpus: tuple[int, ...], jobs: int) -> list[tuple[int, ...] | None]:
     return [tuple(cpus[(job * each + i) % len(cpus)] for i in range(each)) for job in range(jobs)]
 
 
+def _received(receiver: Any) -> tuple[str, Any]:
+    """The child's next message; "nothing" if it died, be it in mid-message."""
+    try:
+        return receiver.recv()
+    except (EOFError, OSError):
+        return "nothing", None
+
+
 def _death(exitcode: int | None, peak_bytes: int | None) -> str:
     held = f"; it held up to {peak_bytes / 2**20:.0f} MB" if peak_bytes else ""
     if exitcode is not None and exitcode < 0:
-        name = signal.Signals(-exitcode).name
+        known = {int(number): number.name for number in signal.Signals}
+        name = known.get(-exitcode, f"signal {-exitcode}")
         cause = " (often: the machine ran out of memory)" if name == "SIGKILL" else ""
         return f"the worker was killed by {name}{cause}{held}"
     return f"the worker ended with exit code {exitcode} and no result{held}"
@@ -238,6 +249,8 @@ def _kill(process: Any) -> None:
 
 def _work(sender: Any, log: str, config_json: str) -> None:
     """The child: run one configuration and send what came of it."""
+    for name, value in SERVER_ENVIRONMENT.items():  # for a worker that no server was forked for
+        os.environ.setdefault(name, value)
     os.setpgid(0, 0)  # a Ctrl-C reaches the driver alone; the group takes grandchildren along
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(descriptor, 1)

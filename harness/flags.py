@@ -9,7 +9,7 @@ from harness.metrics import Labels, is_constant
 FLAGS = {
     "collapsed": "predicts one class, or one value, for every row",
     "at_floor": "scores no better than the best constant predictor",
-    "subset": "trained or evaluated on a part of the official rows",
+    "subset": "rows are not all of their source's own: a part of them, or changed",
     "contaminated": "the model's pretraining saw this task's texts",
     "shared_cores": "ran beside other runs: its times are not comparable",
 }

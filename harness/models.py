@@ -56,15 +56,19 @@ def get(name: str) -> Adapted:
     base, *suffixes = name.strip().split("+")
     if base not in MODELS:
         raise UsageError(unknown("model", base, MODELS))
-    for suffix in suffixes:
-        if suffix not in ADAPTATIONS:
+    for place, suffix in enumerate(suffixes):
+        if suffix not in ADAPTATIONS or suffix in suffixes[:place]:
             raise UsageError(unknown(f"adaptation of {base}", suffix, ADAPTATIONS))
     return Adapted(MODELS[base], scratch="scratch" in suffixes)
 
 
 def is_installed(model: Model) -> bool:
-    """Whether the package that ships the weights is installed."""
-    return importlib.util.find_spec(model.package) is not None
+    """Whether the weights are on this machine."""
+    try:
+        directory(model)
+    except ModelUnavailable:
+        return False
+    return True
 
 
 def directory(model: Model) -> Path:

@@ -145,13 +145,13 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
     values: dict[str, Any] = {}
     for option in OPTIONS:
         typed = command_line.get(option.key)
-        in_environment = os.environ.get(option.environment) if option.environment else None
+        in_environment = os.environ.get(option.environment or "") or None
         for text, where, base in (
             (typed, option.flag, here),
             (in_environment, option.environment, here),
             (from_file.get(option.name), f"pyproject.toml: [tool.glue-bench] {option.name}", root),
         ):
-            if text:
+            if text is not None:
                 values[option.key] = _value(option, text, str(where), base)
                 break
     return Settings(**values)
@@ -167,6 +167,15 @@ def _value(option: Option, text: str, where: str, base: Path) -> Any:
     return value
 
 
+def check(settings: Settings) -> Settings:
+    """`settings` that were not typed. Raises `UsageError` for a value that could not be typed."""
+    for option in OPTIONS:
+        value = getattr(settings, option.key)
+        if isinstance(value, int | float | str):
+            _value(option, str(value), option.key, Path())
+    return settings
+
+
 def read_file(path: Path) -> dict[str, str]:
     """The table `[tool.glue-bench]` of a pyproject.toml, each value as it would be typed."""
     if not path.is_file():
@@ -180,6 +189,7 @@ def read_file(path: Path) -> dict[str, str]:
         if key not in known:
             raise UsageError(f"{path}: [tool.glue-bench] has an {unknown('key', key, known)}")
     return {
-        key: ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        # The last comma tells a list of one seed from a number of seeds.
+        key: "".join(f"{part}," for part in value) if isinstance(value, list) else str(value)
         for key, value in table.items()
     }

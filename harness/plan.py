@@ -25,7 +25,8 @@ class Plan:
     recipe: str | None
     epochs: int | None
     above_floor: bool  # a run that ends at its task's floor fails
-    named: bool  # the user named models or targets: one that cannot run fails, else it is skipped
+    named_models: bool  # by the user: one that is not here fails; the profile's is skipped
+    named_targets: bool  # likewise
 
     @property
     def cases(self) -> list[Case]:
@@ -73,5 +74,6 @@ def make(settings: Settings) -> Plan:
         epochs=settings.epochs,
         # The profile's expectation is about its own data.
         above_floor=profile.above_floor and source == profile.data,
-        named=settings.targets is not None or settings.models is not None,
+        named_models=settings.models is not None,
+        named_targets=settings.targets is not None,
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import models, options, targets, tasks
-from harness.errors import GlueBenchError, UsageError
+from harness.errors import GlueBenchError, StorageError, UsageError
 from harness.names import nearest
 from harness.plan import Plan, make
 from harness.spec import Case
@@ -64,7 +64,7 @@ class GlueSession:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         typed = {option.key: config.getoption(f"glue_{option.key}") for option in options.OPTIONS}
-        self.was_asked = any(typed.values())
+        self.was_asked = any(value is not None for value in typed.values())
         self._typed = typed
         self._plan: Plan | None = None
         self._driver: Driver | None = None
@@ -100,7 +100,7 @@ class GlueSession:
                 self.plan,
                 store.Store(self.results),
                 driver.make_engine(settings),
-                settings.jobs or 1,
+                min(settings.jobs or 1, len(self.items)),
             )
         return self._driver
 
@@ -153,11 +153,13 @@ def asks_for_cases(args: list[str]) -> bool:
 
     Looked up in their text: under xdist only the workers collect, and each would complain.
     """
-    paths = [Path(arg.split("::")[0]) for arg in args]
-    files = [
-        file for path in paths for file in ([path] if path.is_file() else path.rglob("test_*.py"))
-    ]
-    return any(re.search(r"def test_\w+\([^)]*\bglue_case\b", file.read_text()) for file in files)
+    asks = re.compile(r"def test_\w+\([^)]*\bglue_case\b")
+    for path in (Path(arg.split("::")[0]) for arg in args):
+        for file in [path] if path.is_file() else path.rglob("test_*.py"):
+            foreign = any(part.startswith(".") or part == "site-packages" for part in file.parts)
+            if not foreign and asks.search(file.read_text(errors="replace")):
+                return True
+    return False
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -202,7 +204,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     glue = session.config.stash[SESSION]
     glue.items = [item for item in session.items if case_of(item)]
     if glue.items and not session.config.option.collectonly:
-        glue.driver.start()
+        with _as_usage_error():
+            glue.driver.start()
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -281,7 +284,7 @@ def show_times(benchmark: Any, record: Record) -> None:
         "record": record.id,
     }
     benchmark.pedantic(
-        lambda: worker_clock.advance(next(laps)),
+        lambda: worker_clock.advance(next(laps, 0.0)),
         setup=worker_clock.reset,
         rounds=len(record.timing.epoch_s),
         iterations=1,
@@ -346,7 +349,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _as_usage_error() -> Generator[None]:
     try:
         yield
-    except UsageError as error:
+    except (UsageError, StorageError) as error:
         raise pytest.UsageError(str(error)) from None
 
 

@@ -35,10 +35,11 @@ class CaseInfo(Part):
 
 
 class SplitRecord(Part):
-    """What a split held: rows used, rows its source holds, sha256 of those used."""
+    """Rows used, rows the source holds and malformed ones it held; sha256 of those used."""
 
     rows: NonNegativeInt
     rows_in_source: NonNegativeInt
+    dropped: NonNegativeInt
     sha256: str
     official: bool
 

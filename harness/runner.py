@@ -13,7 +13,7 @@ import torch
 from harness import encoders, environment, flags, metrics, models, targets, tasks, train
 from harness.data import batches
 from harness.data import load as data
-from harness.device import Device, Stopwatch
+from harness.device import Device, Stopwatch, peak_memory_bytes
 from harness.errors import GlueBenchError, IntegrityError, TrainingDiverged, Unavailable
 from harness.records import (
     DataRecord,
@@ -23,6 +23,7 @@ from harness.records import (
     Outcome,
     PredictionTable,
     SplitRecord,
+    Status,
     Timing,
 )
 from harness.spec import RunConfig, Split, Task
@@ -37,24 +38,30 @@ def run(
 ) -> tuple[Outcome, PredictionTable | None]:
     """Fine-tune and evaluate one case. An error becomes a status and a reason of one line."""
     floor_memory = environment.restart_peak_memory()
+    predictions = None
     try:
         outcome, predictions = _fine_tune_and_evaluate(config, progress)
     except Unavailable as error:
         return Outcome(status="skipped", reason=str(error)), None
-    except TrainingDiverged as error:
-        return Outcome(status="diverged", reason=str(error)), None
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        return Outcome(status="oom", reason=one_line(error)), None
     except Exception as error:  # noqa: BLE001  (recorded, whatever it was; the next case must run)
         if not isinstance(error, GlueBenchError):
             traceback.print_exc()  # to the worker's log, which pytest shows with the failure
-        return Outcome(status="failed", reason=one_line(error)), None
+        outcome = Outcome(status=status_of(error), reason=one_line(error))
     memory = Memory(
         peak_memory_bytes=environment.peak_memory_bytes(),
         floor_memory_bytes=floor_memory,
-        peak_device_memory_bytes=Device(targets.get(config.case.target)).peak_memory_bytes(),
+        peak_device_memory_bytes=peak_memory_bytes(targets.get(config.case.target)),
     )
     return outcome.model_copy(update={"memory": memory}), predictions
+
+
+def status_of(error: Exception) -> Status:
+    """What a run that raised `error` has come to."""
+    if isinstance(error, TrainingDiverged):
+        return "diverged"
+    # On a CPU torch says so in a RuntimeError's words only.
+    full = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return "oom" if full or isinstance(error, torch.OutOfMemoryError | MemoryError) else "failed"
 
 
 def one_line(error: BaseException) -> str:
@@ -161,6 +168,7 @@ def _outcome(
         floor=floor,
         predictions={n: train.predictions(task, logits[n]) for n in task.evaluated},
         contaminated=not config.scratch
+        and config.data.source != data.TOY
         and task.name in models.get(config.case.model).model.contaminated,
         subset=ready.data.is_subset,
         jobs=config.jobs,

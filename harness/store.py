@@ -10,10 +10,12 @@ flushed too. After a power cut a file is there whole, or not there.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,16 @@ class Store:
         self.root = root
         self.runs = root / "runs"
         self.predictions = root / "predictions"
+
+    def prepare(self) -> None:
+        """Make the folders, and try to write there. Raises `StorageError`."""
+        try:
+            for folder in (self.runs, self.predictions):
+                folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+        except OSError as error:
+            raise StorageError(_cannot(self.root, error)) from error
 
     def save(self, record: Record, predictions: PredictionTable | None = None) -> Record:
         """Write a run; returns the record as stored. Raises `StorageError`."""
@@ -64,10 +76,15 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_durably(path, content)
         except OSError as error:
-            raise StorageError(
-                f"{path}: could not write {len(content)} bytes: {error.strerror or error}. Mend: "
-                "make room or choose another folder with --glue-results"
-            ) from error
+            raise StorageError(_cannot(path, error)) from error
+
+
+def _cannot(path: Path, error: OSError) -> str:
+    room = "make room, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return (
+        f"{path}: could not write: {error.strerror or error}. Mend: {room}choose another folder "
+        "with --glue-results"
+    )
 
 
 def file_name(record: Record) -> str:
@@ -88,7 +105,14 @@ def write_durably(path: Path, content: bytes) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.link(temporary, path)  # unlike a rename, fails where `path` exists
+        try:
+            os.link(temporary, path)  # unlike a rename, fails where `path` exists
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+                raise
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "the file exists", str(path)) from error
+            temporary.rename(path)  # a file system without hard links
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()

@@ -26,7 +26,7 @@ NARROWEST = {"model": 8, "recipe": 6, "status": len("contaminated")}  # columns 
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs of one task x model x target that differ in nothing but their seed."""
+    """The runs of one task x model x target that differ in nothing but their seed, one each."""
 
     task: str
     model: str
@@ -75,7 +75,8 @@ class Cell:
 def cells(records: Iterable[Record]) -> list[Cell]:
     """Runs grouped into cells; tasks in GLUE's order, the rest as they came.
 
-    A run that failed before its inputs were known has no key; it joins the cell of its name.
+    Of a seed that was run again the newest ok run counts, or the newest if none is ok. A run that
+    failed before its inputs were known has no key; it joins the cell of its name.
     """
     records = list(records)
     by_key: dict[tuple[str, ...], list[Record]] = defaultdict(list)
@@ -87,8 +88,15 @@ def cells(records: Iterable[Record]) -> list[Cell]:
         if len(keyed) == 1:
             by_key[keyed[0]] += by_key.pop(unkeyed)
     order = {name: place for place, name in enumerate(tasks.TASKS)}
-    found = [Cell(key[0], key[1], key[2], tuple(runs)) for key, runs in by_key.items()]
+    found = [Cell(key[0], key[1], key[2], _one_a_seed(runs)) for key, runs in by_key.items()]
     return sorted(found, key=lambda cell: order.get(cell.task, len(order)))
+
+
+def _one_a_seed(runs: Iterable[Record]) -> tuple[Record, ...]:
+    newest: dict[int, Record] = {}
+    for run in sorted(runs, key=lambda run: (run.status == "ok", run.created)):
+        newest[run.case.seed] = run
+    return tuple(newest.values())
 
 
 @dataclass(frozen=True)

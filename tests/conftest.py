@@ -13,7 +13,7 @@ from hypothesis import settings
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[1]
-REAL_GLUE = Path(os.environ.get("GLUE_BENCH_REAL_DATA", ROOT.parent / "shared" / "glue"))
+REAL_GLUE = Path(os.environ.get("GLUE_BENCH_REAL_DATA") or ROOT.parent / "shared" / "glue")
 
 settings.register_profile("tests", deadline=None)  # no test asserts a time
 settings.load_profile("tests")

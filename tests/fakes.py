@@ -30,7 +30,7 @@ def outcome(**changed: Any) -> Outcome:
         load_s=0.5, train_s=3.0, eval_s=0.25, epoch_s=[1.0, 2.0], steps=20, examples=640,
         tokens=6400, examples_per_s=640 / 3, tokens_per_s=6400 / 3,
     )  # fmt: skip
-    split = SplitRecord(rows=100, rows_in_source=100, sha256="0" * 64, official=True)
+    split = SplitRecord(rows=100, rows_in_source=100, dropped=0, sha256="0" * 64, official=True)
     values: dict[str, Any] = {
         "status": "ok",
         "score": 0.9,

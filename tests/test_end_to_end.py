@@ -92,6 +92,9 @@ def test_the_python_api_runs_stores_and_loads(tmp_path: Path) -> None:
 def test_the_python_api_refuses_what_nobody_knows(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Did you mean 'stsb'"):
         harness.run("stsbb", results=tmp_path)
+    for wrong in ({"engine": "procces"}, {"epochs": 0}, {"max_train": -1}, {"timeout": 0.0}):
+        with pytest.raises(UsageError):
+            harness.run("stsb", results=tmp_path, **wrong)
 
 
 def test_a_bad_data_file_is_a_failed_case_with_its_line(tmp_path: Path) -> None:

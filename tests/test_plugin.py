@@ -188,6 +188,38 @@ def test_what_the_profile_brought_is_skipped_and_what_the_user_named_fails(
     assert sorted(record.status for record in stored(project)) == ["failed", "ok", "ok", "skipped"]
 
 
+def test_naming_a_model_does_not_name_its_targets(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    lacking = outcome(status="skipped", reason="torch finds no cuda device")
+    answers[0] = lambda config: lacking if "bf16" in config.case.target else outcome()
+    found = run(project, "-k", "sst2", "--glue-models", "toy-bert")
+    found.assert_outcomes(passed=1, skipped=1, deselected=16)
+
+
+def test_a_model_that_is_not_installed(
+    project: pytest.Pytester, engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness import models
+
+    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
+    found = run(project, "-k", "sst2 and fp32", "--glue-models", "minilm")
+    found.assert_outcomes(failed=1, deselected=17)
+    assert "pip install" in found.stdout.str()
+    assert engines[0].submitted == []
+
+
+def test_what_ran_ahead_is_kept_when_the_session_stops(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    answers[0] = lambda config: (
+        outcome(status="oom", reason="full") if config.case.task == "cola" else outcome()
+    )
+    found = run(project, "-x", "-k", "fp32", "--glue-jobs", "2")
+    found.assert_outcomes(failed=1, deselected=9)
+    assert [record.status for record in stored(project)] == ["oom", "ok"]
+
+
 def test_a_session_that_measured_nothing_is_not_green(
     project: pytest.Pytester, engines: list[FakeEngine]
 ) -> None:
@@ -221,6 +253,9 @@ def test_nothing_selected_suggests_the_nearest_name(project: pytest.Pytester) ->
         (("--glue-timeout", "nan"), "--glue-timeout: found 'nan'"),
         (("--glue-data", "nowhere"), "which is no folder"),
         (("--glue-engine", "inlin"), "Did you mean 'inline'?"),
+        (("--glue-tasks", ""), "--glue-tasks: found ''; expected one name or several"),
+        (("--glue-models", "toy-bert+scratch+scratch"), "unknown adaptation"),
+        (("--glue-engine", "inline", "--glue-jobs", "2"), "the inline engine knows neither"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_is_one_line_and_exit_4(
@@ -320,12 +355,34 @@ def test_other_projects_are_left_alone(pytester: pytest.Pytester) -> None:
     assert "glue" not in found.stdout.str().split("collected")[1]
 
 
-def test_a_full_disk_is_a_failure_that_names_the_file(
+def test_a_results_folder_that_cannot_be_is_known_before_the_first_run(
     project: pytest.Pytester, engines: list[FakeEngine]
 ) -> None:
     (project.path / "results").mkdir()
     (project.path / "results" / "local").write_text("in the way")
     found = run(project, "-k", "sst2 and fp32")
-    found.assert_outcomes(failed=1, deselected=17)
-    assert "could not write" in found.stdout.str()
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
+    assert "could not write" in found.stderr.str() + found.stdout.str()
+    assert engines[0].submitted == []
     assert Path("results/local").read_text() == "in the way"
+
+
+def test_a_disk_that_fills_up_is_a_failure_that_names_the_file(
+    project: pytest.Pytester, engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("harness.store.write_durably", full)
+    found = run(project, "-k", "sst2 and fp32")
+    found.assert_outcomes(failed=1, deselected=17)
+    assert (
+        "No space left on device. Mend: make room, or choose another folder" in found.stdout.str()
+    )
+
+
+def test_a_list_of_one_seed_in_pyproject_is_that_seed(project: pytest.Pytester) -> None:
+    project.makefile(".toml", pyproject='[tool.glue-bench]\nseeds = [7]\ntasks = ["rte"]\n')
+    found = run(project, "--collect-only", "-q")
+    names = [line for line in found.outlines if "::" in line]
+    assert [name.endswith("-s7]") for name in names] == [True, True]

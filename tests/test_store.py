@@ -67,6 +67,19 @@ def test_a_short_write_goes_on_where_it_stopped(
     assert read(path) == made
 
 
+def test_a_file_system_without_hard_links_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: object, target: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path, made = saved(tmp_path)
+    assert read(path) == made
+    with pytest.raises(StorageError, match="the file exists"):
+        Store(tmp_path).save(made)
+
+
 def test_a_full_disk_is_said_and_leaves_nothing_torn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

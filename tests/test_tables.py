@@ -61,6 +61,20 @@ def test_what_went_wrong_is_counted_and_never_averaged() -> None:
     assert row["status"] == "ok crashed 1/3 collapsed 1/3 at_floor 1/3"
 
 
+def test_a_seed_that_was_run_again_counts_once() -> None:
+    case = Case("rte", "toy-bert", "cpu-fp32", 1)
+    dead = {"score": None, "floor": None, "timing": None, "memory": None}
+    runs = [
+        record(case, status="timeout", reason="x", **dead),
+        record(case, score=0.6),
+        record(case, score=0.7),
+        record(case, status="crashed", reason="x", **dead),
+    ]
+    (cell,) = tables.cells(runs)
+    assert cell.scores == [0.7]
+    assert cell.states == {}
+
+
 def test_runs_with_other_inputs_never_share_a_line() -> None:
     case = Case("rte", "toy-bert", "cpu-fp32", 1)
     assert len(tables.cells([record(case, cell_key="a"), record(case, cell_key="b")])) == 2

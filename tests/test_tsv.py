@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import REAL_GLUE as REAL
 from harness import tasks
 from harness.data import tsv
 from harness.data.layout import FILES, FOLDERS, File
 from harness.errors import DataError, UsageError
 from harness.spec import Split
 
-REAL = Path(os.environ.get("GLUE_BENCH_REAL_DATA") or Path(__file__).parents[2] / "shared" / "glue")
 SAMPLES = {  # rows and class counts where the data beside the project are a part of GLUE's
     ("qqp", "train"): (8999, (5747, 3252)),
     ("qqp", "validation"): (1000, (623, 377)),

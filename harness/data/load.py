@@ -13,6 +13,7 @@ from harness.errors import DataError
 from harness.spec import DataRequest, Split, Task
 
 AX = "ax"
+TOY = "toy"
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class SplitInfo:
 
     rows: int
     rows_in_source: int
+    dropped: int  # malformed ones that the source held beside them
     sha256: str  # of the rows as they were used
     official: bool  # the source's rows are GLUE's own, by count, class counts and, if known, bytes
 
@@ -31,15 +33,7 @@ class Data:
 
     splits: Mapping[str, Split]
     info: Mapping[str, SplitInfo]
-
-    @property
-    def is_subset(self) -> bool:
-        """Whether training or evaluation used less than the official rows."""
-        return any(
-            info.rows < info.rows_in_source or not info.official
-            for name, info in self.info.items()
-            if name != AX
-        )
+    is_subset: bool  # trained or evaluated on other than all of the source's own rows
 
 
 def fingerprint(request: DataRequest, task: Task) -> dict[str, object]:
@@ -47,7 +41,7 @@ def fingerprint(request: DataRequest, task: Task) -> dict[str, object]:
 
     Raises `DataError` where a file is missing.
     """
-    if request.source == "toy":
+    if request.source == TOY:
         source: object = {"toy": toy.VERSION}
     else:
         source = tsv.fingerprint(Path(request.source), task.name, ("train", *task.evaluated))
@@ -63,31 +57,33 @@ def load(request: DataRequest, task: Task) -> Data:
     """Train and evaluation splits of `task`. Raises `DataError`."""
     splits: dict[str, Split] = {}
     info: dict[str, SplitInfo] = {}
-    for name, (split, official) in _read(request, task).items():
+    for name, (split, dropped, official) in _read(request, task).items():
         if not len(split):
             raise DataError(f"{task.name}: split {name} of {request.source} holds no row")
         size = request.max_train if name == "train" else request.max_eval
         used = split if name == AX else sample.stratified(split, size, f"{task.name}/{name}")
         splits[name] = used
-        info[name] = SplitInfo(len(used), len(split), digest(used), official)
-    return Data(splits, info)
+        info[name] = SplitInfo(len(used), len(split), dropped, digest(used), official)
+    scored = [found for name, found in info.items() if name != AX]
+    changed = request.source != TOY and not all(found.official for found in scored)
+    return Data(splits, info, changed or any(f.rows < f.rows_in_source for f in scored))
 
 
-def _read(request: DataRequest, task: Task) -> dict[str, tuple[Split, bool]]:
+def _read(request: DataRequest, task: Task) -> dict[str, tuple[Split, int, bool]]:
+    """Each split, how many rows were dropped from it, and whether it is GLUE's own."""
     wanted = ("train", *task.evaluated)
-    if request.source == "toy":
+    if request.source == TOY:
         made = toy.generate(task.name)
         kept = (*wanted, AX) if task.name == "mnli" else wanted
-        # Toy rows are all there is of their source, so a whole toy split is no subset.
-        return {name: (made[name], True) for name in kept}
+        return {name: (made[name], 0, False) for name in kept}
     directory = Path(request.source)
     found = {}
     for name in wanted:
         split, report = tsv.read_split(directory, task.name, name)
-        found[name] = (split, tsv.official(task.name, name, split, report))
+        found[name] = (split, report.dropped, tsv.official(task.name, name, split, report))
     if task.name == "mnli" and tsv.has(directory, AX, "test"):
         split, report = tsv.read_split(directory, AX, "test")
-        found[AX] = (split, tsv.official(AX, "test", split, report))
+        found[AX] = (split, report.dropped, tsv.official(AX, "test", split, report))
     return found
 
 
@@ -101,4 +97,4 @@ def digest(split: Split) -> str:
 
 def source_name(request: DataRequest) -> str:
     """`toy` or `glue_data`: what a table says about where rows come from."""
-    return "toy" if request.source == "toy" else "glue_data"
+    return "toy" if request.source == TOY else "glue_data"
