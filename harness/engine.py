@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import faulthandler
 import multiprocessing
 import os
 import queue
@@ -18,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,8 +27,9 @@ from typing import Any, Protocol
 from harness import environment
 from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
 from harness.records import Outcome, PredictionTable
-from harness.resolve import from_json, to_json
+from harness.resolve import to_json
 from harness.spec import RunConfig
+from harness.worker import WORKER_ENVIRONMENT, work
 
 PRELOAD = (
     "torch.optim",
@@ -41,16 +40,7 @@ PRELOAD = (
     "scipy.stats",
     "harness.runner",
 )
-SERVER_ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",  # only folders are ever loaded
-    # OpenMP threads wait for each other by spinning, 300,000 times by default: as soon as another
-    # process needs one of their cores, a step of a small model takes 40 times as long. With 10,000
-    # it takes 3 times as long, and on an idle machine no longer than before.
-    "GOMP_SPINCOUNT": "10000",
-}
-
 MEMORY_SAMPLE_S = 0.5
-PROGRESS_S = 0.2
 GOODBYE_S = 10.0
 
 Progress = Callable[[int, int], None]
@@ -129,7 +119,7 @@ class ProcessEngine:
             return
         from multiprocessing import forkserver
 
-        with _environment(SERVER_ENVIRONMENT | dict(os.environ)):
+        with _environment(WORKER_ENVIRONMENT | dict(os.environ)):
             self._context.set_forkserver_preload(list(PRELOAD))
             forkserver.ensure_running()
 
@@ -159,7 +149,7 @@ class ProcessEngine:
         receiver, sender = self._context.Pipe(duplex=False)
         log = Path(self._logs.name) / f"{time.monotonic_ns()}.log"
         log.touch()
-        process = self._context.Process(target=_work, args=(sender, str(log), to_json(config)))
+        process = self._context.Process(target=work, args=(sender, str(log), to_json(config)))
         with self._starting, _no_main_module():
             if self._closed:
                 raise WorkerError("the session ended before this run began")
@@ -245,50 +235,6 @@ def _kill(process: Any) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.join(GOODBYE_S)
-
-
-def _work(sender: Any, log: str, config_json: str) -> None:
-    """The child: run one configuration and send what came of it."""
-    for name, value in SERVER_ENVIRONMENT.items():  # for a worker that no server was forked for
-        os.environ.setdefault(name, value)
-    os.setpgid(0, 0)  # a Ctrl-C reaches the driver alone; the group takes grandchildren along
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    faulthandler.enable(file=sys.__stderr__ or 2)
-    threading.Thread(target=_end_with_driver, daemon=True).start()
-    try:
-        config = from_json(config_json)
-        if config.cpus and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, config.cpus)
-        from harness.runner import run
-
-        outcome, predictions = run(config, _Reporter(sender))
-        sender.send(("result", (outcome.model_dump_json(), predictions)))
-    except BaseException:  # noqa: BLE001  (the driver must hear of whatever it was)
-        sender.send(("error", traceback.format_exc()))
-    sender.close()
-
-
-class _Reporter:
-    """Tells the driver how far training is, not more often than a person can see."""
-
-    def __init__(self, sender: Any) -> None:
-        self.sender, self.next = sender, 0.0
-
-    def __call__(self, step: int, steps: int) -> None:
-        now = time.monotonic()
-        if now >= self.next or step == steps:
-            self.next = now + PROGRESS_S
-            self.sender.send(("progress", (step, steps)))
-
-
-def _end_with_driver() -> None:
-    """Die with the driver, however it died: nobody would read the result."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os.killpg(0, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -17,14 +17,12 @@ import pytest
 from harness import models, options, targets, tasks
 from harness.errors import GlueBenchError, StorageError, UsageError
 from harness.names import nearest
-from harness.plan import Plan, make
+from harness.session import GlueSession, case_of
 from harness.spec import Case
 
 if TYPE_CHECKING:
-    from harness.driver import Driver
     from harness.records import Record
 
-DEFAULT_RESULTS = Path("results") / "local"
 NO_XDIST = (
     "benchmark cases do not run under pytest-xdist (-n), which would time them side by side. "
     "Mend: leave -n out and say --glue-jobs N"
@@ -56,71 +54,6 @@ class VirtualClock:
 
 
 worker_clock = VirtualClock()
-
-
-class GlueSession:
-    """What one pytest session knows of its cases."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        typed = {option.key: config.getoption(f"glue_{option.key}") for option in options.OPTIONS}
-        self.was_asked = any(value is not None for value in typed.values())
-        self._typed = typed
-        self._plan: Plan | None = None
-        self._driver: Driver | None = None
-        self.items: list[pytest.Item] = []
-        self.deselected = 0
-        self.records: list[Record] = []
-
-    @property
-    def settings(self) -> options.Settings:
-        """What options, environment and pyproject.toml say."""
-        return options.merge(self._typed, self.config.rootpath, self.config.invocation_params.dir)
-
-    @property
-    def plan(self) -> Plan:
-        """The cases to collect. Raises `UsageError`."""
-        if self._plan is None:
-            self._plan = make(self.settings)
-        return self._plan
-
-    @property
-    def results(self) -> Path:
-        """Where records go."""
-        return Path(self.settings.results or self.config.rootpath / DEFAULT_RESULTS)
-
-    @property
-    def driver(self) -> Driver:
-        """Runs the cases; made when the first is about to run."""
-        if self._driver is None:
-            from harness import driver, store
-
-            settings = self.settings
-            self._driver = driver.Driver(
-                self.plan,
-                store.Store(self.results),
-                driver.make_engine(settings),
-                min(settings.jobs or 1, len(self.items)),
-            )
-        return self._driver
-
-    def close(self) -> None:
-        """Leave no worker behind."""
-        if self._driver is not None:
-            self._driver.close()
-            self._driver = None
-
-    def run(self, item: pytest.Item, case: Case) -> Record:
-        """The stored record of a case."""
-        place = self.items.index(item) + 1 if item in self.items else len(self.items)
-        upcoming = [ahead for later in self.items[place:] if (ahead := case_of(later))]
-        capture = self.config.pluginmanager.getplugin("capturemanager")
-        with _progress_bar(capture, case.id) as progress:
-            ran = self.driver.run(case, upcoming, progress)
-        if ran.log:
-            item.add_report_section("call", "worker log", ran.log)
-        self.records.append(ran.record)
-        return ran.record
 
 
 SESSION = pytest.StashKey[GlueSession]()
@@ -178,12 +111,6 @@ def _marks(case: Case) -> list[pytest.MarkDecorator]:
     fields = {"task": case.task, "model": case.model, "target": case.target, "seed": case.seed}
     parts = [name for name, task in tasks.TASKS.items() if task.part_of == case.task]
     return [pytest.mark.glue(**fields), *(pytest.mark.glue(**fields | {"task": p}) for p in parts)]
-
-
-def case_of(item: pytest.Item) -> Case | None:
-    """The case an item runs; None for any other test."""
-    spec = getattr(item, "callspec", None)
-    return spec.params.get("glue_case") if spec else None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -351,25 +278,3 @@ def _as_usage_error() -> Generator[None]:
         yield
     except (UsageError, StorageError) as error:
         raise pytest.UsageError(str(error)) from None
-
-
-@contextlib.contextmanager
-def _progress_bar(capture: Any, title: str) -> Generator[Callable[[int, int], None]]:
-    """A bar on the terminal while a case runs, also while pytest captures; none elsewhere."""
-    from tqdm import tqdm
-
-    bars: list[Any] = []
-
-    def progress(step: int, steps: int) -> None:
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-            if not bars:
-                # disable=None: nothing is printed where stderr is no terminal.
-                bars.append(tqdm(total=steps, desc=title, unit="step", leave=False, disable=None))
-            bars[0].update(step - bars[0].n)
-
-    try:
-        yield progress
-    finally:
-        if bars:
-            with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-                bars[0].close()
