@@ -224,6 +224,19 @@ def test_inputs_are_short(tokenizer: Any) -> None:
         assert max(lengths) <= 48, task
 
 
+@pytest.mark.usefixtures("_one_thread")
+def test_pretraining_makes_a_model_that_loads(tmp_path: Path) -> None:
+    """Two steps of it; the vocabulary is the shipped one."""
+    from harness.data.toy.pretrain import Schedule, pretrain
+    from harness.encoders import load
+
+    pretrain(tmp_path, Schedule(steps=2, batch=4, warmup=1))
+    assert (tmp_path / "vocab.txt").read_text() == (WEIGHTS / "vocab.txt").read_text()
+    made = load(tmp_path, TASKS["rte"], seed=0)
+    assert made.parameters == load(WEIGHTS, TASKS["rte"], seed=0).parameters
+    assert all(name.startswith("classifier") for name in made.new_parameters)
+
+
 @pytest.fixture
 def _one_thread() -> Iterator[None]:
     """Two would hardly be faster on a network this small."""
