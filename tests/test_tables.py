@@ -24,6 +24,10 @@ def test_the_glue_score_is_there_only_with_all_nine() -> None:
     assert table.header == ("model", "target", *tasks.GLUE_9, "GLUE")
     assert table.rows[0][-1] == "54.00"
     assert table.rows[1][-2:] == ("-", "-")
+    assert [note.split(":")[0] for note in table.notes] == ["GLUE"]
+    eight = tables.pivot(lacking)
+    assert eight.header == ("model", "target", *tasks.GLUE_9[:8])
+    assert (len(eight.rows[0]), eight.notes) == (10, ())
 
 
 def test_the_glue_score_of_the_human_row() -> None:

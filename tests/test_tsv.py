@@ -344,16 +344,6 @@ def test_damage_is_read_or_refused(tmp_path_factory, table, where, cut, new):
         assert len(split) + report.dropped == lines - file.header
 
 
-def test_read_returns_the_splits_asked_for(tmp_path):
-    for split in ("train", "validation_matched", "validation_mismatched", "test_matched"):
-        file = FILES["mnli", split]
-        put(tmp_path, file, encode(file, [row(file)]))
-    default = tsv.read(tmp_path, "mnli")
-    assert list(default) == ["train", "validation_matched", "validation_mismatched"]
-    assert tsv.read(tmp_path, "mnli", ["test_matched"])["test_matched"].labels is None
-    assert tsv.read(tmp_path, "ax") == {}
-
-
 def test_rows_without_gold_label_are_counted(tmp_path):
     file = FILES["mnli", "validation_matched"]
     rows = [row(file, label=label) for label in ("-", "neutral", "-", "entailment")]
@@ -409,11 +399,11 @@ def test_fingerprint_reads_bytes_only(tmp_path):
 
 def test_unknown_names():
     with pytest.raises(UsageError, match="Did you mean 'cola'"):
-        tsv.read(Path(), "colla")
+        tsv.read_split(Path(), "colla", "train")
     with pytest.raises(UsageError, match="Did you mean 'validation'"):
-        tsv.read(Path(), "cola", ["validatoin"])
+        tsv.read_split(Path(), "cola", "validatoin")
     with pytest.raises(UsageError, match="Known: test"):
-        tsv.read(Path(), "ax", ["train"])
+        tsv.read_split(Path(), "ax", "train")
 
 
 # ---- Malformed files --------------------------------------------------------------------------

@@ -58,21 +58,11 @@ class FileReport:
     sha256: str  # of the raw bytes
 
 
-def read(
-    directory: Path, task_name: str, splits: Collection[str] | None = None
-) -> dict[str, Split]:
-    """The named splits of a task; by default its training and its evaluated ones.
+def read_split(directory: Path, task_name: str, split: str) -> tuple[Split, FileReport]:
+    """One split and the report of its file. Ids are the row numbers in the file, from 0.
 
     Raises `DataError` for a missing or malformed file, `UsageError` for an unknown name.
     """
-    if splits is None:
-        task = tasks.get(task_name)
-        splits = [split for split in ("train", *task.evaluated) if split in task.rows]
-    return {split: read_split(directory, task_name, split)[0] for split in splits}
-
-
-def read_split(directory: Path, task_name: str, split: str) -> tuple[Split, FileReport]:
-    """One split and the report of its file. Ids are the row numbers in the file, from 0."""
     task, file = _find(task_name, split)
     path = directory / file.path
     digest = hashlib.sha256()
