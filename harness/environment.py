@@ -1,6 +1,6 @@
 """Facts about this machine and process: what a record may say of them, and memory.
 
-A record never holds a host name, user name, path or environment variable.
+None is a host name, user name, path or environment variable.
 """
 
 from __future__ import annotations

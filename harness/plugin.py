@@ -76,9 +76,9 @@ def pytest_configure(config: pytest.Config) -> None:
     session = config.stash[SESSION] = GlueSession(config)
     if getattr(config.option, "numprocesses", None) and asks_for_cases(config.args):
         raise pytest.UsageError(NO_XDIST)
-    if session.was_asked:  # a wrong option is known before anything is collected
+    if session.was_asked:
         with _as_usage_error():
-            session.plan  # noqa: B018  (made for its errors)
+            _ = session.plan  # so that a wrong option is known before anything is collected
 
 
 def asks_for_cases(args: list[str]) -> bool:
@@ -109,15 +109,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _marks(case: Case) -> list[pytest.MarkDecorator]:
     fields = {"task": case.task, "model": case.model, "target": case.target, "seed": case.seed}
-    parts = [name for name, task in tasks.TASKS.items() if task.part_of == case.task]
-    return [pytest.mark.glue(**fields), *(pytest.mark.glue(**fields | {"task": p}) for p in parts)]
+    names = [case.task, *(part.name for part in tasks.parts(case.task))]
+    return [pytest.mark.glue(**fields | {"task": name}) for name in names]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     case = case_of(item)
     if case:  # `-k ax` means the run that predicts it
-        parts = [name for name, task in tasks.TASKS.items() if task.part_of == case.task]
-        item.extra_keyword_matches.update(parts)
+        item.extra_keyword_matches.update(part.name for part in tasks.parts(case.task))
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,23 +29,20 @@ class GlueSession:
         typed = {option.key: config.getoption(f"glue_{option.key}") for option in options.OPTIONS}
         self.was_asked = any(value is not None for value in typed.values())
         self._typed = typed
-        self._plan: Plan | None = None
         self._driver: Driver | None = None
         self.items: list[pytest.Item] = []
         self.deselected = 0
         self.records: list[Record] = []
 
-    @property
+    @functools.cached_property
     def settings(self) -> options.Settings:
         """What options, environment and pyproject.toml say."""
         return options.merge(self._typed, self.config.rootpath, self.config.invocation_params.dir)
 
-    @property
+    @functools.cached_property
     def plan(self) -> Plan:
         """The cases to collect. Raises `UsageError`."""
-        if self._plan is None:
-            self._plan = make(self.settings)
-        return self._plan
+        return make(self.settings)
 
     @property
     def results(self) -> Path:

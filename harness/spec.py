@@ -15,7 +15,7 @@ class Task:
     """One GLUE task. Split names are the Hub's (`validation` is what GLUE calls dev)."""
 
     name: str
-    title: str  # as the leaderboard prints it; also its folder in the glue_data layout
+    title: str  # as the leaderboard prints it
     text_columns: tuple[str, ...]
     labels: tuple[str, ...]  # in id order; empty for regression
     metrics: tuple[str, ...]  # the task's score is their unweighted mean

@@ -105,3 +105,8 @@ def get(name: str) -> Task:
     if key not in TASKS:
         raise UsageError(unknown("task", name, TASKS))
     return TASKS[key]
+
+
+def parts(name: str) -> tuple[Task, ...]:
+    """The evaluation sets that every model of a task predicts beside its own."""
+    return tuple(task for task in TASKS.values() if task.part_of == name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 pytest_plugins = ["pytester"]
+pytest.register_assert_rewrite("glue_files")
 
 ROOT = Path(__file__).parents[1]
 REAL_GLUE = Path(os.environ.get("GLUE_BENCH_REAL_DATA") or ROOT.parent / "shared" / "glue")
@@ -44,3 +46,14 @@ def _no_network() -> Any:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GLUE_BENCH_DATA", "GLUE_BENCH_RESULTS"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A folder with the benchmarks and the root conftest of this one."""
+    shutil.copytree(
+        ROOT / "benchmarks", pytester.path / "benchmarks", ignore=shutil.ignore_patterns("__*")
+    )
+    shutil.copy(ROOT / "conftest.py", pytester.path)
+    pytester.makefile(".toml", pyproject="[tool.pytest]\nstrict = true\n")
+    return pytester

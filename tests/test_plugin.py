@@ -1,9 +1,8 @@
-"""The pytest surface, in real pytest sessions whose engine trains nothing."""
+"""What a pytest session does with its cases: real sessions, whose engine trains nothing."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,27 +10,15 @@ from typing import Any
 import pyarrow.parquet  # noqa: F401  (a session inside this process unloads what it loaded first)
 import pytest
 
-from conftest import ROOT
 from fakes import FakeEngine, outcome
 from harness import driver
 from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
 from harness.records import Outcome
 from harness.spec import RunConfig
 from harness.store import Store
+from sessions import ARGS, run
 
 Answer = Callable[[RunConfig], Outcome | WorkerError]
-ARGS = ("-p", "no:cacheprovider", "-p", "no:randomly")
-
-
-@pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A folder with the benchmarks and the root conftest of this one."""
-    shutil.copytree(
-        ROOT / "benchmarks", pytester.path / "benchmarks", ignore=shutil.ignore_patterns("__*")
-    )
-    shutil.copy(ROOT / "conftest.py", pytester.path)
-    pytester.makefile(".toml", pyproject="[tool.pytest]\nstrict = true\n")
-    return pytester
 
 
 @pytest.fixture
@@ -51,46 +38,8 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
 answers: list[Answer] = [lambda config: outcome()]
 
 
-def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return project.runpytest_inprocess("benchmarks", *ARGS, *args)
-
-
 def stored(project: pytest.Pytester) -> list[Any]:
     return Store(project.path / "results" / "local").load()
-
-
-def test_the_default_is_every_task_in_two_precisions(project: pytest.Pytester) -> None:
-    found = run(project, "--collect-only", "-q")
-    names = [line.split("::")[1] for line in found.outlines if "::" in line]
-    tasks = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
-    assert names == [
-        f"test_finetune[{task}-toy-bert-{target}-s42]"
-        for task in tasks
-        for target in ("cpu-fp32", "cpu-bf16")
-    ]
-    assert not (project.path / "results").exists()
-
-
-@pytest.mark.parametrize(
-    ("args", "count"),
-    [
-        (("-k", "sst2"), 2),
-        (("-k", "sst2 and not bf16"), 1),
-        (("-k", "ax"), 2),
-        (("-k", "ax and fp32"), 1),
-        (("-m", "glue(task='rte', target='cpu-fp32')"), 1),
-        (("-m", "glue(task='ax')"), 2),
-        (("-m", "glue(seed=42) and not glue(task='mnli')"), 16),
-        (("--glue-tasks", "sst-2,RTE,sst2", "--glue-seeds", "3"), 12),
-        (("--glue-seeds", "7,9", "--glue-targets", "cpu-fp32"), 18),
-        (("--glue-seeds", "7,"), 18),
-        (("--glue-models", "toy-bert,toy-bert+scratch", "-k", "scratch"), 18),
-    ],
-)
-def test_selection(project: pytest.Pytester, args: tuple[str, ...], count: int) -> None:
-    found = run(project, "--collect-only", "-q", *args)
-    assert sum("::test_finetune[" in line for line in found.outlines) == count
-    assert found.ret == 0
 
 
 def test_exact_node_id(project: pytest.Pytester, engines: list[FakeEngine]) -> None:
@@ -229,70 +178,6 @@ def test_a_session_that_measured_nothing_is_not_green(
     found.stdout.fnmatch_lines(["no run ended ok: nothing was measured*"])
 
 
-def test_nothing_selected_suggests_the_nearest_name(project: pytest.Pytester) -> None:
-    found = run(project, "-k", "sts2 or rtee")
-    assert found.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    found.stdout.fnmatch_lines([
-        "glue-bench: none of 18 cases is selected.",
-        "  Did you mean 'sst2' by 'sts2'?",
-        "  Did you mean 'rte' by 'rtee'?",
-    ])  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("args", "words"),
-    [
-        (("--glue-tasks", "sst3"), "Did you mean 'sst2'?"),
-        (("--glue-models", "minilmm"), "Did you mean 'minilm'?"),
-        (("--glue-models", "minilm+lra"), "unknown adaptation of minilm"),
-        (("--glue-targets", "cpu-fp23"), "Did you mean 'cpu-fp32'?"),
-        (("--glue-recipe", "run_glue"), "Did you mean 'run-glue'?"),
-        (("--glue-profile", "toi"), "Did you mean 'toy'?"),
-        (("--glue-seeds", "x"), "--glue-seeds: found 'x'; expected how many seeds"),
-        (("--glue-epochs", "0"), "--glue-epochs: found '0'; expected a whole number above zero"),
-        (("--glue-timeout", "nan"), "--glue-timeout: found 'nan'"),
-        (("--glue-data", "nowhere"), "which is no folder"),
-        (("--glue-engine", "inlin"), "Did you mean 'inline'?"),
-        (("--glue-tasks", ""), "--glue-tasks: found ''; expected one name or several"),
-        (("--glue-models", "toy-bert+scratch+scratch"), "unknown adaptation"),
-        (("--glue-engine", "inline", "--glue-jobs", "2"), "the inline engine knows neither"),
-    ],
-)  # fmt: skip
-def test_a_wrong_option_is_one_line_and_exit_4(
-    project: pytest.Pytester, args: tuple[str, ...], words: str
-) -> None:
-    found = run(project, *args)
-    assert found.ret == pytest.ExitCode.USAGE_ERROR
-    assert words in found.stderr.str()
-    assert "Traceback" not in found.stderr.str()
-
-
-def test_defaults_in_pyproject_and_the_command_line_wins(
-    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project.makefile(
-        ".toml",
-        pyproject="[tool.pytest]\nstrict = true\n[tool.glue-bench]\n"
-        'tasks = ["rte", "wnli"]\nseeds = 2\ntargets = "cpu-fp32"\nresults = "kept"\n',
-    )
-    found = run(project, "--collect-only", "-q")
-    assert sum("::test_finetune[" in line for line in found.outlines) == 4
-    found = run(project, "--collect-only", "-q", "--glue-tasks", "cola")
-    assert sum("::test_finetune[cola-" in line for line in found.outlines) == 2
-    found = run(project, "--collect-only")
-    found.stdout.fnmatch_lines(["*results in kept"])
-    monkeypatch.setenv("GLUE_BENCH_RESULTS", "elsewhere")
-    found = run(project, "--collect-only")
-    found.stdout.fnmatch_lines(["*results in elsewhere"])
-
-
-def test_a_wrong_key_in_pyproject_is_a_usage_error(project: pytest.Pytester) -> None:
-    project.makefile(".toml", pyproject='[tool.glue-bench]\ntask = "rte"\n')
-    found = run(project, "--glue-seeds", "1")
-    assert found.ret == pytest.ExitCode.USAGE_ERROR
-    assert "Did you mean 'tasks'?" in found.stderr.str()
-
-
 def test_benchmark_json_has_the_workers_times_and_scores(
     project: pytest.Pytester, engines: list[FakeEngine]
 ) -> None:
@@ -330,14 +215,6 @@ def test_maxfail_and_junit_keep_their_meaning(
     assert 'failures="1"' in (project.path / "junit.xml").read_text()
 
 
-def test_xdist_is_refused_with_the_option_to_use(project: pytest.Pytester) -> None:
-    pytest.importorskip("xdist")
-    found = project.runpytest_subprocess("benchmarks", *ARGS, "-k", "sst2", "-n", "2")
-    assert found.ret == pytest.ExitCode.USAGE_ERROR
-    assert found.stderr.str().count("--glue-jobs") == 1
-    assert "Traceback" not in found.stderr.str()
-
-
 def test_jobs_submits_ahead_and_keeps_order(
     project: pytest.Pytester, engines: list[FakeEngine]
 ) -> None:
@@ -346,13 +223,6 @@ def test_jobs_submits_ahead_and_keeps_order(
     submitted = [config.case.id for config in engines[0].submitted]
     assert len(submitted) == len(set(submitted)) == 4
     assert {config.jobs for config in engines[0].submitted} == {2}
-
-
-def test_other_projects_are_left_alone(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("def test_mine(): pass")
-    found = pytester.runpytest_inprocess("-p", "harness.plugin", *ARGS)
-    found.assert_outcomes(passed=1)
-    assert "glue" not in found.stdout.str().split("collected")[1]
 
 
 def test_a_results_folder_that_cannot_be_is_known_before_the_first_run(
@@ -379,10 +249,3 @@ def test_a_disk_that_fills_up_is_a_failure_that_names_the_file(
     assert (
         "No space left on device. Mend: make room, or choose another folder" in found.stdout.str()
     )
-
-
-def test_a_list_of_one_seed_in_pyproject_is_that_seed(project: pytest.Pytester) -> None:
-    project.makefile(".toml", pyproject='[tool.glue-bench]\nseeds = [7]\ntasks = ["rte"]\n')
-    found = run(project, "--collect-only", "-q")
-    names = [line for line in found.outlines if "::" in line]
-    assert [name.endswith("-s7]") for name in names] == [True, True]
