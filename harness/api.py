@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness import driver, plan
 from harness.options import Settings, check
+from harness.spec import HUB, TOY
 from harness.store import Store
 
 if TYPE_CHECKING:
@@ -29,19 +30,24 @@ def run(
     epochs: int | None = None,
     max_train: int | None = None,
     max_eval: int | None = None,
+    predict_test: bool = False,
+    save_models: str | os.PathLike[str] | None = None,
     results: str | os.PathLike[str] = RESULTS,
     engine: str = "process",
     timeout: float | None = None,
 ) -> Record:
     """Fine-tune and evaluate one case; returns its record, which is then stored in `results`.
 
-    `data` is "toy" or a folder in the glue_data layout; `recipe` and `epochs` replace the model's
-    own. A run that goes wrong is a record too: look at its `status` and `reason`. Raises
-    `UsageError` for names nobody knows and `StorageError` where the record cannot be written.
+    `model` is a row of `glue-bench list models`, a folder, or an id of the Hugging Face Hub; `data`
+    is "toy", "hub" or a folder in the glue_data layout. `recipe` and `epochs` replace the model's
+    own; `predict_test` adds the unlabelled splits to the predictions; the fine-tuned model is put
+    below `save_models`. A run that goes wrong is a record too: look at its `status` and `reason`.
+    Raises `UsageError` for names nobody knows and `StorageError` where the record cannot be
+    written.
     """
     settings = check(
         Settings(
-            data="toy" if data == "toy" else str(Path(data).resolve()),
+            data=str(data) if data in (TOY, HUB) else str(Path(data).resolve()),
             tasks=(task,),
             models=(model,),
             targets=(target,),
@@ -50,12 +56,14 @@ def run(
             epochs=epochs,
             max_train=max_train,
             max_eval=max_eval,
+            predict_test=predict_test,
+            save_models=None if save_models is None else str(Path(save_models).resolve()),
             engine=engine,
             timeout=timeout,
         )
     )
     planned = plan.make(settings)
-    running = driver.Driver(planned, Store(Path(results)), driver.make_engine(settings))
+    running = driver.Driver(planned, Store(Path(results)), driver.make_engine(settings, planned))
     try:
         running.start()
         return running.run(planned.cases[0]).record

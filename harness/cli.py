@@ -61,7 +61,7 @@ def _tasks() -> tuple[list[str], list[list[str]]]:
 
 def _models() -> tuple[list[str], list[list[str]]]:
     rows = [
-        [m.name, m.recipe, "yes" if models.is_installed(m) else "no", m.note]
+        [m.name, m.recipe or "by family", "yes" if models.is_here(m) else "no", m.note]
         for m in models.MODELS.values()
     ]
     return ["model", "recipe", "here", "what"], rows
@@ -91,10 +91,15 @@ def _epochs(recipe: Recipe) -> str:
 
 def _profiles() -> tuple[list[str], list[list[str]]]:
     rows = [
-        [p.name, p.data, ", ".join(p.models), ", ".join(map(str, p.seeds)), p.note]
+        [p.name, p.data, ", ".join(p.models), _seeds(p.seeds), p.note]
         for p in profiles.PROFILES.values()
     ]
     return ["profile", "data", "models", "seeds", "what"], rows
+
+
+def _seeds(seeds: tuple[int, ...]) -> str:
+    last = "" if len(seeds) == 1 else f"-{seeds[-1]}"
+    return f"{seeds[0]}{last}"
 
 
 def _count(rows: int | None) -> str:
@@ -148,6 +153,48 @@ def doctor() -> None:
         typer.echo(f"{'ok     ' if finding.ok else 'missing'}  {finding.what}")
         if finding.mend:
             typer.echo(f"           -> {finding.mend}")
+
+
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="tasks, and models or Hub ids (default: every task of GLUE)"),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="fetch files that are here too, should they be damaged")
+    ] = False,
+) -> None:
+    """Bring tasks and models from the Hugging Face Hub here, for `--glue-data hub` and offline."""
+    from harness.fetch import fetch as fetch_each
+    from harness.hub import Snapshot
+
+    absent = 0
+    for fetched in fetch_each(names or [], again=again):
+        if isinstance(fetched.found, Snapshot):
+            typer.echo(f"{fetched.name}: here, revision {fetched.found.revision}")
+        else:
+            absent += 1
+            typer.echo(f"{fetched.name}: not fetched: {fetched.found.found}", err=True)
+    if absent:
+        raise typer.Exit(USAGE)
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="the folder of a fine-tuned model, or a Hub id")],
+    text: Annotated[str, typer.Argument(help="the first text")],
+    text2: Annotated[str | None, typer.Argument(help="the second text, for a pair task")] = None,
+) -> None:
+    """Say what a fine-tuned model makes of a text, or of a pair of texts."""
+    from harness import checkpoints
+
+    tuned = checkpoints.load(models.directory(models.get(model).model))
+    answer = tuned.answer(*([text] if text2 is None else [text, text2]))
+    if answer.score is not None:
+        typer.echo(f"score  {answer.score:.3f}")
+    for name, share in sorted(answer.shares.items(), key=lambda item: -item[1]):
+        typer.echo(f"{share:.4f}  {name}")
 
 
 def main() -> None:

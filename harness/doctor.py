@@ -61,6 +61,6 @@ def _targets() -> Iterator[Finding]:
 
 def _models() -> Iterator[Finding]:
     for model in models.MODELS.values():
-        here = models.is_installed(model)
-        mend = None if here else models.install_command(model)
+        here = models.is_here(model)
+        mend = None if here else models.fetch_command(model)
         yield Finding(f"model {model.name}: {model.note}", here, mend)

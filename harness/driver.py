@@ -6,18 +6,24 @@ import dataclasses
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness import environment, options
-from harness.data.load import source_name
+from harness.data.load import source_kind
 from harness.engine import Engine, Finished, InlineEngine, ProcessEngine, Progress
-from harness.errors import GlueBenchError, Unavailable, UsageError, WorkerError, WorkerTimeout
+from harness.errors import (
+    DataUnavailable,
+    GlueBenchError,
+    ModelUnavailable,
+    UsageError,
+    WorkerError,
+    WorkerTimeout,
+)
 from harness.plan import Plan
 from harness.records import CaseInfo, Memory, Outcome, PredictionTable, Record, Source, Status
 from harness.resolve import resolve
 from harness.spec import Case, RunConfig
-from harness.store import Store
-
-DEFAULT_TIMEOUT_S = 3600.0
+from harness.store import Store, make_folder
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class Driver:
         Raises `StorageError`.
         """
         self.store.prepare()
+        if self.plan.save_models:
+            make_folder(Path(self.plan.save_models), "--glue-save-models")
         self.engine.start()
 
     def close(self) -> None:
@@ -79,9 +87,8 @@ class Driver:
     def _save(
         self, case: Case, config: RunConfig | None, outcome: Outcome, table: PredictionTable | None
     ) -> Record:
-        # Models are looked for before a run starts, so without a config it is the model that lacks.
-        named = self.plan.named_targets if config else self.plan.named_models
-        if outcome.status == "skipped" and named:
+        # Data and models are looked for before a run starts: what a worker lacks is the target.
+        if outcome.status == "skipped" and config and self.plan.named_targets:
             outcome = outcome.model_copy(update={"status": "failed"})
         return self.store.save(self._record(case, config, outcome), table)
 
@@ -91,8 +98,10 @@ class Driver:
             config = resolve(
                 case,
                 self.plan.data,
+                adapted=self.plan.models[case.model],
                 recipe=self.plan.recipe,
                 epochs=self.plan.epochs,
+                save_models=self.plan.save_models,
                 threads=max(1, len(cpus) // self.jobs),
                 jobs=self.jobs,
             )
@@ -122,19 +131,26 @@ class Driver:
             )
             status: Status = "timeout" if isinstance(error, WorkerTimeout) else "crashed"
             return Outcome(status=status, reason=str(error), memory=memory), None, error.log
-        except Unavailable as error:
-            return Outcome(status="skipped", reason=str(error)), None, ""
+        except (ModelUnavailable, DataUnavailable) as error:
+            of_model = isinstance(error, ModelUnavailable)
+            named = self.plan.named_models if of_model else self.plan.named_data
+            absent: Status = "failed" if named else "skipped"
+            return Outcome(status=absent, reason=str(error)), None, ""
         except GlueBenchError as error:
             return Outcome(status="failed", reason=str(error)), None, ""
         return finished.outcome, finished.predictions, finished.log
 
     def _record(self, case: Case, config: RunConfig | None, outcome: Outcome) -> Record:
+        told = {name: getattr(outcome, name) for name in Outcome.model_fields}
+        if outcome.reason:  # the home folder's name is the user's
+            told["reason"] = outcome.reason.replace(f"{Path.home()}/", "~/")
         return Record(
-            **{name: getattr(outcome, name) for name in Outcome.model_fields},
+            **told,
             case=CaseInfo(id=case.id, **dataclasses.asdict(case)),
             profile=self.plan.profile.name,
             source=Source(
-                kind=source_name(self.plan.data),
+                kind=source_kind(self.plan.data),
+                revision=config.data.revision if config else None,
                 max_train=self.plan.data.max_train,
                 max_eval=self.plan.data.max_eval,
             ),
@@ -146,10 +162,10 @@ class Driver:
         )
 
 
-def make_engine(settings: options.Settings) -> Engine:
+def make_engine(settings: options.Settings, plan: Plan) -> Engine:
     """The engine that `settings` ask for. Raises `UsageError` for what it cannot do."""
     if settings.engine == "inline":
         if settings.jobs not in (None, 1) or settings.timeout is not None:
             raise UsageError("the inline engine knows neither jobs nor timeout: leave them out")
         return InlineEngine()
-    return ProcessEngine(settings.jobs or 1, settings.timeout or DEFAULT_TIMEOUT_S)
+    return ProcessEngine(settings.jobs or 1, plan.timeout)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
@@ -32,30 +34,29 @@ class Encoder:
 
 
 def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> Encoder:
-    """The pretrained network of `directory` with a new head for `task`, in fp32.
+    """The pretrained network of `directory` with a head for `task`, in fp32.
 
-    `seed` decides the head's initial weights, and with `scratch` all of them. Raises `ModelError`
-    where anything but the head, or a pooler, is missing from the checkpoint or has another shape.
+    The head is new, and `seed` decides its initial weights (with `scratch` all of them), unless the
+    checkpoint holds one whose labels have the task's names: that one is kept, its outputs put in
+    the task's order. Raises `ModelError` where anything but the head, or a pooler, is missing from
+    the checkpoint or has another shape.
     """
-    # Its report of newly initialised weights is checked below, so it need not be printed too.
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
-        config = AutoConfig.from_pretrained(
-            directory, trust_remote_code=False, num_labels=task.outputs
-        )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{directory}: no model that transformers can read: {error}") from error
+    be_quiet()
+    tokenizer, config = _read(directory)
+    order = _order_of(config, task)
+    config.num_labels = task.outputs
     if task.labels:
         config.id2label = dict(enumerate(task.labels))
         config.label2id = {label: index for index, label in enumerate(task.labels)}
+    else:
+        config.problem_type = "regression"
+    _pad_alike(directory, tokenizer, config)
     torch.manual_seed(seed)
     if scratch:
         network = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
         new = tuple(name for name, _ in network.named_parameters())
     else:
-        network, new = _pretrained(directory, config)
+        network, new = _pretrained(directory, config, order, seed)
     dtypes = {parameter.dtype for parameter in network.parameters()}
     if dtypes != {torch.float32}:
         raise ModelError(f"{directory}: asked for fp32 parameters, got {shown(dtypes)}")
@@ -64,7 +65,87 @@ def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> En
     return Encoder(network, tokenizer, new)
 
 
-def _pretrained(directory: Path, config: Any) -> tuple[nn.Module, tuple[str, ...]]:
+def be_quiet() -> None:
+    """Leave out transformers' bars and its report of new weights, which is checked in our words."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
+UNREADABLE = (
+    OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError, StrictDataclassError,
+)  # fmt: skip
+"""What transformers raises for a damaged or foreign folder, as tried on such folders."""
+
+
+def read_tokenizer(directory: Path) -> Any:
+    """The tokenizer of a folder. Raises `ModelError`, also where it knows no words.
+
+    transformers makes up an empty tokenizer for a folder that holds none: every word is unknown.
+    """
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+    except UNREADABLE as error:
+        raise unreadable(directory, error) from error
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise ModelError(
+            f"{directory}: holds no tokenizer; expected tokenizer.json, or a vocabulary. Mend: "
+            "save the tokenizer there too with `save_pretrained`, or fetch the model again with "
+            "`glue-bench fetch --again MODEL`"
+        )
+    return tokenizer
+
+
+def unreadable(directory: Path, error: Exception) -> ModelError:
+    """The error to raise for a folder that transformers cannot read."""
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return ModelError(
+        f"{directory}: no model that transformers can read: {said[:300]}. Mend: save it again with "
+        "`save_pretrained`, or fetch it again with `glue-bench fetch --again MODEL`"
+    )
+
+
+def _read(directory: Path) -> tuple[Any, Any]:
+    tokenizer = read_tokenizer(directory)
+    try:
+        config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+    except UNREADABLE as error:
+        raise unreadable(directory, error) from error
+    # Composite models keep it elsewhere; those have no classifier either.
+    words = getattr(config, "vocab_size", None)
+    if isinstance(words, int) and len(tokenizer) > words:
+        raise ModelError(
+            f"{directory}: the tokenizer has {len(tokenizer)} tokens and config.json {words}; "
+            "expected no more than the network has. Mend: put the model's own tokenizer there"
+        )
+    return tokenizer, config
+
+
+def _order_of(config: Any, task: Task) -> list[int] | None:
+    """Where a checkpoint's head has each of the task's labels; None where it has other ones.
+
+    Heads trained on one task differ in their order: MNLI's come with contradiction first or last.
+    """
+    own = {re.sub(r"[\W_]+", "_", str(name).lower()): at for at, name in config.id2label.items()}
+    if not task.labels or set(own) != set(task.labels) or len(own) != len(config.id2label):
+        return None
+    return [int(own[label]) for label in task.labels]
+
+
+def _pad_alike(directory: Path, tokenizer: Any, config: Any) -> None:
+    """Have tokenizer and network agree on the padding token; GPT-2 and its like have none."""
+    if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token_id is None:
+            raise ModelError(
+                f"{directory}: its tokenizer has neither a padding token nor an end-of-text token "
+                "to pad with. Mend: add `pad_token` to tokenizer_config.json"
+            )
+        tokenizer.pad_token = tokenizer.eos_token
+    config.pad_token_id = tokenizer.pad_token_id
+
+
+def _pretrained(
+    directory: Path, config: Any, order: list[int] | None, seed: int
+) -> tuple[nn.Module, tuple[str, ...]]:
     try:
         network, report = AutoModelForSequenceClassification.from_pretrained(
             directory,
@@ -75,21 +156,43 @@ def _pretrained(directory: Path, config: Any) -> tuple[nn.Module, tuple[str, ...
             ignore_mismatched_sizes=True,  # so that they are named below, in our own words
             output_loading_info=True,
         )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(
-            f"{directory}: weights that cannot be loaded: {error}. Mend: fetch the model again"
-        ) from error
+    except UNREADABLE as error:
+        raise unreadable(directory, error) from error
     inside = f"{network.base_model_prefix}."
-    missing = sorted(report["missing_keys"])
-    lost = [name for name in missing if name.startswith(inside) and ".pooler." not in name]
-    if lost or report["mismatched_keys"]:
-        wrong = [*lost, *(str(key) for key in report["mismatched_keys"])]
+    unlike = {key[0] if isinstance(key, tuple) else str(key) for key in report["mismatched_keys"]}
+    new = sorted({*report["missing_keys"], *unlike})
+    lost = [n for n in new if n.startswith(inside) and (".pooler." not in n or n in unlike)]
+    if lost:
         raise ModelError(
-            f"{directory / 'model.safetensors'}: {len(wrong)} weights are missing or have another "
-            f"shape than config.json says, first {shown(wrong[0])}; expected every weight but the "
-            "head's and the pooler's. Mend: fetch the model again"
+            f"{directory}: {len(lost)} weights are missing or have another shape than config.json "
+            f"says, first {shown(lost[0])}; expected every weight but the head's and the pooler's. "
+            "Mend: fetch the model again with `glue-bench fetch --again MODEL`"
         )
-    return network, tuple(missing)
+    head = [name for name, _ in network.named_parameters() if not name.startswith(inside)]
+    if order is not None and set(head).isdisjoint(new):
+        _reorder(network, head, order)
+        return network, tuple(new)
+    if set(head).isdisjoint(report["missing_keys"]):  # a head that was trained on other labels
+        _renew(network, config, head, seed)
+        new = sorted({*new, *head})
+    return network, tuple(new)
+
+
+@torch.no_grad()
+def _reorder(network: nn.Module, head: list[str], order: list[int]) -> None:
+    """Put a head's outputs in this order."""
+    parameters = dict(network.named_parameters())
+    for name in head:
+        if parameters[name].shape[0] == len(order):
+            parameters[name].copy_(parameters[name][order])
+
+
+def _renew(network: nn.Module, config: Any, head: list[str], seed: int) -> None:
+    """Give the head random weights."""
+    torch.manual_seed(seed)
+    fresh = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    weights = fresh.state_dict()
+    network.load_state_dict({name: weights[name] for name in head}, strict=False)
 
 
 def _keep_head_in_fp32(network: Any) -> None:

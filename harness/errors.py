@@ -5,7 +5,8 @@
     ├── DataError           a data file that is missing, malformed or inconsistent
     ├── ModelError          weights or a tokenizer that are missing or do not fit
     ├── Unavailable         something this machine does not have
-    │   ├── ModelUnavailable    weights that are not installed
+    │   ├── ModelUnavailable    weights that are neither installed nor to be fetched
+    │   ├── DataUnavailable     a data set that is neither cached nor to be fetched
     │   └── TargetUnavailable   a device or precision it cannot run
     ├── TrainingDiverged    a loss or logit that is not finite
     ├── IntegrityError      a run whose own figures contradict each other
@@ -44,7 +45,11 @@ class Unavailable(GlueBenchError):
 
 
 class ModelUnavailable(Unavailable):
-    """Weights that are not installed."""
+    """Weights that are neither installed nor to be fetched."""
+
+
+class DataUnavailable(Unavailable):
+    """A data set that is neither cached nor to be fetched."""
 
 
 class TargetUnavailable(Unavailable):

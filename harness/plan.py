@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import models, profiles, recipes, targets, tasks
 from harness.errors import UsageError, shown
+from harness.models import Adapted
 from harness.options import Settings
 from harness.profiles import Profile
-from harness.spec import Case, DataRequest
+from harness.spec import HUB, TEST, TOY, Case, DataRequest
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Plan:
     profile: Profile
     data: DataRequest
     tasks: tuple[str, ...]
-    models: tuple[str, ...]
+    models: Mapping[str, Adapted]  # by their names in cases
     targets: tuple[str, ...]
     seeds: tuple[int, ...]
     recipe: str | None
@@ -27,6 +29,9 @@ class Plan:
     above_floor: bool  # a run that ends at its task's floor fails
     named_models: bool  # by the user: one that is not here fails; the profile's is skipped
     named_targets: bool  # likewise
+    named_data: bool  # likewise
+    timeout: float  # seconds after which a run is stopped
+    save_models: str | None = None  # the folder that fine-tuned models are put in
 
     @property
     def cases(self) -> list[Case]:
@@ -47,28 +52,30 @@ def make(settings: Settings) -> Plan:
     """
     profile = profiles.get(settings.profile or profiles.DEFAULT)
     source = settings.data or profile.data
-    if source != "toy" and not Path(source).is_dir():
+    if source not in (TOY, HUB) and not Path(source).is_dir():
         raise UsageError(
-            f"--glue-data: found {shown(source)}, which is no folder; expected `toy` or a folder "
-            "that holds CoLA/, SST-2/, ... in the glue_data layout"
+            f"--glue-data: found {shown(source)}, which is no folder; expected `toy`, `hub` or a "
+            "folder that holds CoLA/, SST-2/, ... in the glue_data layout"
         )
-    for name in settings.models or ():
-        models.get(name)
     for name in settings.targets or ():
         targets.get(name)
     if settings.recipe:
         recipes.get(settings.recipe)
     chosen = [tasks.get(name) for name in settings.tasks or profile.tasks]
+    needed = [TEST] if settings.predict_test else []
+    needed += [task.name for task in chosen if task.part_of and settings.tasks]
     return Plan(
         profile=profile,
         data=DataRequest(
             source,
             settings.max_train or profile.max_train,
             settings.max_eval or profile.max_eval,
+            bool(profile.predict_test if settings.predict_test is None else settings.predict_test),
+            needed=tuple(needed),
         ),
         tasks=tuple(dict.fromkeys(task.part_of or task.name for task in chosen)),
-        models=settings.models or profile.models,
-        targets=settings.targets or profile.targets or targets.present(),
+        models=models.choose(settings.models or profile.models),
+        targets=settings.targets or (targets.best() if profile.best_target else targets.present()),
         seeds=settings.seeds or profile.seeds,
         recipe=settings.recipe or profile.recipe,
         epochs=settings.epochs,
@@ -76,4 +83,7 @@ def make(settings: Settings) -> Plan:
         above_floor=profile.above_floor and source == profile.data,
         named_models=settings.models is not None,
         named_targets=settings.targets is not None,
+        named_data=settings.data is not None,
+        timeout=settings.timeout or profile.timeout,
+        save_models=settings.save_models,
     )

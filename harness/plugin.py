@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,9 +63,12 @@ SESSION = pytest.StashKey[GlueSession]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("glue", "GLUE benchmark cases (defaults: [tool.glue-bench])")
     for option in options.OPTIONS:
-        group.addoption(
-            option.flag, dest=f"glue_{option.key}", metavar=option.metavar, help=option.help
+        how: dict[str, Any] = (
+            {"action": "store_const", "const": "true"}
+            if option.is_switch
+            else {"metavar": option.metavar}
         )
+        group.addoption(option.flag, dest=f"glue_{option.key}", help=option.help, **how)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -232,11 +236,11 @@ def pytest_terminal_summary(
     terminalreporter.write_sep("=", "GLUE results")
     ran = [record for record in glue.records if record.status != "skipped"]
     if ran:
-        write(tables.per_cell(ran).text())
-    if len({record.case.task for record in ran if record.status == "ok"}) > 1:
-        write("")
-        write(tables.pivot(ran).text())
+        write(tables.summary(ran))
     write("")
+    skipped = Counter(record.reason for record in glue.records if record.status == "skipped")
+    for reason, count in skipped.items():
+        write(f"skipped {count}: {reason}")
     if not any(record.status == "ok" for record in glue.records):
         write("no run ended ok: nothing was measured (exit 5 unless a test failed)")
     folder = _shown(config, str(glue.results))

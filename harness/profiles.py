@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.errors import UsageError
 from harness.names import unknown
+from harness.spec import HUB, TOY
 from harness.tasks import GLUE_9
 
 
@@ -17,11 +18,13 @@ class Profile:
     data: str
     tasks: tuple[str, ...]
     models: tuple[str, ...]
-    targets: tuple[str, ...] | None  # None: those present on this machine
     seeds: tuple[int, ...]
+    best_target: bool = False  # the fastest of this machine alone, not every one that is present
     recipe: str | None = None  # None: each model's own
     max_train: int | None = None
     max_eval: int | None = None
+    predict_test: bool = False  # also the unlabelled test splits
+    timeout: float = 3600.0  # seconds
     above_floor: bool = False  # a run that ends at its task's floor fails
     note: str = ""
 
@@ -31,13 +34,33 @@ PROFILES: dict[str, Profile] = {
     for profile in (
         Profile(
             "toy",
-            data="toy",
+            data=TOY,
             tasks=GLUE_9,
             models=("toy-bert",),
-            targets=None,
             seeds=(42,),
             above_floor=True,
             note="generated data, a shipped model",
+        ),
+        Profile(
+            "quick",
+            data=HUB,
+            tasks=("cola", "sst2", "mrpc", "stsb", "rte", "wnli"),
+            models=("minilm",),
+            seeds=(42, 43, 44),
+            max_train=2000,
+            note="small tasks, 2,000 training rows",
+        ),
+        Profile(
+            "paper",
+            data=HUB,
+            tasks=(*GLUE_9, "ax"),
+            models=("bert-base-uncased",),
+            seeds=(42, 43, 44, 45, 46),
+            best_target=True,
+            recipe="run-glue",
+            predict_test=True,
+            timeout=7 * 86400.0,  # MNLI on a CPU takes days
+            note="all of GLUE, tests predicted",
         ),
     )
 }

@@ -1,6 +1,13 @@
-"""Recipes as rows: the hyper-parameters of a run, each with its source."""
+"""Recipes as rows: the hyper-parameters of a run, each with its source.
+
+docs/recipes.md says why each is here.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from harness.errors import UsageError
 from harness.names import unknown
@@ -25,15 +32,62 @@ RECIPES: dict[str, Recipe] = {
             epochs_of={"mrpc": 5, "wnli": 5},
         ),
         Recipe(
+            "bert-paper",
+            source="Devlin et al. 2019 (arXiv:1810.04805), section 4.1: batch 32, 3 epochs, "
+            "learning rate from {5e-5, 4e-5, 3e-5, 2e-5}, here that of google-research/bert's "
+            "README for MRPC; optimizer: its optimization.py, without bias correction",
+            learning_rate=2e-5, epochs=3, batch_size=32, max_length=128,
+            warmup=0.1, weight_decay=0.01, eps=1e-6, bias_correction=False,
+        ),
+        Recipe(
+            "notebook",
+            source="McCormick and Ryan 2020, BERT Fine-Tuning Tutorial with PyTorch: a random "
+            "tenth of the training rows set aside",
+            learning_rate=2e-5, epochs=4, batch_size=32, max_length=64, held_out=0.1,
+        ),
+        Recipe(
+            "stable",
+            source="Mosbach et al. 2021 (arXiv:2006.04884), the recommended baseline",
+            learning_rate=2e-5, epochs=20, batch_size=16, max_length=128,
+            warmup=0.1, weight_decay=0.01, eps=1e-6,
+        ),
+        Recipe(
             "miniature",
             source="google-research/bert README, the BERT miniatures' GLUE runs: 4 epochs, "
             "learning rate from {3e-4, 1e-4, 5e-5, 3e-5}, batch size from {8, ..., 128}; "
-            "warm-up and weight decay from its optimization.py",
+            "warm-up and weight decay from its optimization.py; grouping by length is our own",
             learning_rate=1e-4, epochs=4, batch_size=32, max_length=128,
-            warmup=0.1, weight_decay=0.01, eps=1e-6,
+            warmup=0.1, weight_decay=0.01, eps=1e-6, group_by_length=True,
         ),
     )
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Family:
+    """Which recipe suits a family of models that no row of `harness.models` names."""
+
+    recipe: str
+    model_type: str | None = None  # of config.json; None: any
+    widest: int | None = None  # hidden size up to which it holds; None: any
+
+    def holds(self, config: Mapping[str, Any]) -> bool:
+        width = config.get("hidden_size", 0)
+        narrow = self.widest is None or (isinstance(width, int) and 0 < width <= self.widest)
+        return narrow and self.model_type in (None, config.get("model_type"))
+
+
+FAMILIES = (
+    # The miniatures are BERTs of up to 8 layers and at most 512 wide; 2e-5 is too low for them.
+    Family("miniature", "bert", widest=512),
+    Family("run-glue"),
+)
+"""The first that holds decides."""
+
+
+def default(config: Mapping[str, Any]) -> str:
+    """The recipe for a model that no row names, by what its config.json says."""
+    return next(family.recipe for family in FAMILIES if family.holds(config))
 
 
 def get(name: str) -> Recipe:

@@ -42,12 +42,14 @@ class SplitRecord(Part):
     dropped: NonNegativeInt
     sha256: str
     official: bool
+    agrees: tuple[str, ...] = ()  # of GLUE's own "rows", "class counts", "sha256" those that hold
 
 
 class Source(Part):
-    """Which rows were asked for: `kind` is toy or glue_data; None means all rows."""
+    """Which rows were asked for: `kind` is toy, hub or glue_data; None means all rows."""
 
     kind: str
+    revision: str | None = None  # hub: the data set's commit
     max_train: int | None = None
     max_eval: int | None = None
 
@@ -122,6 +124,7 @@ class Outcome(Part):
     model: ModelRecord | None = None
     timing: Timing | None = None
     memory: Memory | None = None
+    saved_model: str | None = None  # the folder it was put in, below --glue-save-models
 
 
 class Record(Outcome):

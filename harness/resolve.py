@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 
 from harness import models, recipes, targets, tasks
 from harness.data import load as data
-from harness.spec import Case, DataRequest, Recipe, RunConfig, Task
+from harness.models import Adapted
+from harness.spec import TOY, Case, DataRequest, Recipe, RunConfig, Task
 
 NUMERICS_VERSION = 1
 """Raised whenever the harness itself would give other scores for the same inputs."""
@@ -20,21 +21,26 @@ def resolve(
     case: Case,
     request: DataRequest,
     *,
+    adapted: Adapted | None = None,
     recipe: str | None = None,
     epochs: int | None = None,
+    save_models: str | None = None,
     threads: int,
     cpus: tuple[int, ...] | None = None,
     jobs: int = 1,
 ) -> RunConfig:
     """The configuration of a case, with the hash of every input that decides its score.
 
-    Reads and hashes files, but runs nothing. `recipe` and `epochs` replace the model's own.
-    Raises `GlueBenchError`.
+    Reads and hashes files, fetches what the Hub has and this machine lacks, but runs nothing.
+    `adapted` is the model that the case names, looked up by that name unless it is given; `recipe`
+    and `epochs` replace the model's own. Raises `GlueBenchError`.
     """
     task = tasks.get(case.task)
-    adapted = models.get(case.model)
+    adapted = adapted or models.get(case.model)
     directory = models.directory(adapted.model)
-    chosen = recipe_for(task, recipe or adapted.model.recipe, epochs)
+    request = data.located(request, task)
+    own_recipe = adapted.model.recipe or recipes.default(models.configuration(directory))
+    chosen = recipe_for(task, recipe or own_recipe, epochs)
     target = dataclasses.asdict(targets.get(case.target))
     settings = dataclasses.asdict(chosen)
     # Names and sources are for reading: the same numbers under another name are the same cell.
@@ -48,7 +54,7 @@ def resolve(
                 "labels": task.labels,
                 "metrics": task.metrics,
                 "data": data.fingerprint(request, task),
-                "model": case.model,
+                "adaptation": {"scratch": adapted.scratch},
                 "model_files": models.fingerprint(directory),
                 "recipe": settings,
                 "target": target,
@@ -67,6 +73,10 @@ def resolve(
         cpus=cpus,
         jobs=jobs,
         scratch=adapted.scratch,
+        contaminated=not adapted.scratch
+        and request.source != TOY
+        and task.source in models.contaminated(adapted.model, identity["model_files"]),
+        save_to=save_models,
     )
 
 

@@ -10,11 +10,17 @@ from pathlib import Path
 
 import torch
 
-from harness import encoders, environment, flags, metrics, models, targets, tasks, train
+from harness import checkpoints, encoders, environment, flags, metrics, targets, tasks, train
 from harness.data import batches
 from harness.data import load as data
 from harness.device import Device, Stopwatch, peak_memory_bytes
-from harness.errors import GlueBenchError, IntegrityError, TrainingDiverged, Unavailable
+from harness.errors import (
+    GlueBenchError,
+    IntegrityError,
+    StorageError,
+    TrainingDiverged,
+    Unavailable,
+)
 from harness.records import (
     DataRecord,
     Evaluation,
@@ -89,7 +95,7 @@ def prepare(config: RunConfig) -> Prepared:
     torch.set_num_threads(config.threads)
     task = tasks.get(config.case.task)
     device = Device(targets.get(config.case.target))
-    loaded = data.load(config.data, task)
+    loaded = data.load(config.data, task, held_out=config.recipe.held_out, seed=config.case.seed)
     encoder = encoders.load(
         Path(config.model_directory), task, config.case.seed, scratch=config.scratch
     )
@@ -141,7 +147,17 @@ def _fine_tune_and_evaluate(
         )
         predict(name for name in splits if name not in ("train", *task.evaluated))
     outcome = _outcome(config, ready, training, history, logits, eval_clock.seconds)
+    if config.save_to:
+        outcome = outcome.model_copy(update=_saved(ready.encoder, config, history[-1].score))
     return outcome, _prediction_table(task, splits, logits)
+
+
+def _saved(encoder: encoders.Encoder, config: RunConfig, score: float) -> dict[str, str]:
+    """What saving the model changes in the outcome; its scores stay, whatever comes of it."""
+    try:
+        return {"saved_model": checkpoints.save(encoder, config, score)}
+    except StorageError as error:
+        return {"status": "failed", "reason": str(error)}
 
 
 def labels_of(split: Split) -> metrics.Labels:
@@ -167,9 +183,7 @@ def _outcome(
         score=last.score,
         floor=floor,
         predictions={n: train.predictions(task, logits[n]) for n in task.evaluated},
-        contaminated=not config.scratch
-        and config.data.source != data.TOY
-        and task.name in models.get(config.case.model).model.contaminated,
+        contaminated=config.contaminated,
         subset=ready.data.is_subset,
         jobs=config.jobs,
     )

@@ -59,7 +59,7 @@ class GlueSession:
             self._driver = driver.Driver(
                 self.plan,
                 store.Store(self.results),
-                driver.make_engine(settings),
+                driver.make_engine(settings, self.plan),
                 min(settings.jobs or 1, len(self.items)),
             )
         return self._driver

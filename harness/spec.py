@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+TOY, HUB = "toy", "hub"  # sources of rows that are no folder
+TEST = "test"  # the unlabelled splits of a task, by one name
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class Task:
     predicted: tuple[str, ...] = ("test",)  # unlabelled splits that a submission needs
     label_range: tuple[float, float] | None = None  # of a regression target
     part_of: str | None = None  # an evaluation set that another task's model predicts
+    rows_of: str | None = None  # the task whose rows these are; None: its own
+    only: Mapping[str, tuple[int, int]] = field(default_factory=lambda: NOTHING)  # split -> rows
+    earlier_rows: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # before corrections
+
+    @property
+    def source(self) -> str:
+        """The task under whose name a folder or a data set holds the rows."""
+        return self.rows_of or self.name
 
     @property
     def is_regression(self) -> bool:
@@ -50,14 +60,20 @@ class Split:
 
 @dataclass(frozen=True)
 class Model:
-    """Where a pretrained model comes from and what to know about it."""
+    """Where a pretrained model comes from and what to know about it.
+
+    One of `package`, `hub` and `path` says where the weights are.
+    """
 
     name: str
-    package: str  # the Python package that ships it
-    folder: str  # its folder inside that package
-    recipe: str  # the recipe used when none is named
+    package: str | None = None  # the Python package that ships it
+    folder: str = ""  # its folder inside that package
+    hub: str | None = None  # its id on the Hugging Face Hub
+    path: str | None = None  # an absolute folder of the user's
+    recipe: str | None = None  # used when none is named; None: its family's
     extra: str | None = None  # the extra of glue-bench that installs the package
     contaminated: frozenset[str] = frozenset()  # tasks whose texts were seen in pretraining
+    sha256: str | None = None  # of its weights, which tells a copy under another name
     note: str = ""
 
 
@@ -90,6 +106,9 @@ class Recipe:
     eps: float = 1e-8
     grad_clip: float = 1.0
     accumulation: int = 1  # micro-batches that one step is computed in
+    group_by_length: bool = False  # a step's rows are of like length: less padding
+    bias_correction: bool = True  # of Adam's moments; BERT's own optimizer left it out
+    held_out: float = 0.0  # share of the training rows that a seed sets aside, unused
     eval_batch_size: int = 64
     epochs_of: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # task -> epochs
 
@@ -99,7 +118,7 @@ class Case:
     """One task x model x target x seed: what one benchmark item runs."""
 
     task: str
-    model: str
+    model: str  # its name in records: a row's, the Hub's id, or a folder's last part
     target: str
     seed: int
 
@@ -115,11 +134,15 @@ class Case:
 
 @dataclass(frozen=True)
 class DataRequest:
-    """Which data a run reads: `source` is "toy" or an absolute directory."""
+    """Which data a run reads: `source` is "toy", "hub" or an absolute directory."""
 
     source: str = "toy"
     max_train: int | None = None
     max_eval: int | None = None
+    predict_test: bool = False  # also the unlabelled splits, to be predicted
+    needed: tuple[str, ...] = ()  # unlabelled sets that the user named: "test", or a part's name
+    snapshot: str | None = None  # hub: the folder that holds the revision
+    revision: str | None = None  # hub: the data set's commit
 
 
 @dataclass(frozen=True)
@@ -136,3 +159,5 @@ class RunConfig:
     cpus: tuple[int, ...] | None = None  # the CPUs this run may use; None: all
     jobs: int = 1  # runs that share the machine with this one, itself included
     scratch: bool = False  # random initial weights in place of the pretrained ones
+    contaminated: bool = False  # the model's pretraining saw the task's texts
+    save_to: str | None = None  # an absolute folder that the fine-tuned model is put in

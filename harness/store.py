@@ -27,6 +27,16 @@ from harness.records import SCHEMA, PredictionsFile, PredictionTable, Record
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 
 
+def make_folder(folder: Path, option: str = "--glue-results") -> None:
+    """Make the folder that an option names, and try to write there. Raises `StorageError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(_cannot(folder, error, option)) from error
+
+
 class Store:
     """A results folder. Creating the object touches nothing; the first write makes the folders."""
 
@@ -37,13 +47,8 @@ class Store:
 
     def prepare(self) -> None:
         """Make the folders, and try to write there. Raises `StorageError`."""
-        try:
-            for folder in (self.runs, self.predictions):
-                folder.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryFile(dir=folder):
-                    pass
-        except OSError as error:
-            raise StorageError(_cannot(self.root, error)) from error
+        for folder in (self.runs, self.predictions):
+            make_folder(folder)
 
     def save(self, record: Record, predictions: PredictionTable | None = None) -> Record:
         """Write a run; returns the record as stored. Raises `StorageError`."""
@@ -79,11 +84,11 @@ class Store:
             raise StorageError(_cannot(path, error)) from error
 
 
-def _cannot(path: Path, error: OSError) -> str:
+def _cannot(path: Path, error: OSError, option: str = "--glue-results") -> str:
     room = "make room, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
     return (
         f"{path}: could not write: {error.strerror or error}. Mend: {room}choose another folder "
-        "with --glue-results"
+        f"with {option}"
     )
 
 

@@ -6,98 +6,29 @@ Scores are shown times 100, memory in MB of 2**20 bytes. Nothing is wider than 8
 from __future__ import annotations
 
 import csv as csv_format
+import hashlib
 import io
 import statistics
 import textwrap
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from tabulate import DataRow, TableFormat, tabulate
 
 from harness import tasks
+from harness.cells import MISSING, Cell, boards, cells, glue_score
 from harness.flags import FLAGS
-from harness.records import Record, Source
+from harness.records import Record
 
 WIDTH = 80
-MISSING = "-"
 GLUE_NOTE = "GLUE: mean of the nine task scores, metric pairs averaged first."
+SOURCES = {  # what a table says of where its rows come from
+    "toy": "toy data (generated, no GLUE scores)",
+    "glue_data": "GLUE dev (glue_data folder)",
+    "hub": "GLUE dev (nyu-mll/glue, revision {revision})",
+}
+USED = ("data", "revision", "train rows", "dev rows", "all of GLUE's own")  # the CSV's last columns
 NARROWEST = {"model": 8, "recipe": 6, "status": len("contaminated")}  # columns that give way
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The runs of one task x model x target that differ in nothing but their seed, one each."""
-
-    task: str
-    model: str
-    target: str
-    records: tuple[Record, ...]
-
-    @property
-    def recipe(self) -> str:
-        """The recipe's name."""
-        return next((r.recipe["name"] for r in self.records if r.recipe), MISSING)
-
-    @property
-    def ok(self) -> tuple[Record, ...]:
-        """The runs that ended as they should."""
-        return tuple(record for record in self.records if record.status == "ok")
-
-    @property
-    def scores(self) -> list[float]:
-        """The score of each ok run."""
-        return [record.score for record in self.ok if record.score is not None]
-
-    @property
-    def mean(self) -> float | None:
-        """Mean score over ok runs."""
-        return statistics.fmean(self.scores) if self.scores else None
-
-    @property
-    def sd(self) -> float | None:
-        """Standard deviation over ok runs (n - 1); None for fewer than two."""
-        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
-
-    @property
-    def states(self) -> dict[str, int]:
-        """How many runs have each status or flag, in a fixed order."""
-        counts: dict[str, int] = defaultdict(int)
-        for record in self.records:
-            if record.status != "ok":
-                counts[record.status] += 1
-        for flag in FLAGS:
-            held = sum(flag in record.flags for record in self.ok)
-            if held:
-                counts[flag] = held
-        return dict(counts)
-
-
-def cells(records: Iterable[Record]) -> list[Cell]:
-    """Runs grouped into cells; tasks in GLUE's order, the rest as they came.
-
-    Of a seed that was run again the newest ok run counts, or the newest if none is ok. A run that
-    failed before its inputs were known has no key; it joins the cell of its name.
-    """
-    records = list(records)
-    by_key: dict[tuple[str, ...], list[Record]] = defaultdict(list)
-    for record in records:
-        case = record.case
-        by_key[case.task, case.model, case.target, record.cell_key or ""].append(record)
-    for unkeyed in [key for key in by_key if not key[3]]:
-        keyed = [key for key in by_key if key[:3] == unkeyed[:3] and key[3]]
-        if len(keyed) == 1:
-            by_key[keyed[0]] += by_key.pop(unkeyed)
-    order = {name: place for place, name in enumerate(tasks.TASKS)}
-    found = [Cell(key[0], key[1], key[2], _one_a_seed(runs)) for key, runs in by_key.items()]
-    return sorted(found, key=lambda cell: order.get(cell.task, len(order)))
-
-
-def _one_a_seed(runs: Iterable[Record]) -> tuple[Record, ...]:
-    newest: dict[int, Record] = {}
-    for run in sorted(runs, key=lambda run: (run.status == "ok", run.created)):
-        newest[run.case.seed] = run
-    return tuple(newest.values())
 
 
 @dataclass(frozen=True)
@@ -188,10 +119,28 @@ def per_cell(records: Sequence[Record], *, whole: bool = False) -> Table:
         title=", ".join([_title("Results", records), *common]),
         header=("task", *shown, "score", "n", "floor", "train s", "ex/s", "MB", "status"),
         rows=tuple(rows),
-        notes=tuple(
-            f"{flag}{' (every run)' if flag in shared else ''}: {FLAGS[flag]}" for flag in legend
+        notes=(
+            *(
+                f"{flag}{' (every run)' if flag in shared else ''}: {FLAGS[flag]}"
+                for flag in legend
+            ),
+            *_whose_rows(found),
         ),
     )
+
+
+def _whose_rows(found: Iterable[Cell]) -> list[str]:
+    """Which tasks were trained and scored on GLUE's own sets, and which on other rows."""
+    notes = []
+    for kind in ("training", "dev"):
+        pairs = dict.fromkeys((c.task, c.has_own_rows.get(kind)) for c in found)
+        said = [
+            f"{words} for {', '.join(named)}"
+            for words, own in (("GLUE's own", True), ("a part of GLUE's, or others,", False))
+            if (named := [task for task, whole in pairs if whole is own])
+        ]
+        notes += [f"{kind} rows: {'; '.join(said)}"] if said else []
+    return notes
 
 
 def pivot(records: Sequence[Record]) -> Table:
@@ -200,15 +149,17 @@ def pivot(records: Sequence[Record]) -> Table:
     Where several cells have one name, because files or versions changed between them, the newest
     stands for it.
     """
-    found = [cell for cell in cells(records) if cell.mean is not None]
+    found = [c for c in cells(records) if c.mean is not None and c.task in tasks.GLUE_9]
     found.sort(key=lambda cell: max(record.created for record in cell.records))
     present = [name for name in tasks.GLUE_9 if any(cell.task == name for cell in found)]
     whole = len(present) == len(tasks.GLUE_9)
     recipes = {cell.recipe for cell in found}
     rows = []
-    for name in dict.fromkeys((cell.model, cell.target, cell.recipe) for cell in found):
+    for name in dict.fromkeys((_model_name(c, found), c.target, c.recipe) for c in found):
         means: dict[str, float | None] = dict.fromkeys(present)
-        means |= {c.task: c.mean for c in found if (c.model, c.target, c.recipe) == name}
+        means |= {
+            c.task: c.mean for c in found if (_model_name(c, found), c.target, c.recipe) == name
+        }
         shown = name if len(recipes) > 1 else name[:2]
         average = [percent(glue_score(means))] if whole else []
         rows.append((*shown, *map(percent, means.values()), *average))
@@ -217,8 +168,30 @@ def pivot(records: Sequence[Record]) -> Table:
         title=_title("Scores x 100", records),
         header=(*axes, *present, *(["GLUE"] if whole else [])),
         rows=tuple(rows),
-        notes=(GLUE_NOTE,) if whole else (),
+        notes=(*([GLUE_NOTE] if whole else []), *_whose_rows(found), *_contaminated(found)),
     )
+
+
+def _model_name(cell: Cell, found: Iterable[Cell]) -> str:
+    """The cell's model; two of one name, but with other weights, are told apart."""
+    weights = {other.weights for other in found if other.model == cell.model}
+    mark = hashlib.sha256(cell.weights.encode()).hexdigest()[:6]
+    return cell.model if len(weights) == 1 else f"{cell.model}.{mark}"
+
+
+def _contaminated(found: Iterable[Cell]) -> list[str]:
+    cells_of = [cell for cell in found if "contaminated" in cell.states]
+    named = dict.fromkeys(f"{cell.task} of {cell.model}" for cell in cells_of)
+    return [f"contaminated ({FLAGS['contaminated']}): {', '.join(named)}"] if named else []
+
+
+def summary(records: Sequence[Record]) -> str:
+    """What a session ends with: its cells and, where several of GLUE's tasks ran, the pivot."""
+    first, second = per_cell(records), pivot(records)
+    if len({cell.task for cell in cells(records) if cell.mean is not None} & {*tasks.GLUE_9}) < 2:
+        return first.text()
+    unsaid = tuple(note for note in second.notes if note not in first.notes)
+    return f"{first.text()}\n\n{replace(second, notes=unsaid).text()}"
 
 
 def report(records: Sequence[Record]) -> str:
@@ -226,17 +199,9 @@ def report(records: Sequence[Record]) -> str:
     parts = []
     for board in boards(records):
         parts.append(per_cell(board).markdown())
-        if any(record.status == "ok" for record in board):
-            parts.append(pivot(board).markdown())
+        if (table := pivot(board)).rows:
+            parts.append(table.markdown())
     return "\n\n".join(["# glue-bench report", *parts]) + "\n"
-
-
-def boards(records: Iterable[Record]) -> list[list[Record]]:
-    """Records apart by which rows they were asked to use; in the order they first came."""
-    found: dict[Source, list[Record]] = defaultdict(list)
-    for record in records:
-        found[record.source].append(record)
-    return list(found.values())
 
 
 def csv(records: Sequence[Record]) -> str:
@@ -245,17 +210,13 @@ def csv(records: Sequence[Record]) -> str:
     writer = csv_format.writer(out, lineterminator="\n")
     for place, board in enumerate(boards(records)):
         table, source = per_cell(board, whole=True), board[0].source
-        used = (source.kind, source.max_train or "all", source.max_eval or "all")
+        used = (source.kind, source.revision, source.max_train or "all", source.max_eval or "all")
         if place == 0:
-            writer.writerow([*table.header, "data", "train rows", "dev rows"])
-        writer.writerows([*row, *used] for row in table.rows)
+            writer.writerow([*table.header, *USED])
+        for row, cell in zip(table.rows, cells(board), strict=True):
+            own = [kind for kind, whole in cell.has_own_rows.items() if whole]
+            writer.writerow([*row, *used, " and ".join(own)])
     return out.getvalue()
-
-
-def glue_score(scores: Mapping[str, float | None]) -> float | None:
-    """The unweighted mean over GLUE's nine tasks; None unless all nine are there."""
-    nine = [score for name in tasks.GLUE_9 if (score := scores.get(name)) is not None]
-    return statistics.fmean(nine) if len(nine) == len(tasks.GLUE_9) else None
 
 
 def percent(score: float | None) -> str:
@@ -296,7 +257,7 @@ def _title(what: str, records: Sequence[Record]) -> str:
     if not records:
         return what
     source = records[0].source
-    said = {"toy": "toy data (generated, no GLUE scores)", "glue_data": "GLUE dev"}[source.kind]
+    said = SOURCES[source.kind].format(revision=(source.revision or "unknown")[:7])
     for cap, name in ((source.max_train, "training"), (source.max_eval, "dev")):
         said += f", {cap} {name} rows" if cap else ""
     return f"{what} on {said}"

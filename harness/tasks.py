@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from harness.errors import UsageError
 from harness.names import unknown
-from harness.spec import Task
+from harness.spec import Split, Task
 
 ENTAILMENT = ("entailment", "not_entailment")
 NLI = ("entailment", "neutral", "contradiction")
@@ -43,6 +43,7 @@ TASKS: dict[str, Task] = {
             "qqp", "QQP", ("question1", "question2"), ("not_duplicate", "duplicate"),
             ("accuracy", "f1"),
             rows={"train": 363846, "validation": 40430, "test": 390965},
+            earlier_rows={"train": 363849},  # until September 2020
             class_counts={"train": (229468, 134378), "validation": (25545, 14885)},
         ),
         Task(
@@ -83,11 +84,23 @@ TASKS: dict[str, Task] = {
             rows={"test": 1104},
             evaluated=(), part_of="mnli",
         ),
+        Task(
+            # CoLA's dev set is an in-domain half and then an out-of-domain one. McCormick and
+            # Ryan's tutorial scores the latter alone, so its 0.498 is no CoLA dev score.
+            "cola-ood", "CoLA, out of domain", ("sentence",), ("unacceptable", "acceptable"),
+            ("matthews_correlation",),
+            rows={"train": 8551, "validation": 516},
+            class_counts={"train": (2528, 6023), "validation": (162, 354)},
+            predicted=(), rows_of="cola", only={"validation": (527, 1043)},
+        ),
     )
 }  # fmt: skip
 
 GLUE_9 = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 """The tasks of the GLUE score: the unweighted mean of the task scores (GLUE paper, section 3.4)."""
+
+DATA_SETS = (*GLUE_9, "ax")
+"""The tasks that have rows of their own."""
 
 ALIASES = {
     "sst-2": "sst2", "sts-b": "stsb", "mnli_matched": "mnli", "mnli_mismatched": "mnli",
@@ -110,3 +123,15 @@ def get(name: str) -> Task:
 def parts(name: str) -> tuple[Task, ...]:
     """The evaluation sets that every model of a task predicts beside its own."""
     return tuple(task for task in TASKS.values() if task.part_of == name)
+
+
+def agreement(task: Task, name: str, split: Split) -> dict[str, bool]:
+    """Whether a split has GLUE's own number of rows, and of each class where that is known."""
+    if len(split) == task.earlier_rows.get(name):
+        return {"rows": True}
+    found = {"rows": len(split) == task.rows[name]}
+    if name in task.class_counts:
+        counts = task.class_counts[name]
+        labels = list(split.labels or ())
+        found["class counts"] = counts == tuple(map(labels.count, range(len(counts))))
+    return found

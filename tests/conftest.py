@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ pytest.register_assert_rewrite("glue_files")
 
 ROOT = Path(__file__).parents[1]
 REAL_GLUE = Path(os.environ.get("GLUE_BENCH_REAL_DATA") or ROOT.parent / "shared" / "glue")
+
+BAD_INPUTS: Counter[str] = Counter()
+"""How many bad inputs were tried, refused with one clear error, or read back exactly."""
 
 settings.register_profile("tests", deadline=None)  # no test asserts a time
 settings.load_profile("tests")
@@ -57,3 +61,9 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
     shutil.copy(ROOT / "conftest.py", pytester.path)
     pytester.makefile(".toml", pyproject="[tool.pytest]\nstrict = true\n")
     return pytester
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if BAD_INPUTS["tried"]:
+        said = [f"{BAD_INPUTS[word]} {word}" for word in ("tried", "clear errors", "read exactly")]
+        terminalreporter.write_line(f"bad inputs: {', '.join(said)}")

@@ -58,6 +58,7 @@ def record(
     cell_key: str | None = None,
     source: Source | None = None,
     recipe: str = "toy",
+    identity: dict[str, Any] | None = None,
     **changed: Any,
 ) -> Record:
     """A record of a case, with an ok outcome unless `changed` says otherwise."""
@@ -70,7 +71,7 @@ def record(
         recipe={"name": recipe},
         threads=2,
         cell_key=cell_key or f"{case.cell}/{source}/{recipe}",
-        identity={},
+        identity=identity or {},
         environment={"python": "3.11"},
     )
 

@@ -71,6 +71,35 @@ def test_micro_batches_share_a_step(tokenizer) -> None:
     assert [[len(batch) for batch in step] for step in steps] == [[2, 2], [2, 2], [2]]
 
 
+def test_rows_grouped_by_length_are_hardly_padded_and_come_once_an_epoch(tokenizer) -> None:
+    import dataclasses
+
+    texts = [(" ".join(["baker"] * (i * 7 % 13 + 1)),) for i in range(203)]
+    split = Split(texts, [i % 2 for i in range(203)], range(203))
+    encoded = batches.encode(tokenizer, texts, 16)
+    recipe = dataclasses.replace(RECIPE, group_by_length=True)
+    plain = batches.TrainBatches(encoded, split, RECIPE, 0)
+    grouped = batches.TrainBatches(encoded, split, recipe, 0)
+
+    def rows_and_width(steps) -> tuple[list[list[int]], int]:
+        found = [step for (step,) in steps]
+        tensors = [batch.inputs["input_ids"] for batch in found]
+        return [batch.rows.tolist() for batch in found], sum(t.numel() for t in tensors)
+
+    rows, width = rows_and_width(grouped.epoch(0))
+    assert sorted(row for step in rows for row in step) == list(range(203))
+    assert sorted(map(len, rows)) == [3, *[4] * 50]
+    assert len(rows) == grouped.steps_per_epoch
+    tokens = int(encoded.lengths.sum())
+    assert width < 1.1 * tokens < rows_and_width(plain.epoch(0))[1]
+    assert rows_and_width(grouped.epoch(0))[0] == rows
+    again = rows_and_width(grouped.epoch(1))[0]
+    assert {frozenset(step) for step in again}.isdisjoint(map(frozenset, rows))
+    # Short and long batches are mixed, so the learning rate's course knows no length.
+    means = [float(np.mean(encoded.lengths[step])) for step in rows]
+    assert means not in (sorted(means), sorted(means, reverse=True))
+
+
 def test_labels_are_classes_or_scores(tokenizer) -> None:
     encoded = batches.encode(tokenizer, [("baker",)] * 2, 16)
     for labels, dtype in (([0, 1], torch.int64), ([0.5, 5.0], torch.float32)):

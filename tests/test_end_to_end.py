@@ -115,9 +115,7 @@ def test_a_bad_data_file_is_a_failed_case_with_its_line(tmp_path: Path) -> None:
 
 
 @needs_real_glue
-@pytest.mark.skipif(
-    not models.is_installed(models.MODELS["minilm"]), reason="needs the extra minilm"
-)
+@pytest.mark.skipif(not models.is_here(models.MODELS["minilm"]), reason="needs the extra minilm")
 def test_real_weights_on_real_rows(tmp_path: Path) -> None:
     record = harness.run(
         "rte", "minilm", "cpu-bf16", data=REAL_GLUE, max_train=32, max_eval=32, epochs=1,

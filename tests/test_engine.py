@@ -114,7 +114,7 @@ def test_a_broken_model_is_a_failure_with_its_file(engine: ProcessEngine, tmp_pa
     done = engine.submit(config, lambda *step: None).result(120)
     assert done.outcome.status == "failed"
     assert str(broken) in (done.outcome.reason or "")
-    assert "fetch the model again" in (done.outcome.reason or "")
+    assert "glue-bench fetch --again" in (done.outcome.reason or "")
 
 
 @pytest.mark.parametrize(

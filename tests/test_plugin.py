@@ -26,7 +26,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
     """The engines a session made; `answers` decides what they say."""
     made: list[FakeEngine] = []
 
-    def make(settings: Any) -> FakeEngine:
+    def make(settings: Any, _plan: object) -> FakeEngine:
         made.append(FakeEngine(lambda config: answers[0](config)))
         return made[-1]
 

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 
 from fakes import record
-from harness import tables, tasks
-from harness.records import Record, Source
+from harness import cells, tables, tasks
+from harness.records import DataRecord, Record, Source, SplitRecord
 from harness.spec import Case
 
 
@@ -37,7 +38,7 @@ def test_the_glue_score_of_the_human_row() -> None:
         "qqp": (59.5 + 80.4) / 2, "mnli": (92.0 + 92.8) / 2, "qnli": 91.2, "rte": 93.6,
         "wnli": 95.9,
     }  # fmt: skip
-    assert tables.glue_score(human) == pytest.approx(87.05, abs=0.05)
+    assert cells.glue_score(human) == pytest.approx(87.05, abs=0.05)
 
 
 def test_seeds_of_one_cell_become_one_line() -> None:
@@ -74,14 +75,14 @@ def test_a_seed_that_was_run_again_counts_once() -> None:
         record(case, score=0.7),
         record(case, status="crashed", reason="x", **dead),
     ]
-    (cell,) = tables.cells(runs)
+    (cell,) = cells.cells(runs)
     assert cell.scores == [0.7]
     assert cell.states == {}
 
 
 def test_runs_with_other_inputs_never_share_a_line() -> None:
     case = Case("rte", "toy-bert", "cpu-fp32", 1)
-    assert len(tables.cells([record(case, cell_key="a"), record(case, cell_key="b")])) == 2
+    assert len(cells.cells([record(case, cell_key="a"), record(case, cell_key="b")])) == 2
 
 
 @pytest.mark.parametrize("model", ["toy-bert", "a-model-with-a-name-longer-than-any-table-is-wide"])
@@ -106,6 +107,75 @@ def test_toy_is_said_in_every_title() -> None:
         assert "toy data (generated, no GLUE scores)" in table.title
 
 
+def test_notes_say_whose_rows_were_trained_and_scored_on() -> None:
+    def run(task: str, *, train: bool, dev: bool, used: int = 100) -> Record:
+        splits = {
+            "train": SplitRecord(
+                rows=used, rows_in_source=100, dropped=0, sha256="0" * 64, official=train
+            ),
+            "validation": SplitRecord(
+                rows=50, rows_in_source=50, dropped=0, sha256="0" * 64, official=dev
+            ),
+        }
+        data = DataRecord(splits=splits, truncated_rows={})
+        case = Case(task, "toy-bert", "cpu-fp32", 1)
+        return record(case, source=Source(kind="glue_data"), data=data)
+
+    runs = [
+        run("cola", train=True, dev=True),
+        run("sst2", train=True, dev=True, used=60),
+        run("qqp", train=False, dev=False),
+    ]
+    assert tables.per_cell(runs).notes == (
+        "training rows: GLUE's own for cola; a part of GLUE's, or others, for sst2, qqp",
+        "dev rows: GLUE's own for cola, sst2; a part of GLUE's, or others, for qqp",
+    )
+    assert tables.per_cell(nine()).notes == ()
+
+
+def test_tasks_outside_glue_have_lines_and_no_column() -> None:
+    runs = [
+        record(Case(task, "toy-bert", "cpu-fp32", 1), score=0.4) for task in ("cola", "cola-ood")
+    ]
+    assert [row[0] for row in tables.per_cell(runs).rows] == ["cola", "cola-ood"]
+    assert tables.pivot(runs).header == ("model", "target", "cola")
+    assert tables.pivot(runs).rows == (("toy-bert", "cpu-fp32", "40.00"),)
+    assert "| cola-ood" in tables.report(runs)
+    assert tables.report(runs[1:]).count("##") == 1
+
+
+def test_two_models_of_one_name_are_never_averaged_into_one() -> None:
+    runs = [
+        record(Case(task, "mine", "cpu-fp32", 1), score=0.5, identity={"model_files": {"w": files}})
+        for task, files in zip(tasks.GLUE_9, "aaaaabbbb", strict=True)
+    ]
+    table = tables.pivot(runs)
+    assert len(table.rows) == 2
+    assert all(re.fullmatch(r"mine\.[0-9a-f]{6}", row[0]) for row in table.rows)
+    assert [row[-1] for row in table.rows] == ["-", "-"]
+
+
+def test_contamination_is_said_under_both_tables() -> None:
+    runs = [
+        record(Case("qnli", "minilm", "cpu-fp32", 1), flags=["contaminated"]),
+        record(Case("rte", "minilm", "cpu-fp32", 1)),
+    ]
+    assert any(note.startswith("contaminated: ") for note in tables.per_cell(runs).notes)
+    (note,) = tables.pivot(runs).notes
+    assert note.startswith("contaminated (")
+    assert note.endswith(": qnli of minilm")
+
+
+def test_a_run_that_failed_before_its_revision_was_known_joins_the_others() -> None:
+    case = Case("rte", "toy-bert", "cpu-fp32", 1)
+    dead = {"status": "failed", "reason": "x", "score": None, "floor": None, "timing": None}
+    failed = record(case, source=Source(kind="hub"), memory=None, **dead)
+    run = record(case, source=Source(kind="hub", revision="a" * 40))
+    assert cells.boards([failed, run]) == [[run, failed]]
+    other = record(case, source=Source(kind="hub", revision="b" * 40))
+    assert cells.boards([failed, run, other]) == [[failed], [run], [other]]
+
+
 def test_rows_of_different_sources_never_share_a_table() -> None:
     part = Source(kind="glue_data", max_train=2000)
     case = Case("rte", "toy-bert", "cpu-fp32", 1)
@@ -116,9 +186,12 @@ def test_rows_of_different_sources_never_share_a_table() -> None:
     ]
     text = tables.report(runs)
     assert [line for line in text.splitlines() if line.startswith("## Results")] == [
-        "## Results on toy data (generated, no GLUE scores), toy-bert, cpu-fp32, recipe toy",
-        "## Results on GLUE dev, 2000 training rows, toy-bert, cpu-fp32, recipe toy",
-        "## Results on GLUE dev, toy-bert, cpu-fp32, recipe toy",
+        f"## Results on {rows}, toy-bert, cpu-fp32, recipe toy"
+        for rows in (
+            "toy data (generated, no GLUE scores)",
+            "GLUE dev (glue_data folder), 2000 training rows",
+            "GLUE dev (glue_data folder)",
+        )
     ]
     assert "54.00" in text
 

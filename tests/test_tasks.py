@@ -4,10 +4,11 @@ import pytest
 
 from harness import metrics, tasks
 from harness.errors import UsageError
+from harness.spec import Split
 
 
 def test_every_row_is_whole() -> None:
-    assert set(tasks.TASKS) == {*tasks.GLUE_9, "ax"}
+    assert set(tasks.TASKS) == {*tasks.GLUE_9, "ax", "cola-ood"}
     for task in tasks.TASKS.values():
         assert set(task.metrics) <= set(metrics.METRICS)
         assert len(task.text_columns) in (1, 2)
@@ -38,3 +39,16 @@ def test_common_spellings(name: str) -> None:
 def test_an_unknown_name_is_told_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"unknown task 'ret'\. Did you mean 'rte'"):
         tasks.get("ret")
+
+
+def test_mccormicks_rows_are_the_second_half_of_colas_dev_set() -> None:
+    ood = tasks.TASKS["cola-ood"]
+    start, stop = ood.only["validation"]
+    assert (ood.source, stop - start, stop) == ("cola", 516, tasks.TASKS["cola"].rows["validation"])
+
+
+def test_qqps_older_training_set_counts_as_official() -> None:
+    qqp = tasks.TASKS["qqp"]
+    for rows, own in ((363_849, True), (363_846, False), (363_848, False)):
+        found = Split([("a", "b")] * rows, [0] * rows, range(rows))
+        assert all(tasks.agreement(qqp, "train", found).values()) is own  # all of one class

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from statistics import fmean, pstdev
+from statistics import fmean, pstdev, stdev
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from harness import metrics
 from harness.data import toy
 from harness.resolve import recipe_for
 from harness.spec import Split, Task
-from harness.tasks import GLUE_9, TASKS
+from harness.tasks import DATA_SETS, GLUE_9, TASKS
 
 WEIGHTS = Path(toy.__file__).with_name("toy-bert")
 
@@ -82,7 +82,7 @@ def tokenizer() -> Any:
 def test_every_word_is_one_token(tokenizer: Any) -> None:
     texts = {
         text
-        for task in TASKS
+        for task in DATA_SETS
         for split in toy.generate(task).values()
         for row in split.texts
         for text in row
@@ -145,6 +145,7 @@ class Way:
     rows: int | None = None
     shuffled: bool = False
     scratch: bool = False
+    grouped: bool = False
 
 
 PLAIN = Way()
@@ -157,7 +158,8 @@ def dev_score(task: Task, seed: int, way: Way = PLAIN) -> tuple[float, float]:
     from harness.device import Device
     from harness.encoders import load
 
-    recipe, device = recipe_for(task, "toy"), Device(targets.get("cpu-fp32"))
+    recipe = replace(recipe_for(task, "toy"), group_by_length=way.grouped)
+    device = Device(targets.get("cpu-fp32"))
     splits = toy.generate(task.name)
     texts, labels = splits["train"].texts[: way.rows], list(splits["train"].labels or ())
     if way.shuffled:
@@ -252,3 +254,18 @@ def test_pretraining_helps_with_few_examples_over_five_seeds() -> None:
         for seed in range(5)
     ]
     assert fmean(gains) >= 0.05, gains
+
+
+@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["cola", "sst2", "mrpc", "stsb"])
+def test_rows_grouped_by_length_score_alike_over_ten_seeds(task: str) -> None:
+    """Means less than five points apart: two one-sided t tests, each at 5%."""
+    runs = {
+        grouped: [dev_score(TASKS[task], seed, Way(grouped=grouped))[0] for seed in range(10)]
+        for grouped in (False, True)
+    }
+    error = sum(stdev(scores) ** 2 / 10 for scores in runs.values()) ** 0.5
+    difference = fmean(runs[True]) - fmean(runs[False])
+    print(f"{task}: {difference:+.4f} +- {error:.4f}")
+    assert abs(difference) + 1.73 * error < 0.05, runs  # t of 18 degrees of freedom

@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from harness import tasks, train
+from harness import optimizers, tasks, train
 from harness.data.batches import Encoded, TrainBatches, eval_batches
 from harness.device import Device
 from harness.errors import TrainingDiverged
@@ -115,8 +115,9 @@ def reference_losses(
                     second[name].mul_(0.999).add_(0.001 * gradient**2)
                     decayed = not (name.endswith("bias") or "LayerNorm" in name)
                     p.mul_(1 - rate * recipe.weight_decay * decayed)
-                    unbiased = (second[name] / (1 - 0.999**t)).sqrt() + recipe.eps
-                    p.sub_(rate * (first[name] / (1 - 0.9**t)) / unbiased)
+                    bias = (1 - 0.9**t, 1 - 0.999**t) if recipe.bias_correction else (1.0, 1.0)
+                    unbiased = (second[name] / bias[1]).sqrt() + recipe.eps
+                    p.sub_(rate * (first[name] / bias[0]) / unbiased)
                     p.grad = None
     return losses
 
@@ -145,20 +146,9 @@ def test_regression_as_the_reference(accumulation: int) -> None:
     assert deviation(tasks.TASKS["stsb"], recipe) < 1e-6
 
 
-class UncorrectedAdamW(torch.optim.Optimizer):
-    """AdamW as the first BERT release had it: without bias correction."""
-
-    def step(self, closure: Any = None) -> None:
-        with torch.no_grad():
-            for group in self.param_groups:
-                for p in group["params"]:
-                    state = self.state[p]
-                    m = state.setdefault("m", torch.zeros_like(p))
-                    v = state.setdefault("v", torch.zeros_like(p))
-                    m.mul_(0.9).add_(0.1 * p.grad)
-                    v.mul_(0.999).add_(0.001 * p.grad**2)
-                    p.mul_(1 - group["lr"] * group["weight_decay"])
-                    p.sub_(group["lr"] * m / (v.sqrt() + 1e-8))
+def test_an_optimizer_without_bias_correction_as_the_reference() -> None:
+    recipe = replace(RECIPE, bias_correction=False, learning_rate=5e-4)
+    assert deviation(tasks.TASKS["mnli"], recipe, pairs=True) < 1e-6
 
 
 def swapped_groups(network: Any, recipe: Recipe) -> list[dict[str, Any]]:
@@ -170,23 +160,24 @@ def early_schedule(steps: int, warmup: float) -> Callable[[int], float]:
     return lambda step: linear_warmup(steps, warmup)(step + 1)
 
 
-decay_groups, linear_warmup = train.decay_groups, train.linear_warmup
+decay_groups, linear_warmup = optimizers.decay_groups, train.linear_warmup
 
 MUTATIONS = {
-    "schedule off by one": ("linear_warmup", early_schedule),
-    "decay groups swapped": ("decay_groups", swapped_groups),
+    "schedule off by one": (train, "linear_warmup", early_schedule),
+    "decay groups swapped": (optimizers, "decay_groups", swapped_groups),
     "bias correction off": (
+        train,
         "adamw",
-        lambda groups, recipe: UncorrectedAdamW(groups, {"lr": recipe.learning_rate}),
+        lambda network, recipe: optimizers.adamw(network, replace(recipe, bias_correction=False)),
     ),
-    "mean of means": ("step_share", lambda batch, micro_batches: 1 / len(micro_batches)),
+    "mean of means": (train, "step_share", lambda batch, micro_batches: 1 / len(micro_batches)),
 }
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_the_reference_catches(mutation: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    name, replacement = MUTATIONS[mutation]
-    monkeypatch.setattr(train, name, replacement)
+    module, name, replacement = MUTATIONS[mutation]
+    monkeypatch.setattr(module, name, replacement)
     recipe = replace(RECIPE, accumulation=4)
     assert deviation(tasks.TASKS["mnli"], recipe, pairs=True) > 1e-5
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import BAD_INPUTS
 from glue_files import EVERY, LABELLED, encode, labels, put, read, refused, row, valid_label
 from harness import tasks
 from harness.data import tsv
@@ -19,7 +20,7 @@ from harness.spec import Split
 
 
 def test_table_covers_every_split_of_every_task():
-    wanted = {(task.name, split) for task in tasks.TASKS.values() for split in task.rows}
+    wanted = {(name, split) for name in tasks.DATA_SETS for split in tasks.TASKS[name].rows}
     assert set(FILES) == wanted
     for file in FILES.values():
         task = tasks.TASKS[file.task]
@@ -41,7 +42,7 @@ def test_minimal_file(tmp_path, file):
         assert labels(split) == ([2.5] * 2 if file.task == "stsb" else [1, 1])
     else:
         assert split.labels is None
-    assert not tsv.official(file.task, file.split, split, report)
+    assert not tsv.agreement(file.task, file.split, split, report)["rows"]
 
 
 @EVERY
@@ -128,14 +129,21 @@ def test_damage_is_read_or_refused(tmp_path_factory, table, where, cut, new):
     content = content[:at] + new + content[at + cut :]
     directory = tmp_path_factory.getbasetemp() / "damage"
     path = put(directory, file, content)
+    BAD_INPUTS["tried"] += 1
     try:
         split, report = read(directory, file)
     except DataError as error:
         assert str(error).startswith(str(path))
         assert str(error).isprintable()
+        BAD_INPUTS["clear errors"] += 1
     else:
-        lines = content.count(b"\n") + (not content.endswith(b"\n"))
-        assert len(split) + report.dropped == lines - file.header
+        lines = content.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").split(b"\n")
+        assert len(split) + report.dropped == len(lines) - file.header
+        columns = [file.columns.index(name) for name in file.texts]
+        for texts, row_id in zip(split.texts, split.ids, strict=True):
+            fields = lines[row_id + file.header].decode().removesuffix("\r").split("\t")
+            assert list(texts) == [fields[column] for column in columns]
+        BAD_INPUTS["read exactly"] += 1
 
 
 def test_rows_without_gold_label_are_counted(tmp_path):
@@ -169,16 +177,18 @@ def test_labels_of_a_test_split_are_not_loaded(tmp_path):
 def test_official_needs_rows_counts_and_bytes():
     file = FILES["wnli", "validation"]
 
-    def whole(classes: Sequence[int], sha256: str | None) -> bool:
+    def facts(classes: Sequence[int], sha256: str | None) -> list[str]:
         split = Split([("x", "y")] * len(classes), classes, range(len(classes)))
         report = tsv.FileReport(file.path, len(classes), 0, str(sha256))
-        return tsv.official("wnli", "validation", split, report)
+        found = tsv.agreement("wnli", "validation", split, report)
+        assert set(found) == {"rows", "class counts", "sha256"}
+        return [fact for fact, holds in found.items() if holds]
 
     classes = [0] * 40 + [1] * 31
-    assert whole(classes, file.sha256)
-    assert not whole(classes, "0" * 64)
-    assert not whole([*classes[1:], 1], file.sha256)
-    assert not whole(classes[1:], file.sha256)
+    assert facts(classes, file.sha256) == ["rows", "class counts", "sha256"]
+    assert facts(classes, "0" * 64) == ["rows", "class counts"]
+    assert facts([*classes[1:], 1], file.sha256) == ["rows", "sha256"]
+    assert facts(classes[1:], file.sha256) == ["sha256"]
 
 
 def test_fingerprint_reads_bytes_only(tmp_path):

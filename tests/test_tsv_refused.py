@@ -133,6 +133,12 @@ def test_another_format_is_named(tmp_path, file):
             refused(tmp_path, file, "a NUL byte", mend, line=1)
 
 
+def test_a_line_of_ten_megabytes(tmp_path):
+    file = FILES["rte", "train"]
+    put(tmp_path, file, encode(file, [row(file), row(file, sentence1="y" * 10_000_000)]))
+    refused(tmp_path, file, f"more than {tsv.MAX_LINE} bytes", line=3)
+
+
 @pytest.mark.parametrize("end", [b"\n", b""])
 def test_line_too_long(tmp_path, end):
     file = FILES["sst2", "train"]

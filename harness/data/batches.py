@@ -63,8 +63,15 @@ def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int) ->
         starts=starts.astype(np.int64),
         padding={name: fill.get(name, 0) for name in names},
         pad_left=tokenizer.padding_side == "left",
-        truncated=sum(bool(encoding.overflowing) for encoding in out.encodings),
+        truncated=_truncated(tokenizer, out, sides, limit),
     )
+
+
+def _truncated(tokenizer: Any, out: Any, sides: list[list[str]], limit: int) -> int:
+    """How many rows lost tokens; only tokenizers written in Rust tell by themselves."""
+    if out.encodings:
+        return sum(bool(encoding.overflowing) for encoding in out.encodings)
+    return sum(len(row) > limit for row in tokenizer(*sides, verbose=False)["input_ids"])
 
 
 def collate(encoded: Encoded, labels: torch.Tensor | None, rows: Rows) -> Batch:
@@ -92,6 +99,7 @@ class TrainBatches:
         self.labels = torch.tensor(split.labels)
         self.batch_size = recipe.batch_size
         self.micro_size = -(-recipe.batch_size // recipe.accumulation)
+        self.group_by_length = recipe.group_by_length
 
     @property
     def steps_per_epoch(self) -> int:
@@ -100,13 +108,33 @@ class TrainBatches:
 
     def epoch(self, epoch: int) -> Iterator[list[Batch]]:
         """Each optimizer step's rows, as the micro-batches it is computed in."""
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.encoded))
-        for start in range(0, len(order), self.batch_size):
-            rows = order[start : start + self.batch_size]
+        random = np.random.default_rng([self.seed, epoch])
+        order = random.permutation(len(self.encoded))
+        steps = parts(order, self.batch_size)
+        if self.group_by_length:
+            steps = by_length(steps, self.encoded.lengths)
+            random.shuffle(steps)
+        for rows in steps:
             yield [
-                collate(self.encoded, self.labels, rows[at : at + self.micro_size])
-                for at in range(0, len(rows), self.micro_size)
+                collate(self.encoded, self.labels, part) for part in parts(rows, self.micro_size)
             ]
+
+
+def parts(rows: Rows, size: int) -> list[Rows]:
+    """The rows in parts of this size; the last may be smaller."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def by_length(steps: list[Rows], lengths: Rows) -> list[Rows]:
+    """The same rows, each step's now of like length: of 50 steps at a time, as transformers does.
+
+    Which rows meet still differs from epoch to epoch, but a batch is hardly padded.
+    """
+    grouped: list[Rows] = []
+    for start in range(0, len(steps), 50):
+        rows = np.concatenate(steps[start : start + 50])
+        grouped += parts(rows[np.argsort(lengths[rows], kind="stable")], len(steps[0]))
+    return grouped
 
 
 def eval_batches(encoded: Encoded, size: int) -> Iterator[Batch]:

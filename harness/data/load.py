@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from harness.data import sample, toy, tsv
-from harness.errors import DataError
-from harness.spec import DataRequest, Split, Task
-
-AX = "ax"
-TOY = "toy"
+from harness import tasks
+from harness.data import hub, sample, toy, tsv
+from harness.errors import DataError, UsageError
+from harness.spec import HUB, NOTHING, TEST, TOY, DataRequest, Split, Task
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class SplitInfo:
     rows_in_source: int
     dropped: int  # malformed ones that the source held beside them
     sha256: str  # of the rows as they were used
-    official: bool  # the source's rows are GLUE's own, by count, class counts and, if known, bytes
+    official: bool  # the source's rows are GLUE's own, as far as is known
+    agrees: tuple[str, ...] = ()  # in what they are: "rows", "class counts", "sha256"
 
 
 @dataclass(frozen=True)
@@ -36,55 +38,169 @@ class Data:
     is_subset: bool  # trained or evaluated on other than all of the source's own rows
 
 
+@dataclass(frozen=True)
+class Held:
+    """A split as its source holds it."""
+
+    split: Split
+    dropped: int = 0
+    agreement: Mapping[str, bool] = field(default_factory=lambda: NOTHING)  # fact -> holds
+
+
+class Rows(Protocol):
+    """Something that holds the splits of GLUE's tasks."""
+
+    def fingerprint(self, task: Task) -> object:
+        """What changes whenever training or evaluation rows do, found without parsing them."""
+        ...
+
+    def has(self, task: Task, split: str) -> bool:
+        """Whether a split that a run can do without is there."""
+        ...
+
+    def read(self, task: Task, split: str) -> Held:
+        """One split. Raises `DataError`."""
+        ...
+
+
+class ToyRows:
+    """The generated tasks."""
+
+    def fingerprint(self, task: Task) -> object:
+        return {"toy": toy.VERSION}
+
+    def has(self, task: Task, split: str) -> bool:
+        return True
+
+    def read(self, task: Task, split: str) -> Held:
+        return Held(_generated(task.name)[split])
+
+
+@functools.cache
+def _generated(task_name: str) -> Mapping[str, Split]:
+    return toy.generate(task_name)
+
+
+@dataclass(frozen=True)
+class FolderRows:
+    """A folder in the glue_data layout."""
+
+    directory: Path
+
+    def fingerprint(self, task: Task) -> object:
+        return tsv.fingerprint(self.directory, task.name, ("train", *task.evaluated))
+
+    def has(self, task: Task, split: str) -> bool:
+        return tsv.has(self.directory, task.name, split)
+
+    def read(self, task: Task, split: str) -> Held:
+        rows, report = tsv.read_split(self.directory, task.name, split)
+        return Held(rows, report.dropped, tsv.agreement(task.name, split, rows, report))
+
+
+@dataclass(frozen=True)
+class HubRows:
+    """A snapshot of `nyu-mll/glue`."""
+
+    snapshot: Path
+    revision: str
+
+    def fingerprint(self, task: Task) -> object:
+        return {hub.REPOSITORY: self.revision}
+
+    def has(self, task: Task, split: str) -> bool:
+        return hub.has(self.snapshot, task.name, split)
+
+    def read(self, task: Task, split: str) -> Held:
+        rows = hub.read_split(self.snapshot, task, split)
+        return Held(rows, agreement=tasks.agreement(task, split, rows))
+
+
+def rows_of(request: DataRequest) -> Rows:
+    """What holds the rows of a request that `located` returned."""
+    if request.source == TOY:
+        return ToyRows()
+    if request.source == HUB:
+        return HubRows(Path(str(request.snapshot)), str(request.revision))
+    return FolderRows(Path(request.source))
+
+
+def source_kind(request: DataRequest) -> str:
+    """`toy`, `hub` or `glue_data`: what a table says about where rows come from."""
+    return request.source if request.source in (TOY, HUB) else "glue_data"
+
+
+def located(request: DataRequest, task: Task) -> DataRequest:
+    """`request`, with the snapshot that the Hub's rows are read from.
+
+    Raises `DataUnavailable` where there is none, `UsageError` for rows that no source has.
+    """
+    if request.source == TOY and task.rows_of:
+        raise UsageError(
+            f"{task.name}: toy data has no such rows. Mend: say --glue-data DIR, or --glue-data hub"
+        )
+    if request.source != HUB:
+        return request
+    found = hub.locate(task)
+    return dataclasses.replace(request, snapshot=str(found.directory), revision=found.revision)
+
+
 def fingerprint(request: DataRequest, task: Task) -> dict[str, object]:
-    """What decides which rows `load` returns, without reading them as rows.
+    """What decides which rows `load` trains and evaluates on, without reading them as rows.
 
     Raises `DataError` where a file is missing.
     """
-    if request.source == TOY:
-        source: object = {"toy": toy.VERSION}
-    else:
-        source = tsv.fingerprint(Path(request.source), task.name, ("train", *task.evaluated))
     return {
-        "source": source,
+        "source": rows_of(request).fingerprint(tasks.TASKS[task.source]),
         "sample": sample.DATA_SEED,
         "max_train": request.max_train,
         "max_eval": request.max_eval,
     }
 
 
-def load(request: DataRequest, task: Task) -> Data:
-    """Train and evaluation splits of `task`. Raises `DataError`."""
+def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int = 0) -> Data:
+    """The splits that a run of `task` reads.
+
+    `held_out` is the share of the training rows that `seed` sets aside. Raises `DataError`.
+    """
+    source, home = rows_of(request), tasks.TASKS[task.source]
     splits: dict[str, Split] = {}
     info: dict[str, SplitInfo] = {}
-    for name, (split, dropped, official) in _read(request, task).items():
-        if not len(split):
+
+    def add(name: str, held: Held, size: int | None = None, share: float = 0.0) -> None:
+        if name in task.only and len(held.split) != home.rows[name]:
+            raise DataError(
+                f"{task.name}: {name} of {home.title} in {request.source} has {len(held.split)} "
+                f"rows; expected all {home.rows[name]}, of which it is a range by number. Mend: "
+                "use GLUE's own file"
+            )
+        whole = sample.only(held.split, task.only.get(name))
+        if not len(whole):
             raise DataError(f"{task.name}: split {name} of {request.source} holds no row")
-        size = request.max_train if name == "train" else request.max_eval
-        used = split if name == AX else sample.stratified(split, size, f"{task.name}/{name}")
-        splits[name] = used
-        info[name] = SplitInfo(len(used), len(split), dropped, digest(used), official)
-    scored = [found for name, found in info.items() if name != AX]
+        part = sample.stratified(whole, size, f"{home.name}/{name}")
+        used = splits[name] = sample.without(part, share, seed)
+        facts = held.agreement
+        info[name] = SplitInfo(
+            rows=len(used),
+            rows_in_source=len(whole),
+            dropped=held.dropped,
+            sha256=digest(used),
+            official=bool(facts) and all(facts.values()),
+            agrees=tuple(fact for fact, holds in facts.items() if holds),
+        )
+
+    add("train", source.read(home, "train"), request.max_train, held_out)
+    for name in task.evaluated:
+        add(name, source.read(home, name), request.max_eval)
+    for name in task.predicted if request.predict_test else ():
+        if TEST in request.needed or source.has(home, name):
+            add(name, source.read(home, name))
+    for part in tasks.parts(task.name):
+        if part.name in request.needed or source.has(part, *part.predicted):
+            add(part.name, source.read(part, *part.predicted))
+    scored = [info[name] for name in ("train", *task.evaluated)]
     changed = request.source != TOY and not all(found.official for found in scored)
     return Data(splits, info, changed or any(f.rows < f.rows_in_source for f in scored))
-
-
-def _read(request: DataRequest, task: Task) -> dict[str, tuple[Split, int, bool]]:
-    """Each split, how many rows were dropped from it, and whether it is GLUE's own."""
-    wanted = ("train", *task.evaluated)
-    if request.source == TOY:
-        made = toy.generate(task.name)
-        kept = (*wanted, AX) if task.name == "mnli" else wanted
-        return {name: (made[name], 0, False) for name in kept}
-    directory = Path(request.source)
-    found = {}
-    for name in wanted:
-        split, report = tsv.read_split(directory, task.name, name)
-        found[name] = (split, report.dropped, tsv.official(task.name, name, split, report))
-    if task.name == "mnli" and tsv.has(directory, AX, "test"):
-        split, report = tsv.read_split(directory, AX, "test")
-        found[AX] = (split, report.dropped, tsv.official(AX, "test", split, report))
-    return found
 
 
 def digest(split: Split) -> str:
@@ -93,8 +209,3 @@ def digest(split: Split) -> str:
     rows = zip(split.ids, split.texts, labels, strict=True)
     canonical = json.dumps([[i, *texts, label] for i, texts, label in rows], ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def source_name(request: DataRequest) -> str:
-    """`toy` or `glue_data`: what a table says about where rows come from."""
-    return "toy" if request.source == TOY else "glue_data"

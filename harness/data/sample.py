@@ -1,9 +1,10 @@
-"""A part of a split that is the same for every model, seed and machine."""
+"""Parts of a split: a sample that is the same for every model and seed, a range, a remainder."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
 
 from harness.spec import Split
 
@@ -25,7 +26,23 @@ def stratified(split: Split, size: int | None, name: str) -> Split:
         stratum.sort(key=lambda row: _draw(name, split.ids[row]))
         # Spread each class evenly over (0, 1): any prefix then holds every class in its share.
         place |= {row: (rank + 0.5) / len(stratum) for rank, row in enumerate(stratum)}
-    rows = sorted(sorted(place, key=lambda row: (place[row], row))[:size])
+    return _rows(split, sorted(sorted(place, key=lambda row: (place[row], row))[:size]))
+
+
+def only(split: Split, rows: tuple[int, int] | None) -> Split:
+    """The rows from the first number to before the second; None: all."""
+    return split if rows is None else _rows(split, range(*rows))
+
+
+def without(split: Split, share: float, seed: int) -> Split:
+    """What is left when a seed has set a share of the rows aside, drawn from all alike."""
+    if not share:
+        return split
+    drawn = sorted(range(len(split)), key=lambda row: _draw(f"held out/{seed}", split.ids[row]))
+    return _rows(split, sorted(drawn[: int((1 - share) * len(split))]))
+
+
+def _rows(split: Split, rows: Sequence[int]) -> Split:
     return Split(
         texts=[split.texts[row] for row in rows],
         labels=[split.labels[row] for row in rows] if split.labels else None,

@@ -117,19 +117,14 @@ def has(directory: Path, task_name: str, split: str) -> bool:
     return os.path.lexists(directory / _find(task_name, split)[1].path)
 
 
-def official(task_name: str, split_name: str, split: Split, report: FileReport) -> bool:
-    """Whether `split`, as `read_split` returned it, is GLUE's own as far as is known.
+def agreement(task_name: str, split_name: str, split: Split, report: FileReport) -> dict[str, bool]:
+    """Which facts known of GLUE's own split hold of `split`, as `read_split` returned it.
 
-    Rows and class counts have to be the official ones, and so has the sha256 where it is known.
+    Facts are the number of rows, that of each class, and the file's sha256.
     """
     task, file = _find(task_name, split_name)
-    counts = task.class_counts.get(split_name)
-    labels = list(split.labels or ())
-    return (
-        len(split) == task.rows[split_name]
-        and (counts is None or counts == tuple(labels.count(i) for i in range(len(counts))))
-        and file.sha256 in (None, report.sha256)
-    )
+    found = tasks.agreement(task, split_name, split)
+    return found | ({"sha256": file.sha256 == report.sha256} if file.sha256 else {})
 
 
 def _find(task_name: str, split: str) -> tuple[Task, File]:

@@ -23,7 +23,7 @@ from transformers import BertConfig, BertForPreTraining, BertTokenizer
 from harness.data.toy.generate import VERSION, generate
 from harness.data.toy.makers import Texts
 from harness.data.toy.stream import forms, rivals, running_text
-from harness.tasks import TASKS
+from harness.tasks import DATA_SETS
 
 SHIPPED = Path(__file__).with_name("toy-bert")
 MAX_LENGTH = 64
@@ -57,7 +57,7 @@ def words() -> list[str]:
     found: set[str] = set()
     for text in islice(running_text(f"words/{VERSION}"), 30_000):
         found.update(word for sentence in text for word in sentence.split())
-    for task in TASKS:
+    for task in DATA_SETS:
         for split in generate(task).values():
             found.update(word for row in split.texts for text in row for word in text.split())
     return sorted(found)

@@ -1,0 +1,130 @@
+"""Records to cells: the runs of one task x model x target that differ in their seed alone."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from harness import tasks
+from harness.flags import FLAGS
+from harness.records import Record, Source
+from harness.spec import TOY
+
+MISSING = "-"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs of one task x model x target that differ in nothing but their seed, one each."""
+
+    task: str
+    model: str
+    target: str
+    records: tuple[Record, ...]
+
+    @property
+    def recipe(self) -> str:
+        """The recipe's name."""
+        return next((r.recipe["name"] for r in self.records if r.recipe), MISSING)
+
+    @property
+    def ok(self) -> tuple[Record, ...]:
+        """The runs that ended as they should."""
+        return tuple(record for record in self.records if record.status == "ok")
+
+    @property
+    def scores(self) -> list[float]:
+        """The score of each ok run."""
+        return [record.score for record in self.ok if record.score is not None]
+
+    @property
+    def mean(self) -> float | None:
+        """Mean score over ok runs."""
+        return statistics.fmean(self.scores) if self.scores else None
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over ok runs (n - 1); None for fewer than two."""
+        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
+
+    @property
+    def has_own_rows(self) -> dict[str, bool]:
+        """Whether its training and its dev rows are GLUE's own, all of them; {}: nothing known."""
+        data = next((record.data for record in self.ok if record.data), None)
+        if data is None or self.records[0].source.kind == TOY:
+            return {}
+        own = {
+            name: split.official and split.rows == split.rows_in_source
+            for name, split in data.splits.items()
+        }
+        dev = [whole for name, whole in own.items() if name.startswith("validation")]
+        return {"training": own["train"], "dev": all(dev)}
+
+    @property
+    def weights(self) -> str:
+        """The model's files by their sha256: two models may have one name."""
+        return str(self.records[0].identity.get("model_files"))
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many runs have each status or flag, in a fixed order."""
+        counts: dict[str, int] = defaultdict(int)
+        for record in self.records:
+            if record.status != "ok":
+                counts[record.status] += 1
+        for flag in FLAGS:
+            held = sum(flag in record.flags for record in self.ok)
+            if held:
+                counts[flag] = held
+        return dict(counts)
+
+
+def cells(records: Iterable[Record]) -> list[Cell]:
+    """Runs grouped into cells; tasks in GLUE's order, the rest as they came.
+
+    Of a seed that was run again the newest ok run counts, or the newest if none is ok. A run that
+    failed before its inputs were known has no key; it joins the cell of its name.
+    """
+    records = list(records)
+    by_key: dict[tuple[str, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        case = record.case
+        by_key[case.task, case.model, case.target, record.cell_key or ""].append(record)
+    for unkeyed in [key for key in by_key if not key[3]]:
+        keyed = [key for key in by_key if key[:3] == unkeyed[:3] and key[3]]
+        if len(keyed) == 1:
+            by_key[keyed[0]] += by_key.pop(unkeyed)
+    order = {name: place for place, name in enumerate(tasks.TASKS)}
+    found = [Cell(key[0], key[1], key[2], _one_a_seed(runs)) for key, runs in by_key.items()]
+    return sorted(found, key=lambda cell: order.get(cell.task, len(order)))
+
+
+def _one_a_seed(runs: Iterable[Record]) -> tuple[Record, ...]:
+    newest: dict[int, Record] = {}
+    for run in sorted(runs, key=lambda run: (run.status == "ok", run.created)):
+        newest[run.case.seed] = run
+    return tuple(newest.values())
+
+
+def boards(records: Iterable[Record]) -> list[list[Record]]:
+    """Records apart by which rows they were asked to use; in the order they first came.
+
+    A run that failed before the Hub's revision was known joins those of the only one there is.
+    """
+    found: dict[Source, list[Record]] = defaultdict(list)
+    for record in records:
+        found[record.source].append(record)
+    for source in [source for source in found if source.revision is None]:
+        known = [other for other in found if other.revision]
+        same = [k for k in known if k.model_copy(update={"revision": None}) == source]
+        if len(same) == 1:
+            found[same[0]] += found.pop(source)
+    return list(found.values())
+
+
+def glue_score(scores: Mapping[str, float | None]) -> float | None:
+    """The unweighted mean over GLUE's nine tasks; None unless all nine are there."""
+    nine = [score for name in tasks.GLUE_9 if (score := scores.get(name)) is not None]
+    return statistics.fmean(nine) if len(nine) == len(tasks.GLUE_9) else None

@@ -1,0 +1,118 @@
+"""GLUE as `nyu-mll/glue` of the Hugging Face Hub: parquet files, read through `datasets`.
+
+Labels of test splits are never loaded. The Hub's copy of MRPC has real ones there, the others -1.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness import hub, tasks
+from harness.errors import DataError, DataUnavailable, shown
+from harness.spec import Split, Task
+
+REPOSITORY = "nyu-mll/glue"
+
+
+def locate(task: Task) -> hub.Snapshot:
+    """The snapshot that holds a task's splits, fetched if it is not in the cache.
+
+    Raises `DataUnavailable`.
+    """
+    found = hub.find("dataset", REPOSITORY, *_files(task))
+    if isinstance(found, hub.Snapshot):
+        return found
+    raise DataUnavailable(
+        f"{REPOSITORY}, {task.source}: not in the cache of the Hugging Face Hub, and "
+        f"{found.found}. Mend: `glue-bench fetch {task.name}` where there is a network, or "
+        "--glue-data DIR for a folder in the glue_data layout, or --glue-profile toy"
+    )
+
+
+def fetch(task: Task, *, again: bool = False) -> hub.Snapshot | hub.Absent:
+    """Bring every split of a task into the cache, newest revision."""
+    return hub.fetch("dataset", REPOSITORY, *_files(task), again=again)
+
+
+def _files(task: Task) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a task cannot do without (`datasets` reads all splits or none), and its parts."""
+    home = tasks.TASKS[task.source]
+    wanted = tuple(pattern(home.name, split) for split in home.rows)
+    parts = tasks.parts(task.name)
+    return wanted, tuple(pattern(part.name, split) for part in parts for split in part.rows)
+
+
+def pattern(config: str, split: str) -> str:
+    """The files of one split in the repository."""
+    return f"{config}/{split}-*.parquet"
+
+
+def has(snapshot: Path, config: str, split: str) -> bool:
+    """Whether the snapshot holds a split."""
+    return any(snapshot.glob(pattern(config, split)))
+
+
+def read_split(snapshot: Path, task: Task, name: str) -> Split:
+    """One split. Ids are row numbers: the data set's own `idx` has gaps for MRPC.
+
+    Raises `DataError`.
+    """
+    rows = _open(snapshot, task.source, name)
+    wanted = [*task.text_columns, *([] if name in task.predicted else ["label"])]
+    lacking = [column for column in wanted if column not in rows.column_names]
+    if lacking:
+        raise _error(
+            task, name, f"no column {shown(lacking[0])}; it has {shown(rows.column_names)}", wanted
+        )
+    columns = [rows[column][:] for column in task.text_columns]
+    for column, texts in zip(task.text_columns, columns, strict=True):
+        for row, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise _error(task, name, f"row {row}: {column} is {shown(text)}", "a text")
+    labels = None if name in task.predicted else _labels(rows, task, name)
+    return Split(list(zip(*columns, strict=True)), labels, range(len(rows)))
+
+
+def _open(snapshot: Path, config: str, split: str) -> Any:
+    import datasets
+    import yaml
+    from datasets.exceptions import DatasetsError
+
+    datasets.disable_progress_bars()
+    try:
+        return datasets.load_dataset(str(snapshot), config, split=split)
+    except (OSError, ValueError, DatasetsError, yaml.YAMLError) as error:
+        cause = error.__cause__ or error
+        said = " ".join(f"{type(cause).__name__}: {cause}".split())
+        raise DataError(
+            f"{snapshot}: {config}/{split} cannot be read: {said[:300]}. "
+            f"Mend: `glue-bench fetch --again {config}`"
+        ) from error
+
+
+def _labels(rows: Any, task: Task, split: str) -> list[int] | list[float]:
+    values = rows["label"][:]
+    if task.label_range:
+        low, high = task.label_range
+        for row, value in enumerate(values):
+            if not isinstance(value, float) or not low <= value <= high:
+                wanted = f"a number from {low:g} to {high:g}"
+                raise _error(task, split, f"row {row}: label is {shown(value)}", wanted)
+        return [float(value) for value in values]
+    names = getattr(rows.features["label"], "names", None)
+    if names is None or sorted(names) != sorted(task.labels):
+        raise _error(task, split, f"labels named {shown(names)}", f"the labels {task.labels}")
+    ids = [task.labels.index(name) for name in names]
+    for row, value in enumerate(values):
+        if value is None or not 0 <= value < len(ids):
+            wanted = f"an id from 0 to {len(ids) - 1}"
+            raise _error(task, split, f"row {row}: label is {shown(value)}", wanted)
+    return [ids[value] for value in values]
+
+
+def _error(task: Task, split: str, found: str, expected: object) -> DataError:
+    return DataError(
+        f"{REPOSITORY}, {task.source}/{split}: {found}; expected {expected}. Mend: fetch it again "
+        f"with `glue-bench fetch --again {task.name}`"
+    )

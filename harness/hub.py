@@ -1,0 +1,141 @@
+"""The Hugging Face Hub: snapshots in the local cache, and fetching what is not there.
+
+Nothing is loaded over the network: a model or data set is first a folder here. The Hub is asked
+once, within seconds and without a second try, because its client's own retries take 23 s to say
+that there is no network.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import shown
+
+LOOKUP_S = 5.0
+Kind = Literal["model", "dataset"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A folder in the cache, and the commit whose files it holds."""
+
+    directory: Path
+    revision: str
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Why there is no snapshot: what was found, in words that may stand in a message."""
+
+    found: str
+
+
+def cached(kind: Kind, name: str, wanted: Sequence[str]) -> Snapshot | None:
+    """The snapshot last fetched of a repository, if each pattern of `wanted` matches a file of it.
+
+    Looks at the disk only.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        anchor = try_to_load_from_cache(name, ANCHOR[kind], constants.HF_HUB_CACHE, repo_type=kind)
+    except HFValidationError:
+        return None
+    if not isinstance(anchor, str):
+        return None
+    directory = Path(anchor).parent
+    if not all(any(directory.glob(pattern)) for pattern in wanted):
+        return None
+    return Snapshot(directory, directory.name)
+
+
+ANCHOR: dict[Kind, str] = {"model": "config.json", "dataset": "README.md"}
+"""The file that every repository of a kind has."""
+
+
+@functools.cache
+def find(
+    kind: Kind, name: str, wanted: tuple[str, ...], also: tuple[str, ...] = ()
+) -> Snapshot | Absent:
+    """The snapshot from the cache, else from the Hub; in one process each is asked for once.
+
+    One that has every file of `wanted` and none of `also` will do where the Hub has nothing better.
+    """
+    here = cached(kind, name, wanted)
+    if here and (not also or any(any(here.directory.glob(pattern)) for pattern in also)):
+        return here
+    fetched = fetch(kind, name, wanted, also)
+    return fetched if isinstance(fetched, Snapshot) else here or fetched
+
+
+def fetch(
+    kind: Kind,
+    name: str,
+    wanted: Sequence[str],
+    also: Sequence[str] = (),
+    *,
+    again: bool = False,
+) -> Snapshot | Absent:
+    """Bring a repository's newest files that match `wanted`, or `also` if any, into the cache.
+
+    Files that are there already are only fetched `again` on request.
+    """
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HTTPError
+
+    absent = _lookup(kind, name)
+    if absent:
+        return absent
+    try:
+        folder = snapshot_download(
+            name,
+            repo_type=kind,
+            cache_dir=constants.HF_HUB_CACHE,
+            allow_patterns=[ANCHOR[kind], *wanted, *also],
+            force_download=again,
+        )
+    except HTTPError as error:
+        return Absent(f"the Hub stopped answering ({_first_line(error)})")
+    except OSError as error:
+        return Absent(f"its files could not be fetched or kept ({_first_line(error)})")
+    found = Path(folder)
+    lacking = [pattern for pattern in wanted if not any(found.glob(pattern))]
+    if lacking:
+        return Absent(f"it holds no file {shown(lacking[0])}")
+    return Snapshot(found, found.name)
+
+
+@functools.cache
+def _lookup(kind: Kind, name: str) -> Absent | None:
+    """Why the Hub does not let a repository be fetched; None if it does."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        HTTPError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        HfApi().repo_info(name, repo_type=kind, timeout=LOOKUP_S)
+    except GatedRepoError:
+        return Absent("access to it has to be asked for on its page, and HF_TOKEN set")
+    except RepositoryNotFoundError:
+        return Absent("the Hub knows none of this name, or it is private and HF_TOKEN not set")
+    except HFValidationError:
+        return Absent("not a name that the Hub allows")
+    except OfflineModeIsEnabled:
+        return Absent("HF_HUB_OFFLINE is set")
+    except (OSError, HTTPError) as error:
+        return Absent(f"the Hub cannot be reached ({_first_line(error)})")
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,77 @@
+"""The optimizer of a recipe: torch's AdamW, or the one that BERT was trained with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.spec import Recipe
+
+
+def adamw(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019) over the network's trainable parameters.
+
+    BERT's own left the bias correction out, which makes small tasks fail more often (Mosbach et
+    al. 2021; Zhang et al. 2021). torch's fused kernel computes the same as its loop, four times
+    faster.
+    """
+    groups = decay_groups(network, recipe)
+    settings: dict[str, Any] = {
+        "lr": recipe.learning_rate, "betas": recipe.betas, "eps": recipe.eps,
+    }  # fmt: skip
+    if recipe.bias_correction:
+        return torch.optim.AdamW(groups, fused=True, **settings)
+    return UncorrectedAdamW(groups, **settings)
+
+
+def decay_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Weight decay for matrices only: biases and layer norms, which are vectors, keep theirs."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+class UncorrectedAdamW(torch.optim.Optimizer):
+    """AdamW without bias correction, as `AdamWeightDecayOptimizer` in google-research/bert.
+
+    Moments start at zero, so the first steps are too short by (1 - beta1) and too long by
+    sqrt(1 - beta2): with BERT's betas, the first is about three times as long as AdamW's.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+    ) -> None:
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            parameters = [p for p in group["params"] if p.grad is not None]
+            if not parameters:
+                continue
+            gradients = [p.grad for p in parameters]
+            for parameter in parameters:
+                if not self.state[parameter]:
+                    self.state[parameter]["mean"] = torch.zeros_like(parameter)
+                    self.state[parameter]["square"] = torch.zeros_like(parameter)
+            means = [self.state[p]["mean"] for p in parameters]
+            squares = [self.state[p]["square"] for p in parameters]
+            beta1, beta2 = group["betas"]
+            torch._foreach_lerp_(means, gradients, 1 - beta1)
+            torch._foreach_mul_(squares, beta2)
+            torch._foreach_addcmul_(squares, gradients, gradients, 1 - beta2)
+            widths = torch._foreach_sqrt(squares)
+            torch._foreach_add_(widths, group["eps"])
+            updates = torch._foreach_div(means, widths)
+            torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
+            torch._foreach_add_(parameters, updates, alpha=-group["lr"])
