@@ -34,9 +34,7 @@ def fetch(names: Iterable[str], *, again: bool = False) -> Iterator[Fetched]:
         else:
             yield Fetched(
                 thing.name,
-                hub.fetch(
-                    "model", str(thing.hub), models.FILES, models.TOKENIZER_FILES, again=again
-                ),
+                hub.fetch("model", str(thing.hub), models.FILES, models.OTHER_FILES, again=again),
             )
 
 

@@ -61,9 +61,9 @@ ADAPTATIONS = ("scratch",)
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 FILES = ("config.json", "*.safetensors")
-TOKENIZER_FILES = (
+OTHER_FILES = (
     "tokenizer*", "vocab*", "merges.txt", "*.model", "special_tokens_map.json",
-    "added_tokens.json", "glue-bench.json",
+    "added_tokens.json", "*.safetensors.index.json", "glue-bench.json",
 )  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def directory(model: Model) -> Path:
     if model.path:
         return _checked(Path(model.path))
     if model.hub:
-        found = hub.find("model", model.hub, FILES, TOKENIZER_FILES)
+        found = hub.find("model", model.hub, FILES, OTHER_FILES)
         if isinstance(found, hub.Snapshot):
             return found.directory
         raise ModelUnavailable(

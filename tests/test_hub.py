@@ -186,7 +186,8 @@ def test_fetched_once_then_offline(tmp_path: Path) -> None:
             f"Org/Tiny-BERT: here, revision {hub_standin.COMMIT}",
         ]
         got = [line for line in asked if line.startswith("GET") and "/resolve/" in line]
-        assert any("model.safetensors" in line for line in got)
+        for name in ("model.safetensors", "model.safetensors.index.json", "tokenizer.json"):
+            assert any(line.endswith(f"/{name}") for line in got), name
         assert not any("pytorch_model" in line or "mrpc" in line or ".h5" in line for line in got)
         damaged = next((tmp_path / "home").rglob("rte/train-*.parquet")).resolve()
         whole = damaged.read_bytes()
