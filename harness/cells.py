@@ -60,7 +60,7 @@ class Cell:
             for name, split in data.splits.items()
         }
         dev = [whole for name, whole in own.items() if name.startswith("validation")]
-        return {"training": own["train"], "dev": all(dev)}
+        return {"training": own.get("train", False), "dev": all(dev)}
 
     @property
     def weights(self) -> str:

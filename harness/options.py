@@ -80,6 +80,21 @@ def yes(text: str) -> bool:
     return text.lower() == "true"
 
 
+def folder(value: str, base: Path) -> str:
+    """A folder as an absolute path."""
+    return str((base / Path(value).expanduser()).resolve())
+
+
+def source(value: str, base: Path) -> str:
+    """A source of rows: a folder as an absolute path, or a name."""
+    return value if value in (TOY, HUB) else folder(value, base)
+
+
+def model_names(value: tuple[str, ...], base: Path) -> tuple[str, ...]:
+    """Models, those that are folders as absolute paths."""
+    return tuple(models.located(name, base) for name in value)
+
+
 @dataclass(frozen=True)
 class Option:
     """One option: `--glue-NAME` on the command line, NAME in `[tool.glue-bench]`."""
@@ -89,7 +104,7 @@ class Option:
     help: str
     parse: Callable[[str], Any] = str
     environment: str | None = None
-    folders: bool = False  # a relative one is meant from where it was said
+    locate: Callable[[Any, Path], Any] = lambda value, base: value  # base: where it was said
 
     @property
     def is_switch(self) -> bool:
@@ -110,12 +125,12 @@ OPTIONS = (
     Option(
         "data", "toy|hub|DIR", "toy: generated data; hub: nyu-mll/glue of the Hugging Face Hub; "
         "DIR: a folder in the glue_data layout",
-        environment="GLUE_BENCH_DATA", folders=True,
+        environment="GLUE_BENCH_DATA", locate=source,
     ),
     Option("tasks", "A,B", "tasks to run", names),
     Option(
         "models", "A,B", "models to run: rows of `glue-bench list models`, folders, Hub ids",
-        names,
+        names, locate=model_names,
     ),
     Option("targets", "A,B", "device-precision pairs (`glue-bench list targets`)", names),
     Option("seeds", "N|A,B", "how many seeds, from 42 on, or which ones", seeds),
@@ -125,9 +140,9 @@ OPTIONS = (
     Option("max-eval", "N", "evaluate on N rows of each split, sampled likewise", positive),
     Option(
         "results", "DIR", "where records go (default: results/local)",
-        environment="GLUE_BENCH_RESULTS", folders=True,
+        environment="GLUE_BENCH_RESULTS", locate=folder,
     ),
-    Option("save-models", "DIR", "put each fine-tuned model there", folders=True),
+    Option("save-models", "DIR", "put each fine-tuned model there", locate=folder),
     Option("predict-test", "", "predict the unlabelled test splits too", yes),
     Option("engine", "process|inline", "a fresh process per run (default), or this one", engine),
     Option("jobs", "N", "runs at a time, each on its share of the CPUs (default: 1)", positive),
@@ -184,14 +199,9 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
 
 def _value(option: Option, text: str, where: str, base: Path) -> Any:
     try:
-        value = option.parse(text)
+        return option.locate(option.parse(text), base)
     except ValueError as error:
         raise UsageError(f"{where}: found {shown(text)}; {error}") from None
-    if option.name == "models":
-        return tuple(models.located(name, base) for name in value)
-    if option.folders and not (option.name == "data" and value in (TOY, HUB)):
-        return str((base / Path(value).expanduser()).resolve())
-    return value
 
 
 def check(settings: Settings) -> Settings:

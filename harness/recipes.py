@@ -78,7 +78,7 @@ class Family:
 
 
 FAMILIES = (
-    # The miniatures are BERTs of up to 8 layers and at most 512 wide; 2e-5 is too low for them.
+    # The BERT miniatures are at most 512 wide; none of their learning rates is as low as 2e-5.
     Family("miniature", "bert", widest=512),
     Family("run-glue"),
 )

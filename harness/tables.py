@@ -10,6 +10,7 @@ import hashlib
 import io
 import statistics
 import textwrap
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -154,12 +155,13 @@ def pivot(records: Sequence[Record]) -> Table:
     present = [name for name in tasks.GLUE_9 if any(cell.task == name for cell in found)]
     whole = len(present) == len(tasks.GLUE_9)
     recipes = {cell.recipe for cell in found}
+    names = _model_names(found)
+    scores: dict[tuple[str, str, str], dict[str, float | None]] = {}
+    for cell in found:
+        name = (names[cell.model, cell.weights], cell.target, cell.recipe)
+        scores.setdefault(name, dict.fromkeys(present))[cell.task] = cell.mean
     rows = []
-    for name in dict.fromkeys((_model_name(c, found), c.target, c.recipe) for c in found):
-        means: dict[str, float | None] = dict.fromkeys(present)
-        means |= {
-            c.task: c.mean for c in found if (_model_name(c, found), c.target, c.recipe) == name
-        }
+    for name, means in scores.items():
         shown = name if len(recipes) > 1 else name[:2]
         average = [percent(glue_score(means))] if whole else []
         rows.append((*shown, *map(percent, means.values()), *average))
@@ -172,11 +174,16 @@ def pivot(records: Sequence[Record]) -> Table:
     )
 
 
-def _model_name(cell: Cell, found: Iterable[Cell]) -> str:
-    """The cell's model; two of one name, but with other weights, are told apart."""
-    weights = {other.weights for other in found if other.model == cell.model}
-    mark = hashlib.sha256(cell.weights.encode()).hexdigest()[:6]
-    return cell.model if len(weights) == 1 else f"{cell.model}.{mark}"
+def _model_names(found: Iterable[Cell]) -> dict[tuple[str, str], str]:
+    """Each model's name by name and weights; two of one name are told apart by their weights."""
+    pairs = dict.fromkeys((cell.model, cell.weights) for cell in found)
+    count = Counter(model for model, _ in pairs)
+    return {
+        (model, weights): model
+        if count[model] == 1
+        else f"{model}.{hashlib.sha256(weights.encode()).hexdigest()[:6]}"
+        for model, weights in pairs
+    }
 
 
 def _contaminated(found: Iterable[Cell]) -> list[str]:
@@ -188,7 +195,7 @@ def _contaminated(found: Iterable[Cell]) -> list[str]:
 def summary(records: Sequence[Record]) -> str:
     """What a session ends with: its cells and, where several of GLUE's tasks ran, the pivot."""
     first, second = per_cell(records), pivot(records)
-    if len({cell.task for cell in cells(records) if cell.mean is not None} & {*tasks.GLUE_9}) < 2:
+    if len({*tasks.GLUE_9}.intersection(second.header)) < 2:
         return first.text()
     unsaid = tuple(note for note in second.notes if note not in first.notes)
     return f"{first.text()}\n\n{replace(second, notes=unsaid).text()}"
