@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import environment, options
+from harness import environment, interrupt, options
 from harness.data.load import source_kind
 from harness.engine import Engine, Finished, InlineEngine, ProcessEngine, Progress
 from harness.errors import (
@@ -77,12 +77,14 @@ class Driver:
         Raises `StorageError`. Everything else that can go wrong is in the record.
         """
         self._listening = (case, progress) if progress else None
-        for ahead in (case, *list(upcoming)[: self.jobs - 1]):
-            if ahead not in self._started:
-                self._started[ahead] = self._start(ahead)
-        started = self._started.pop(case)
-        outcome, table, log = self._await(started.future)
-        return Ran(self._save(case, started.config, outcome, table), log)
+        with interrupt.deferred():
+            for ahead in (case, *list(upcoming)[: self.jobs - 1]):
+                if ahead not in self._started:
+                    self._started[ahead] = self._start(ahead)
+            started = self._started[case]
+            outcome, table, log = self._await(started.future)
+            del self._started[case]
+            return Ran(self._save(case, started.config, outcome, table), log)
 
     def _save(
         self, case: Case, config: RunConfig | None, outcome: Outcome, table: PredictionTable | None
@@ -122,7 +124,8 @@ class Driver:
         try:
             if isinstance(future, GlueBenchError):
                 raise future
-            finished = future.result()
+            with interrupt.allowed():
+                finished = future.result()
         except WorkerError as error:
             memory = Memory(
                 peak_memory_bytes=error.peak_memory_bytes,

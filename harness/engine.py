@@ -24,7 +24,7 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness import environment
+from harness import environment, interrupt
 from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
 from harness.records import Outcome, PredictionTable
 from harness.resolve import to_json
@@ -86,7 +86,8 @@ class InlineEngine:
         threads = torch.get_num_threads()
         future: Future[Finished] = Future()
         try:
-            outcome, predictions = run(config, progress)
+            with interrupt.allowed():
+                outcome, predictions = run(config, progress)
         finally:
             torch.set_num_threads(threads)
         future.set_result(Finished(outcome, predictions, log=""))

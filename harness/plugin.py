@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import models, options, targets, tasks
+from harness import interrupt, models, options, targets, tasks
 from harness.errors import GlueBenchError, StorageError, UsageError
 from harness.names import nearest
 from harness.session import GlueSession, case_of
@@ -160,6 +160,12 @@ def _shown(config: pytest.Config, path: str) -> str:
         return str(Path(path).relative_to(config.invocation_params.dir))
     except ValueError:
         return path
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with interrupt.deferred() if case_of(item) else contextlib.nullcontext():
+        return (yield)
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,15 @@ def _no_network() -> Any:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GLUE_BENCH_DATA", "GLUE_BENCH_RESULTS"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def pythons_own_sigint() -> Iterator[None]:
+    """SIGINT as a terminal's job has it: one in a shell's background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

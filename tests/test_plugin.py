@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,46 @@ def test_what_ran_ahead_is_kept_when_the_session_stops(
     found = run(project, "-x", "-k", "fp32", "--glue-jobs", "2")
     found.assert_outcomes(failed=1, deselected=9)
     assert [record.status for record in stored(project)] == ["oom", "ok"]
+
+
+AFTER_THE_RUN = """
+import signal
+import pytest
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    yield
+    if call.when == "call":
+        signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.mark.usefixtures("pythons_own_sigint")
+def test_ctrl_c_in_a_hook_ends_the_session_and_loses_nothing(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    project.makeconftest(AFTER_THE_RUN)
+    found = project.runpytest_inprocess(
+        "benchmarks", "-k", "sst2", *ARGS, "-W", "error", no_reraise_ctrlc=True
+    )
+    found.assert_outcomes(passed=1, deselected=16)
+    assert found.ret == pytest.ExitCode.INTERRUPTED
+    assert len(stored(project)) == 1
+
+
+def test_a_run_that_ended_as_ctrl_c_struck_is_kept(
+    project: pytest.Pytester, engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unharmed = Future.result
+
+    def struck(self: Future[Any], timeout: float | None = None) -> Any:
+        monkeypatch.setattr(Future, "result", unharmed)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Future, "result", struck)
+    found = project.runpytest_inprocess("benchmarks", "-k", "sst2", *ARGS, no_reraise_ctrlc=True)
+    assert found.ret == pytest.ExitCode.INTERRUPTED
+    assert [record.status for record in stored(project)] == ["ok"]
 
 
 def test_a_session_that_measured_nothing_is_not_green(
