@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.plugin import show_times, worker_clock
+from harness.clock import show_times, worker_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

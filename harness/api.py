@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import driver, plan
-from harness.options import Settings, check
+from harness.options import RESULTS, Settings, check
 from harness.spec import HUB, TOY
 from harness.store import Store
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.records import Record
-
-RESULTS = Path("results") / "local"
 
 
 def run(
@@ -33,6 +32,7 @@ def run(
     predict_test: bool = False,
     save_models: str | os.PathLike[str] | None = None,
     results: str | os.PathLike[str] = RESULTS,
+    resume: bool = False,
     engine: str = "process",
     timeout: float | None = None,
 ) -> Record:
@@ -41,9 +41,10 @@ def run(
     `model` is a row of `glue-bench list models`, a folder, or an id of the Hugging Face Hub; `data`
     is "toy", "hub" or a folder in the glue_data layout. `recipe` and `epochs` replace the model's
     own; `predict_test` adds the unlabelled splits to the predictions; the fine-tuned model is put
-    below `save_models`. A run that goes wrong is a record too: look at its `status` and `reason`.
-    Raises `UsageError` for names nobody knows and `StorageError` where the record cannot be
-    written.
+    below `save_models`. With `resume`, an ok run of `results` with the same inputs is returned in
+    place of a new one. A run that goes wrong is a record too: look at its `status` and `reason`.
+    Raises `UsageError` for names nobody knows and `StorageError` where nothing can be written;
+    `NotStored`, which holds the record, where a run is over by then.
     """
     settings = check(
         Settings(
@@ -58,6 +59,7 @@ def run(
             max_eval=max_eval,
             predict_test=predict_test,
             save_models=None if save_models is None else str(Path(save_models).resolve()),
+            resume=resume,
             engine=engine,
             timeout=timeout,
         )
@@ -65,10 +67,12 @@ def run(
     planned = plan.make(settings)
     running = driver.Driver(planned, Store(Path(results)), driver.make_engine(settings, planned))
     try:
-        running.start()
+        running.start(planned.cases)
         return running.run(planned.cases[0]).record
     finally:
         running.close()
+        for complaint in running.complaints:
+            warnings.warn(str(complaint), stacklevel=2)
 
 
 def load_results(path: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:

@@ -78,7 +78,21 @@ class Cell:
             held = sum(flag in record.flags for record in self.ok)
             if held:
                 counts[flag] = held
+        if self.ignores_its_seed:
+            counts["same_seed"] = len(self.records)
         return dict(counts)
+
+    @property
+    def ignores_its_seed(self) -> bool:
+        """Whether runs of different seeds had the same losses, or saw the same order of rows."""
+        losses = [tuple(run.first_losses) for run in self.ok if len(run.first_losses) > 1]
+        # Where an epoch is one step of rows by their lengths, every seed has the same order.
+        orders = [
+            run.observed.order_sha256
+            for run in self.ok
+            if run.observed and run.observed.steps_planned > len(run.history)
+        ]
+        return any(len(set(found)) < len(found) for found in (losses, orders))
 
 
 def cells(records: Iterable[Record]) -> list[Cell]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import gc
 import time
+import traceback
 from collections.abc import Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -38,9 +41,14 @@ class Device:
             return contextlib.nullcontext()
         return torch.autocast(self.torch.type, self.dtype)
 
-    def grad_scaler(self) -> torch.amp.GradScaler:
+    @property
+    def arithmetic(self) -> str:
+        """The dtype of its matrix products, by torch's name."""
+        return self.target.autocast or "float32"
+
+    def grad_scaler(self) -> CountingScaler:
         """Scale the loss so that fp16 gradients do not vanish; does nothing in any other dtype."""
-        return torch.amp.GradScaler(self.torch.type, enabled=self.dtype is torch.float16)
+        return CountingScaler(self.torch.type, enabled=self.dtype is torch.float16)
 
     @property
     def bf16_products(self) -> Literal["native", "upcast"] | None:
@@ -57,16 +65,9 @@ class Device:
         )
         return "upcast" if slow else "native"
 
-    @contextlib.contextmanager
-    def active(self) -> Generator[None]:
+    def active(self) -> AbstractContextManager[object]:
         """Everything a run computes happens in here, forward, backward and evaluation."""
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("high" if self.target.tf32 else "highest")
-        try:
-            with UpcastProducts() if self.bf16_products == "upcast" else contextlib.nullcontext():
-                yield
-        finally:
-            torch.set_float32_matmul_precision(before)
+        return UpcastProducts() if self.bf16_products == "upcast" else contextlib.nullcontext()
 
     def move(self, batch: Batch) -> Batch:
         """The batch with its tensors on this device."""
@@ -93,6 +94,61 @@ def peak_memory_bytes(target: Target) -> int | None:
     return None
 
 
+FULL = (
+    "allocate memory",  # torch, on a CPU
+    "out of memory",  # on mps, and outside torch's own allocators
+    "ALLOC_FAILED",  # cuBLAS, cuDNN
+    "bad_alloc",  # C++
+    "could not create a primitive",  # oneDNN, which has no other words for it
+)
+"""What a RuntimeError says where memory ran out."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, says that memory ran out."""
+    for link in chain(error):
+        if isinstance(link, torch.OutOfMemoryError | MemoryError):
+            return True
+        if isinstance(link, RuntimeError) and any(words in str(link) for words in FULL):
+            return True
+        if isinstance(link, OSError) and link.errno == errno.ENOMEM:
+            return True
+    return False
+
+
+def release(error: BaseException, target: Target) -> None:
+    """Give back what a computation held that ended in `error`, on the target's device too.
+
+    A traceback holds the frames that it went through, and those their tensors. It is cleared and
+    taken off; clearing alone leaves the variables that inner functions share.
+    """
+    for link in chain(error):
+        traceback.clear_frames(link.__traceback__)
+        link.__traceback__ = None
+    gc.collect()
+    if is_out_of_memory(error) and target.device in EMPTY_CACHE:  # any other may have broken it
+        EMPTY_CACHE[target.device]()
+
+
+EMPTY_CACHE = {
+    "cuda": torch.cuda.empty_cache,
+    "mps": torch.mps.empty_cache,
+    "xpu": torch.xpu.empty_cache,
+}
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """An error and all those that led to it."""
+    found: list[BaseException] = []
+    todo: list[BaseException | None] = [error]
+    while todo:
+        link = todo.pop()
+        if link is not None and link not in found:
+            found.append(link)
+            todo += [link.__cause__, link.__context__]
+    return found
+
+
 def _available(kind: str) -> bool:
     probe = {
         "cpu": lambda: True,
@@ -101,6 +157,27 @@ def _available(kind: str) -> bool:
         "xpu": torch.xpu.is_available,
     }
     return bool(probe[kind]())
+
+
+class CountingScaler(torch.amp.GradScaler):
+    """Counts the updates that it leaves out because a gradient was not finite.
+
+    It halves its scale with each, from 2**16 on: 16 of them bring any scale down to 1.
+    """
+
+    SETTLING = 16
+
+    def __init__(self, device: str, enabled: bool) -> None:
+        super().__init__(device, enabled=enabled)
+        self.calls = self.skipped = self.skipped_late = 0
+
+    def update(self, new_scale: float | torch.Tensor | None = None) -> None:
+        before = self.get_scale()
+        super().update(new_scale)
+        self.calls += 1
+        if self.get_scale() < before:
+            self.skipped += 1
+            self.skipped_late += self.calls > self.SETTLING
 
 
 class UpcastProducts(TorchDispatchMode):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import environment, interrupt, options
 from harness.data.load import source_kind
@@ -15,13 +16,16 @@ from harness.errors import (
     DataUnavailable,
     GlueBenchError,
     ModelUnavailable,
+    StorageError,
     UsageError,
     WorkerError,
     WorkerTimeout,
 )
+from harness.journal import EventName, Journal
 from harness.plan import Plan
 from harness.records import CaseInfo, Memory, Outcome, PredictionTable, Record, Source, Status
 from harness.resolve import resolve
+from harness.resume import Resume
 from harness.spec import Case, RunConfig
 from harness.store import Store, make_folder
 
@@ -32,12 +36,13 @@ class Ran:
 
     record: Record
     log: str
+    is_reused: bool = False
 
 
 @dataclass
 class _Started:
     config: RunConfig | None
-    future: Future[Finished] | GlueBenchError  # an error: it could not even be resolved
+    future: Future[Finished] | GlueBenchError | Record  # an error: it could not even be resolved
 
 
 class Driver:
@@ -45,36 +50,74 @@ class Driver:
 
     def __init__(self, plan: Plan, store: Store, engine: Engine, jobs: int = 1) -> None:
         self.plan, self.store, self.engine, self.jobs = plan, store, engine, jobs
+        self.journal = Journal(store.journal)
+        self.complaints: list[StorageError] = []  # what could not be written, or read
+        self._journal_failed = False
+        self._resume: Resume | None = None
         self._started: dict[Case, _Started] = {}
         self._listening: tuple[Case, Progress] | None = None
 
-    def start(self) -> None:
+    def start(self, cases: Iterable[Case]) -> None:
         """Make sure that results can be kept; let the engine warm up while the caller goes on.
 
-        Raises `StorageError`.
+        `cases` are those that the caller means to run. Raises `StorageError`.
         """
         self.store.prepare()
+        if self.plan.resume:
+            self._resume = Resume(self.store)
+            self.complaints += self._resume.damaged
+        self.journal.note(
+            "planned",
+            cases=[case.id for case in cases],
+            settings={
+                "data": source_kind(self.plan.data),
+                "max_train": self.plan.data.max_train,
+                "max_eval": self.plan.data.max_eval,
+                "recipe": self.plan.recipe,
+                "epochs": self.plan.epochs,
+            },
+        )
         if self.plan.save_models:
             make_folder(Path(self.plan.save_models), "--glue-save-models")
         self.engine.start()
 
-    def close(self) -> None:
+    def close(self, exit_status: int | None = None) -> None:
+        """Stop, and note that the session ended."""
+        self.stop()
+        if self.journal.is_open:
+            self.note("ended", exit_status=exit_status)
+        self.journal.close()
+
+    def stop(self) -> None:
         """Keep what was started ahead and is done; stop what still runs."""
         try:
             for case, started in self._started.items():
                 if isinstance(started.future, Future) and started.future.done():
                     outcome, table, _ = self._await(started.future)
-                    self._save(case, started.config, outcome, table)
+                    try:
+                        self._save(case, started.config, outcome, table)
+                    except StorageError as error:
+                        self.complaints.append(error)
         finally:
             self._started.clear()
             self.engine.close()
+
+    def note(self, event: EventName, **about: Any) -> None:
+        """Write to the journal; where that fails, the runs go on and `complaints` says so once."""
+        try:
+            self.journal.note(event, **about)
+        except StorageError as error:
+            if not self._journal_failed:
+                self.complaints.append(error)
+            self._journal_failed = True
 
     def run(
         self, case: Case, upcoming: Iterable[Case] = (), progress: Progress | None = None
     ) -> Ran:
         """The record of `case`, already on disk; starts what comes next while there is room.
 
-        Raises `StorageError`. Everything else that can go wrong is in the record.
+        With `plan.resume`, a stored run may stand for it. Raises `NotStored`. Everything else that
+        can go wrong is in the record.
         """
         self._listening = (case, progress) if progress else None
         with interrupt.deferred():
@@ -82,6 +125,10 @@ class Driver:
                 if ahead not in self._started:
                     self._started[ahead] = self._start(ahead)
             started = self._started[case]
+            if isinstance(started.future, Record):
+                del self._started[case]
+                self.note("reused", case=case.id, record=started.future.id)
+                return Ran(started.future, log="", is_reused=True)
             outcome, table, log = self._await(started.future)
             del self._started[case]
             return Ran(self._save(case, started.config, outcome, table), log)
@@ -92,23 +139,21 @@ class Driver:
         # Data and models are looked for before a run starts: what a worker lacks is the target.
         if outcome.status == "skipped" and config and self.plan.named_targets:
             outcome = outcome.model_copy(update={"status": "failed"})
-        return self.store.save(self._record(case, config, outcome), table)
+        record = self.store.save(self._record(case, config, outcome), table)
+        if record.status == "skipped":
+            self.note("skipped", case=case.id, record=record.id, reason=record.reason)
+        else:
+            self.note("finished", case=case.id, record=record.id, status=record.status)
+        return record
 
     def _start(self, case: Case) -> _Started:
-        cpus = environment.usable_cpus()
         try:
-            config = resolve(
-                case,
-                self.plan.data,
-                adapted=self.plan.models[case.model],
-                recipe=self.plan.recipe,
-                epochs=self.plan.epochs,
-                save_models=self.plan.save_models,
-                threads=max(1, len(cpus) // self.jobs),
-                jobs=self.jobs,
-            )
+            config = configuration(case, self.plan, self.jobs)
+            if self._resume and (stored := self._resume.find(config).record):
+                return _Started(config, stored)
         except GlueBenchError as error:
             return _Started(None, error)
+        self.note("started", case=case.id)
         return _Started(
             config,
             self.engine.submit(config, lambda step, steps: self._heard(case, step, steps)),
@@ -133,7 +178,10 @@ class Driver:
                 peak_device_memory_bytes=None,
             )
             status: Status = "timeout" if isinstance(error, WorkerTimeout) else "crashed"
-            return Outcome(status=status, reason=str(error), memory=memory), None, error.log
+            outcome = Outcome(
+                status=status, reason=str(error), memory=memory, batching=error.batching
+            )
+            return outcome, None, error.log
         except (ModelUnavailable, DataUnavailable) as error:
             of_model = isinstance(error, ModelUnavailable)
             named = self.plan.named_models if of_model else self.plan.named_data
@@ -151,6 +199,7 @@ class Driver:
             **told,
             case=CaseInfo(id=case.id, **dataclasses.asdict(case)),
             profile=self.plan.profile.name,
+            session=self.journal.session,
             source=Source(
                 kind=source_kind(self.plan.data),
                 revision=config.data.revision if config else None,
@@ -163,6 +212,20 @@ class Driver:
             identity=dict(config.identity) if config else {},
             environment=environment.facts(),
         )
+
+
+def configuration(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
+    """What a case of a plan is run with, one of `jobs` at a time. Raises `GlueBenchError`."""
+    return resolve(
+        case,
+        plan.data,
+        adapted=plan.models[case.model],
+        recipe=plan.recipe,
+        epochs=plan.epochs,
+        save_models=plan.save_models,
+        threads=max(1, len(environment.usable_cpus()) // jobs),
+        jobs=jobs,
+    )
 
 
 def make_engine(settings: options.Settings, plan: Plan) -> Engine:

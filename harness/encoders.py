@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,16 @@ def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> En
     if task.is_regression:
         _keep_head_in_fp32(network)
     return Encoder(network, tokenizer, new)
+
+
+def weights_sha256(network: nn.Module) -> str:
+    """sha256 over the name, dtype, shape and bytes of every parameter and buffer of a network."""
+    found = hashlib.sha256()
+    for name, tensor in chain(network.named_parameters(), network.named_buffers()):
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        found.update(flat.view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def be_quiet() -> None:

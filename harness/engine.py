@@ -24,8 +24,8 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness import environment, interrupt
-from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
+from harness import batching, environment, interrupt
+from harness.errors import WorkerCrashed, WorkerError, WorkerKilled, WorkerTimeout
 from harness.records import Outcome, PredictionTable
 from harness.resolve import to_json
 from harness.spec import RunConfig
@@ -55,6 +55,23 @@ class Finished:
     log: str
 
 
+def until_it_fits(config: RunConfig, attempt: Callable[[RunConfig], Finished]) -> Finished:
+    """Attempt a run again, in smaller parts, for as long as memory runs out and `batching` says."""
+    log = ""
+    while True:
+        try:
+            finished = attempt(config)
+        except WorkerError as error:
+            error.log = log + error.log
+            raise
+        log += finished.log
+        smaller = batching.smaller(config, finished.outcome)
+        if smaller is None:
+            outcome = batching.explained(config, finished.outcome)
+            return dataclasses.replace(finished, outcome=outcome, log=log)
+        config = smaller
+
+
 class Engine(Protocol):
     """Runs configurations. A future holds `Finished`, or the `WorkerError` that prevented it."""
 
@@ -79,18 +96,12 @@ class InlineEngine:
 
     def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
         """Run `config` now."""
-        import torch
-
         from harness.runner import run
 
-        threads = torch.get_num_threads()
         future: Future[Finished] = Future()
-        try:
-            with interrupt.allowed():
-                outcome, predictions = run(config, progress)
-        finally:
-            torch.set_num_threads(threads)
-        future.set_result(Finished(outcome, predictions, log=""))
+        with interrupt.allowed():
+            finished = until_it_fits(config, lambda c: Finished(*run(c, progress), log=""))
+        future.set_result(finished)
         return future
 
     def close(self) -> None:
@@ -141,12 +152,25 @@ class ProcessEngine:
 
     def _supervise(self, config: RunConfig, progress: Progress) -> Finished:
         place = self._places.get()
+        deadline = time.monotonic() + self.timeout_s if self.timeout_s else float("inf")
         try:
-            return self._run(dataclasses.replace(config, cpus=place), progress)
+            return until_it_fits(
+                dataclasses.replace(config, cpus=place),
+                lambda smaller: self._attempt(smaller, progress, deadline),
+            )
         finally:
             self._places.put(place)
 
-    def _run(self, config: RunConfig, progress: Progress) -> Finished:
+    def _attempt(self, config: RunConfig, progress: Progress, deadline: float) -> Finished:
+        """Run `config`; a worker that was killed is one whose memory ran out."""
+        try:
+            return self._run(config, progress, deadline)
+        except WorkerKilled as error:
+            if self._closed:  # it was `close` that killed it
+                raise
+            return Finished(batching.killed(config, error), None, error.log)
+
+    def _run(self, config: RunConfig, progress: Progress, deadline: float) -> Finished:
         receiver, sender = self._context.Pipe(duplex=False)
         log = Path(self._logs.name) / f"{time.monotonic_ns()}.log"
         log.touch()
@@ -160,10 +184,17 @@ class ProcessEngine:
                 raise WorkerCrashed(f"no worker could be started: {error}") from error
             self._alive.add(process)
         sender.close()  # so that the child's death ends the pipe
+        parts = batching.Parts(config)
+
+        def heard(step: int, steps: int) -> None:
+            parts.phase = "training"
+            progress(step, steps)
+
         try:
-            outcome, predictions = self._listen(process, receiver, progress)
+            outcome, predictions = self._listen(process, receiver, heard, deadline)
         except WorkerError as error:
             error.log += log.read_text(errors="replace")
+            error.batching = parts.record()
             raise
         finally:
             _kill(process)
@@ -173,10 +204,9 @@ class ProcessEngine:
         return Finished(Outcome.model_validate_json(outcome), predictions, printed)
 
     def _listen(
-        self, process: Any, receiver: Any, progress: Progress
+        self, process: Any, receiver: Any, progress: Progress, deadline: float
     ) -> tuple[str, PredictionTable | None]:
         """The child's outcome and predictions. Raises `WorkerTimeout` or `WorkerCrashed`."""
-        deadline = time.monotonic() + self.timeout_s if self.timeout_s else float("inf")
         peak: int | None = None
         while True:
             wait_s = min(MEMORY_SAMPLE_S, deadline - time.monotonic())
@@ -195,7 +225,9 @@ class ProcessEngine:
                     return value
             if process.exitcode is not None or process.sentinel in ready:
                 process.join(GOODBYE_S)
-                raise WorkerCrashed(_death(process.exitcode, peak), peak_memory_bytes=peak)
+                killed = process.exitcode == -signal.SIGKILL
+                death = WorkerKilled if killed else WorkerCrashed
+                raise death(_death(process.exitcode, peak), peak_memory_bytes=peak)
             if time.monotonic() >= deadline:
                 raise WorkerTimeout(
                     f"stopped after {self.timeout_s:g} s. Mend: a longer --glue-timeout, or fewer "

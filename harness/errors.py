@@ -12,14 +12,18 @@
     ├── IntegrityError      a run whose own figures contradict each other
     ├── WorkerError         a worker process that did not return a result
     │   ├── WorkerCrashed
+    │   │   └── WorkerKilled    by SIGKILL: as a rule, for want of memory
     │   └── WorkerTimeout
     └── StorageError        a record that could not be written or read
+        └── NotStored           a run's own: it holds the record
 
 Messages say where (file and line, or key), what was found, what was expected and how to mend it.
 Nothing in the package raises a bare ``Exception``; the runner turns each of these into a status.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 VALUE_WIDTH = 80
 
@@ -65,7 +69,12 @@ class IntegrityError(GlueBenchError):
 
 
 class WorkerError(GlueBenchError):
-    """A worker process that did not return a result; what it printed, and its peak memory."""
+    """A worker process that did not return a result; what it printed, and its peak memory.
+
+    `batching` is a `records.Batching` if it got as far as training.
+    """
+
+    batching: Any = None
 
     def __init__(self, message: str, log: str = "", peak_memory_bytes: int | None = None) -> None:
         super().__init__(message)
@@ -76,12 +85,31 @@ class WorkerCrashed(WorkerError):
     """A worker process that died before it returned a result."""
 
 
+class WorkerKilled(WorkerCrashed):
+    """A worker process that SIGKILL ended, as the system does when the machine's memory is full.
+
+    A user's own `kill -9` looks no different, and is taken for the same.
+    """
+
+
 class WorkerTimeout(WorkerError):
     """A worker process that was stopped because it ran too long."""
 
 
 class StorageError(GlueBenchError):
     """A record that could not be written or read."""
+
+
+class NotStored(StorageError):
+    """A run that is over and whose record could not be written: here it is, as one line.
+
+    `glue-bench import` takes the line back; a traceback shows it too.
+    """
+
+    def __init__(self, message: str, line: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.add_note(line)
 
 
 def shown(value: object) -> str:

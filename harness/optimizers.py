@@ -35,6 +35,11 @@ def decay_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
+def updates_of(optimizer: torch.optim.Optimizer) -> int:
+    """How many updates an optimizer made, by its own count."""
+    return max((int(state["step"]) for state in optimizer.state.values()), default=0)
+
+
 class UncorrectedAdamW(torch.optim.Optimizer):
     """AdamW without bias correction, as `AdamWeightDecayOptimizer` in google-research/bert.
 
@@ -64,6 +69,8 @@ class UncorrectedAdamW(torch.optim.Optimizer):
                 if not self.state[parameter]:
                     self.state[parameter]["mean"] = torch.zeros_like(parameter)
                     self.state[parameter]["square"] = torch.zeros_like(parameter)
+                    self.state[parameter]["step"] = 0
+                self.state[parameter]["step"] += 1
             means = [self.state[p]["mean"] for p in parameters]
             squares = [self.state[p]["square"] for p in parameters]
             beta1, beta2 = group["betas"]

@@ -18,6 +18,7 @@ from harness.names import unknown
 from harness.spec import HUB, TOY
 
 FIRST_SEED = 42
+RESULTS = Path("results") / "local"  # where records go unless it is said
 ENGINES = ("process", "inline")
 
 
@@ -116,6 +117,13 @@ class Option:
         return f"--glue-{self.name}"
 
     @property
+    def form(self) -> dict[str, Any]:
+        """How it is declared to argparse, and to pytest, whose options are argparse's."""
+        if self.is_switch:
+            return {"action": "store_const", "const": "true", "help": self.help}
+        return {"metavar": self.metavar, "help": self.help}
+
+    @property
     def key(self) -> str:
         return self.name.replace("-", "_")
 
@@ -141,6 +149,10 @@ OPTIONS = (
     Option(
         "results", "DIR", "where records go (default: results/local)",
         environment="GLUE_BENCH_RESULTS", locate=folder,
+    ),
+    Option(
+        "resume", "", "keep ok runs of the results folder with the same rows, weights, recipe, "
+        "target and seed", yes,
     ),
     Option("save-models", "DIR", "put each fine-tuned model there", locate=folder),
     Option("predict-test", "", "predict the unlabelled test splits too", yes),
@@ -168,6 +180,7 @@ class Settings:
     max_train: int | None = None
     max_eval: int | None = None
     results: str | None = None
+    resume: bool | None = None
     save_models: str | None = None
     predict_test: bool | None = None
     engine: str | None = None

@@ -32,6 +32,7 @@ class Plan:
     named_data: bool  # likewise
     timeout: float  # seconds after which a run is stopped
     save_models: str | None = None  # the folder that fine-tuned models are put in
+    resume: bool = False  # a stored run with the same inputs stands for a case
 
     @property
     def cases(self) -> list[Case]:
@@ -45,18 +46,23 @@ class Plan:
         ]
 
 
+def checked_source(source: str, option: str = "--glue-data") -> str:
+    """A source of rows, which `option` named. Raises `UsageError` where there is none."""
+    if source not in (TOY, HUB) and not Path(source).is_dir():
+        raise UsageError(
+            f"{option}: found {shown(source)}, which is no folder; expected `toy`, `hub` or a "
+            "folder that holds CoLA/, SST-2/, ... in the glue_data layout"
+        )
+    return source
+
+
 def make(settings: Settings) -> Plan:
     """The plan that `settings` mean. Names are checked here; nothing is loaded.
 
     Raises `UsageError`.
     """
     profile = profiles.get(settings.profile or profiles.DEFAULT)
-    source = settings.data or profile.data
-    if source not in (TOY, HUB) and not Path(source).is_dir():
-        raise UsageError(
-            f"--glue-data: found {shown(source)}, which is no folder; expected `toy`, `hub` or a "
-            "folder that holds CoLA/, SST-2/, ... in the glue_data layout"
-        )
+    source = checked_source(settings.data or profile.data)
     for name in settings.targets or ():
         targets.get(name)
     if settings.recipe:
@@ -86,4 +92,5 @@ def make(settings: Settings) -> Plan:
         named_data=settings.data is not None,
         timeout=settings.timeout or profile.timeout,
         save_models=settings.save_models,
+        resume=bool(settings.resume),
     )

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness import interrupt, models, options, targets, tasks
-from harness.errors import GlueBenchError, StorageError, UsageError
+from harness.errors import NotStored, StorageError, UsageError
+from harness.exits import Exit
 from harness.names import nearest
 from harness.session import GlueSession, case_of
 from harness.spec import Case
@@ -29,32 +31,10 @@ NO_XDIST = (
     "Mend: leave -n out and say --glue-jobs N"
 )
 LIST_COMMAND = "glue-bench list tasks|models|targets"
-
-
-class VirtualClock:
-    """A timer for pytest-benchmark that shows the seconds a worker measured.
-
-    The run happens in another process, before pytest-benchmark is asked to time anything; its
-    rounds then only move this clock.
-    """
-
-    __name__ = "worker_clock"  # pytest-benchmark writes it down as the timer's name
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
-
-    def reset(self) -> None:
-        """Back to zero: sums of many rounds would carry rounding errors."""
-        self.now = 0.0
-
-
-worker_clock = VirtualClock()
+IMPORT = (
+    "Its record was printed as one line: put that, or the whole log, into a file, and "
+    "`glue-bench import RESULTS FILE` stores it"
+)
 
 
 SESSION = pytest.StashKey[GlueSession]()
@@ -63,12 +43,7 @@ SESSION = pytest.StashKey[GlueSession]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("glue", "GLUE benchmark cases (defaults: [tool.glue-bench])")
     for option in options.OPTIONS:
-        how: dict[str, Any] = (
-            {"action": "store_const", "const": "true"}
-            if option.is_switch
-            else {"metavar": option.metavar}
-        )
-        group.addoption(option.flag, dest=f"glue_{option.key}", help=option.help, **how)
+        group.addoption(option.flag, dest=f"glue_{option.key}", **option.form)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -135,7 +110,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     glue.items = [item for item in session.items if case_of(item)]
     if glue.items and not session.config.option.collectonly:
         with _as_usage_error():
-            glue.driver.start()
+            glue.start()
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -168,6 +143,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    case = case_of(item)
+    if case and (report.when == "call" or not report.passed):
+        item.config.stash[SESSION].note_outcome(case, report.outcome)
+    return report
+
+
 @pytest.fixture
 def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
     """Runs a case and returns its record, which is on disk by then.
@@ -177,10 +163,15 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
 
     def run(case: Case) -> Record:
         glue = request.config.stash[SESSION]
+        record, unstored = None, ""
         try:
             record = glue.run(request.node, case)
-        except GlueBenchError as error:  # the store's: the run is over but could not be kept
-            pytest.fail(str(error), pytrace=False)
+        except NotStored as error:
+            glue.complaints.append(error)
+            _print_line(request.config, error.line)
+            unstored = f"{error}\n{IMPORT}"
+        if record is None:  # here, so that the failure does not speak of the exception as well
+            pytest.fail(unstored, pytrace=False)
         if record.status == "skipped":
             pytest.skip(record.reason or "")
         complaint = complaint_about(record, above_floor=glue.plan.above_floor)
@@ -189,6 +180,16 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
         return record
 
     return run
+
+
+def _print_line(config: pytest.Config, line: str) -> None:
+    """Print a record that could not be stored, whole and at once."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        try:
+            print(f"\n{line}", flush=True)
+        except OSError:  # the output goes to a file on the same full disk
+            print(f"\n{line}", file=sys.stderr, flush=True)
 
 
 def complaint_about(record: Record, *, above_floor: bool) -> str | None:
@@ -203,30 +204,6 @@ def complaint_about(record: Record, *, above_floor: bool) -> str | None:
     return None
 
 
-def show_times(benchmark: Any, record: Record) -> None:
-    """Give pytest-benchmark the seconds that the worker measured, one round per epoch."""
-    if record.timing is None:
-        return
-    laps = iter(record.timing.epoch_s)
-    benchmark.extra_info |= {
-        "score": record.score,
-        "floor": record.floor,
-        "flags": record.flags,
-        "metrics": record.metrics,
-        "train_s": record.timing.train_s,
-        "examples_per_s": record.timing.examples_per_s,
-        "peak_memory_bytes": record.memory.peak_memory_bytes if record.memory else None,
-        "cell_key": record.cell_key,
-        "record": record.id,
-    }
-    benchmark.pedantic(
-        lambda: worker_clock.advance(next(laps, 0.0)),
-        setup=worker_clock.reset,
-        rounds=len(record.timing.epoch_s),
-        iterations=1,
-    )
-
-
 @pytest.hookimpl(trylast=True)  # after pytest-benchmark's own tables
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
@@ -235,6 +212,8 @@ def pytest_terminal_summary(
     write = terminalreporter.write_line
     if glue.deselected and not glue.items:
         _explain_empty(glue, write)
+    for complaint in glue.complaints:
+        write(f"storage: {complaint} (exit {Exit.STORAGE})")
     if not glue.records:
         return
     from harness import tables
@@ -247,10 +226,15 @@ def pytest_terminal_summary(
     skipped = Counter(record.reason for record in glue.records if record.status == "skipped")
     for reason, count in skipped.items():
         write(f"skipped {count}: {reason}")
+    if glue.reused:
+        write(f"kept from earlier sessions: {len(glue.reused)} of {len(glue.records)} runs")
+        if len(glue.reused) < len(glue.records):
+            for case in glue.reused:
+                write(f"  {case}")
     if not any(record.status == "ok" for record in glue.records):
         write("no run ended ok: nothing was measured (exit 5 unless a test failed)")
     folder = _shown(config, str(glue.results))
-    write(f"results: {folder} (this session's runs: {len(glue.records)})")
+    write(f"results: {folder} (this session's runs: {len(glue.records) - len(glue.reused)})")
     write(f"report:  glue-bench report {folder}")
 
 
@@ -269,11 +253,18 @@ def _explain_empty(glue: GlueSession, write: Callable[[str], None]) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     glue = session.config.stash[SESSION]
-    glue.close()
+    told = len(glue.complaints)
+    glue.stop()
+    for complaint in glue.complaints[told:]:  # of runs that were started ahead
+        if isinstance(complaint, NotStored):
+            _print_line(session.config, complaint.line)
     measured = any(record.status == "ok" for record in glue.records)
     ran = glue.items and not session.config.option.collectonly
     if ran and not measured and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+    if glue.complaints:
+        session.exitstatus = Exit.STORAGE
+    glue.close(int(session.exitstatus))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -5,17 +5,37 @@ Scores are fractions, times seconds, memory bytes; a name ends in its unit.
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+)
 
-SCHEMA = 1
+SCHEMA = 2
 PredictionTable = dict[str, list[Any]]
 """Columns split, row, label, prediction, logits; all of the same length."""
 
 Status = Literal["ok", "diverged", "failed", "oom", "timeout", "crashed", "skipped"]
+
+
+def _is_json(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    """Refuse what would not read back as it was: `NaN`, half a surrogate pair."""
+    if info.mode == "python":
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    return value
+
+
+Json = Annotated[dict[str, Any], AfterValidator(_is_json)]
 
 
 class Part(BaseModel):
@@ -70,6 +90,32 @@ class ModelRecord(Part):
     bf16_products: Literal["native", "upcast"] | None = None
 
 
+class Batching(Part):
+    """How a step was cut up to fit the memory. Which rows a step has never changes."""
+
+    batch_requested: PositiveInt
+    micro_batch: PositiveInt  # rows that are computed at once
+    accumulation: PositiveInt  # micro-batches in a step
+    eval_batch: PositiveInt
+    oom_retries: NonNegativeInt = 0  # fresh starts, each with half the micro-batch
+    ran_out_in: Literal["training", "evaluation"] | None = None  # of a run that ended as `oom`
+
+
+class Observed(Part):
+    """What a run was seen to do, beside what was planned; `flags` judges it."""
+
+    steps_planned: NonNegativeInt
+    examples_planned: NonNegativeInt
+    updates: NonNegativeInt  # by the optimizer's own count
+    skipped_updates: NonNegativeInt = 0  # their fp16 gradients were not finite
+    skipped_late: NonNegativeInt = 0  # those of them after fp16's scale should have settled
+    arithmetic: str | None = None  # dtype of the matrix products; None: there were none to watch
+    weights_sha256: str  # of the network before the first step, head included
+    order_sha256: str  # of the rows of the first steps, those of `first_losses`
+    calibration_s: tuple[NonNegativeFloat, NonNegativeFloat] | None = None  # a fixed task's,
+    # before training and after it
+
+
 class Timing(Part):
     """Seconds of each phase, and what was done in the training ones."""
 
@@ -122,6 +168,8 @@ class Outcome(Part):
     first_losses: list[float] = []
     data: DataRecord | None = None
     model: ModelRecord | None = None
+    batching: Batching | None = None
+    observed: Observed | None = None
     timing: Timing | None = None
     memory: Memory | None = None
     saved_model: str | None = None  # the folder it was put in, below --glue-save-models
@@ -135,11 +183,12 @@ class Record(Outcome):
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
     case: CaseInfo
     profile: str
+    session: str | None = None  # whose journal tells more
     source: Source
-    recipe: dict[str, Any]
+    recipe: Json
     threads: int | None = None
     cell_key: str | None  # None: the run failed before its inputs were known
-    identity: dict[str, Any]  # what `cell_key` is the hash of
+    identity: Json  # what `cell_key` is the hash of
     environment: dict[str, str | int | bool | None]
     predictions: PredictionsFile | None = None
 

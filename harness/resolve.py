@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -16,13 +18,18 @@ from harness.spec import TOY, Case, DataRequest, Recipe, RunConfig, Task
 NUMERICS_VERSION = 1
 """Raised whenever the harness itself would give other scores for the same inputs."""
 
+DECIDES = (
+    "name", "text_columns", "labels", "metrics", "evaluated", "label_range", "rows_of", "only",
+)  # fmt: skip
+"""The fields of a task that decide a score; the others are for reading or for checking files."""
+
 
 def resolve(
     case: Case,
     request: DataRequest,
     *,
     adapted: Adapted | None = None,
-    recipe: str | None = None,
+    recipe: str | Recipe | None = None,
     epochs: int | None = None,
     save_models: str | None = None,
     threads: int,
@@ -33,14 +40,18 @@ def resolve(
 
     Reads and hashes files, fetches what the Hub has and this machine lacks, but runs nothing.
     `adapted` is the model that the case names, looked up by that name unless it is given; `recipe`
-    and `epochs` replace the model's own. Raises `GlueBenchError`.
+    and `epochs` replace the model's own, a whole `Recipe` is taken as it is. Raises
+    `GlueBenchError`.
     """
     task = tasks.get(case.task)
     adapted = adapted or models.get(case.model)
     directory = models.directory(adapted.model)
     request = data.located(request, task)
-    own_recipe = adapted.model.recipe or recipes.default(models.configuration(directory))
-    chosen = recipe_for(task, recipe or own_recipe, epochs)
+    if isinstance(recipe, Recipe):
+        chosen = recipe
+    else:
+        own = adapted.model.recipe or recipes.default(models.configuration(directory))
+        chosen = recipe_for(task, recipe or own, epochs)
     target = dataclasses.asdict(targets.get(case.target))
     settings = dataclasses.asdict(chosen)
     # Names and sources are for reading: the same numbers under another name are the same cell.
@@ -50,16 +61,15 @@ def resolve(
     identity = json.loads(
         json.dumps(
             {
-                "task": task.name,
-                "labels": task.labels,
-                "metrics": task.metrics,
+                "task": {name: getattr(task, name) for name in DECIDES},
                 "data": data.fingerprint(request, task),
                 "adaptation": {"scratch": adapted.scratch},
                 "model_files": models.fingerprint(directory),
                 "recipe": settings,
                 "target": target,
                 "numerics": NUMERICS_VERSION,
-            }
+            },
+            default=dict,  # a read-only mapping
         )
     )
     return RunConfig(
@@ -68,7 +78,7 @@ def resolve(
         data=request,
         model_directory=str(directory),
         identity=identity,
-        cell_key=sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        cell_key=key_of(identity),
         threads=threads,
         cpus=cpus,
         jobs=jobs,
@@ -78,6 +88,11 @@ def resolve(
         and task.source in models.contaminated(adapted.model, identity["model_files"]),
         save_to=save_models,
     )
+
+
+def key_of(identity: Mapping[str, Any]) -> str:
+    """The hash of every input that decides a score."""
+    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def recipe_for(task: Task, name: str, epochs: int | None = None) -> Recipe:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import options
+from harness.clock import worker_clock
 from harness.plan import Plan, make
 from harness.spec import Case
 
 if TYPE_CHECKING:
     from harness.driver import Driver
+    from harness.errors import StorageError
     from harness.records import Record
-
-DEFAULT_RESULTS = Path("results") / "local"
 
 
 class GlueSession:
@@ -33,6 +33,8 @@ class GlueSession:
         self.items: list[pytest.Item] = []
         self.deselected = 0
         self.records: list[Record] = []
+        self.reused: list[str] = []  # cases
+        self.complaints: list[StorageError] = []  # what could not be kept, or read
 
     @functools.cached_property
     def settings(self) -> options.Settings:
@@ -47,7 +49,7 @@ class GlueSession:
     @property
     def results(self) -> Path:
         """Where records go."""
-        return Path(self.settings.results or self.config.rootpath / DEFAULT_RESULTS)
+        return Path(self.settings.results or self.config.rootpath / options.RESULTS)
 
     @property
     def driver(self) -> Driver:
@@ -64,11 +66,27 @@ class GlueSession:
             )
         return self._driver
 
-    def close(self) -> None:
+    def start(self) -> None:
+        """Get ready for the selected cases. Raises `StorageError`."""
+        self.driver.start([case for item in self.items if (case := case_of(item))])
+        worker_clock.session = self.driver.journal.session
+
+    def stop(self) -> None:
         """Leave no worker behind."""
         if self._driver is not None:
-            self._driver.close()
+            self._driver.stop()
+            self.complaints += self._driver.complaints
+
+    def close(self, exit_status: int | None = None) -> None:
+        """Write down that the session ended."""
+        if self._driver is not None:
+            self._driver.close(exit_status)
             self._driver = None
+
+    def note_outcome(self, case: Case, outcome: str) -> None:
+        """Write down what pytest made of a case."""
+        if self._driver is not None:
+            self._driver.note("tested", case=case.id, outcome=outcome)
 
     def run(self, item: pytest.Item, case: Case) -> Record:
         """The stored record of a case."""
@@ -80,6 +98,8 @@ class GlueSession:
         if ran.log:
             item.add_report_section("call", "worker log", ran.log)
         self.records.append(ran.record)
+        if ran.is_reused:
+            self.reused.append(case.id)
         return ran.record
 
 

@@ -26,6 +26,7 @@ class Task:
     evaluated: tuple[str, ...] = ("validation",)  # labelled splits that make the score
     predicted: tuple[str, ...] = ("test",)  # unlabelled splits that a submission needs
     label_range: tuple[float, float] | None = None  # of a regression target
+    is_adversarial: bool = False  # its dev rows contradict training rows that share their sentences
     part_of: str | None = None  # an evaluation set that another task's model predicts
     rows_of: str | None = None  # the task whose rows these are; None: its own
     only: Mapping[str, tuple[int, int]] = field(default_factory=lambda: NOTHING)  # split -> rows
@@ -112,6 +113,11 @@ class Recipe:
     eval_batch_size: int = 64
     epochs_of: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # task -> epochs
 
+    @property
+    def micro_batch(self) -> int:
+        """Rows that are computed at once."""
+        return -(-self.batch_size // self.accumulation)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -161,3 +167,5 @@ class RunConfig:
     scratch: bool = False  # random initial weights in place of the pretrained ones
     contaminated: bool = False  # the model's pretraining saw the task's texts
     save_to: str | None = None  # an absolute folder that the fine-tuned model is put in
+    oom_retries: int = 0  # how often this run was out of memory and began again
+    replay_steps: int | None = None  # only so many first steps, and nothing is evaluated

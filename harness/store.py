@@ -1,6 +1,6 @@
 """Records on disk: one immutable file per run, written so that no crash can lose or tear it.
 
-    RESULTS/runs/<case id>-<uuid8>.json      the record
+    RESULTS/runs/<case id>-<uuid8>.json      the record, its last key a checksum of the rest
     RESULTS/predictions/<uuid>.parquet       its predictions, written first
 
 Files are written beside their place, flushed to the disk and moved into it; then the folder is
@@ -11,84 +11,172 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import hashlib
-import json
-import os
 import re
 import tempfile
+from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from harness.errors import StorageError, shown
-from harness.records import SCHEMA, PredictionsFile, PredictionTable, Record
+from harness import codec
+from harness.disk import DISK, Disk, make_folders, write_file
+from harness.errors import NotStored, StorageError
+from harness.records import PredictionsFile, PredictionTable, Record
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
+MAX_PREDICTION_BYTES = 4 * 1024**3
 
 
-def make_folder(folder: Path, option: str = "--glue-results") -> None:
+@dataclass(frozen=True)
+class Found:
+    """What a results folder holds: every record that can be read, and what is wrong with others."""
+
+    records: list[Record]  # oldest first
+    damaged: list[StorageError]
+
+
+class Store:
+    """A results folder. Creating the object touches nothing; the first write makes the folders."""
+
+    def __init__(self, root: Path, disk: Disk = DISK) -> None:
+        self.root, self.disk = root, disk
+        self.runs = root / "runs"
+        self.predictions = root / "predictions"
+        self.journal = root / "journal"
+        self._made: set[Path] = set()
+
+    def prepare(self) -> None:
+        """Make the folders, and try to write there. Raises `StorageError`."""
+        for folder in (self.runs, self.predictions, self.journal):
+            make_folder(folder, disk=self.disk)
+            self._made.add(folder)
+
+    def save(self, record: Record, predictions: PredictionTable | None = None) -> Record:
+        """Write a run; returns the record as stored. Raises `NotStored`, which holds the record."""
+        if predictions is not None:
+            name = f"{record.id}.parquet"
+            content = _parquet(predictions)
+            self._write(self.predictions / name, content, record)
+            file = PredictionsFile(
+                name=name,
+                sha256=hashlib.sha256(content).hexdigest(),
+                rows=len(predictions["row"]),
+            )
+            record = record.model_copy(update={"predictions": file})
+        content = codec.to_bytes(record)
+        self._write(self.runs / file_name(record), content, record)
+        return codec.from_bytes(content)
+
+    def take(self, record: Record) -> bool:
+        """Write a record of another folder as it is; False if it is here. Raises `StorageError`."""
+        path = self.runs / file_name(record)
+        if path.exists():
+            if read(path, self.disk) == record:
+                return False
+            raise StorageError(
+                f"{path}: holds another record than the one to be stored, which is left alone"
+            )
+        self._write(path, codec.to_bytes(record), record)
+        return True
+
+    def find(self) -> Found:
+        """Every record that can be read, and an error for each file that cannot.
+
+        A copy under another name is such an error too: a run counts once. Raises `StorageError` if
+        the folder cannot be read.
+        """
+        records: dict[str, tuple[str, Record]] = {}
+        damaged = []
+        with _no_garbage_collection():
+            for name in self._names():
+                try:
+                    record = read(self.runs / name, self.disk)
+                    first, _ = records.setdefault(record.id, (name, record))
+                    if first != name:
+                        raise StorageError(
+                            f"{_shown(self.runs / name)}: holds the same run as {first!a}. "
+                            "Mend: move one of them away"
+                        )
+                except StorageError as error:
+                    damaged.append(error)
+            found = [record for _, record in records.values()]
+            return Found(sorted(found, key=lambda record: (record.created, record.id)), damaged)
+
+    def load(self) -> list[Record]:
+        """Every record, oldest first. Raises `StorageError` naming the first unreadable file."""
+        found = self.find()
+        if found.damaged:
+            raise found.damaged[0]
+        return found.records
+
+    def has_predictions(self, record: Record) -> bool:
+        """Whether the predictions that a record names are there, and are the ones it names."""
+        if record.predictions is None:
+            return False
+        try:
+            content = self.disk.read(
+                self.predictions / record.predictions.name, MAX_PREDICTION_BYTES
+            )
+        except OSError:
+            return False
+        return hashlib.sha256(content).hexdigest() == record.predictions.sha256
+
+    def _names(self) -> list[str]:
+        try:
+            return [name for name in self.disk.names(self.runs) if name.endswith(".json")]
+        except OSError as error:
+            raise StorageError(_unreadable(self.runs, error)) from error
+
+    def _write(self, path: Path, content: bytes, record: Record) -> None:
+        try:
+            if path.parent not in self._made or not path.parent.exists():
+                make_folders(self.disk, path.parent)
+                self._made.add(path.parent)
+            if self._is_second_try(path, content):
+                self.disk.flush_folder(path.parent)
+            else:
+                write_file(self.disk, path, content)
+        except OSError as error:
+            raise NotStored(
+                _cannot(path, error, size=len(content)), codec.to_line(record)
+            ) from error
+
+    def _is_second_try(self, path: Path, content: bytes) -> bool:
+        """Whether these predictions came to the disk when their record did not."""
+        if path.parent != self.predictions or not path.exists():
+            return False
+        return self.disk.read(path, len(content) + 1) == content
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Generator[None]:
+    """Records hold no cycles; looking for some among 100,000 takes longer than reading them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def make_folder(folder: Path, option: str = "--glue-results", disk: Disk = DISK) -> None:
     """Make the folder that an option names, and try to write there. Raises `StorageError`."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(disk, folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise StorageError(_cannot(folder, error, option)) from error
 
 
-class Store:
-    """A results folder. Creating the object touches nothing; the first write makes the folders."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.runs = root / "runs"
-        self.predictions = root / "predictions"
-
-    def prepare(self) -> None:
-        """Make the folders, and try to write there. Raises `StorageError`."""
-        for folder in (self.runs, self.predictions):
-            make_folder(folder)
-
-    def save(self, record: Record, predictions: PredictionTable | None = None) -> Record:
-        """Write a run; returns the record as stored. Raises `StorageError`."""
-        if predictions is not None:
-            name = f"{record.id}.parquet"
-            content = _parquet(predictions)
-            self._write(self.predictions / name, content)
-            record = record.model_copy(
-                update={
-                    "predictions": PredictionsFile(
-                        name=name,
-                        sha256=hashlib.sha256(content).hexdigest(),
-                        rows=len(predictions["row"]),
-                    )
-                }
-            )
-        text = record.model_dump_json(by_alias=True, indent=1) + "\n"
-        self._write(self.runs / file_name(record), text.encode())
-        return record
-
-    def load(self) -> list[Record]:
-        """Every record, oldest first. Raises `StorageError` naming the first unreadable file."""
-        if not self.runs.is_dir():
-            return []
-        records = [read(path) for path in sorted(self.runs.glob("*.json"))]
-        return sorted(records, key=lambda record: (record.created, record.id))
-
-    def _write(self, path: Path, content: bytes) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(path, content)
-        except OSError as error:
-            raise StorageError(_cannot(path, error)) from error
-
-
-def _cannot(path: Path, error: OSError, option: str = "--glue-results") -> str:
-    room = "make room, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+def _cannot(path: Path, error: OSError, option: str = "--glue-results", size: int = 0) -> str:
+    room = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    asked = f" ({size:,} bytes)" if size else ""
     return (
-        f"{path}: could not write: {error.strerror or error}. Mend: {room}choose another folder "
-        f"with {option}"
+        f"{path}{asked}: could not write: {error.strerror or error}. Mend: "
+        f"{'make room, or ' if room else ''}choose another folder with {option}"
     )
 
 
@@ -98,75 +186,29 @@ def file_name(record: Record) -> str:
     return f"{slug}-{record.id[:8]}.json"
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, whole and flushed to the disk; refuses to replace a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    try:
-        try:
-            left = memoryview(content)
-            while left:  # a full disk may take a part without an error
-                left = left[os.write(descriptor, left) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        try:
-            os.link(temporary, path)  # unlike a rename, fails where `path` exists
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
-                raise
-            if path.exists():
-                raise FileExistsError(errno.EEXIST, "the file exists", str(path)) from error
-            temporary.rename(path)  # a file system without hard links
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def read(path: Path) -> Record:
+def read(path: Path, disk: Disk = DISK) -> Record:
     """One record. Raises `StorageError` with the file and what is wrong with it."""
     try:
-        if path.stat().st_size > MAX_RECORD_BYTES:
-            raise StorageError(f"{path}: larger than {MAX_RECORD_BYTES} bytes; no record is")
-        raw = json.loads(path.read_bytes(), parse_constant=_refuse, object_pairs_hook=_once)
+        content = disk.read(path, MAX_RECORD_BYTES + 1)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
+        raise StorageError(_unreadable(path, error)) from error
+    if len(content) > MAX_RECORD_BYTES:
         raise StorageError(
-            f"{path}: not a record: {shown(str(error))}; expected strict JSON as glue-bench writes "
-            "it. Mend: move the file away"
-        ) from error
-    found = raw.get("schema") if isinstance(raw, dict) else None
-    if found != SCHEMA:
-        raise StorageError(
-            f"{path}: key schema: found {shown(found)}; this glue-bench reads {SCHEMA}. Mend: "
-            "install the glue-bench that wrote it, or a newer one"
+            f"{_shown(path)}: larger than {MAX_RECORD_BYTES:,} bytes; no record is. {codec.MEND}"
         )
     try:
-        return Record.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise StorageError(
-            f"{path}: key {key}: {first['msg']}, found {shown(first['input'])}. Mend: move the "
-            "file away"
-        ) from error
+        return codec.from_bytes(content)
+    except StorageError as error:
+        raise StorageError(f"{_shown(path)}: {error}") from error
 
 
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not JSON")
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{_shown(path)}: cannot be read: {error.strerror or error}. {codec.MEND}"
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return found
+def _shown(path: Path) -> str:
+    """A path as it may stand in a message, whole: files are found by it."""
+    return str(path) if str(path).isprintable() else ascii(str(path))
 
 
 def _parquet(table: PredictionTable) -> bytes:

@@ -78,7 +78,7 @@ class Table:
 
     @property
     def _align(self) -> list[str]:
-        words = {"task", "model", "target", "recipe", "status"}
+        words = {"task", "model", "target", "recipe", "status", "session", "state"}
         return ["left" if name in words else "right" for name in self.header]
 
 

@@ -76,6 +76,8 @@ TASKS: dict[str, Task] = {
             "wnli", "WNLI", PAIR, ("not_entailment", "entailment"), ("accuracy",),
             rows={"train": 635, "validation": 71, "test": 146},
             class_counts={"train": (323, 312), "validation": (40, 31)},
+            # 54 of its 71 dev premises have but one label in train, and it is the opposite one.
+            is_adversarial=True,
         ),
         Task(
             # The diagnostic set: unlabelled here, predicted by every MNLI model. Its score R3 is

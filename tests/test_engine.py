@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,12 +12,15 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from conftest import ROOT
 from harness.engine import InlineEngine, ProcessEngine, shares
 from harness.errors import WorkerCrashed, WorkerTimeout
+from harness.records import Batching
 from harness.resolve import resolve
 from harness.spec import Case, DataRequest, RunConfig
 from harness.store import Store
@@ -59,16 +63,86 @@ def test_inline_and_process_agree_to_the_last_bit(engine: ProcessEngine) -> None
     assert here.predictions == apart.predictions
 
 
-def test_a_killed_worker_is_a_crash_and_the_next_run_goes_on(engine: ProcessEngine) -> None:
-    started = threading.Event()
-    doomed = engine.submit(configuration(10_000), lambda *step: started.set())
-    assert started.wait(120)
-    (worker,) = engine._alive
-    os.kill(worker.pid, signal.SIGKILL)
-    with pytest.raises(WorkerCrashed, match=r"killed by SIGKILL.*held up to \d+ MB"):
+class Killer:
+    """Sends a signal to every worker that has done a step."""
+
+    def __init__(self, engine: ProcessEngine, name: signal.Signals) -> None:
+        self.engine, self.name = engine, name
+        self.killed: list[int] = []
+
+    def __call__(self, *step: int) -> None:
+        (worker,) = self.engine._alive
+        if worker.pid not in self.killed:
+            self.killed.append(worker.pid)
+            os.kill(worker.pid, self.name)
+
+
+class FirstDies(set[Any]):
+    """The workers alive, of which the first is killed before it can do anything."""
+
+    started = 0
+
+    def add(self, worker: Any) -> None:
+        super().add(worker)
+        self.started += 1
+        if self.started == 1:
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.join()
+
+
+def test_a_worker_that_dies_is_a_crash_and_the_next_run_goes_on(engine: ProcessEngine) -> None:
+    killer = Killer(engine, signal.SIGTERM)
+    doomed = engine.submit(configuration(10_000), killer)
+    with pytest.raises(WorkerCrashed, match=r"killed by SIGTERM; it held up to \d+ MB") as caught:
         doomed.result(30)
+    assert len(killer.killed) == 1
+    assert caught.value.batching.micro_batch == 32
     after = engine.submit(configuration(), lambda *step: None).result(120)
     assert after.outcome.status == "ok"
+
+
+def test_a_killed_worker_is_out_of_memory_and_starts_again(engine: ProcessEngine) -> None:
+    engine._alive = workers = FirstDies()
+    outcome = engine.submit(configuration(), lambda *step: None).result(120).outcome
+    assert workers.started == 2
+    assert outcome.status == "ok"
+    assert "degraded" in outcome.flags
+    assert outcome.batching == Batching(
+        batch_requested=32, micro_batch=16, accumulation=2, eval_batch=128, oom_retries=1
+    )
+    assert outcome.timing is not None
+    assert outcome.timing.steps == 2
+
+
+def test_a_timeout_is_of_a_run_with_all_its_tries(
+    engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.timeout_s = 600.0
+    engine._alive = workers = FirstDies()
+    clock = SimpleNamespace(
+        monotonic=lambda: time.monotonic() + 1000 * (workers.started > 0),
+        monotonic_ns=time.monotonic_ns,
+    )
+    monkeypatch.setattr("harness.engine.time", clock)
+    future = engine.submit(configuration(), lambda *step: None)
+    with pytest.raises(WorkerTimeout, match="stopped after 600 s"):
+        future.result(120)
+
+
+def test_a_worker_that_is_always_killed_is_oom(engine: ProcessEngine) -> None:
+    killer = Killer(engine, signal.SIGKILL)
+    done = engine.submit(configuration(10_000), killer).result(120)
+    assert len(killer.killed) == 4
+    assert done.outcome.status == "oom"
+    assert re.match(
+        r"the worker was killed by SIGKILL .*; it held up to \d+ MB; tried with 32, then 16, then "
+        r"8, then 4 rows at a time\. Mend: ",
+        done.outcome.reason or "",
+    )
+    assert done.outcome.batching is not None
+    assert (done.outcome.batching.micro_batch, done.outcome.batching.oom_retries) == (4, 3)
+    assert done.outcome.memory is not None
+    assert done.outcome.memory.peak_memory_bytes > 50 << 20
 
 
 def test_a_run_that_takes_too_long_is_stopped() -> None:

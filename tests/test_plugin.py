@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -11,32 +10,14 @@ from typing import Any
 import pyarrow.parquet  # noqa: F401  (a session inside this process unloads what it loaded first)
 import pytest
 
-from fakes import FakeEngine, outcome
-from harness import driver
-from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
-from harness.records import Outcome
-from harness.spec import RunConfig
+from fakes import ANSWERS, FakeEngine, outcome
+from harness import journal
+from harness.codec import records_in
+from harness.disk import write_file
+from harness.errors import WorkerCrashed, WorkerTimeout
+from harness.records import Record
 from harness.store import Store
-from sessions import ARGS, run
-
-Answer = Callable[[RunConfig], Outcome | WorkerError]
-
-
-@pytest.fixture
-def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
-    """The engines a session made; `answers` decides what they say."""
-    made: list[FakeEngine] = []
-
-    def make(settings: Any, _plan: object) -> FakeEngine:
-        made.append(FakeEngine(lambda config: answers[0](config)))
-        return made[-1]
-
-    monkeypatch.setattr(driver, "make_engine", make)
-    answers[0] = lambda config: outcome()
-    return made
-
-
-answers: list[Answer] = [lambda config: outcome()]
+from sessions import ARGS, glue_bench, run
 
 
 def stored(project: pytest.Pytester) -> list[Any]:
@@ -102,7 +83,7 @@ def test_failures_are_told_without_a_traceback(
         "qqp": outcome(status="oom", reason="MemoryError: no message"),
         "rte": outcome(score=0.5, flags=["at_floor"]),
     }
-    answers[0] = lambda config: said.get(config.case.task, outcome())
+    ANSWERS[0] = lambda config: said.get(config.case.task, outcome())
     found = run(project, "-k", "fp32")
     found.assert_outcomes(passed=3, failed=6, deselected=9)
     assert found.ret == 1
@@ -129,7 +110,7 @@ def test_what_the_profile_brought_is_skipped_and_what_the_user_named_fails(
     project: pytest.Pytester, engines: list[FakeEngine]
 ) -> None:
     lacking = outcome(status="skipped", reason="torch finds no cuda device")
-    answers[0] = lambda config: lacking if "bf16" in config.case.target else outcome()
+    ANSWERS[0] = lambda config: lacking if "bf16" in config.case.target else outcome()
     found = run(project, "-k", "sst2", "-rs")
     found.assert_outcomes(passed=1, skipped=1, deselected=16)
     found.stdout.fnmatch_lines(["SKIPPED*torch finds no cuda device"])
@@ -142,7 +123,7 @@ def test_naming_a_model_does_not_name_its_targets(
     project: pytest.Pytester, engines: list[FakeEngine]
 ) -> None:
     lacking = outcome(status="skipped", reason="torch finds no cuda device")
-    answers[0] = lambda config: lacking if "bf16" in config.case.target else outcome()
+    ANSWERS[0] = lambda config: lacking if "bf16" in config.case.target else outcome()
     found = run(project, "-k", "sst2", "--glue-models", "toy-bert")
     found.assert_outcomes(passed=1, skipped=1, deselected=16)
 
@@ -162,12 +143,27 @@ def test_a_model_that_is_not_installed(
 def test_what_ran_ahead_is_kept_when_the_session_stops(
     project: pytest.Pytester, engines: list[FakeEngine]
 ) -> None:
-    answers[0] = lambda config: (
+    ANSWERS[0] = lambda config: (
         outcome(status="oom", reason="full") if config.case.task == "cola" else outcome()
     )
     found = run(project, "-x", "-k", "fp32", "--glue-jobs", "2")
     found.assert_outcomes(failed=1, deselected=9)
     assert [record.status for record in stored(project)] == ["oom", "ok"]
+
+
+def test_what_ran_ahead_and_cannot_be_kept_is_printed(
+    project: pytest.Pytester, engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(disk: object, path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("harness.store.write_file", full)
+    found = run(project, "-x", "-k", "fp32", "--glue-jobs", "2")
+    assert found.ret == 5
+    lost = records_in("\n".join(found.outlines))
+    assert [one.case.task for one in lost if isinstance(one, Record)] == ["cola", "sst2"]
+    (session,), _ = journal.sessions(project.path / "results" / "local" / "journal")
+    assert session.exit_status == 5
 
 
 AFTER_THE_RUN = """
@@ -213,7 +209,7 @@ def test_a_run_that_ended_as_ctrl_c_struck_is_kept(
 def test_a_session_that_measured_nothing_is_not_green(
     project: pytest.Pytester, engines: list[FakeEngine]
 ) -> None:
-    answers[0] = lambda config: outcome(status="skipped", reason="no such device")
+    ANSWERS[0] = lambda config: outcome(status="skipped", reason="no such device")
     found = run(project, "-k", "sst2")
     assert found.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     found.stdout.fnmatch_lines(["no run ended ok: nothing was measured*"])
@@ -222,7 +218,7 @@ def test_a_session_that_measured_nothing_is_not_green(
 def test_benchmark_json_has_the_workers_times_and_scores(
     project: pytest.Pytester, engines: list[FakeEngine]
 ) -> None:
-    answers[0] = lambda config: (
+    ANSWERS[0] = lambda config: (
         outcome() if config.case.target == "cpu-fp32" else outcome(status="oom", reason="full")
     )
     found = run(project, "-k", "sst2", "--benchmark-json=out.json")
@@ -249,7 +245,7 @@ def test_pytest_benchmarks_own_switches(
 def test_maxfail_and_junit_keep_their_meaning(
     project: pytest.Pytester, engines: list[FakeEngine]
 ) -> None:
-    answers[0] = lambda config: outcome(status="oom", reason="full")
+    ANSWERS[0] = lambda config: outcome(status="oom", reason="full")
     found = run(project, "-x", "--junitxml=junit.xml")
     found.assert_outcomes(failed=1)
     assert len(stored(project)) == 1
@@ -278,15 +274,29 @@ def test_a_results_folder_that_cannot_be_is_known_before_the_first_run(
     assert Path("results/local").read_text() == "in the way"
 
 
-def test_a_disk_that_fills_up_is_a_failure_that_names_the_file(
-    project: pytest.Pytester, engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_fills_up_costs_no_result(
+    project: pytest.Pytester,
+    engines: list[FakeEngine],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def full(path: Path, content: bytes) -> None:
-        raise OSError(28, "No space left on device")
+    def full(disk: object, path: Path, content: bytes) -> None:
+        if path.suffix == ".json" and path.name.startswith("sst2"):
+            raise OSError(28, "No space left on device")
+        write_file(disk, path, content)
 
-    monkeypatch.setattr("harness.store.write_durably", full)
-    found = run(project, "-k", "sst2 and fp32")
-    found.assert_outcomes(failed=1, deselected=17)
-    assert (
-        "No space left on device. Mend: make room, or choose another folder" in found.stdout.str()
-    )
+    monkeypatch.setattr("harness.store.write_file", full)
+    found = run(project, "-k", "(sst2 or rte) and fp32")
+    found.assert_outcomes(failed=1, passed=1, deselected=16)
+    assert found.ret == 5
+    assert [record.case.task for record in stored(project)] == ["rte"]
+    said = " ".join(found.outlines)
+    assert "No space left on device. Mend: make room, or choose another folder" in said
+    monkeypatch.setattr("harness.store.write_file", write_file)
+    (project.path / "log").write_text("\n".join(f"12:00:01 {line}" for line in found.outlines))
+    for answer in ("stored", "was there already"):
+        code, out, _ = glue_bench(capsys, monkeypatch, "import", "results/local", "log")
+        assert (code, out) == (0, f"sst2-toy-bert-cpu-fp32-s42: {answer}\n")
+    (back,) = [record for record in stored(project) if record.case.task == "sst2"]
+    assert back.score == 0.9
+    assert Store(project.path / "results" / "local").has_predictions(back)

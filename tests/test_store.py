@@ -1,20 +1,28 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
+import stat
+import traceback
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 import harness
 from fakes import TABLE, outcome, record
-from harness.errors import StorageError
+from harness import codec
+from harness.disk import Disk
+from harness.errors import NotStored, StorageError
 from harness.records import Record
 from harness.spec import Case
-from harness.store import Store, file_name, read
+from harness.store import MAX_RECORD_BYTES, Store, file_name, read
 
 CASE = Case("sst2", "toy-bert", "cpu-fp32", 42)
 
@@ -30,7 +38,7 @@ def test_a_record_reads_back_as_it_was(tmp_path: Path) -> None:
     assert Store(tmp_path).load() == [made]
     assert path.name == f"sst2-toy-bert-cpu-fp32-s42-{made.id[:8]}.json"
     raw = json.loads(path.read_text())
-    assert raw["schema"] == 1
+    assert raw["schema"] == 2
 
 
 def test_predictions_are_a_side_file_that_the_record_vouches_for(tmp_path: Path) -> None:
@@ -94,21 +102,62 @@ def test_a_full_disk_is_said_and_leaves_nothing_torn(
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_whoever_lets_it_pass_sees_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "write", lambda descriptor, data: 0)
+    with pytest.raises(NotStored) as caught:
+        Store(tmp_path).save(record(CASE))
+    assert caught.value.line in "".join(traceback.format_exception(caught.value))
+
+
 def test_a_number_that_is_none_is_not_stored() -> None:
     with pytest.raises(ValueError, match="finite"):
         record(CASE, score=float("nan"))
+
+
+def resealed(text: str) -> str:
+    """A changed record with the checksum that its writer would have given it."""
+    body, _, _ = text.rpartition(',\n "crc32"')
+    return f'{body},\n "crc32": "{zlib.crc32(body.encode()):08x}"\n}}\n'
 
 
 BROKEN = {
     "torn": (lambda text: text[: len(text) // 2], "not a record"),
     "empty": (lambda text: "", "not a record"),
     "nan": (lambda text: text.replace('"score": 0.9', '"score": NaN', 1), "NaN is not JSON"),
-    "twice": (lambda text: text.replace("{", '{"schema": 1,', 1), "a key occurs twice"),
-    "newer": (lambda text: text.replace('"schema": 1', '"schema": 2'), "key schema: found '2'"),
-    "no object": (lambda text: "[1]", "key schema: found 'None'"),
-    "unknown key": (lambda text: text.replace('"profile"', '"profil"'), "profil"),
-    "wrong type": (lambda text: text.replace('"seed": 42', '"seed": "x"'), "key case.seed"),
+    "twice": (lambda text: text.replace("{", '{"schema": 2,', 1), "a key occurs twice"),
+    "edited": (lambda text: text.replace('"score": 0.9', '"score": 0.8', 1), "was changed after"),
+    "unsealed": (lambda text: text.rpartition(",")[0] + "}", "key crc32: missing"),
+    "newer": (lambda text: resealed(text.replace('"schema": 2', '"schema": 3')), "found '3'"),
+    "no schema": (lambda text: resealed(text.replace('"schema"', '"schem"')), "key schema: found"),
+    "no object": (lambda text: "[1]", "expected a JSON object"),
+    "unknown key": (lambda text: resealed(text.replace('"profile"', '"profil"')), "profil"),
+    "wrong type": (lambda text: resealed(text.replace('"seed": 42', '"seed": "x"')), "case.seed"),
     "deep": (lambda text: "[" * 100_000, "not a record"),
+    "deep inside": (
+        lambda text: resealed(text.replace('"identity": {', '"identity": {"a":' + "[" * 100_000)),
+        "not a record",
+    ),
+    "long number": (
+        lambda text: resealed(text.replace('"seed": 42', '"seed": ' + "9" * 5000)),
+        "not a record",
+    ),
+    "nan in a free part": (
+        lambda text: resealed(text.replace('"name": "toy"', '"name": NaN')),
+        "NaN is not JSON",
+    ),
+    "schema no number": (lambda text: '{"schema": [2]}', "'[2]'"),
+    "long": (lambda text: '{"a": "' + "x" * 10_000_000 + '"}', "key schema"),
+    "schema true": (lambda text: '{"schema": true}', "'True'"),
+    "newer, with an old one inside": (
+        lambda text: resealed(
+            text.replace('"schema": 2', '"schema": 3').replace(
+                '"identity": {', '"identity": {"schema": 2'
+            )
+        ),
+        "found '3'",
+    ),
 }
 
 
@@ -117,11 +166,102 @@ def test_a_damaged_record_is_one_clear_error(tmp_path: Path, damage: str) -> Non
     path, _ = saved(tmp_path)
     change, words = BROKEN[damage]
     path.write_text(change(path.read_text()))
+    other = Store(tmp_path).save(record(CASE))
     with pytest.raises(StorageError) as caught:
         Store(tmp_path).load()
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
     assert "Mend" in str(caught.value)
+    found = Store(tmp_path).find()
+    assert found.records == [other]
+    assert [str(error) for error in found.damaged] == [str(caught.value)]
+
+
+NO_FILES = {
+    "folder": lambda path: path.mkdir(),
+    "pipe": os.mkfifo,  # opened for reading, it waits for a writer
+    "dangling link": lambda path: path.symlink_to("nowhere"),
+    "link to itself": lambda path: path.symlink_to(path),
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "large": lambda path: path.write_bytes(b" " * (MAX_RECORD_BYTES + 1)),
+    "rubbish": lambda path: path.write_bytes(bytes(range(256)) * 100),
+}
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+@pytest.mark.timeout(60)
+def test_what_is_no_record_file_is_one_clear_error(tmp_path: Path, kind: str) -> None:
+    _, made = saved(tmp_path)
+    path = tmp_path / "runs" / "x\x1b[31m.json"
+    NO_FILES[kind](path)
+    found = Store(tmp_path).find()
+    assert found.records == [made]
+    (error,) = found.damaged
+    assert str(error).startswith(f"{str(path)!a}: ")
+    assert "Mend: " in str(error)
+
+
+def test_a_file_that_may_not_be_read_is_one_clear_error(tmp_path: Path) -> None:
+    path, _ = saved(tmp_path)
+    other = Store(tmp_path).save(record(CASE))
+
+    class Locked(Disk):
+        def read(self, place: Path, limit: int) -> bytes:
+            if place == path:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return super().read(place, limit)
+
+    found = Store(tmp_path, Locked()).find()
+    assert found.records == [other]
+    assert str(found.damaged[0]).startswith(f"{path}: cannot be read: Permission denied. Mend: ")
+
+
+def test_a_copy_under_another_name_does_not_count_twice(tmp_path: Path) -> None:
+    path, made = saved(tmp_path)
+    shutil.copy(path, path.with_name("z.json"))
+    found = Store(tmp_path).find()
+    assert found.records == [made]
+    assert f"z.json: holds the same run as '{path.name}'" in str(found.damaged[0])
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(StorageError, match=r"runs: cannot be read: Not a directory"):
+        Store(tmp_path).find()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"])
+@pytest.mark.parametrize("part", ["identity", "recipe"])
+def test_what_would_not_read_back_is_refused_at_once(part: str, value: object) -> None:
+    with pytest.raises(ValidationError):
+        Record(**record(CASE).model_dump(by_alias=True) | {part: {"value": value}})
+
+
+def test_a_file_system_that_cannot_flush_folders_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    path, made = saved(tmp_path)
+    assert read(path) == made
+
+
+def test_records_are_found_in_any_text() -> None:
+    first, second = record(CASE), record(CASE, status="failed", reason=f"{codec.MARK} {{}}")
+    line = codec.to_line(first)
+    text = (
+        f"12:01 |{line} and\n{line[:300]}{codec.to_line(second)}\udcff\n{codec.MARK} \udcff\n{line}"
+    )
+    found = codec.records_in(text)
+    assert [one for one in found if isinstance(one, Record)] == [first, second, first]
+    errors = [str(one) for one in found if isinstance(one, StorageError)]
+    assert [error.partition(":")[0] for error in errors] == ["line 2", "line 3"]
 
 
 @pytest.mark.parametrize("model", ["../../evil", "a/b", "x" * 400, "a\nb", "."])

@@ -151,6 +151,29 @@ def test_an_optimizer_without_bias_correction_as_the_reference() -> None:
     assert deviation(tasks.TASKS["mnli"], recipe, pairs=True) < 1e-6
 
 
+def gradients(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> list[list[torch.Tensor]]:
+    """Each step's gradients of weights that never change, without dropout."""
+    found: list[list[torch.Tensor]] = []
+    task = tasks.TASKS["mnli"]
+    encoded, split = rows_of(task, pairs=True)
+    monkeypatch.setattr(
+        train, "clip_grad_norm_", lambda ps, limit: found.append([p.grad.clone() for p in ps])
+    )
+    still = replace(recipe, learning_rate=0.0, epochs=1)
+    batches = TrainBatches(encoded, split, still, 0)
+    train.fine_tune(tiny_network(task, dropout=0.0), task, still, batches, CPU, 0)
+    return found
+
+
+def test_gradients_in_parts_are_those_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = gradients(RECIPE, monkeypatch)
+    parts = gradients(replace(RECIPE, accumulation=4), monkeypatch)
+    assert len(parts) == len(whole) == 7  # parts of 3, 3, 3 and 1 rows; in the last step 3 and 1
+    for one, other in zip(parts, whole, strict=True):
+        difference = max(float((a - b).abs().max()) for a, b in zip(one, other, strict=True))
+        assert difference < 1e-6
+
+
 def swapped_groups(network: Any, recipe: Recipe) -> list[dict[str, Any]]:
     matrices, vectors = decay_groups(network, recipe)
     return [matrices | {"weight_decay": 0.0}, vectors | {"weight_decay": recipe.weight_decay}]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import BAD_INPUTS
+import scoreboard
 from glue_files import EVERY, LABELLED, encode, labels, put, read, refused, row, valid_label
 from harness import tasks
 from harness.data import tsv
@@ -129,13 +129,13 @@ def test_damage_is_read_or_refused(tmp_path_factory, table, where, cut, new):
     content = content[:at] + new + content[at + cut :]
     directory = tmp_path_factory.getbasetemp() / "damage"
     path = put(directory, file, content)
-    BAD_INPUTS["tried"] += 1
+    scoreboard.add("bad inputs", tried=1, clear_errors=0, read_exactly=0)
     try:
         split, report = read(directory, file)
     except DataError as error:
         assert str(error).startswith(str(path))
         assert str(error).isprintable()
-        BAD_INPUTS["clear errors"] += 1
+        scoreboard.add("bad inputs", clear_errors=1)
     else:
         lines = content.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").split(b"\n")
         assert len(split) + report.dropped == len(lines) - file.header
@@ -143,7 +143,7 @@ def test_damage_is_read_or_refused(tmp_path_factory, table, where, cut, new):
         for texts, row_id in zip(split.texts, split.ids, strict=True):
             fields = lines[row_id + file.header].decode().removesuffix("\r").split("\t")
             assert list(texts) == [fields[column] for column in columns]
-        BAD_INPUTS["read exactly"] += 1
+        scoreboard.add("bad inputs", read_exactly=1)
 
 
 def test_rows_without_gold_label_are_counted(tmp_path):

@@ -67,7 +67,7 @@ def classifier(folder: Path, family: str, labels: list[str], **changed: Any) -> 
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     tokenizer = word_tokenizer(pairs_have_types=family == "bert", pad=family != "gpt2")
-    config = AutoConfig.for_model(family, vocab_size=len(WORDS), **SIZES[family], **changed)
+    config = AutoConfig.for_model(family, vocab_size=len(WORDS), **SIZES[family] | changed)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: place for place, label in enumerate(labels)}
     if family == "gpt2":

@@ -6,8 +6,10 @@ than the recipe's limit, and padding costs as much as text.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -98,7 +100,7 @@ class TrainBatches:
         # Whole numbers become int64 classes, scores become float32 regression targets.
         self.labels = torch.tensor(split.labels)
         self.batch_size = recipe.batch_size
-        self.micro_size = -(-recipe.batch_size // recipe.accumulation)
+        self.micro_batch = recipe.micro_batch
         self.group_by_length = recipe.group_by_length
 
     @property
@@ -116,8 +118,39 @@ class TrainBatches:
             random.shuffle(steps)
         for rows in steps:
             yield [
-                collate(self.encoded, self.labels, part) for part in parts(rows, self.micro_size)
+                collate(self.encoded, self.labels, part) for part in parts(rows, self.micro_batch)
             ]
+
+
+class FirstSteps(TrainBatches):
+    """Training rows that end after so many steps, whatever the epoch.
+
+    An epoch has as many steps as ever, so that the learning rate is what it was.
+    """
+
+    def __init__(
+        self, encoded: Encoded, split: Split, recipe: Recipe, seed: int, steps: int
+    ) -> None:
+        super().__init__(encoded, split, recipe, seed)
+        self.left = steps
+
+    def epoch(self, epoch: int) -> Iterator[list[Batch]]:
+        """Each step's rows, while there are steps left."""
+        for step in islice(super().epoch(epoch), self.left):
+            self.left -= 1
+            yield step
+
+
+def order_sha256(batches: TrainBatches, epochs: int, steps: int) -> str:
+    """sha256 over the row numbers of a run's first steps, in the order the network sees them.
+
+    The numbers are those of `Batch.rows`, as little-endian int64.
+    """
+    found = hashlib.sha256()
+    every = chain.from_iterable(batches.epoch(epoch) for epoch in range(epochs))
+    for batch in chain.from_iterable(islice(every, steps)):
+        found.update(batch.rows.astype("<i8").tobytes())
+    return found.hexdigest()
 
 
 def parts(rows: Rows, size: int) -> list[Rows]:

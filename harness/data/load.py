@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -192,15 +192,27 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
     add("train", source.read(home, "train"), request.max_train, held_out)
     for name in task.evaluated:
         add(name, source.read(home, name), request.max_eval)
-    for name in task.predicted if request.predict_test else ():
-        if TEST in request.needed or source.has(home, name):
-            add(name, source.read(home, name))
-    for part in tasks.parts(task.name):
-        if part.name in request.needed or source.has(part, *part.predicted):
-            add(part.name, source.read(part, *part.predicted))
+    for name, held in _unlabelled(request, task):
+        add(name, held)
     scored = [info[name] for name in ("train", *task.evaluated)]
     changed = request.source != TOY and not all(found.official for found in scored)
     return Data(splits, info, changed or any(f.rows < f.rows_in_source for f in scored))
+
+
+def _unlabelled(request: DataRequest, task: Task) -> Iterator[tuple[str, Held]]:
+    """The sets that a run predicts without scoring them."""
+    source, home = rows_of(request), tasks.TASKS[task.source]
+    for name in task.predicted if request.predict_test else ():
+        if TEST in request.needed or source.has(home, name):
+            yield name, source.read(home, name)
+    for part in tasks.parts(task.name):
+        if part.name in request.needed or source.has(part, *part.predicted):
+            yield part.name, source.read(part, *part.predicted)
+
+
+def unlabelled_digests(request: DataRequest, task: Task) -> dict[str, str]:
+    """sha256 of the rows of each unlabelled set that a run predicts. Raises `DataError`."""
+    return {name: digest(held.split) for name, held in _unlabelled(request, task)}
 
 
 def digest(split: Split) -> str:

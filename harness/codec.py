@@ -1,0 +1,126 @@
+"""A record as bytes: strict JSON whose last key is a checksum of everything before it.
+
+A file (`to_bytes`) is indented and a line (`to_line`) is not; both are JSON for any other reader. A
+checksum that holds says that the bytes are as they were written; then they are read in one pass.
+Everything else is read with suspicion, to say what is wrong with it. Records of an older schema are
+brought up to this one's by `upgrades`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import zlib
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness import upgrades
+from harness.errors import StorageError, shown
+from harness.records import SCHEMA, Record
+
+MARK = "GLUE-BENCH-RECORD"
+MEND = "Mend: bring back an undamaged copy, or move it away"
+_LINE_END = re.compile(r', "crc32": "[0-9a-f]{8}"\}')
+_END = re.compile(rb',\s*"crc32":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
+
+
+def to_bytes(record: Record) -> bytes:
+    """The content of a record's file."""
+    body = record.model_dump_json(by_alias=True, indent=1).removesuffix("\n}").encode()
+    return body + b',\n "crc32": "%08x"\n}\n' % zlib.crc32(body)
+
+
+def to_line(record: Record) -> str:
+    """A record on one line, with a mark by which `records_in` finds it between other text.
+
+    Where the record itself says the mark, it is spelt otherwise, with the same meaning in JSON.
+    """
+    body = json.dumps(record.model_dump(mode="json", by_alias=True), allow_nan=False)[:-1]
+    body = body.replace(MARK, MARK.replace("-", r"\u002d"))
+    return f'{MARK} {body}, "crc32": "{zlib.crc32(body.encode()):08x}"}}'
+
+
+def from_bytes(content: bytes) -> Record:
+    """The record that `to_bytes` or `to_line` wrote. Raises `StorageError` saying what is wrong."""
+    end = _END.search(content, max(0, len(content) - 64))
+    if end is None:
+        raw = _strict(content)
+        if _schema(raw) in upgrades.WITHOUT_CHECKSUM:
+            return _validated(upgrades.upgraded(raw))
+        raise StorageError(f"key crc32: missing; expected the checksum that ends a record. {MEND}")
+    body = content[: end.start()]
+    if zlib.crc32(body) != int(end[1], 16):
+        raw = _strict(content)  # not JSON at all says more
+        raise StorageError(
+            f"key crc32: found {shown(end[1].decode())}, and the content's is "
+            f"{zlib.crc32(body):08x}: it was changed after it was written. {MEND}"
+        )
+    if not (b"NaN" in body or b"Infinity" in body):  # which pydantic takes for numbers
+        with contextlib.suppress(ValidationError):  # of another schema; or wrong, as is said below
+            record = Record.model_validate_json(body + b"}")
+            if record.schema_number == SCHEMA and "schema_number" in record.model_fields_set:
+                return record
+    raw = _strict(body + b"}")
+    _schema(raw)
+    return _validated(upgrades.upgraded(raw))
+
+
+def records_in(text: str) -> list[Record | StorageError]:
+    """The records of every `to_line` in a text, such as a CI log; an error for a damaged one."""
+    found: list[Record | StorageError] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        for body in line.split(MARK)[1:]:  # lines of two processes may have become one
+            end = _LINE_END.search(body)
+            body = body[: end.end()] if end else body
+            try:
+                found.append(from_bytes(body.strip().encode(errors="surrogatepass")))
+            except StorageError as error:
+                found.append(StorageError(f"line {number}: {error}"))
+    return found
+
+
+def _strict(content: bytes) -> dict[str, Any]:
+    try:
+        raw = json.loads(content, parse_constant=_refuse, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise StorageError(
+            f"not a record: {shown(str(error))}; expected strict JSON as glue-bench writes it. "
+            f"{MEND}"
+        ) from error
+    if not isinstance(raw, dict):
+        raise StorageError(f"not a record: found {shown(raw)}; expected a JSON object. {MEND}")
+    return raw
+
+
+def _schema(raw: dict[str, Any]) -> int:
+    found = raw.get("schema")
+    if type(found) is not int or found not in upgrades.READ:
+        raise StorageError(
+            f"key schema: found {shown(found)}; this glue-bench reads 1 to {SCHEMA}. Mend: install "
+            "the glue-bench that wrote it, or a newer one"
+        )
+    return found
+
+
+def _validated(raw: dict[str, Any]) -> Record:
+    try:
+        return Record.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise StorageError(
+            f"key {shown(key)}: {first['msg']}, found {shown(first['input'])}. {MEND}"
+        ) from error
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return found

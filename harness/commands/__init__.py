@@ -1,0 +1,1 @@
+"""The verbs of `glue-bench`. Thin: what they do is done elsewhere."""

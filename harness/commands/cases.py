@@ -1,0 +1,40 @@
+"""What would become of a case."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from harness import options
+from harness.commands.results import complain
+from harness.errors import UsageError
+
+
+def explain(context: typer.Context) -> None:
+    """Say whether --glue-resume would keep the stored run of a CASE, and if not, why.
+
+    CASE is an id, such as sst2-toy-bert-cpu-fp32-s42; beside it stand the options of the session
+    that it is for, as `pytest benchmarks` takes them.
+    """
+    from harness import explain as explained
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.error = _refuse
+    parser.add_argument("case")
+    for option in options.OPTIONS:
+        parser.add_argument(option.flag, dest=option.key, **option.form)
+    typed = vars(parser.parse_args(context.args))
+    here = Path.cwd()
+    found = explained.explain(typed.pop("case"), options.merge(typed, here, here))
+    typer.echo(explained.text(found))
+    complain(found.damaged)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise UsageError(
+        f"{message}; expected `glue-bench explain CASE` and options of `pytest benchmarks`. Mend: "
+        "`pytest benchmarks --collect-only -q` lists cases, `pytest --help` the options"
+    )

@@ -1,0 +1,60 @@
+"""What is here, what can be brought here, and what a model that is here has to say."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness import models
+from harness.exits import Exit
+
+
+def doctor() -> None:
+    """Say what this machine can run, what is missing, and the command that adds it."""
+    from harness.doctor import examine
+
+    for finding in examine():
+        typer.echo(f"{'ok     ' if finding.ok else 'missing'}  {finding.what}")
+        if finding.mend:
+            typer.echo(f"           -> {finding.mend}")
+
+
+def fetch(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="tasks, and models or Hub ids (default: every task of GLUE)"),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="fetch files that are here too, should they be damaged")
+    ] = False,
+) -> None:
+    """Bring tasks and models from the Hugging Face Hub here, for `--glue-data hub` and offline."""
+    from harness.fetch import fetch as fetch_each
+    from harness.hub import Snapshot
+
+    absent = 0
+    for fetched in fetch_each(names or [], again=again):
+        if isinstance(fetched.found, Snapshot):
+            typer.echo(f"{fetched.name}: here, revision {fetched.found.revision}")
+        else:
+            absent += 1
+            typer.echo(f"{fetched.name}: not fetched: {fetched.found.found}", err=True)
+    if absent:
+        raise typer.Exit(Exit.USAGE)
+
+
+def predict(
+    model: Annotated[str, typer.Argument(help="the folder of a fine-tuned model, or a Hub id")],
+    text: Annotated[str, typer.Argument(help="the first text")],
+    text2: Annotated[str | None, typer.Argument(help="the second text, for a pair task")] = None,
+) -> None:
+    """Say what a fine-tuned model makes of a text, or of a pair of texts."""
+    from harness import checkpoints
+
+    tuned = checkpoints.load(models.directory(models.get(model).model))
+    answer = tuned.answer(*([text] if text2 is None else [text, text2]))
+    if answer.score is not None:
+        typer.echo(f"score  {answer.score:.3f}")
+    for name, share in sorted(answer.shares.items(), key=lambda item: -item[1]):
+        typer.echo(f"{share:.4f}  {name}")

@@ -1,0 +1,44 @@
+"""Whether a stored run can be had once more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.exits import Exit
+from harness.options import RESULTS
+
+
+def verify(
+    result: Annotated[str, typer.Argument(help="a record's file, or how its id begins")],
+    data: Annotated[
+        str | None, typer.Option(help="hub, toy or a folder: the rows, where they were a folder's")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="the model's folder, where it came from one")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="in place of as many as the run had")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="where an id is looked for")] = RESULTS,
+) -> None:
+    """Compute a stored run's first steps again; name the first input that differs."""
+    from harness import replay
+    from harness import verify as same_again
+    from harness.engine import ProcessEngine
+
+    record = same_again.find(result, results)
+    engine = ProcessEngine()
+    try:
+        engine.start()
+        found = same_again.verify(record, engine, data=data, model=model, threads=threads)
+    finally:
+        engine.close()
+    if found is None:
+        said = f"{record.status}: {record.reason}" if record.reason else record.status
+        typer.echo(f"{record.case.id}: holds no losses to compare ({said})", err=True)
+        raise typer.Exit(Exit.NOTHING)
+    typer.echo(replay.text(found))
+    raise typer.Exit(found.exit)

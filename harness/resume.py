@@ -1,0 +1,104 @@
+"""Which stored run stands for a case that is asked for, and if none does, why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import tasks
+from harness.data import load as data
+from harness.errors import shown
+from harness.records import Record
+from harness.resolve import key_of
+from harness.spec import RunConfig
+from harness.store import Store
+
+ABSENT = "nothing"
+HASH_DIGITS = 12  # as many as are shown of a sha256
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """A stored run for a configuration; or none, and what keeps the newest from being one."""
+
+    record: Record | None
+    reasons: tuple[str, ...] = ()
+
+
+class Resume:
+    """The runs of a results folder, asked for by configuration. Reads the folder once."""
+
+    def __init__(self, store: Store) -> None:
+        found = store.find()
+        self.store, self.damaged = store, found.damaged
+        self.records = found.records
+
+    def find(self, config: RunConfig) -> Reuse:
+        """The newest ok run of the same case with the same inputs.
+
+        `cell_key` decides, and what the run was asked to leave behind: predictions, a model.
+        """
+        case = config.case
+        same = [
+            r
+            for r in reversed(self.records)
+            if (r.case.task, r.case.model, r.case.target, r.case.seed)
+            == (case.task, case.model, case.target, case.seed)
+        ]
+        for record in same:
+            if not any(self._against(config, record)):
+                return Reuse(record)
+        if not same:
+            return Reuse(None, ("no run of this case is stored",))
+        # Of runs with other inputs the newest is told of; before them one with the same.
+        nearest = next((r for r in same if r.cell_key == config.cell_key), same[0])
+        return Reuse(None, tuple(self._against(config, nearest)))
+
+    def _against(self, config: RunConfig, record: Record) -> Iterator[str]:
+        """Why a stored run cannot stand for a configuration, each reason one line."""
+        if record.status != "ok":
+            yield f"status: {record.status} ({record.reason})"
+        if record.cell_key is None:  # it failed before its inputs were known
+            return
+        if record.cell_key != config.cell_key:
+            yield from differences(record.identity, config.identity)
+        if record.cell_key != key_of(record.identity):
+            yield "cell_key: is not the hash of the stored run's own identity"
+        if record.status == "ok" and not self.store.has_predictions(record):
+            yield "predictions: the stored run's file is not there, or was changed"
+        yield from _left_out(config, record)
+
+
+def _left_out(config: RunConfig, record: Record) -> Iterator[str]:
+    """What a run would leave behind now that the stored one did not."""
+    held = record.data.splits if record.data else {}
+    for name, rows in data.unlabelled_digests(config.data, tasks.get(config.case.task)).items():
+        if name not in held:
+            yield f"predictions of {name}: the stored run made none"
+        elif held[name].sha256 != rows:
+            yield f"predictions of {name}: its rows were others"
+    if config.save_to:
+        saved = Path(config.save_to) / (record.saved_model or ".") / "config.json"
+        if not (record.saved_model and saved.is_file()):
+            yield f"the fine-tuned model: not in {config.save_to}"
+
+
+def differences(then: Any, now: Any, path: str = "") -> list[str]:
+    """Where two values of JSON differ, as lines `recipe.learning_rate: was 2e-05, is 0.0001`."""
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        return [
+            line
+            for key in dict.fromkeys([*then, *now])
+            for line in differences(
+                then.get(key, ABSENT), now.get(key, ABSENT), f"{path}.{key}" if path else str(key)
+            )
+        ]
+    return [] if then == now else [f"{path}: was {_brief(then)}, is {_brief(now)}"]
+
+
+def _brief(value: Any) -> str:
+    """A value as a line shows it: of a sha256 its first digits."""
+    is_hash = isinstance(value, str) and len(value) == 64
+    return shown(value[:HASH_DIGITS] if is_hash else value)

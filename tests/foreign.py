@@ -1,0 +1,62 @@
+"""What other code in the process may have set torch's switches to."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from harness.torch_globals import SWITCHES
+
+VALUES: dict[str, Any] = {
+    "threads": 2,
+    "default_dtype": torch.float64,
+    **{f"{name}.fp32_precision": "tf32" for name in ("generic.all", "cuda.all", "cuda.matmul")},
+    **{f"mkldnn.{op}.fp32_precision": "bf16" for op in ("all", "matmul", "conv", "rnn")},
+    "float32_matmul_precision": "medium",
+    "deterministic_algorithms": 2,
+    "mkldnn_enabled": False,
+    "mkldnn_deterministic": True,
+    "nnpack_enabled": False,
+    "flush_denormal": True,
+    "flash_sdp": False,
+    "mem_efficient_sdp": False,
+    "math_sdp": False,
+    "cudnn_sdp": False,
+    "math_sdp_allow_fp16_bf16_reduction": True,
+    "mha_fastpath": False,
+    "autocast_cpu": True,
+    "autocast_cuda": True,
+    "autocast_cache": False,
+    "autocast_depth": 2,
+    "anomaly_mode": True,
+    "cudnn_enabled": False,
+    "cudnn_benchmark": True,
+    "cudnn_deterministic": True,
+    "cublas_allow_fp16_reduced_precision_reduction": (False, False),
+    "cublas_allow_bf16_reduced_precision_reduction": (False, False),
+    "cublas_allow_fp16_accumulation": True,
+}
+
+
+@contextlib.contextmanager
+def restored() -> Iterator[None]:
+    """Whatever is set inside is put back, in an order in which no switch changes another."""
+    before = [(switch, switch.read()) for switch in SWITCHES]
+    try:
+        yield
+    finally:
+        for switch, value in reversed(before):
+            switch.write(value)
+
+
+@contextlib.contextmanager
+def everything_changed() -> Iterator[None]:
+    """Every switch at a foreign value, in blocks that change the rest; put back at the end."""
+    with restored():
+        for switch in SWITCHES:
+            switch.write(VALUES[switch.name])
+        with torch.device("meta"), torch.inference_mode():
+            yield
