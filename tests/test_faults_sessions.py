@@ -28,7 +28,8 @@ MATRIX = (
 EIGHT = ("--glue-tasks", "cola,sst2,rte,stsb", "--glue-seeds", "2")
 PASSED = re.compile(r"test_finetune\[(\S+)\] PASSED")
 HEALTHY = {
-    "cola": (150, 3), "sst2": (30, 3), "stsb": (8, 3), "mnli": (4, 5), "rte": (4, 5), "mrpc": (4, 5),
+    "cola": (150, 3), "sst2": (30, 3), "stsb": (8, 3), "mnli": (4, 5), "rte": (4, 5),
+    "mrpc": (4, 5),
 }  # fmt: skip
 """How many runs of each task, and their epochs: enough to be well above the floor."""
 SOUND = {"noisy"}  # of the machine: no run can help it
