@@ -157,6 +157,9 @@ def _no_garbage_collection() -> Generator[None]:
     try:
         yield
     finally:
+        if gc.get_freeze_count() == 0:  # what a caller froze stays so
+            gc.freeze()
+            gc.unfreeze()  # both: records count as old now, and are not looked through at once
         if was_on:
             gc.enable()
 
