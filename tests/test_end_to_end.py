@@ -71,7 +71,7 @@ def test_two_at_a_time_say_so(tmp_path: Path) -> None:
 
 
 def test_an_mnli_run_scores_both_dev_sets_and_predicts_ax(tmp_path: Path) -> None:
-    record = harness.run("ax", max_train=64, epochs=1, results=tmp_path)
+    record = harness.run("ax", max_train=64, max_eval=64, epochs=1, results=tmp_path)
     assert record.case.task == "mnli"
     assert set(record.metrics) == {"validation_matched", "validation_mismatched"}
     assert record.predictions is not None

@@ -222,7 +222,9 @@ def processes_of(token: str) -> list[int]:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
 @pytest.mark.usefixtures("pythons_own_sigint")  # a child inherits one that is ignored
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize(
+    "name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow), "SIGKILL"]
+)
 def test_a_driver_that_dies_loses_no_finished_run_and_leaves_no_worker(
     name: str, tmp_path: Path
 ) -> None:
