@@ -18,8 +18,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pandas as pd  # noqa: F401 [pyarrow does; once, not in each forked child]
-import pyarrow.parquet  # noqa: F401 [as above]
+import pandas as pd  # noqa: F401  (pyarrow does; once, not in each forked child)
+import pyarrow.parquet  # noqa: F401  (as above)
 
 from crashes import run
 from disks import Unflushed

@@ -160,7 +160,7 @@ class Turns:
             self.changed.wait_for(lambda: self.turn == number)
         try:
             job()
-        except BaseException as error:  # noqa: BLE001 [raised again in `run`]
+        except BaseException as error:  # noqa: BLE001  (raised again in `run`)
             self.errors.append(error)
         with self.changed:
             self.alive.remove(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow.parquet  # noqa: F401  (a session inside this process unloads what it loaded first)
 import pytest
 
 from harness import cli

@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet  # noqa: F401  (a session inside this process unloads what it loaded first)
 import pytest
 
 from fakes import ANSWERS, FakeEngine, outcome

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pyarrow.parquet  # noqa: F401  (a session inside this process unloads what it loaded first)
 import pytest
 
 from sessions import ARGS, run

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet  # noqa: F401  (a session inside this process unloads what it loaded first)
 import pytest
 
 import harness
