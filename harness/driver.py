@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import environment, interrupt, options
 from harness.data.load import source_kind
-from harness.engine import Engine, Finished, InlineEngine, ProcessEngine, Progress
+from harness.engine import Engine, Finished, InlineEngine, ProcessEngine
 from harness.errors import (
     DataUnavailable,
     GlueBenchError,
@@ -26,7 +26,7 @@ from harness.plan import Plan
 from harness.records import CaseInfo, Memory, Outcome, PredictionTable, Record, Source, Status
 from harness.resolve import resolve
 from harness.resume import Resume
-from harness.spec import Case, RunConfig
+from harness.spec import Case, Progress, RunConfig
 from harness.store import Store, make_folder
 
 
@@ -42,7 +42,8 @@ class Ran:
 @dataclass
 class _Started:
     config: RunConfig | None
-    future: Future[Finished] | GlueBenchError | Record  # an error: it could not even be resolved
+    # An error: it could not even be resolved; a record: it was kept.
+    future: Future[Finished] | GlueBenchError | Record
 
 
 class Driver:

@@ -28,7 +28,7 @@ from harness import batching, environment, interrupt
 from harness.errors import WorkerCrashed, WorkerError, WorkerKilled, WorkerTimeout
 from harness.records import Outcome, PredictionTable
 from harness.resolve import to_json
-from harness.spec import RunConfig
+from harness.spec import Progress, RunConfig
 from harness.worker import WORKER_ENVIRONMENT, work
 
 PRELOAD = (
@@ -42,8 +42,6 @@ PRELOAD = (
 )
 MEMORY_SAMPLE_S = 0.5
 GOODBYE_S = 10.0
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 
@@ -36,10 +36,8 @@ from harness.records import (
     PredictionTable,
     Status,
 )
-from harness.spec import RunConfig
+from harness.spec import Progress, RunConfig
 from harness.witness import Witness, fixed_task_s
-
-Progress = Callable[[int, int], None]
 
 
 def run(

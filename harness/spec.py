@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 TOY, HUB = "toy", "hub"  # sources of rows that are no folder
 TEST = "test"  # the unlabelled splits of a task, by one name
+
+Progress = Callable[[int, int], None]  # called with the steps done, and all there are
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from harness.engine import Finished, Progress
+from harness.engine import Finished
 from harness.errors import WorkerError
 from harness.records import (
     CaseInfo,
@@ -22,7 +22,7 @@ from harness.records import (
     SplitRecord,
     Timing,
 )
-from harness.spec import Case, RunConfig
+from harness.spec import Case, Progress, RunConfig
 
 
 def observed() -> Observed:
