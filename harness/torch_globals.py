@@ -181,13 +181,3 @@ def _random_states(seed: int) -> Generator[None]:
     finally:
         random.setstate(pythons)
         np.random.set_state(numpys)
-
-
-def snapshot() -> dict[str, Any]:
-    """What every switch is set to now."""
-    return {
-        **{switch.name: switch.read() for switch in SWITCHES},
-        "grad_enabled": torch.is_grad_enabled(),
-        "inference_mode": torch.is_inference_mode_enabled(),
-        "default_device": torch.get_default_device(),
-    }

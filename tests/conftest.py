@@ -60,7 +60,7 @@ def _torch_as_it_was() -> Iterator[None]:
     if "torch" not in sys.modules:
         yield
         return
-    from harness.torch_globals import snapshot
+    from foreign import snapshot
 
     before = snapshot()
     yield

@@ -1,4 +1,4 @@
-"""What other code in the process may have set torch's switches to."""
+"""What torch's switches are set to, and what other code in the process may have set them to."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ VALUES: dict[str, Any] = {
     "cublas_allow_bf16_reduced_precision_reduction": (False, False),
     "cublas_allow_fp16_accumulation": True,
 }
+
+
+def snapshot() -> dict[str, Any]:
+    """What every switch is set to now."""
+    return {
+        **{switch.name: switch.read() for switch in SWITCHES},
+        "grad_enabled": torch.is_grad_enabled(),
+        "inference_mode": torch.is_inference_mode_enabled(),
+        "default_device": torch.get_default_device(),
+    }
 
 
 @contextlib.contextmanager

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from foreign import VALUES, everything_changed, restored
+from foreign import VALUES, everything_changed, restored, snapshot
 from harness import targets, torch_globals
-from harness.torch_globals import SWITCHES, Switch, snapshot
+from harness.torch_globals import SWITCHES, Switch
 
 FP32, TF32 = targets.get("cpu-fp32"), targets.get("cuda-tf32")
 
