@@ -265,6 +265,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if glue.complaints:
         session.exitstatus = Exit.STORAGE
     glue.close(int(session.exitstatus))
+    if glue.complaints:  # also if only its end could not be noted
+        session.exitstatus = Exit.STORAGE
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -75,13 +75,18 @@ class GlueSession:
         """Leave no worker behind."""
         if self._driver is not None:
             self._driver.stop()
-            self.complaints += self._driver.complaints
+            self._hear_complaints(self._driver)
 
     def close(self, exit_status: int | None = None) -> None:
         """Write down that the session ended."""
         if self._driver is not None:
             self._driver.close(exit_status)
+            self._hear_complaints(self._driver)
             self._driver = None
+
+    def _hear_complaints(self, driver: Driver) -> None:
+        self.complaints += driver.complaints
+        driver.complaints.clear()  # each is told once
 
     def note_outcome(self, case: Case, outcome: str) -> None:
         """Write down what pytest made of a case."""

@@ -186,22 +186,26 @@ def test_status_names_what_it_could_not_read(
     assert glue_bench(capsys, monkeypatch, "status", tmp_path / "empty")[0] == 4
 
 
-def test_a_journal_that_fails_costs_no_run(
-    project: pytest.Pytester, engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("event", ["started", "ended"])
+def test_a_journal_that_fails_costs_no_run_and_is_told_once(
+    project: pytest.Pytester,
+    engines: list[FakeEngine],
+    monkeypatch: pytest.MonkeyPatch,
+    event: str,
 ) -> None:
-    flush, calls = Disk.flush, []
+    write = Disk.write
 
-    def fails_later(disk: Disk, descriptor: int) -> None:
-        calls.append(descriptor)
-        if len(calls) == 2:
+    def fails(disk: Disk, descriptor: int, content: bytes) -> int:
+        if f'"event": "{event}"'.encode() in content:
             raise OSError(5, "Input/output error")
-        flush(disk, descriptor)
+        return write(disk, descriptor, content)
 
-    monkeypatch.setattr(Disk, "flush", fails_later)
+    monkeypatch.setattr(Disk, "write", fails)
     found = run(project, "-k", "rte and fp32")
     found.assert_outcomes(passed=1, deselected=17)
     assert found.ret == 5
-    assert "could not write the event started: Input/output error" in " ".join(found.outlines)
+    said = " ".join(found.outlines)
+    assert said.count(f"could not write the event {event}: Input/output error") == 1
     assert len(Store(project.path / "results" / "local").load()) == 1
 
 
