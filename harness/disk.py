@@ -15,6 +15,8 @@ import uuid
 from collections.abc import Generator
 from pathlib import Path
 
+from harness.errors import StorageError, shown_path
+
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 NO_FOLDER_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # there is nothing to be flushed
 
@@ -89,6 +91,30 @@ class Disk:
 
 
 DISK = Disk()
+
+
+def read_file(disk: Disk, path: Path, limit: int, mend: str) -> bytes:
+    """A whole file. Raises `StorageError`, also where it has more than `limit` bytes."""
+    try:
+        content = disk.read(path, limit + 1)
+    except OSError as error:
+        raise _unreadable(path, error, mend) from error
+    if len(content) > limit:
+        raise StorageError(f"{shown_path(path)}: larger than {limit:,} bytes. {mend}")
+    return content
+
+
+def names_in(disk: Disk, folder: Path, suffix: str, mend: str) -> list[str]:
+    """The names in a folder that end so, in order. Raises `StorageError`."""
+    try:
+        return [name for name in disk.names(folder) if name.endswith(suffix)]
+    except OSError as error:
+        raise _unreadable(folder, error, mend) from error
+
+
+def _unreadable(path: Path, error: OSError, mend: str) -> StorageError:
+    reason = error.strerror or error
+    return StorageError(f"{shown_path(path)}: cannot be read: {reason}. {mend}")
 
 
 def make_folders(disk: Disk, folder: Path) -> None:

@@ -23,6 +23,7 @@ Nothing in the package raises a bare ``Exception``; the runner turns each of the
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 VALUE_WIDTH = 80
@@ -118,3 +119,8 @@ def shown(value: object) -> str:
     if len(text) > VALUE_WIDTH:
         text = text[: VALUE_WIDTH - 3] + "..."
     return ascii(text) if not text.isprintable() else f"'{text}'"
+
+
+def shown_path(path: Path) -> str:
+    """A path as it may stand in a message, whole: files are found by it."""
+    return str(path) if str(path).isprintable() else ascii(str(path))

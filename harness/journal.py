@@ -23,8 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.disk import DISK, Disk, make_folders, write_all
-from harness.errors import StorageError
+from harness.disk import DISK, Disk, make_folders, names_in, read_file, write_all
+from harness.errors import StorageError, shown_path
 
 EventName = Literal["planned", "started", "finished", "skipped", "reused", "tested", "ended"]
 MAX_JOURNAL_BYTES = 256 * 1024 * 1024
@@ -146,18 +146,18 @@ def sessions(folder: Path, disk: Disk = DISK) -> tuple[list[Session], list[Stora
     """What the journals of a folder say, oldest first, and what is wrong with them."""
     found, damaged = [], []
     try:
-        paths = [folder / name for name in disk.names(folder) if name.endswith(".jsonl")]
-    except OSError as error:
-        return [], [StorageError(f"{folder}: cannot be listed: {error.strerror or error}. {MEND}")]
-    for path in paths:
+        names = names_in(disk, folder, ".jsonl", MEND)
+    except StorageError as error:
+        return [], [error]
+    for name in names:
         try:
-            found.append(read(path, disk))
+            found.append(read(folder / name, disk))
         except StorageError as error:
             damaged.append(error)
     damaged += [
         StorageError(
-            f"{session.path}: line {number}: found an event that is torn or was changed, and left "
-            f"it out; expected a line that ends as it was written. {MEND}"
+            f"{shown_path(session.path)}: line {number}: found an event that is torn or was "
+            f"changed, and left it out; expected a line that ends as it was written. {MEND}"
         )
         for session in found
         for number in session.damaged
@@ -167,12 +167,7 @@ def sessions(folder: Path, disk: Disk = DISK) -> tuple[list[Session], list[Stora
 
 def read(path: Path, disk: Disk = DISK) -> Session:
     """What one journal says. Damaged lines are numbered and left out. Raises `StorageError`."""
-    try:
-        content = disk.read(path, MAX_JOURNAL_BYTES + 1)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read: {error.strerror or error}. {MEND}") from error
-    if len(content) > MAX_JOURNAL_BYTES:
-        raise StorageError(f"{path}: larger than {MAX_JOURNAL_BYTES} bytes; no journal is. {MEND}")
+    content = read_file(disk, path, MAX_JOURNAL_BYTES, MEND)
     session = Session(path, is_running=_is_held(path))
     for number, event in _events(content):
         try:

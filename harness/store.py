@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import codec
-from harness.disk import DISK, Disk, make_folders, write_file
-from harness.errors import NotStored, StorageError
+from harness.disk import DISK, Disk, make_folders, names_in, read_file, write_file
+from harness.errors import NotStored, StorageError, shown_path
 from harness.records import PredictionsFile, PredictionTable, Record
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
@@ -89,13 +89,13 @@ class Store:
         records: dict[str, tuple[str, Record]] = {}
         damaged = []
         with _no_garbage_collection():
-            for name in self._names():
+            for name in names_in(self.disk, self.runs, ".json", codec.MEND):
                 try:
                     record = read(self.runs / name, self.disk)
                     first, _ = records.setdefault(record.id, (name, record))
                     if first != name:
                         raise StorageError(
-                            f"{_shown(self.runs / name)}: holds the same run as {first!a}. "
+                            f"{shown_path(self.runs / name)}: holds the same run as {first!a}. "
                             "Mend: move one of them away"
                         )
                 except StorageError as error:
@@ -121,12 +121,6 @@ class Store:
         except OSError:
             return False
         return hashlib.sha256(content).hexdigest() == record.predictions.sha256
-
-    def _names(self) -> list[str]:
-        try:
-            return [name for name in self.disk.names(self.runs) if name.endswith(".json")]
-        except OSError as error:
-            raise StorageError(_unreadable(self.runs, error)) from error
 
     def _write(self, path: Path, content: bytes, record: Record) -> None:
         try:
@@ -191,27 +185,11 @@ def file_name(record: Record) -> str:
 
 def read(path: Path, disk: Disk = DISK) -> Record:
     """One record. Raises `StorageError` with the file and what is wrong with it."""
-    try:
-        content = disk.read(path, MAX_RECORD_BYTES + 1)
-    except OSError as error:
-        raise StorageError(_unreadable(path, error)) from error
-    if len(content) > MAX_RECORD_BYTES:
-        raise StorageError(
-            f"{_shown(path)}: larger than {MAX_RECORD_BYTES:,} bytes; no record is. {codec.MEND}"
-        )
+    content = read_file(disk, path, MAX_RECORD_BYTES, codec.MEND)
     try:
         return codec.from_bytes(content)
     except StorageError as error:
-        raise StorageError(f"{_shown(path)}: {error}") from error
-
-
-def _unreadable(path: Path, error: OSError) -> str:
-    return f"{_shown(path)}: cannot be read: {error.strerror or error}. {codec.MEND}"
-
-
-def _shown(path: Path) -> str:
-    """A path as it may stand in a message, whole: files are found by it."""
-    return str(path) if str(path).isprintable() else ascii(str(path))
+        raise StorageError(f"{shown_path(path)}: {error}") from error
 
 
 def _parquet(table: PredictionTable) -> bytes:
