@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow.parquet  # noqa: F401  (a session inside this process unloads what it loaded first)
 import pytest
 
+import harness.driver  # noqa: F401  (as above: patches of it would miss the one that api has)
 from harness import cli
 
 ARGS = ("-p", "no:cacheprovider", "-p", "no:randomly")
