@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness import tasks
 from harness.flags import FLAGS
 from harness.records import Record, Source
-from harness.spec import TOY
+from harness.spec import TOY, Case
 
 MISSING = "-"
 
@@ -23,6 +23,16 @@ class Cell:
     model: str
     target: str
     records: tuple[Record, ...]
+
+    @property
+    def name(self) -> str:
+        """As in the ids of its cases: for reading and choosing, no key."""
+        return name_of(self.records[0])
+
+    @property
+    def key(self) -> str | None:
+        """The hash of every input that decides the score; None: no run got so far."""
+        return next((record.cell_key for record in self.records if record.cell_key), None)
 
     @property
     def recipe(self) -> str:
@@ -93,6 +103,16 @@ class Cell:
             if run.observed and run.observed.steps_planned > len(run.history)
         ]
         return any(len(set(found)) < len(found) for found in (losses, orders))
+
+
+def name_of(record: Record) -> str:
+    """The name of a run's cell: its case's id without the seed."""
+    return Case(record.case.task, record.case.model, record.case.target, record.case.seed).cell
+
+
+def names_of(records: Iterable[Record]) -> tuple[str, ...]:
+    """The names of the runs' cells, once each, in the order of `cells`."""
+    return tuple(dict.fromkeys(cell.name for cell in cells(records)))
 
 
 def cells(records: Iterable[Record]) -> list[Cell]:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from harness.commands import cases, listing, machine, results, verify
+from harness.commands import baseline, cases, compare, listing, machine, results, verify
 from harness.errors import GlueBenchError, StorageError
 from harness.exits import Exit
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_)
 app.command()(results.report)
+app.command()(compare.compare)
 app.command()(results.status)
 app.command("import")(results.import_)
 app.command(
@@ -29,6 +30,7 @@ app.command()(machine.doctor)
 app.command()(machine.fetch)
 app.command()(machine.predict)
 app.command()(verify.verify)
+app.add_typer(baseline.app, name="baseline")
 
 
 def main() -> None:

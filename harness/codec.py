@@ -1,5 +1,6 @@
 """A record as bytes: strict JSON whose last key is a checksum of everything before it.
 
+`sealed` and `opened` do that for whatever else is kept like a record, such as an act of a baseline.
 A file (`to_bytes`) is indented and a line (`to_line`) is not; both are JSON for any other reader. A
 checksum that holds says that the bytes are as they were written; then they are read in one pass.
 Everything else is read with suspicion, to say what is wrong with it. Records of an older schema are
@@ -12,24 +13,41 @@ import contextlib
 import json
 import re
 import zlib
-from typing import Any
+from collections.abc import Collection
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from harness import upgrades
 from harness.errors import StorageError, shown
-from harness.records import SCHEMA, Record
+from harness.records import SCHEMA, Part, Record
 
 MARK = "GLUE-BENCH-RECORD"
 MEND = "Mend: bring back an undamaged copy, or move it away"
 _LINE_END = re.compile(r', "crc32": "[0-9a-f]{8}"\}')
 _END = re.compile(rb',\s*"crc32":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
+P = TypeVar("P", bound=Part)
+
+
+def sealed(part: Part) -> bytes:
+    """The content of a file that holds `part`, indented, with its checksum."""
+    body = part.model_dump_json(by_alias=True, indent=1).removesuffix("\n}").encode()
+    return body + b',\n "crc32": "%08x"\n}\n' % zlib.crc32(body)
+
+
+def opened(content: bytes, kind: type[P], schemas: Collection[int]) -> P:
+    """What `sealed` wrote. Raises `StorageError` saying what is wrong with it."""
+    body = _checked(content)
+    raw = _strict(content if body is None else body)
+    _schema(raw, schemas)
+    if body is None:
+        raise _unchecked()
+    return _validated(raw, kind)
 
 
 def to_bytes(record: Record) -> bytes:
     """The content of a record's file."""
-    body = record.model_dump_json(by_alias=True, indent=1).removesuffix("\n}").encode()
-    return body + b',\n "crc32": "%08x"\n}\n' % zlib.crc32(body)
+    return sealed(record)
 
 
 def to_line(record: Record) -> str:
@@ -44,27 +62,39 @@ def to_line(record: Record) -> str:
 
 def from_bytes(content: bytes) -> Record:
     """The record that `to_bytes` or `to_line` wrote. Raises `StorageError` saying what is wrong."""
-    end = _END.search(content, max(0, len(content) - 64))
-    if end is None:
+    body = _checked(content)
+    if body is None:
         raw = _strict(content)
         if _schema(raw) in upgrades.WITHOUT_CHECKSUM:
-            return _validated(upgrades.upgraded(raw))
-        raise StorageError(f"key crc32: missing; expected the checksum that ends a record. {MEND}")
+            return _validated(upgrades.upgraded(raw), Record)
+        raise _unchecked()
+    if not (b"NaN" in body or b"Infinity" in body):  # which pydantic takes for numbers
+        with contextlib.suppress(ValidationError):  # of another schema; or wrong, as is said below
+            record = Record.model_validate_json(body)
+            if record.schema_number == SCHEMA and "schema_number" in record.model_fields_set:
+                return record
+    raw = _strict(body)
+    _schema(raw)
+    return _validated(upgrades.upgraded(raw), Record)
+
+
+def _checked(content: bytes) -> bytes | None:
+    """The JSON without its checksum, which holds; None if it has none. Raises `StorageError`."""
+    end = _END.search(content, max(0, len(content) - 64))
+    if end is None:
+        return None
     body = content[: end.start()]
     if zlib.crc32(body) != int(end[1], 16):
-        raw = _strict(content)  # not JSON at all says more
+        _strict(content)  # not JSON at all says more
         raise StorageError(
             f"key crc32: found {shown(end[1].decode())}, and the content's is "
             f"{zlib.crc32(body):08x}: it was changed after it was written. {MEND}"
         )
-    if not (b"NaN" in body or b"Infinity" in body):  # which pydantic takes for numbers
-        with contextlib.suppress(ValidationError):  # of another schema; or wrong, as is said below
-            record = Record.model_validate_json(body + b"}")
-            if record.schema_number == SCHEMA and "schema_number" in record.model_fields_set:
-                return record
-    raw = _strict(body + b"}")
-    _schema(raw)
-    return _validated(upgrades.upgraded(raw))
+    return body + b"}"
+
+
+def _unchecked() -> StorageError:
+    return StorageError(f"key crc32: missing; expected the checksum that ends a record. {MEND}")
 
 
 def records_in(text: str) -> list[Record | StorageError]:
@@ -94,19 +124,19 @@ def _strict(content: bytes) -> dict[str, Any]:
     return raw
 
 
-def _schema(raw: dict[str, Any]) -> int:
+def _schema(raw: dict[str, Any], known: Collection[int] = upgrades.READ) -> int:
     found = raw.get("schema")
-    if type(found) is not int or found not in upgrades.READ:
+    if type(found) is not int or found not in known:
         raise StorageError(
-            f"key schema: found {shown(found)}; this glue-bench reads 1 to {SCHEMA}. Mend: install "
-            "the glue-bench that wrote it, or a newer one"
+            f"key schema: found {shown(found)}; this glue-bench reads 1 to {max(known)}. Mend: "
+            "install the glue-bench that wrote it, or a newer one"
         )
     return found
 
 
-def _validated(raw: dict[str, Any]) -> Record:
+def _validated(raw: dict[str, Any], kind: type[P]) -> P:
     try:
-        return Record.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

@@ -104,7 +104,7 @@ def read_file(disk: Disk, path: Path, limit: int, mend: str) -> bytes:
     return content
 
 
-def names_in(disk: Disk, folder: Path, suffix: str, mend: str) -> list[str]:
+def names_in(disk: Disk, folder: Path, suffix: str | tuple[str, ...], mend: str) -> list[str]:
     """The names in a folder that end so, in order. Raises `StorageError`."""
     try:
         return [name for name in disk.names(folder) if name.endswith(suffix)]

@@ -19,7 +19,9 @@ from harness.spec import HUB, TOY
 
 FIRST_SEED = 42
 RESULTS = Path("results") / "local"  # where records go unless it is said
+BASELINES = Path("results") / "baselines"
 ENGINES = ("process", "inline")
+SUBTABLES = ("thresholds",)  # of [tool.glue-bench], read elsewhere
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -91,6 +93,11 @@ def source(value: str, base: Path) -> str:
     return value if value in (TOY, HUB) else folder(value, base)
 
 
+def baseline(value: str, base: Path) -> str:
+    """A baseline: its name, or its folder as an absolute path."""
+    return folder(value, base) if "/" in value else value
+
+
 def model_names(value: tuple[str, ...], base: Path) -> tuple[str, ...]:
     """Models, those that are folders as absolute paths."""
     return tuple(models.located(name, base) for name in value)
@@ -151,6 +158,14 @@ OPTIONS = (
         environment="GLUE_BENCH_RESULTS", locate=folder,
     ),
     Option(
+        "baseline", "NAME", "judge each cell against a baseline (`glue-bench baseline list`), or "
+        "against the one in a folder", locate=baseline,
+    ),
+    Option(
+        "recheck", "N", "run N fresh seeds of both sides where a cell looks worse; 10 is usual",
+        positive,
+    ),
+    Option(
         "resume", "", "keep ok runs of the results folder with the same rows, weights, recipe, "
         "target and seed", yes,
     ),
@@ -180,6 +195,8 @@ class Settings:
     max_train: int | None = None
     max_eval: int | None = None
     results: str | None = None
+    baseline: str | None = None
+    recheck: int | None = None
     resume: bool | None = None
     save_models: str | None = None
     predict_test: bool | None = None
@@ -226,20 +243,30 @@ def check(settings: Settings) -> Settings:
     return settings
 
 
-def read_file(path: Path) -> dict[str, str]:
-    """The table `[tool.glue-bench]` of a pyproject.toml, each value as it would be typed."""
+def table(path: Path) -> dict[str, Any]:
+    """The table `[tool.glue-bench]` of a pyproject.toml as it stands. Raises `UsageError`."""
     if not path.is_file():
         return {}
     try:
-        table = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("glue-bench", {})
+        said: Any = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
+    for key in ("tool", "glue-bench"):
+        said = said.get(key, {})
+        if not isinstance(said, dict):
+            raise UsageError(f"{path}: {key}: found {shown(said)}; expected a table")
+    return said
+
+
+def read_file(path: Path) -> dict[str, str]:
+    """What a pyproject.toml says of the options, each value as it would be typed."""
+    said = {key: value for key, value in table(path).items() if key not in SUBTABLES}
     known = [option.name for option in OPTIONS]
-    for key in table:
+    for key in said:
         if key not in known:
             raise UsageError(f"{path}: [tool.glue-bench] has an {unknown('key', key, known)}")
     return {
         # The last comma tells a list of one seed from a number of seeds.
         key: "".join(f"{part}," for part in value) if isinstance(value, list) else str(value)
-        for key, value in table.items()
+        for key, value in said.items()
     }

@@ -7,20 +7,19 @@ until a test asks for `glue_case`.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import interrupt, models, options, targets, tasks
+from harness import interrupt, options, summary, tasks
 from harness.errors import NotStored, StorageError, UsageError
 from harness.exits import Exit
-from harness.names import nearest
-from harness.session import GlueSession, case_of
+from harness.session import ALL_CELLS, GlueSession, case_of, cell_of
 from harness.spec import Case
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ NO_XDIST = (
     "benchmark cases do not run under pytest-xdist (-n), which would time them side by side. "
     "Mend: leave -n out and say --glue-jobs N"
 )
-LIST_COMMAND = "glue-bench list tasks|models|targets"
 IMPORT = (
     "Its record was printed as one line: put that, or the whole log, into a file, and "
     "`glue-bench import RESULTS FILE` stores it"
@@ -57,7 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(NO_XDIST)
     if session.was_asked:
         with _as_usage_error():
-            _ = session.plan  # so that a wrong option is known before anything is collected
+            # So that a wrong option, or baseline, is known before anything is collected.
+            _ = session.plan, session.regression
 
 
 def asks_for_cases(args: list[str]) -> bool:
@@ -74,16 +73,36 @@ def asks_for_cases(args: list[str]) -> bool:
     return False
 
 
+def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
+    """Without a baseline there are no verdicts, and no items that would have to be skipped."""
+    if not inspect.isfunction(obj) or "glue_cell" not in inspect.signature(obj).parameters:
+        return None
+    glue = collector.config.stash[SESSION]
+    with _as_usage_error():
+        glue.lacks_baseline = glue.regression is None
+    return [] if glue.lacks_baseline else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "glue_case" not in metafunc.fixturenames:
+    asked = {"glue_case", "glue_cell"}.intersection(metafunc.fixturenames)
+    if not asked:
         return
     if hasattr(metafunc.config, "workerinput"):
         raise pytest.Collector.CollectError(NO_XDIST)
+    glue = metafunc.config.stash[SESSION]
     with _as_usage_error():
-        cases = metafunc.config.stash[SESSION].plan.cases
-    metafunc.parametrize(
-        "glue_case", [pytest.param(case, id=case.id, marks=_marks(case)) for case in cases]
-    )
+        cases = glue.plan.cases
+    if "glue_case" in asked:
+        params = [pytest.param(case, id=case.id, marks=_marks(case)) for case in cases]
+        metafunc.parametrize("glue_case", params)
+    if "glue_cell" in asked and glue.regression:
+        params = [
+            pytest.param(
+                cell, id=cell, marks=[m for c in cases if c.cell == cell for m in _marks(c)]
+            )
+            for cell in [*glue.regression.cells, *([ALL_CELLS] if glue.settings.recheck else [])]
+        ]
+        metafunc.parametrize("glue_cell", params)
 
 
 def _marks(case: Case) -> list[pytest.MarkDecorator]:
@@ -93,9 +112,21 @@ def _marks(case: Case) -> list[pytest.MarkDecorator]:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    case = case_of(item)
+    case, cell = case_of(item), cell_of(item)
     if case:  # `-k ax` means the run that predicts it
         item.extra_keyword_matches.update(part.name for part in tasks.parts(case.task))
+    if cell:  # `-k s42` means that seed's runs, and the verdict on them
+        cases = item.config.stash[SESSION].plan.cases
+        item.extra_keyword_matches.update(c.id for c in cases if cell in (c.cell, ALL_CELLS))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    yield
+    items.sort(key=lambda item: cell_of(item) is not None)  # verdicts last, whatever else moved
+    cells = [cell for item in items if (cell := cell_of(item))]
+    if ALL_CELLS in cells and len(cells) < 3:  # one cell alone is judged already
+        items[:] = [item for item in items if cell_of(item) != ALL_CELLS]
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
@@ -108,33 +139,14 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     glue = session.config.stash[SESSION]
     glue.items = [item for item in session.items if case_of(item)]
+    glue.cells = [cell for item in session.items if (cell := cell_of(item))]
     if glue.items and not session.config.option.collectonly:
         with _as_usage_error():
             glue.start()
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    glue = config.stash[SESSION]
-    if not glue.items and not glue.deselected:
-        return []
-    chosen, settings = glue.plan, glue.settings
-    recipe = chosen.recipe or "each model's own"
-    return [
-        f"glue-bench: profile {chosen.profile.name}, data {_shown(config, chosen.data.source)}, "
-        f"recipe {recipe}",
-        f"  models {', '.join(chosen.models)}; targets {', '.join(chosen.targets)}; "
-        f"seeds {', '.join(map(str, chosen.seeds))}",
-        f"  {len(glue.items)} of {len(chosen.cases)} cases, {settings.jobs or 1} at a time; "
-        f"results in {_shown(config, str(glue.results))}",
-    ]
-
-
-def _shown(config: pytest.Config, path: str) -> str:
-    """A folder as the user would type it."""
-    try:
-        return str(Path(path).relative_to(config.invocation_params.dir))
-    except ValueError:
-        return path
+    return summary.header(config.stash[SESSION])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -182,6 +194,30 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
     return run
 
 
+@pytest.fixture
+def glue_verdict(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Judges a cell by this session's runs against the baseline's.
+
+    Fails where it is worse, gone or cannot be compared; skips where it is new, or where these runs
+    cannot tell.
+    """
+    from harness.gate import Verdict
+
+    def judge(cell: str) -> None:
+        try:
+            verdict, why = request.config.stash[SESSION].judge(cell)
+        except (UsageError, StorageError) as error:
+            verdict, why = Verdict.INCOMPARABLE, str(error)
+        request.node.user_properties.append(("verdict", str(verdict)))
+        line = f"{verdict}; {why}" if why else str(verdict)
+        if verdict in (Verdict.NEW, Verdict.CANNOT_TELL):
+            pytest.skip(line)
+        if verdict not in (Verdict.NOT_WORSE, Verdict.BETTER):
+            pytest.fail(line, pytrace=False)
+
+    return judge
+
+
 def _print_line(config: pytest.Config, line: str) -> None:
     """Print a record that could not be stored, whole and at once."""
     capture = config.pluginmanager.getplugin("capturemanager")
@@ -208,46 +244,7 @@ def complaint_about(record: Record, *, above_floor: bool) -> str | None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    glue = config.stash[SESSION]
-    write = terminalreporter.write_line
-    if glue.deselected and not glue.items:
-        _explain_empty(glue, write)
-    for complaint in glue.complaints:
-        write(f"storage: {complaint} (exit {Exit.STORAGE})")
-    if not glue.records:
-        return
-    from harness import tables
-
-    terminalreporter.write_sep("=", "GLUE results")
-    ran = [record for record in glue.records if record.status != "skipped"]
-    if ran:
-        write(tables.summary(ran))
-    write("")
-    skipped = Counter(record.reason for record in glue.records if record.status == "skipped")
-    for reason, count in skipped.items():
-        write(f"skipped {count}: {reason}")
-    if glue.reused:
-        write(f"kept from earlier sessions: {len(glue.reused)} of {len(glue.records)} runs")
-        if len(glue.reused) < len(glue.records):
-            for case in glue.reused:
-                write(f"  {case}")
-    if not any(record.status == "ok" for record in glue.records):
-        write("no run ended ok: nothing was measured (exit 5 unless a test failed)")
-    folder = _shown(config, str(glue.results))
-    write(f"results: {folder} (this session's runs: {len(glue.records) - len(glue.reused)})")
-    write(f"report:  glue-bench report {folder}")
-
-
-def _explain_empty(glue: GlueSession, write: Callable[[str], None]) -> None:
-    """What to say when -k or -m left no case."""
-    write(f"glue-bench: none of {glue.deselected} cases is selected.")
-    known = [*tasks.TASKS, *models.MODELS, *targets.TARGETS]
-    typed = re.findall(r"[\w.+-]+", f"{glue.config.option.keyword} {glue.config.option.markexpr}")
-    for word in typed:
-        guess = nearest(word, known) if word not in known else None
-        if guess:
-            write(f"  Did you mean '{guess}' by '{word}'?")
-    write(f"  Names: {LIST_COMMAND}")
+    summary.write(config.stash[SESSION], terminalreporter)
 
 
 @pytest.hookimpl(trylast=True)
@@ -260,7 +257,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             _print_line(session.config, complaint.line)
     measured = any(record.status == "ok" for record in glue.records)
     ran = glue.items and not session.config.option.collectonly
-    if ran and not measured and exitstatus == pytest.ExitCode.OK:
+    if ((ran and not measured) or glue.compared_nothing) and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
     if glue.complaints:
         session.exitstatus = Exit.STORAGE

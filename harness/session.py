@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -12,13 +13,19 @@ import pytest
 
 from harness import options
 from harness.clock import worker_clock
+from harness.errors import UsageError
 from harness.plan import Plan, make
 from harness.spec import Case
 
 if TYPE_CHECKING:
     from harness.driver import Driver
     from harness.errors import StorageError
+    from harness.gate import Verdict
     from harness.records import Record
+    from harness.regression import Regression
+
+
+ALL_CELLS = "all-cells"  # an item of its own, in place of a cell's name
 
 
 class GlueSession:
@@ -34,6 +41,8 @@ class GlueSession:
         self.deselected = 0
         self.records: list[Record] = []
         self.reused: list[str] = []  # cases
+        self.cells: list[str] = []  # that are to be judged
+        self.lacks_baseline = False  # verdicts were collected, and there is none to judge by
         self.complaints: list[StorageError] = []  # what could not be kept, or read
 
     @functools.cached_property
@@ -45,6 +54,17 @@ class GlueSession:
     def plan(self) -> Plan:
         """The cases to collect. Raises `UsageError`."""
         return make(self.settings)
+
+    @functools.cached_property
+    def regression(self) -> Regression | None:
+        """The gate, if a baseline was named. Raises `UsageError`, `StorageError`."""
+        if self.settings.baseline is None:
+            if self.settings.recheck:
+                raise UsageError("--glue-recheck: expected --glue-baseline NAME beside it")
+            return None
+        from harness.regression import Regression
+
+        return Regression(self.settings.baseline, self.settings, self.plan, self.config.rootpath)
 
     @property
     def results(self) -> Path:
@@ -65,6 +85,40 @@ class GlueSession:
                 min(settings.jobs or 1, len(self.items)),
             )
         return self._driver
+
+    def judge(self, cell: str) -> tuple[Verdict, str]:
+        """The verdict on a cell, by the runs of this session, and what it rests on.
+
+        Raises `UsageError`.
+        """
+        from harness import verdicts
+
+        gate = self.regression
+        if gate is None:
+            raise UsageError("no baseline was named. Mend: --glue-baseline NAME")
+        if cell == ALL_CELLS:
+            return gate.judge_all(self.recheck)
+        found = gate.judge(cell, self.records, self.reused, self.cells, self.recheck)
+        return found.verdict, verdicts.line(found)
+
+    def recheck(self, cell: str, seeds: list[int]) -> tuple[list[Record], list[Record]]:
+        """Fresh runs of a cell: the baseline's code's, and this code's. Raises `UsageError`."""
+        from harness import recheck
+
+        gate = self.regression
+        cases = [case for case in self.plan.cases if case.cell == cell]
+        if gate is None or not cases:
+            raise UsageError(f"{cell}: is no cell of this session")
+        fresh = [dataclasses.replace(cases[0], seed=seed) for seed in seeds]
+        base = recheck.run_baseline(gate.baseline, fresh, self.settings, self.results)
+        return base, [self.driver.run(case).record for case in fresh]
+
+    @property
+    def compared_nothing(self) -> bool:
+        """Whether a baseline was named, cases ran, and no cell was compared with it."""
+        asked = self.settings.baseline is not None and not self.config.option.collectonly
+        has_run = bool(self.items or self.cells)
+        return asked and has_run and not (self.regression and self.regression.comparison.compared)
 
     def start(self) -> None:
         """Get ready for the selected cases. Raises `StorageError`."""
@@ -106,6 +160,12 @@ class GlueSession:
         if ran.is_reused:
             self.reused.append(case.id)
         return ran.record
+
+
+def cell_of(item: pytest.Item) -> str | None:
+    """The cell an item judges; None for any other test."""
+    spec = getattr(item, "callspec", None)
+    return spec.params.get("glue_cell") if spec else None
 
 
 def case_of(item: pytest.Item) -> Case | None:

@@ -68,6 +68,19 @@ def read(folder: Path) -> Status:
     return Status(folder, sessions, [*found.damaged, *damaged])
 
 
+def refused(folder: Path) -> tuple[set[str], list[StorageError]]:
+    """Ids of the runs that ended ok and whose tests failed; and what could not be read."""
+    store = Store(folder)
+    found, damaged = journal.sessions(store.journal)
+    failed = {
+        (session.name, case)
+        for session in found
+        for case, outcome in session.tested.items()
+        if outcome == "failed"
+    }
+    return {r.id for r in store.find().records if (r.session, r.case.id) in failed}, damaged
+
+
 def text(status: Status) -> str:
     """As the terminal shows it: a line per session, then the cases that are still open."""
     rows = [_row(session) for session in status.sessions]

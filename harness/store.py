@@ -39,8 +39,9 @@ class Found:
 class Store:
     """A results folder. Creating the object touches nothing; the first write makes the folders."""
 
-    def __init__(self, root: Path, disk: Disk = DISK) -> None:
+    def __init__(self, root: Path, disk: Disk = DISK, option: str = "--glue-results") -> None:
         self.root, self.disk = root, disk
+        self.option = option  # names another folder
         self.runs = root / "runs"
         self.predictions = root / "predictions"
         self.journal = root / "journal"
@@ -132,9 +133,8 @@ class Store:
             else:
                 write_file(self.disk, path, content)
         except OSError as error:
-            raise NotStored(
-                _cannot(path, error, size=len(content)), codec.to_line(record)
-            ) from error
+            said = cannot_write(path, error, self.option, len(content))
+            raise NotStored(said, codec.to_line(record)) from error
 
     def _is_second_try(self, path: Path, content: bytes) -> bool:
         """Whether these predictions came to the disk when their record did not."""
@@ -165,10 +165,11 @@ def make_folder(folder: Path, option: str = "--glue-results", disk: Disk = DISK)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise StorageError(_cannot(folder, error, option)) from error
+        raise StorageError(cannot_write(folder, error, option)) from error
 
 
-def _cannot(path: Path, error: OSError, option: str = "--glue-results", size: int = 0) -> str:
+def cannot_write(path: Path, error: OSError, option: str, size: int = 0) -> str:
+    """What to say of a file or folder that could not be written; `size` in bytes."""
     room = error.errno in (errno.ENOSPC, errno.EDQUOT)
     asked = f" ({size:,} bytes)" if size else ""
     return (
@@ -185,9 +186,21 @@ def file_name(record: Record) -> str:
 
 def read(path: Path, disk: Disk = DISK) -> Record:
     """One record. Raises `StorageError` with the file and what is wrong with it."""
-    content = read_file(disk, path, MAX_RECORD_BYTES, codec.MEND)
-    try:
+    content = read_bytes(path, disk)
+    with naming(path):
         return codec.from_bytes(content)
+
+
+def read_bytes(path: Path, disk: Disk = DISK) -> bytes:
+    """The bytes of a record's file. Raises `StorageError`."""
+    return read_file(disk, path, MAX_RECORD_BYTES, codec.MEND)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Generator[None]:
+    """Put the file before what a `StorageError` says of its content."""
+    try:
+        yield
     except StorageError as error:
         raise StorageError(f"{shown_path(path)}: {error}") from error
 

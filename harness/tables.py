@@ -29,7 +29,12 @@ SOURCES = {  # what a table says of where its rows come from
     "hub": "GLUE dev (nyu-mll/glue, revision {revision})",
 }
 USED = ("data", "revision", "train rows", "dev rows", "all of GLUE's own")  # the CSV's last columns
-NARROWEST = {"model": 8, "recipe": 6, "status": len("contaminated")}  # columns that give way
+NARROWEST = {
+    "cell": 16,
+    "model": 8,
+    "recipe": 6,
+    "status": len("contaminated"),
+}  # columns that give way
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Table:
                 widths[place] = max(min(least, widths[place]), widths[place] - max(0, excess))
         rows = [
             [
-                short(text, width) if name in ("model", "recipe") else text
+                short(text, width) if name in ("cell", "model", "recipe") else text
                 for name, text, width in zip(self.header, row, widths, strict=True)
             ]
             for row in self.rows
@@ -78,7 +83,10 @@ class Table:
 
     @property
     def _align(self) -> list[str]:
-        words = {"task", "model", "target", "recipe", "status", "session", "state"}
+        words = {
+            "task", "cell", "verdict", "model", "target", "recipe", "status", "session", "state",
+            "baseline", "commit", "last act",
+        }  # fmt: skip
         return ["left" if name in words else "right" for name in self.header]
 
 
@@ -107,7 +115,7 @@ def per_cell(records: Sequence[Record], *, whole: bool = False) -> Table:
         rows.append((
             cell.task,
             *(getattr(cell, name) for name in shown),
-            percent(cell.mean) + (f" ±{100 * cell.sd:.2f}" if cell.sd is not None else ""),
+            score(cell),
             str(len(cell.scores)),
             percent(_median(record.floor for record in cell.ok)),
             _number(_median(part.train_s for part in timing), ".1f"),
@@ -117,7 +125,7 @@ def per_cell(records: Sequence[Record], *, whole: bool = False) -> Table:
         ))  # fmt: skip
     legend = [flag for flag in FLAGS if any(flag in cell.states for cell in found)]
     return Table(
-        title=", ".join([_title("Results", records), *common]),
+        title=", ".join([titled("Results", records), *common]),
         header=("task", *shown, "score", "n", "floor", "train s", "ex/s", "MB", "status"),
         rows=tuple(rows),
         notes=(
@@ -167,7 +175,7 @@ def pivot(records: Sequence[Record]) -> Table:
         rows.append((*shown, *map(percent, means.values()), *average))
     axes = ("model", "target", "recipe") if len(recipes) > 1 else ("model", "target")
     return Table(
-        title=_title("Scores x 100", records),
+        title=titled("Scores x 100", records),
         header=(*axes, *present, *(["GLUE"] if whole else [])),
         rows=tuple(rows),
         notes=(*([GLUE_NOTE] if whole else []), *_whose_rows(found), *_contaminated(found)),
@@ -226,9 +234,14 @@ def csv(records: Sequence[Record]) -> str:
     return out.getvalue()
 
 
-def percent(score: float | None) -> str:
+def percent(fraction: float | None) -> str:
     """A score as a table shows it: times 100, two decimals."""
-    return _number(None if score is None else 100 * score, ".2f")
+    return _number(None if fraction is None else 100 * fraction, ".2f")
+
+
+def score(cell: Cell) -> str:
+    """A cell's mean score and, of several runs, its standard deviation, as a table shows them."""
+    return percent(cell.mean) + (f" ±{100 * cell.sd:.2f}" if cell.sd is not None else "")
 
 
 def short(text: str, limit: int) -> str:
@@ -259,8 +272,8 @@ def _status(cell: Cell, shared: Collection[str]) -> str:
     return " ".join(words)
 
 
-def _title(what: str, records: Sequence[Record]) -> str:
-    """`what`, and what the numbers under it are scores of."""
+def titled(what: str, records: Sequence[Record]) -> str:
+    """The title `what`, and what the numbers under it are scores of."""
     if not records:
         return what
     source = records[0].source

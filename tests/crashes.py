@@ -12,8 +12,10 @@ from typing import Any
 
 from disks import Contents, Failing, Left, Remembering
 from fakes import TABLE, record
-from harness import journal
-from harness.errors import StorageError
+from harness import baselines, journal
+from harness.chosen import Chosen
+from harness.disk import DISK, Disk
+from harness.errors import StorageError, UsageError
 from harness.journal import Journal
 from harness.records import Record
 from harness.spec import Case
@@ -108,6 +110,42 @@ def crash_states_of_journal(
         remembering.after_call()
     writer.close()
     return counts
+
+
+def crash_states_of_baseline(
+    root: Path, moves: int = 2, fails_at: int = 0, **disk: Any
+) -> Counter[str]:
+    """Save a baseline of one seed and promote others; what a failing call prevents is done again.
+
+    `disk` as of `Remembering`.
+    """
+    remembering = Remembering(root, **disk)
+    failing = Failing(fails_at, errno.EIO, disk=remembering)
+    folder = root / "baselines" / "main"
+    allowed: list[set[str]] = [set()]  # what it may consist of now
+    counts = _watch(remembering, lambda state: _consists_of(folder, Left(state)) not in allowed)
+    for number in range(moves + 1):
+        made = run(number)
+        allowed.append({*allowed[-1], made.id})  # one more seed of its cell
+        move = baselines.promote if number else baselines.save
+        given = (folder, Chosen((made,), "", {}), "a reason", "main")
+        with contextlib.suppress(StorageError):
+            move(*given, failing)
+        if _consists_of(folder, DISK) == allowed[0]:
+            move(*given, remembering)
+        del allowed[0]
+        remembering.after_call()
+    return counts
+
+
+def _consists_of(folder: Path, disk: Disk) -> set[str] | None:
+    """The ids of a baseline's runs; None if it is damaged."""
+    try:
+        return {one.id for one in baselines.load(folder, disk).records}
+    except UsageError:
+        return set()
+    except StorageError as error:  # there may be runs and no act yet; then it must say so
+        return set() if "a first save was cut off" in str(error) else None
 
 
 def _watch(disk: Remembering, judge: Judge) -> Counter[str]:

@@ -68,6 +68,7 @@ def record(
     source: Source | None = None,
     recipe: str = "toy",
     identity: dict[str, Any] | None = None,
+    environment: dict[str, Any] | None = None,
     **changed: Any,
 ) -> Record:
     """A record of a case, with an ok outcome unless `changed` says otherwise."""
@@ -81,7 +82,7 @@ def record(
         threads=2,
         cell_key=cell_key or f"{case.cell}/{source}/{recipe}",
         identity=identity or {},
-        environment={"python": "3.11"},
+        environment={"python": "3.11"} | (environment or {}),
     )
 
 

@@ -6,8 +6,12 @@ from typing import Any
 
 import pyarrow.parquet  # noqa: F401  (a session inside this process unloads what it loaded first)
 import pytest
+import scipy.optimize
+import scipy.stats  # noqa: F401  (likewise)
 
-import harness.driver  # noqa: F401  (as above: patches of it would miss the one that api has)
+import harness.driver
+import harness.regression
+import harness.verdicts  # noqa: F401  (likewise)
 from harness import cli
 
 ARGS = ("-p", "no:cacheprovider", "-p", "no:randomly")

@@ -35,7 +35,7 @@ def report(
     from harness import tables
     from harness.store import Store
 
-    found = Store(_existing(results)).find()
+    found = Store(existing(results)).find()
     if not found.records and not found.damaged:
         typer.echo(f"{results}: holds no run; expected runs/*.json", err=True)
         raise typer.Exit(Exit.NOTHING)
@@ -56,7 +56,7 @@ def status(results: Results = RESULTS) -> None:
     """Say of each session what ran, what did not, and what was cut off."""
     from harness import status as states
 
-    found = states.read(_existing(results))
+    found = states.read(existing(results))
     if not found.sessions:
         typer.echo(f"{results}: holds no journal; expected journal/*.jsonl", err=True)
         raise typer.Exit(Exit.NOTHING)
@@ -88,7 +88,8 @@ def import_(
     complain(damaged)
 
 
-def _existing(results: Path) -> Path:
+def existing(results: Path) -> Path:
+    """A results folder that is there. Raises `UsageError`."""
     if not results.is_dir():
         raise UsageError(f"{results}: no such folder. Mend: run `pytest benchmarks` first")
     return results

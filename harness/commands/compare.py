@@ -1,0 +1,86 @@
+"""Two sets of stored runs: which cells are worse? Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from harness.commands.results import complain, existing
+from harness.errors import StorageError, UsageError
+from harness.exits import Exit
+from harness.options import BASELINES
+
+if TYPE_CHECKING:
+    from harness.records import Record
+
+SIDE = "a results folder, a baseline's folder, or the name of a baseline"
+
+
+class Form(StrEnum):
+    """What `compare` writes."""
+
+    text = "text"
+    markdown = "markdown"
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help=f"what to compare with: {SIDE}")],
+    new: Annotated[str, typer.Argument(help=f"what is judged: {SIDE}")],
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MEASURE:CHANGE",
+            help="the change for the worse that counts, such as accuracy:-1pt or step_time:+10%; "
+            "several times for several measures (default: [tool.glue-bench.thresholds])",
+        ),
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="what to write")] = Form.text,
+    baselines: Annotated[Path, typer.Option(help="where baselines are kept")] = BASELINES,
+) -> None:
+    """Judge the stored runs of NEW against those of BASE, cell by cell.
+
+    Exits with 0 if no cell is worse, 1 if one is, 3 if it cannot tell, 4 if a cell is gone, cannot
+    be compared, or nothing was.
+    """
+    from harness import compare as comparing
+    from harness import thresholds, verdicts
+
+    limits = thresholds.typed(fail_on) if fail_on else thresholds.configured(Path.cwd())
+    then, now = (_runs(side, baselines) for side in (base, new))
+    found = comparing.compare(then.records, now.records, limits, then.notes)
+    typer.echo(f"{base} against {new}\n\n{verdicts.text(found, markdown=form is Form.markdown)}")
+    complain([*then.damaged, *now.damaged])
+    raise typer.Exit(found.exit)
+
+
+class Side(NamedTuple):
+    """The runs that a side names, and what of them cannot be read."""
+
+    records: Sequence[Record]
+    damaged: Sequence[StorageError] = ()
+    notes: Mapping[str, str] = MappingProxyType({})
+
+
+def _runs(side: str, root: Path) -> Side:
+    from harness import baseline_tables, baselines
+    from harness.store import Store
+
+    folder = Path(side)
+    if (folder / "acts").is_dir() or not folder.is_dir():
+        try:
+            found = baselines.load(baselines.located(side, root))
+            return Side(found.records, notes=baseline_tables.notes(found))
+        except UsageError as error:
+            if "/" in side:
+                existing(folder)
+            raise UsageError(f"{error} (or name a results folder)") from error
+    stored = Store(folder).find()
+    if not stored.records and not stored.damaged:
+        typer.echo(f"{side}: holds no run; expected runs/*.json", err=True)
+        raise typer.Exit(Exit.NOTHING)
+    return Side(stored.records, stored.damaged)

@@ -1,0 +1,53 @@
+"""Runs that may be in a baseline, and small baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from disks import Unflushed
+from fakes import record
+from harness.baselines import Baseline, accept, chosen, promote, save
+from harness.records import Record
+from harness.spec import Case
+
+OLD, NEW = "a1" + "0" * 38, "a2" + "0" * 38
+SST2, RTE, COLA = (f"{task}-toy-bert-cpu-fp32" for task in ("sst2", "rte", "cola"))
+QUICK = Unflushed()
+
+
+def run(
+    task: str = "sst2",
+    seed: int = 42,
+    commit: str | None = OLD,
+    model: str = "toy-bert",
+    **more: Any,
+) -> Record:
+    dirty = more.pop("dirty", False)
+    case = Case(task, model, "cpu-fp32", seed)
+    return record(case, environment={"commit": commit, "dirty": dirty}, **more)
+
+
+def saved(tmp_path: Path, *runs: Record) -> Path:
+    folder = tmp_path / "baselines" / "main"
+    save(folder, chosen(runs or (run(), run("rte"))), "the first", "main", QUICK)
+    return folder
+
+
+def ids(*runs: Record) -> set[str]:
+    return {one.id for one in runs}
+
+
+def kept(baseline: Baseline) -> set[str]:
+    return ids(*baseline.records)
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def moved_twice(tmp_path: Path) -> Path:
+    folder = saved(tmp_path)
+    promote(folder, chosen([run(commit=NEW)]), "second", "main", QUICK)
+    accept(folder, RTE, None, "third", QUICK)
+    return folder

@@ -1,0 +1,106 @@
+"""The second stage of the gate: the baseline's code and this code, on fresh seeds."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fakes import FakeEngine, record
+from gated import BOTH, CELL, SST2, judged, scoring
+from harness.spec import Case
+from harness.store import Store
+
+
+class BaselinesCode:
+    """In place of git, and of the pytest session that runs the baseline's code: all it writes."""
+
+    def __init__(self, mean: float, root: Path, fails: str = "") -> None:
+        self.mean, self.root, self.fails = mean, root, fails
+        self.commands: list[list[str]] = []
+
+    def run(self, command: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
+        self.commands.append(command)
+        if command[0] == "git":
+            code = 128 if self.fails in command[1:] else 0
+            if code and how.get("check"):
+                raise subprocess.CalledProcessError(code, command, stderr="fatal: no such commit")
+            return subprocess.CompletedProcess(command, code, "", "")
+        said = dict(itertools.pairwise(command))
+        store = Store(Path(said["--glue-results"]))
+        stored = Store(self.root / "b").load()
+        like = next(run for run in stored if run.case.task == said["--glue-tasks"])
+        for seed in map(int, said["--glue-seeds"].strip(",").split(",")):
+            score = self.mean + random.Random(seed).gauss(0, 0.004)
+            case = Case(said["--glue-tasks"], said["--glue-models"], said["--glue-targets"], seed)
+            made = record(
+                case, cell_key=like.cell_key, identity=like.identity, score=score,
+                metrics={"validation": {"accuracy": score}},
+                first_losses=[score, score], environment=like.environment,
+            )  # fmt: skip
+            if self.fails != "run":
+                store.save(made)
+        return subprocess.CompletedProcess(command, 1, "what it printed\n", "")
+
+
+@pytest.mark.parametrize(
+    ("mean", "fails", "outcome", "words"),
+    [
+        (0.90, "", "failed", "worse; score *in both stages*"),
+        (0.87, "", "skipped", "*cannot tell; *worse in stage 1, not in stage 2.*"),
+        (0.90, "run", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 cases*"),
+        (
+            0.90,
+            "worktree",
+            "failed",
+            "incomparable; stage 2: git worktree add: fatal: no such commit. Mend: *",
+        ),
+    ],
+    ids=["confirmed", "not confirmed", "base does not run", "no such commit"],
+)
+def test_a_second_stage_runs_both_sides_on_fresh_seeds(
+    mean: float, fails: str, outcome: str, words: str,
+    gated: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engines: list[FakeEngine],
+) -> None:  # fmt: skip
+    scoring(0.87)
+    base = BaselinesCode(mean, gated.path, fails)
+    stand_in = SimpleNamespace(**vars(subprocess) | {"run": base.run})
+    monkeypatch.setattr("harness.recheck.subprocess", stand_in)
+    found = judged(gated, *SST2, "--glue-recheck", "10", "--glue-epochs", "4", "-rs")
+    found.assert_outcomes(passed=5, deselected=48, **{outcome: 1})
+    found.stdout.fnmatch_lines([words])
+    if not fails:
+        seeds = [config.case.seed for config in engines[-1].submitted]
+        assert seeds == [*range(60, 65), *range(65, 75)]
+        command = next(one for one in base.commands if "pytest" in one)
+        assert command[command.index("--glue-seeds") + 1] == "65,66,67,68,69,70,71,72,73,74,"
+        assert [command[command.index("--glue-epochs") + 1], "--glue-baseline" in command] == [
+            "4",
+            False,
+        ]
+        assert base.commands[-1][:3] == ["git", "worktree", "remove"]
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [
+        (0.90, "worse; a small loss everywhere, in both stages: -*"),
+        (0.893, "*worse in stage 1, not *"),
+    ],
+    ids=["confirmed", "not confirmed"],
+)
+def test_a_small_loss_in_every_cell_is_worse_in_all_of_them_together(
+    mean: float, words: str, gated: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scoring(0.8937)
+    base = BaselinesCode(mean, gated.path)
+    stand_in = SimpleNamespace(**vars(subprocess) | {"run": base.run})
+    monkeypatch.setattr("harness.recheck.subprocess", stand_in)
+    found = judged(gated, *BOTH, "--glue-recheck", "10", "-v", "-rs")
+    found.stdout.fnmatch_lines(["*test_regression[[]all-cells]*", words])
+    assert found.ret == (1 if mean == 0.90 else 0)
