@@ -24,7 +24,7 @@ from harness.records import Record
 from harness.spec import Case
 from harness.store import Store
 
-OWN = ("profile", "tasks", "models", "targets", "seeds", "results", "baseline", "recheck", "resume",
+OWN = ("tasks", "models", "targets", "seeds", "results", "baseline", "recheck", "resume",
        "save_models")  # fmt: skip
 LAST_LINES = 15
 

@@ -116,9 +116,9 @@ class GlueSession:
     @property
     def compared_nothing(self) -> bool:
         """Whether a baseline was named, cases ran, and no cell was compared with it."""
-        asked = self.settings.baseline is not None and not self.config.option.collectonly
-        has_run = bool(self.items or self.cells)
-        return asked and has_run and not (self.regression and self.regression.comparison.compared)
+        if self.config.option.collectonly or not (self.items or self.cells):
+            return False  # any session of the environment: its settings are not ours to read
+        return self.regression is not None and not self.regression.comparison.compared
 
     def start(self) -> None:
         """Get ready for the selected cases. Raises `StorageError`."""

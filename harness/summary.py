@@ -46,7 +46,7 @@ def write(glue: GlueSession, reporter: pytest.TerminalReporter) -> None:
     if glue.records:
         reporter.write_sep("=", "GLUE results")
         _write_results(glue, say)
-    if glue.regression and glue.regression.judged:
+    if glue.cells and glue.regression and glue.regression.judged:
         from harness import verdicts
 
         reporter.write_sep("=", f"verdicts, against the baseline {glue.regression.name}")

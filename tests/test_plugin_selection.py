@@ -125,3 +125,11 @@ def test_a_list_of_one_seed_in_pyproject_is_that_seed(project: pytest.Pytester) 
     found = run(project, "--collect-only", "-q")
     names = [line for line in found.outlines if "::" in line]
     assert [name.endswith("-s7]") for name in names] == [True, True]
+
+
+def test_a_session_without_cases_does_not_read_the_settings(pytester: pytest.Pytester) -> None:
+    pytester.makefile(".toml", pyproject="[tool.glue-bench]\nbaselin = 'main'\n")
+    pytester.makepyfile("def test_of_somebody_else(): pass")
+    found = pytester.runpytest_inprocess(*ARGS)
+    found.assert_outcomes(passed=1)
+    assert found.ret == 0

@@ -71,7 +71,9 @@ def test_a_second_stage_runs_both_sides_on_fresh_seeds(
     base = BaselinesCode(mean, gated.path, fails)
     stand_in = SimpleNamespace(**vars(subprocess) | {"run": base.run})
     monkeypatch.setattr("harness.recheck.subprocess", stand_in)
-    found = judged(gated, *SST2, "--glue-recheck", "10", "--glue-epochs", "4", "-rs")
+    found = judged(
+        gated, *SST2, "--glue-recheck", "10", "--glue-epochs", "4", "--glue-profile", "toy", "-rs"
+    )
     found.assert_outcomes(passed=5, deselected=48, **{outcome: 1})
     found.stdout.fnmatch_lines([words])
     if not fails:
