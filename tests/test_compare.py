@@ -218,6 +218,10 @@ def test_a_line_of_the_table_has_both_means_the_change_and_its_bounds() -> None:
     assert change
     between = f"{100 * change.low:+.2f}..{100 * change.high:+.2f}"
     assert row[1:6] == ("10+5", "90.00", "80.00", "-10.00", between)
+    times = side(spread(0.1, 10), "step_time"), side(spread(0.2), "step_time")
+    (row,) = verdicts.table_of(of(*times), MEASURES["step_time"]).rows
+    low, high = (float(end.rstrip("%")) for end in row[5].split(".."))
+    assert 90 < low < float(row[4].rstrip("%")) < high < 110  # the lesser change stands first
 
 
 def test_a_second_stage_is_asked_only_of_what_is_worse() -> None:
@@ -241,9 +245,8 @@ def test_simulated_rates_of_all_cells_together(correlation: float, loss: float) 
     for _ in range(tries):
         shared, own = random.normal(size=(1, 15)), random.normal(size=(CELLS, 15))
         scores = math.sqrt(correlation) * shared + math.sqrt(1 - correlation) * own
-        base, new = scores[:, :10], scores[:, 10:] - loss
-        runs = np.hstack([base, new])
-        runs = (runs - runs.mean(1, keepdims=True)) / runs.std(1, ddof=1, keepdims=True)
+        scores[:, 10:] -= loss
+        runs = (scores - scores.mean(1, keepdims=True)) / scores.std(1, ddof=1, keepdims=True)
         change = stats.change(_by_seed(runs[:, :10]), _by_seed(runs[:, 10:]))
         assert change
         worse, better = worse + (change.high < 0), better + (change.low > 0)
@@ -254,8 +257,8 @@ def test_simulated_rates_of_all_cells_together(correlation: float, loss: float) 
         assert is_likely(better, tries, stats.ALPHA)
         return
     sd = math.sqrt((1 + (CELLS - 1) * correlation) / CELLS)
-    shift = loss / sd / math.sqrt(1 / 10 + 1 / 5)
-    expected = scipy_stats.nct.sf(scipy_stats.t.ppf(0.99, 13), 13, shift)
+    least, shift = scipy_stats.t.ppf(0.99, 13), loss / sd / math.sqrt(1 / 10 + 1 / 5)
+    expected = scipy_stats.nct.sf(least, 13, shift)
     assert is_likely(worse, tries, expected - 0.03, expected + 0.03)  # by estimated sds: not exact
     assert correlation > 0 or worse > 0.95 * tries
 
