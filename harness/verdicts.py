@@ -10,6 +10,7 @@ from harness.cells import MISSING
 from harness.compare import CellVerdict, Comparison
 from harness.gate import Finding, Verdict, as_text
 from harness.measures import MEASURES, Measure
+from harness.stats import Change
 from harness.tables import WIDTH, Table
 
 HEADER = ("cell", "runs", "base", "new", "change", "between", "margin", "bits", "verdict")
@@ -52,10 +53,8 @@ def _row(cell: CellVerdict, finding: Finding) -> tuple[str, ...]:
     change, measure = finding.change, finding.measure
     figures = [MISSING] * 3
     if change is not None:
-        ends = sorted((change.low, change.high), key=lambda end: _signed(finding, end))
-        low, high = (_brief(finding, end) for end in ends)
         figures = [f"{change.base_runs}+{change.new_runs}", _brief(finding, change.change)]
-        figures.append(f"{low}..{high}")
+        figures.append(_between(finding, change))
     runs, moved, between = figures
     means = [MISSING if v is None else measure.shown(v) for v in (finding.base, finding.new)]
     is_judged = finding.threshold is not None or finding.verdict is Verdict.INCOMPARABLE
@@ -63,6 +62,12 @@ def _row(cell: CellVerdict, finding: Finding) -> tuple[str, ...]:
         cell.name, runs, *means, moved, between, str(finding.threshold or MISSING), cell.bits,
         str(finding.verdict) if is_judged else NOT_GATED,
     )  # fmt: skip
+
+
+def _between(finding: Finding, change: Change) -> str:
+    """The bounds of a change, the lower figure first."""
+    ends = sorted((change.low, change.high), key=lambda end: _signed(finding, end))
+    return "..".join(_brief(finding, end) for end in ends)
 
 
 def _signed(finding: Finding, change: float) -> float:
@@ -79,13 +84,10 @@ def line(cell: CellVerdict) -> str:
     for finding in cell.findings:
         if finding.is_gated and finding.change and finding.base is not None:
             means = [finding.measure.shown(v) for v in (finding.base, finding.new or 0.0)]
-            low, high = sorted(
-                (finding.change.low, finding.change.high), key=lambda end: _signed(finding, end)
-            )
             parts.append(
                 f"{finding.measure.name} {means[0]} -> {means[1]}, change "
-                f"{_brief(finding, finding.change.change)} in {_brief(finding, low)}.."
-                f"{_brief(finding, high)}, margin {finding.threshold}"
+                f"{_brief(finding, finding.change.change)} in {_between(finding, finding.change)}, "
+                f"margin {finding.threshold}"
             )
     return "; ".join([*parts, *cell.reasons])
 
