@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import driver, plan
+from harness.errors import shown_path
 from harness.options import RESULTS, Settings, check
 from harness.spec import HUB, TOY
 from harness.store import Store
@@ -76,43 +77,28 @@ def run(
 
 
 def load_results(path: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
-    """The records of a results folder, one row a run, oldest first.
+    """A results folder as a tidy DataFrame: one row a run, oldest first, the same columns always.
 
-    Columns: case, task, model, target, seed (what was run); status, reason, flags (how it ended);
-    score, floor and each metric as SPLIT/METRIC (fractions); train_s, eval_s, load_s (seconds);
-    examples_per_s, tokens_per_s; peak_memory_bytes; steps; data, max_train, recipe, profile,
-    cell_key, id, created. Raises `StorageError` for a file that is not a record.
+    docs/results.md has the columns with their dtypes and units; so has `harness.frame.COLUMNS`.
+    Scores are fractions, times seconds, memory bytes. A run that is not ok has a row too: see
+    `status`. What a record lacks, as older ones may, is missing.
+
+    Damaged files are left out, as `glue-bench report` leaves them out; there is a warning for each
+    of them, for whatever else a record holds that the frame does not show, and for a folder without
+    runs. After `warnings.simplefilter("error")` it is raised. Raises `StorageError` if the folder
+    cannot be read.
     """
-    import pandas as pd
+    from harness import frame
 
-    return pd.DataFrame([_row(record) for record in Store(Path(path)).load()])
-
-
-def _row(record: Record) -> dict[str, object]:
-    timing, memory = record.timing, record.memory
-    return {
-        **record.case.model_dump(exclude={"id"}),
-        "case": record.case.id,
-        "status": record.status,
-        "reason": record.reason,
-        "flags": ",".join(record.flags),
-        "score": record.score,
-        "floor": record.floor,
-        **{
-            f"{split}/{name}": value
-            for split, metrics in record.metrics.items()
-            for name, value in metrics.items()
-        },
-        **{
-            name: getattr(timing, name, None)
-            for name in ("train_s", "eval_s", "load_s", "examples_per_s", "tokens_per_s", "steps")
-        },
-        "peak_memory_bytes": memory.peak_memory_bytes if memory else None,
-        "data": record.source.kind,
-        "max_train": record.source.max_train,
-        "recipe": record.recipe.get("name"),
-        "profile": record.profile,
-        "cell_key": record.cell_key,
-        "id": record.id,
-        "created": record.created,
-    }
+    store = Store(Path(path))
+    found = store.find()
+    made, unshown = frame.of(found.records)
+    complaints = [*map(str, found.damaged), *unshown]
+    if not store.runs.is_dir():
+        complaints.append(
+            f"{shown_path(store.runs)}: no such folder, so no runs. Mend: name the folder that "
+            "holds runs/"
+        )
+    for complaint in complaints:
+        warnings.warn(complaint, stacklevel=2)
+    return made

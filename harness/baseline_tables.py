@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from harness.baselines import ENOUGH_SEEDS, Act, Baseline
-from harness.cells import MISSING, boards, cells
+from harness.boards import where
+from harness.cells import MISSING, by_source, cells
 from harness.chosen import commit_of
 from harness.errors import StorageError
 from harness.records import Record
-from harness.tables import WIDTH, Table, score, titled
+from harness.tables import WIDTH, Table, score
 
 OVERVIEW = ("baseline", "cells", "runs", "fewest seeds", "commit", "last act", "when")
 PER_CELL = ("task", "model", "target", "recipe", "score", "n", "commit")
@@ -68,12 +69,14 @@ def told(act: Act) -> str:
 def per_cell(baseline: Baseline) -> list[Table]:
     """A table for each source of rows: score, seeds and commit of each cell."""
     tables = []
-    for board in boards(baseline.records):
+    for board in by_source(baseline.records):
         rows = tuple(
             (c.task, c.model, c.target, c.recipe, score(c), str(len(c.scores)), _commit(c.records))
             for c in cells(board)
         )
-        tables.append(Table(titled(f"Baseline {baseline.name}", board), PER_CELL, rows))
+        tables.append(
+            Table(f"Baseline {baseline.name} on {where(board[0].source)}", PER_CELL, rows)
+        )
     return tables
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 from harness import tasks
 from harness.flags import FLAGS
@@ -17,12 +19,17 @@ MISSING = "-"
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs of one task x model x target that differ in nothing but their seed, one each."""
+    """The runs of one task x model x target that differ in nothing but their seed, one each.
+
+    `replaced` are runs of the same seeds, for which one of `records` stands. What is worked out
+    from all runs is kept: tables ask for it again and again.
+    """
 
     task: str
     model: str
     target: str
     records: tuple[Record, ...]
+    replaced: tuple[Record, ...] = ()
 
     @property
     def name(self) -> str:
@@ -39,36 +46,33 @@ class Cell:
         """The recipe's name."""
         return next((r.recipe["name"] for r in self.records if r.recipe), MISSING)
 
-    @property
+    @cached_property
     def ok(self) -> tuple[Record, ...]:
         """The runs that ended as they should."""
         return tuple(record for record in self.records if record.status == "ok")
 
-    @property
+    @cached_property
     def scores(self) -> list[float]:
         """The score of each ok run."""
         return [record.score for record in self.ok if record.score is not None]
 
-    @property
+    @cached_property
     def mean(self) -> float | None:
         """Mean score over ok runs."""
         return statistics.fmean(self.scores) if self.scores else None
 
-    @property
+    @cached_property
     def sd(self) -> float | None:
         """Standard deviation over ok runs (n - 1); None for fewer than two."""
         return statistics.stdev(self.scores) if len(self.scores) > 1 else None
 
-    @property
+    @cached_property
     def has_own_rows(self) -> dict[str, bool]:
         """Whether its training and its dev rows are GLUE's own, all of them; {}: nothing known."""
         data = next((record.data for record in self.ok if record.data), None)
         if data is None or self.records[0].source.kind == TOY:
             return {}
-        own = {
-            name: split.official and split.rows == split.rows_in_source
-            for name, split in data.splits.items()
-        }
+        own = {name: split.is_glues_own for name, split in data.splits.items()}
         dev = [whole for name, whole in own.items() if name.startswith("validation")]
         return {"training": own.get("train", False), "dev": all(dev)}
 
@@ -77,22 +81,20 @@ class Cell:
         """The model's files by their sha256: two models may have one name."""
         return str(self.records[0].identity.get("model_files"))
 
-    @property
+    @cached_property
     def states(self) -> dict[str, int]:
         """How many runs have each status or flag, in a fixed order."""
         counts: dict[str, int] = defaultdict(int)
         for record in self.records:
             if record.status != "ok":
                 counts[record.status] += 1
-        for flag in FLAGS:
-            held = sum(flag in record.flags for record in self.ok)
-            if held:
-                counts[flag] = held
+        held = Counter(chain.from_iterable({*record.flags} for record in self.ok))
+        counts |= {flag: held[flag] for flag in FLAGS if flag in held}
         if self.ignores_its_seed:
             counts["same_seed"] = len(self.records)
         return dict(counts)
 
-    @property
+    @cached_property
     def ignores_its_seed(self) -> bool:
         """Whether runs of different seeds had the same losses, or saw the same order of rows."""
         losses = [tuple(run.first_losses) for run in self.ok if len(run.first_losses) > 1]
@@ -131,18 +133,22 @@ def cells(records: Iterable[Record]) -> list[Cell]:
         if len(keyed) == 1:
             by_key[keyed[0]] += by_key.pop(unkeyed)
     order = {name: place for place, name in enumerate(tasks.TASKS)}
-    found = [Cell(key[0], key[1], key[2], _one_a_seed(runs)) for key, runs in by_key.items()]
+    found = [Cell(key[0], key[1], key[2], *_one_a_seed(runs)) for key, runs in by_key.items()]
     return sorted(found, key=lambda cell: order.get(cell.task, len(order)))
 
 
-def _one_a_seed(runs: Iterable[Record]) -> tuple[Record, ...]:
+def _one_a_seed(runs: Iterable[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """The run that counts of each seed, and the others."""
     newest: dict[int, Record] = {}
+    replaced = []
     for run in sorted(runs, key=lambda run: (run.status == "ok", run.created)):
+        if older := newest.get(run.case.seed):
+            replaced.append(older)
         newest[run.case.seed] = run
-    return tuple(newest.values())
+    return tuple(newest.values()), tuple(replaced)
 
 
-def boards(records: Iterable[Record]) -> list[list[Record]]:
+def by_source(records: Iterable[Record]) -> list[list[Record]]:
     """Records apart by which rows they were asked to use; in the order they first came.
 
     A run that failed before the Hub's revision was known joins those of the only one there is.
@@ -156,9 +162,3 @@ def boards(records: Iterable[Record]) -> list[list[Record]]:
         if len(same) == 1:
             found[same[0]] += found.pop(source)
     return list(found.values())
-
-
-def glue_score(scores: Mapping[str, float | None]) -> float | None:
-    """The unweighted mean over GLUE's nine tasks; None unless all nine are there."""
-    nine = [score for name in tasks.GLUE_9 if (score := scores.get(name)) is not None]
-    return statistics.fmean(nine) if len(nine) == len(tasks.GLUE_9) else None

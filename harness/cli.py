@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from harness.commands import baseline, cases, compare, listing, machine, results, verify
+from harness.commands import (
+    baseline,
+    cases,
+    compare,
+    flips,
+    listing,
+    machine,
+    results,
+    score,
+    submit,
+    verify,
+)
 from harness.errors import GlueBenchError, StorageError
 from harness.exits import Exit
 
@@ -20,6 +31,7 @@ app = typer.Typer(
 app.command("list")(listing.list_)
 app.command()(results.report)
 app.command()(compare.compare)
+app.command()(flips.flips)
 app.command()(results.status)
 app.command("import")(results.import_)
 app.command(
@@ -30,6 +42,8 @@ app.command()(machine.doctor)
 app.command()(machine.fetch)
 app.command()(machine.predict)
 app.command()(verify.verify)
+app.command()(submit.submit)
+app.command()(score.score)
 app.add_typer(baseline.app, name="baseline")
 
 

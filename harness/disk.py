@@ -144,10 +144,7 @@ def write_all(disk: Disk, descriptor: int, content: bytes) -> None:
 
 def write_file(disk: Disk, path: Path, content: bytes) -> None:
     """Put `content` at `path`: whole, flushed, and never in place of another file."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    with _created(disk, temporary) as descriptor:
-        write_all(disk, descriptor, content)
-        disk.flush(descriptor)
+    temporary = _beside(disk, path, content)
     try:
         try:
             disk.link(temporary, path)  # unlike a rename, fails where `path` exists
@@ -161,6 +158,27 @@ def write_file(disk: Disk, path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             disk.remove(temporary)
     disk.flush_folder(path.parent)
+
+
+def replace_file(disk: Disk, path: Path, content: bytes) -> None:
+    """Put `content` at `path`, whole and flushed, in place of a file that may be there."""
+    temporary = _beside(disk, path, content)
+    try:
+        disk.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            disk.remove(temporary)
+        raise
+    disk.flush_folder(path.parent)
+
+
+def _beside(disk: Disk, path: Path, content: bytes) -> Path:
+    """A flushed file of that content in the folder of `path`, under a name of its own."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    with _created(disk, temporary) as descriptor:
+        write_all(disk, descriptor, content)
+        disk.flush(descriptor)
+    return temporary
 
 
 @contextlib.contextmanager

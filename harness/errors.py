@@ -9,6 +9,7 @@
     │   ├── DataUnavailable     a data set that is neither cached nor to be fetched
     │   └── TargetUnavailable   a device or precision it cannot run
     ├── TrainingDiverged    a loss or logit that is not finite
+    ├── NotComparable       two runs that have no rows in common to be compared by
     ├── IntegrityError      a run whose own figures contradict each other
     ├── WorkerError         a worker process that did not return a result
     │   ├── WorkerCrashed
@@ -63,6 +64,10 @@ class TargetUnavailable(Unavailable):
 
 class TrainingDiverged(GlueBenchError):
     """A loss or logit that is not finite."""
+
+
+class NotComparable(GlueBenchError):
+    """Two runs that have no rows in common to be compared by."""
 
 
 class IntegrityError(GlueBenchError):
@@ -121,6 +126,11 @@ def shown(value: object) -> str:
     return ascii(text) if not text.isprintable() else f"'{text}'"
 
 
+def plain(text: str) -> str:
+    """A name as it may stand in a message or a table: whole, on one line, escaped if it must be."""
+    return text if text.isprintable() else ascii(text)
+
+
 def shown_path(path: Path) -> str:
     """A path as it may stand in a message, whole: files are found by it."""
-    return str(path) if str(path).isprintable() else ascii(str(path))
+    return plain(str(path))

@@ -6,7 +6,7 @@ docs/gate.md says what each verdict means and at which error rates.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -78,7 +78,7 @@ def judge(base: Cell, new: Cell, thresholds: Mapping[str, Threshold]) -> tuple[F
         elif measure.is_score:
             finding = _scores(base, new, measure, threshold)
         else:
-            finding = _costs(base, new, measure, threshold)
+            finding = costs(base, new, measure, threshold)
         if finding.threshold or finding.base is not None or measure.name == "score":
             found.append(finding)
     return tuple(found)
@@ -135,7 +135,7 @@ def _scores(base: Cell, new: Cell, measure: Measure, threshold: Threshold | None
         if without:
             why = f"has no {measure.name}, but {', '.join(sorted(_metric_names(base)))}"
             return Finding(measure, threshold, Verdict.INCOMPARABLE, why)
-    finding = _compared(measure, threshold, then, now, _a_row(base))
+    finding = _compared(measure, threshold, then, now, a_row(base))
     if worse := _fails_more(base, new):
         return replace(finding, verdict=Verdict.WORSE, why=worse)
     if base.ignores_its_seed or new.ignores_its_seed:
@@ -153,27 +153,40 @@ def _metric_names(cell: Cell) -> set[str]:
     return {name for run in cell.ok for split in run.metrics.values() for name in split}
 
 
-def _a_row(cell: Cell) -> float:
+def a_row(cell: Cell) -> float:
     """The share of a dev set that one row is: finer than that, seeds that agree say nothing."""
     data = next((run.data for run in cell.ok if run.data), None)
     rows = [s.rows for name, s in (data.splits if data else {}).items() if "validation" in name]
     return 1 / min(rows) if rows and min(rows) else 0.0
 
 
-def _costs(base: Cell, new: Cell, measure: Measure, threshold: Threshold | None) -> Finding:
+def costs(
+    base: Cell,
+    new: Cell,
+    measure: Measure,
+    threshold: Threshold | None = None,
+    but_for: Collection[str] = (),
+) -> Finding:
+    """What is found of times or memory; incomparable where the two ran on different machines.
+
+    `but_for` names facts of the machine that may differ, since they are what is compared.
+    """
     sides = [[r for r in cell.ok if not set(SLOWED) & set(r.flags)] for cell in (base, new)]
     then, now = ([value for r in side if (value := measure.of(r))] for side in sides)
     finding = _compared(measure, threshold, then, now)
-    differing = machine_differences(*sides, measure.needs)
+    differing = machine_differences(*sides, measure.needs, but_for)
     if differing or not then or not now:
         why = "; ".join(differing) or f"one side has no ok run that was not {' or '.join(SLOWED)}"
         return replace(finding, verdict=Verdict.INCOMPARABLE, why=why, change=None)
     return finding
 
 
-def machine_differences(base: Sequence[Record], new: Sequence[Record], needs: Needs) -> list[str]:
+def machine_differences(
+    base: Sequence[Record], new: Sequence[Record], needs: Needs, but_for: Collection[str] = ()
+) -> list[str]:
     """Where two sides ran on different machines, or at different times, as one line each."""
     facts = [*MACHINE, "boot"] if needs is Needs.MOMENT else [*MACHINE]
+    facts = [name for name in facts if name not in but_for]
     found = []
     for name in facts:
         then, now = ({str(run.environment.get(name)) for run in side} for side in (base, new))

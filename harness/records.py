@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -36,6 +37,14 @@ def _is_json(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
 
 
 Json = Annotated[dict[str, Any], AfterValidator(_is_json)]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Give times read from a file one object for UTC: those of the same zone compare fast."""
+    return moment if moment.utcoffset() else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class Part(BaseModel):
@@ -63,6 +72,11 @@ class SplitRecord(Part):
     sha256: str
     official: bool
     agrees: tuple[str, ...] = ()  # of GLUE's own "rows", "class counts", "sha256" those that hold
+
+    @property
+    def is_glues_own(self) -> bool:
+        """Whether these are GLUE's rows, as far as is known, and all of them."""
+        return self.official and self.rows == self.rows_in_source
 
 
 class Source(Part):
@@ -180,7 +194,7 @@ class Record(Outcome):
 
     schema_number: int = Field(SCHEMA, alias="schema")
     id: str = Field(default_factory=lambda: uuid.uuid4().hex)
-    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    created: Moment = Field(default_factory=lambda: datetime.now(UTC))
     case: CaseInfo
     profile: str
     session: str | None = None  # whose journal tells more

@@ -87,18 +87,23 @@ def _left_out(config: RunConfig, record: Record) -> Iterator[str]:
 
 def differences(then: Any, now: Any, path: str = "") -> list[str]:
     """Where two values of JSON differ, as lines `recipe.learning_rate: was 2e-05, is 0.0001`."""
-    if isinstance(then, Mapping) and isinstance(now, Mapping):
+    return [f"{key}: was {brief(a)}, is {brief(b)}" for key, a, b in apart(then, now, path)]
+
+
+def apart(a: Any, b: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """Where two values of JSON differ: the key, `recipe.learning_rate`, and either's value."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
         return [
-            line
-            for key in dict.fromkeys([*then, *now])
-            for line in differences(
-                then.get(key, ABSENT), now.get(key, ABSENT), f"{path}.{key}" if path else str(key)
+            found
+            for key in dict.fromkeys([*a, *b])
+            for found in apart(
+                a.get(key, ABSENT), b.get(key, ABSENT), f"{path}.{key}" if path else str(key)
             )
         ]
-    return [] if then == now else [f"{path}: was {_brief(then)}, is {_brief(now)}"]
+    return [] if a == b else [(path, a, b)]
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
     """A value as a line shows it: of a sha256 its first digits."""
     is_hash = isinstance(value, str) and len(value) == 64
     return shown(value[:HASH_DIGITS] if is_hash else value)

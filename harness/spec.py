@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +13,15 @@ TOY, HUB = "toy", "hub"  # sources of rows that are no folder
 TEST = "test"  # the unlabelled splits of a task, by one name
 
 Progress = Callable[[int, int], None]  # called with the steps done, and all there are
+
+
+class Axis(StrEnum):
+    """What of runs can be held against one another, while all else is the same."""
+
+    target = "target"
+    model = "model"  # each with its own recipe
+    recipe = "recipe"
+    torch = "torch"
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,7 @@ class Task:
     metrics: tuple[str, ...]  # the task's score is their unweighted mean
     rows: Mapping[str, int]  # official row count of each split
     class_counts: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: NOTHING)
+    label_means: Mapping[str, float] = field(default_factory=lambda: NOTHING)  # of regression
     evaluated: tuple[str, ...] = ("validation",)  # labelled splits that make the score
     predicted: tuple[str, ...] = ("test",)  # unlabelled splits that a submission needs
     label_range: tuple[float, float] | None = None  # of a regression target
@@ -38,6 +49,10 @@ class Task:
     def source(self) -> str:
         """The task under whose name a folder or a data set holds the rows."""
         return self.rows_of or self.name
+
+    def stored_as(self, split: str) -> str:
+        """The name of a split in the records of runs that predict it."""
+        return self.name if self.part_of else split
 
     @property
     def is_regression(self) -> bool:
@@ -77,6 +92,8 @@ class Model:
     extra: str | None = None  # the extra of glue-bench that installs the package
     contaminated: frozenset[str] = frozenset()  # tasks whose texts were seen in pretraining
     sha256: str | None = None  # of its weights, which tells a copy under another name
+    # Its names in published results -> how that model is related to this one; "": it is the same.
+    published: Mapping[str, str] = field(default_factory=lambda: NOTHING, hash=False)
     note: str = ""
 
 

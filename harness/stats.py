@@ -92,6 +92,16 @@ def more_often(new: int, new_runs: int, base: int, base_runs: int) -> float:
     return float(fisher_exact(table, alternative="greater").pvalue)
 
 
+def mcnemar(gained: int, lost: int) -> float:
+    """McNemar's exact test, two-sided: the chance of so uneven a split if both were as likely.
+
+    It takes rows for a sample and knows nothing of seeds. McNemar, Psychometrika 12, 1947.
+    """
+    from scipy.stats import binomtest
+
+    return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+
+
 @functools.cache
 def t_quantile(share: float, freedom: int) -> float:
     """The value that Student's t stays under with a chance of `share`."""

@@ -15,7 +15,7 @@ import gc
 import hashlib
 import re
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +123,22 @@ class Store:
             return False
         return hashlib.sha256(content).hexdigest() == record.predictions.sha256
 
+    def read_predictions(self, record: Record, *columns: str) -> PredictionTable:
+        """A run's predictions, as `save` was given them; all columns, or those named.
+
+        Raises `StorageError` where it has none, and where its file is not the one it names.
+        """
+        if record.predictions is None:
+            raise StorageError(f"{record.case.id}: this run holds no predictions ({record.status})")
+        path = self.predictions / record.predictions.name
+        content = read_file(self.disk, path, MAX_PREDICTION_BYTES, codec.MEND)
+        if hashlib.sha256(content).hexdigest() != record.predictions.sha256:
+            raise StorageError(
+                f"{shown_path(path)}: its sha256 is not the one that the record of "
+                f"{record.case.id} names: it was changed after it was written. {codec.MEND}"
+            )
+        return _table(content, columns)
+
     def _write(self, path: Path, content: bytes, record: Record) -> None:
         try:
             if path.parent not in self._made or not path.parent.exists():
@@ -212,3 +228,10 @@ def _parquet(table: PredictionTable) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(table), sink)
     return sink.getvalue().to_pybytes()
+
+
+def _table(content: bytes, columns: Sequence[str]) -> PredictionTable:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.read_table(pa.BufferReader(content), columns=list(columns) or None).to_pydict()

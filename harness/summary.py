@@ -56,11 +56,11 @@ def write(glue: GlueSession, reporter: pytest.TerminalReporter) -> None:
 
 
 def _write_results(glue: GlueSession, say: Callable[[str], None]) -> None:
-    from harness import tables
+    from harness import cell_tables
 
     ran = [record for record in glue.records if record.status != "skipped"]
     if ran:
-        say(tables.summary(ran))
+        say(cell_tables.summary(ran))
     say("")
     skipped = Counter(record.reason for record in glue.records if record.status == "skipped")
     for reason, count in skipped.items():

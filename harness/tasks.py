@@ -1,7 +1,8 @@
 """GLUE's tasks as rows.
 
 Columns, label order and row counts are those of `nyu-mll/glue` on the Hugging Face Hub; class
-counts were counted on the official files (QQP's and MNLI's training counts are published ones).
+counts and mean labels were counted on the official files (QQP's and MNLI's training counts are
+published ones).
 Metrics are the ones of the GLUE paper (Wang et al. 2019, section 3), under Hugging Face's names.
 """
 
@@ -37,7 +38,7 @@ TASKS: dict[str, Task] = {
         Task(
             "stsb", "STS-B", PAIR, (), ("pearson", "spearmanr"),
             rows={"train": 5749, "validation": 1500, "test": 1379},
-            label_range=(0.0, 5.0),
+            label_range=(0.0, 5.0), label_means={"train": 2.700999},
         ),
         Task(
             "qqp", "QQP", ("question1", "question2"), ("not_duplicate", "duplicate"),

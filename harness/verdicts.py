@@ -6,6 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
+from harness import formats
 from harness.cells import MISSING
 from harness.compare import CellVerdict, Comparison
 from harness.gate import Finding, Verdict, as_text
@@ -100,7 +101,7 @@ def text(comparison: Comparison, *, markdown: bool = False) -> str:
         for measure in shown or [MEASURES["score"]]
         if (table := table_of(comparison, measure)).rows and not _is_bare(comparison, measure)
     ]
-    parts = [table.markdown() if markdown else table.text() for table in tables]
+    parts = [formats.markdown(table) if markdown else table.text() for table in tables]
     lines = [*_reasons(comparison), *_summary(comparison)]
     said = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
     return "\n\n".join([*parts, "\n".join(said)])

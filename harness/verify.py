@@ -4,48 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness import environment, models, options, plan, targets
+from harness import environment, lookup, models, targets
 from harness.engine import Engine
 from harness.errors import UsageError, WorkerError, shown
 from harness.records import Outcome, Record
 from harness.replay import Difference, Replay, tolerance
 from harness.resolve import resolve
 from harness.resume import differences
-from harness.spec import HUB, TOY, Case, DataRequest, Recipe, RunConfig
-from harness.store import Store, read
+from harness.spec import Case, DataRequest, Recipe, RunConfig
 
 CODE = ("commit", "glue-bench")
 ENVIRONMENT = (
     "torch", "transformers", "tokenizers", "datasets", "numpy", "python",
     "os", "machine", "cpu", "cores",
 )  # fmt: skip
-
-
-def find(result: str, results: Path = options.RESULTS) -> Record:
-    """The record of a file, or the one in a results folder whose id begins with `result`.
-
-    Raises `UsageError` where there is none or several, `StorageError` for one that is damaged.
-    """
-    path = Path(result)
-    if path.is_file():
-        return read(path)
-    if path.is_dir():
-        raise UsageError(
-            f"{result}: is a folder; expected a record's file, such as {path}/runs/CASE-ID.json"
-        )
-    found = [r for r in Store(results).find().records if r.id.startswith(result)]
-    if len(found) != 1:
-        many = f"{len(found)} runs whose ids begin" if found else "no run whose id begins"
-        raise UsageError(
-            f"{shown(result)}: no such file, and {results} holds {many} with it; expected a "
-            "record's file, or the beginning of one run's id"
-        )
-    return found[0]
 
 
 def verify(
@@ -91,7 +67,9 @@ def configuration(
     """
     config = resolve(
         Case(**record.case.model_dump(exclude={"id"})),
-        DataRequest(_source(record, data), record.source.max_train, record.source.max_eval),
+        DataRequest(
+            lookup.source_of(record, data), record.source.max_train, record.source.max_eval
+        ),
         adapted=_model(record, model),
         recipe=_recipe(record),
         threads=threads or record.threads or 1,
@@ -100,17 +78,6 @@ def configuration(
     if record.batching:  # a step that did not fit the memory was cut up further than planned
         recipe = dataclasses.replace(recipe, accumulation=record.batching.accumulation)
     return dataclasses.replace(config, recipe=recipe, replay_steps=len(record.first_losses))
-
-
-def _source(record: Record, data: str | None) -> str:
-    if data is not None:
-        return plan.checked_source(options.source(data, Path.cwd()), "--data")
-    if record.source.kind in (TOY, HUB):
-        return record.source.kind
-    raise UsageError(
-        f"{record.case.id}: its rows came from a folder, and records hold no folders. Mend: say "
-        "--data DIR, the folder that it was run on"
-    )
 
 
 def _model(record: Record, model: str | None) -> models.Adapted:

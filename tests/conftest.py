@@ -16,12 +16,17 @@ from hypothesis import settings
 
 import scoreboard
 from fakes import ANSWERS, FakeEngine, outcome
+from harness.engine import ProcessEngine
+from harness.worker import WORKER_ENVIRONMENT
 
 pytest_plugins = ["pytester", "gated"]
 pytest.register_assert_rewrite("glue_files")
 
 ROOT = Path(__file__).parents[1]
 REAL_GLUE = Path(os.environ.get("GLUE_BENCH_REAL_DATA") or ROOT.parent / "shared" / "glue")
+
+# Before torch is here: runs inside this process are as little disturbed by others as a worker's.
+os.environ.setdefault("GOMP_SPINCOUNT", WORKER_ENVIRONMENT["GOMP_SPINCOUNT"])
 
 settings.register_profile("tests", deadline=None)  # no test asserts a time
 settings.load_profile("tests")
@@ -34,11 +39,11 @@ needs_real_glue = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_network() -> Any:
-    """Refuse every connection but the local ones that processes talk over."""
+    """Refuse every connection that leaves this machine."""
     connect = socket.socket.connect
 
     def refuse(self: socket.socket, address: Any) -> None:
-        if self.family != socket.AF_UNIX:
+        if self.family != socket.AF_UNIX and address[0] != "127.0.0.1":
             raise AssertionError(f"a test tried to reach {address}")
         connect(self, address)
 
@@ -80,6 +85,17 @@ def pythons_own_sigint() -> Iterator[None]:
     yield
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> None:
+    """The fork server that all engines of this process share, begun before any test's own folder.
+
+    A session inside a test then trains for real without seconds of imports.
+    """
+    engine = ProcessEngine()
+    engine.start()
+    engine.close()
 
 
 @pytest.fixture

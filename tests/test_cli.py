@@ -11,34 +11,15 @@ from harness.store import Store
 from sessions import glue_bench
 
 
-@pytest.mark.parametrize("kind", ["tasks", "models", "targets", "recipes", "profiles"])
+@pytest.mark.parametrize(
+    "kind", ["tasks", "models", "targets", "recipes", "profiles", "references"]
+)
 def test_lists(kind: str, capsys, monkeypatch) -> None:
     code, out, _ = glue_bench(capsys, monkeypatch, "list", kind)
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
     if kind == "tasks":
         assert [line.split()[0] for line in out.splitlines()[2:]] == list(tasks.TASKS)
-
-
-def test_report_to_the_terminal_and_to_a_file(tmp_path: Path, capsys, monkeypatch) -> None:
-    Store(tmp_path / "r").save(record(Case("sst2", "toy-bert", "cpu-fp32", 42)))
-    code, out, _ = glue_bench(capsys, monkeypatch, "report", str(tmp_path / "r"))
-    assert (code, out.splitlines()[0]) == (0, "# glue-bench report")
-    assert "| sst2   | 90.00" in out.replace("|   ", "| ")
-    code, out, err = glue_bench(
-        capsys,
-        monkeypatch,
-        "report",
-        str(tmp_path / "r"),
-        "--format",
-        "csv",
-        "-o",
-        str(tmp_path / "x.csv"),
-    )
-    assert (code, out) == (0, "")
-    assert "runs: 1" in err
-    line = (tmp_path / "x.csv").read_text().splitlines()[1]
-    assert line.startswith("sst2,toy-bert,cpu-fp32,toy,90.00")
 
 
 def test_report_of_nothing_says_so(tmp_path: Path, capsys, monkeypatch) -> None:

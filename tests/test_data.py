@@ -142,3 +142,11 @@ def test_real_sets_know_whether_they_are_whole(name: str, subset: bool) -> None:
     assert found.is_subset is subset
     if name == "mnli":
         assert len(found.splits["ax"]) == 1104
+
+
+@pytest.mark.parametrize("task", ["sst2", "mnli"])
+@pytest.mark.parametrize("size", [None, 20])
+def test_dev_rows_are_those_of_a_run(task: str, size: int | None) -> None:
+    request, found = DataRequest("toy", max_eval=size), tasks.get(task)
+    whole = load.load(request, found).splits
+    assert load.dev_rows(request, found) == {name: whole[name] for name in found.evaluated}

@@ -15,19 +15,18 @@ from conftest import REAL_GLUE, ROOT, needs_real_glue
 from harness import models
 from harness.errors import UsageError
 from harness.store import Store
-
-
-def pytest_benchmarks(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "benchmarks", "-p", "no:cacheprovider", *args],
-        cwd=ROOT, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+from sessions import run
+from test_toy_bert import WORDS_ALONE
 
 
 def test_the_main_job(tmp_path: Path) -> None:
-    done = pytest_benchmarks(
-        "-k", "sst2", "--glue-epochs", "2", "--glue-results", str(tmp_path),
-        f"--benchmark-json={tmp_path / 'b.json'}",
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pytest", "benchmarks", "-p", "no:cacheprovider", "-k", "sst2",
+            "--glue-epochs", "2", "--glue-results", str(tmp_path),
+            f"--benchmark-json={tmp_path / 'b.json'}",
+        ],
+        cwd=ROOT, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     records = Store(tmp_path).load()
@@ -36,7 +35,8 @@ def test_the_main_job(tmp_path: Path) -> None:
         assert record.status == "ok"
         assert record.score is not None
         assert record.floor is not None
-        assert record.score > record.floor + 0.1
+        assert record.floor + 0.15 < record.score < 0.97  # some labels are noise
+        assert record.score > WORDS_ALONE["sst2"] + 0.08
         assert set(record.flags) <= {"noisy"}
         timing = record.timing
         assert timing is not None
@@ -58,14 +58,14 @@ def test_the_main_job(tmp_path: Path) -> None:
     ]
 
 
-def test_two_at_a_time_say_so(tmp_path: Path) -> None:
-    done = pytest_benchmarks(
-        "-k", "rte or wnli", "--glue-targets", "cpu-fp32", "--glue-jobs", "2",
+def test_two_at_a_time_say_so(project: pytest.Pytester, fork_server: None) -> None:
+    found = run(
+        project, "-k", "rte or wnli", "--glue-targets", "cpu-fp32", "--glue-jobs", "2",
         "--glue-profile", "quick", "--glue-data", "toy", "--glue-models", "toy-bert",
-        "--glue-seeds", "1", "--glue-max-train", "256", "--glue-results", str(tmp_path),
+        "--glue-seeds", "1", "--glue-max-train", "256", "--glue-results", "r",
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    records = Store(tmp_path).load()
+    assert found.ret == 0
+    records = Store(project.path / "r").load()
     assert len(records) == 2
     assert all("shared_cores" in record.flags for record in records)
 
@@ -101,20 +101,23 @@ def test_the_python_api_refuses_what_nobody_knows(tmp_path: Path) -> None:
             harness.run("stsb", results=tmp_path, **wrong)
 
 
-def test_a_bad_data_file_is_a_failed_case_with_its_line(tmp_path: Path) -> None:
-    folder = tmp_path / "glue" / "RTE"
-    folder.mkdir(parents=True)
+def test_a_bad_data_file_is_a_failed_case_with_its_line(
+    project: pytest.Pytester, fork_server: None
+) -> None:
+    folder = project.mkdir("glue") / "RTE"
+    folder.mkdir()
     header = "index\tsentence1\tsentence2\tlabel\n"
     (folder / "train.tsv").write_text(header + "0\ta\tb\tentailment\n1\ta\tb\tmaybe\n")
     (folder / "dev.tsv").write_text(header + "0\ta\tb\tentailment\n")
-    done = pytest_benchmarks(
-        "--glue-tasks", "rte", "--glue-data", str(tmp_path / "glue"), "--glue-targets", "cpu-fp32",
-        "--glue-results", str(tmp_path / "r"),
+    found = run(
+        project, "--glue-tasks", "rte", "--glue-data", "glue", "--glue-targets", "cpu-fp32",
+        "--glue-results", "r",
     )  # fmt: skip
-    assert done.returncode == 1
-    assert "train.tsv:3: label is 'maybe'; expected one of entailment" in done.stdout
-    assert "Traceback" not in done.stdout
-    (record,) = Store(tmp_path / "r").load()
+    assert found.ret == 1
+    said = found.stdout.str()
+    assert "train.tsv:3: label is 'maybe'; expected one of entailment" in said
+    assert "Traceback" not in said
+    (record,) = Store(project.path / "r").load()
     assert (record.status, record.score) == ("failed", None)
 
 

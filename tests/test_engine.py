@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,12 +20,13 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from harness.engine import InlineEngine, ProcessEngine, shares
+from harness.engine import Finished, InlineEngine, ProcessEngine, shares
 from harness.errors import WorkerCrashed, WorkerTimeout
 from harness.records import Batching
 from harness.resolve import resolve
-from harness.spec import Case, DataRequest, RunConfig
+from harness.spec import Case, DataRequest, Progress, RunConfig
 from harness.store import Store
+from sessions import ARGS
 
 SMALL = DataRequest("toy", max_train=64, max_eval=32)
 
@@ -146,11 +149,11 @@ def test_a_worker_that_is_always_killed_is_oom(engine: ProcessEngine) -> None:
 
 
 def test_a_run_that_takes_too_long_is_stopped() -> None:
-    engine = ProcessEngine(timeout_s=4.0)
+    engine = ProcessEngine(timeout_s=1.0)
     engine.start()
     try:
         future = engine.submit(configuration(10_000), lambda *step: None)
-        with pytest.raises(WorkerTimeout, match=r"stopped after 4 s.*--glue-timeout"):
+        with pytest.raises(WorkerTimeout, match=r"stopped after 1 s.*--glue-timeout"):
             future.result(60)
     finally:
         engine.close()
@@ -176,9 +179,6 @@ def test_a_target_this_machine_lacks_is_skipped(engine: ProcessEngine) -> None:
 
 
 def test_a_broken_model_is_a_failure_with_its_file(engine: ProcessEngine, tmp_path: Path) -> None:
-    import dataclasses
-    import shutil
-
     whole = configuration()
     broken = tmp_path / "model"
     shutil.copytree(whole.model_directory, broken)
@@ -206,53 +206,68 @@ def test_jobs_share_the_cpus(
     assert shares(cpus, jobs) == expected
 
 
-def processes_of(token: str) -> list[int]:
-    """Every process that inherited `token` in its environment."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
-                if token.encode() in (entry / "environ").read_bytes() and state != "Z":
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
+class StruckInTheThird(ProcessEngine):
+    """Sends this process a SIGINT as soon as its third run is training, which takes long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.submitted = 0
+        self.struck: list[Any] = []  # the workers alive then
+
+    def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
+        self.submitted += 1
+        if self.submitted < 3:
+            return super().submit(config, progress)
+        long = dataclasses.replace(config.recipe, epochs=100)
+        return super().submit(dataclasses.replace(config, recipe=long), self.strike)
+
+    def strike(self, *step: int) -> None:
+        if not self.struck:
+            self.struck = list(self._alive)
+            os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
-@pytest.mark.usefixtures("pythons_own_sigint")  # a child inherits one that is ignored
-@pytest.mark.parametrize(
-    "name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow), "SIGKILL"]
-)
-def test_a_driver_that_dies_loses_no_finished_run_and_leaves_no_worker(
-    name: str, tmp_path: Path
+@pytest.mark.usefixtures("pythons_own_sigint", "fork_server")
+def test_ctrl_c_loses_no_finished_run_and_leaves_no_worker(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = uuid.uuid4().hex
-    results = tmp_path / "results"
-    driver = subprocess.Popen(
-        [
-            sys.executable, "-m", "pytest", "benchmarks", "-q", "-p", "no:cacheprovider",
-            "-k", "fp32", "--glue-max-train", "64", "--glue-results", str(results),
-        ],
-        cwd=ROOT, env=os.environ | {"GLUE_TEST_TOKEN": token},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    engine = StruckInTheThird()
+    monkeypatch.setattr("harness.driver.make_engine", lambda *asked: engine)
+    found = project.runpytest_inprocess(
+        "benchmarks", *ARGS, "-k", "fp32", "--glue-max-train", "64", "--glue-max-eval", "64",
+        "--glue-epochs", "1", "--glue-results", "r", no_reraise_ctrlc=True,
     )  # fmt: skip
-    runs = results / "runs"
-    deadline = time.monotonic() + 120
-    while len(list(runs.glob("*.json")) if runs.is_dir() else []) < 2:
-        assert driver.poll() is None, driver.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    driver.send_signal(getattr(signal, name))
-    output = driver.communicate(timeout=60)[0]
-    assert driver.returncode == {"SIGINT": 2, "SIGTERM": -15, "SIGKILL": -9}[name], output
-    while processes_of(token):
-        assert time.monotonic() < deadline, processes_of(token)
-        time.sleep(0.05)
-    records = Store(results).load()
-    assert len(records) >= 2
-    assert {record.status for record in records} == {"ok"}
-    for record in records:
-        assert record.predictions is not None
-        assert (results / "predictions" / record.predictions.name).is_file()
+    assert found.ret == pytest.ExitCode.INTERRUPTED
+    (worker,) = engine.struck
+    assert worker.exitcode == -signal.SIGKILL
+    assert not engine._alive
+    store = Store(project.path / "r")
+    assert [record.status for record in store.load()] == ["ok", "ok"]
+    assert all(store.has_predictions(record) for record in store.load())
+
+
+# A driver with a worker that would take two minutes; both hold the pipe that is its output.
+DRIVER = """
+import multiprocessing, os, sys, time, types
+from harness import worker
+told = os.dup(1)
+def run(config, progress):
+    os.write(told, b"running\\n")
+    time.sleep(120)
+sys.modules["harness.runner"] = types.SimpleNamespace(run=run)
+worker.from_json = lambda text: types.SimpleNamespace(cpus=None)
+context = multiprocessing.get_context("fork")
+child = context.Process(target=worker.work, args=(context.Pipe()[0], os.devnull, ""))
+child.start()
+child.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process may not be forked")
+def test_a_worker_ends_with_its_driver_however_that_died() -> None:
+    command = [sys.executable, "-c", DRIVER]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout
+        assert driver.stdout.readline() == "running\n"
+        driver.kill()
+        assert driver.communicate(timeout=60) == ("", None)

@@ -8,23 +8,28 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+import harness
 import scoreboard
 from conftest import ROOT
 from harness import runner, status
+from harness.records import Record
 from harness.resolve import resolve
 from harness.spec import Case, DataRequest
 from harness.store import Store
+from sessions import run
 
 MATRIX = (
     "--glue-profile", "quick", "--glue-data", "toy", "--glue-models", "toy-bert",
     "--glue-targets", "cpu-fp32", "--glue-max-train", "64", "--glue-max-eval", "64",
     "--glue-epochs", "1", "--glue-resume",
 )  # fmt: skip
+FOUR = ("--glue-tasks", "cola,stsb", "--glue-seeds", "2")
 EIGHT = ("--glue-tasks", "cola,sst2,rte,stsb", "--glue-seeds", "2")
 PASSED = re.compile(r"test_finetune\[(\S+)\] PASSED")
 HEALTHY = {
@@ -87,10 +92,10 @@ def killed_and_resumed(folder: Path, matrix: tuple[str, ...], killer: Killer) ->
         counts["lost"] += len(shown - {run.case.id for run in runs})
         counts["doubled"] += len(runs) - len({run.case.id for run in runs})
         assert status.read(place).open_cases == {}
-        for run in runs:
-            numbers = (run.first_losses, run.score, run.metrics)
-            assert known.setdefault(run.case.id, numbers) == numbers
-        assert {run.case.id for run in runs} == {*known}
+        for one in runs:
+            numbers = (one.first_losses, one.score, one.metrics)
+            assert known.setdefault(one.case.id, numbers) == numbers
+        assert {one.case.id for one in runs} == {*known}
     return {"killed": killer.killed, **counts}
 
 
@@ -107,9 +112,83 @@ def test_killed_sessions_are_resumed(tmp_path: Path) -> None:
     assert (counts["lost"], counts["doubled"]) == (0, 0)
 
 
-def test_a_killed_session_is_resumed(tmp_path: Path) -> None:
-    counts = killed_and_resumed(tmp_path, ("--glue-tasks", "cola"), Killer(1, longest_s=5.0))
-    assert counts == {"killed": 1, "lost": 0, "doubled": 0}
+def processes_of(token: str) -> list[int]:
+    """Every process that inherited `token` in its environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
+                if token.encode() in (entry / "environ").read_bytes() and state != "Z":
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def died(session: subprocess.Popen[bytes], name: str, place: Path, token: str) -> list[Record]:
+    """What a session leaves that dies of a signal once two runs are over; none of its processes."""
+    deadline = time.monotonic() + 120
+    while len([*(place / "runs").glob("*.json")]) < 2:
+        assert session.poll() is None, (place / "log").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    session.send_signal(getattr(signal, name))
+    session.wait(60)
+    while processes_of(token):
+        assert time.monotonic() < deadline, processes_of(token)
+        time.sleep(0.05)
+    store = Store(place)
+    left = store.load()
+    assert len(left) >= 2
+    assert {run.status for run in left} == {"ok"}
+    assert all(store.has_predictions(run) for run in left)
+    return left
+
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="needs Linux's /proc"
+)
+
+
+@needs_proc
+@pytest.mark.slow
+@pytest.mark.usefixtures("pythons_own_sigint")  # a child inherits one that is ignored
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_session_that_is_told_to_end_loses_no_finished_run_and_leaves_no_worker(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLUE_TEST_TOKEN", str(tmp_path))
+    session = started(tmp_path, tmp_path / "log", EIGHT)
+    died(session, name, tmp_path, str(tmp_path))
+    assert session.returncode == {"SIGINT": 2, "SIGTERM": -15}[name]
+
+
+@needs_proc
+def test_a_killed_session_loses_no_finished_run_leaves_no_worker_and_is_resumed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    project: pytest.Pytester,
+    fork_server: None,
+) -> None:
+    monkeypatch.setenv("GLUE_TEST_TOKEN", str(tmp_path))
+    session = started(tmp_path, tmp_path / "log", FOUR)
+    left = died(session, "SIGKILL", tmp_path, str(tmp_path))
+    assert session.returncode == -signal.SIGKILL
+    assert passed(tmp_path) <= {run.case.id for run in left}
+    resumed = run(project, "--glue-results", str(tmp_path), *MATRIX, *FOUR)
+    resumed.assert_outcomes(passed=4)
+    runs = Store(tmp_path).load()
+    assert {one.id for one in left} < {one.id for one in runs}
+    assert len({one.case.id for one in runs}) == len(runs) == 4
+    assert status.read(tmp_path).open_cases == {}
+    for one in runs:
+        alone = harness.run(
+            one.case.task, seed=one.case.seed, max_train=64, max_eval=64, epochs=1,
+            results=tmp_path / "alone",
+        )  # fmt: skip
+        for figure in ("cell_key", "first_losses", "score", "metrics"):
+            assert getattr(one, figure) == getattr(alone, figure)
 
 
 @pytest.mark.faults

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from harness.data import load, toy
 from harness.errors import DataError, DataUnavailable, ModelUnavailable
 from harness.spec import DataRequest
 from harness.store import Store
+from sessions import glue_bench, run
 
 TOY_BERT = models.directory(models.MODELS["toy-bert"])
 MRPC, STSB = tasks.TASKS["mrpc"], tasks.TASKS["stsb"]
@@ -152,13 +155,85 @@ def test_a_cached_model_is_found_by_its_id(cache: Path) -> None:
     assert models.directory(models.get("org/tiny").model) == snapshot
 
 
-# ---- Through the command line, against a server ------------------------------------------------
+# ---- Asking a server that stands in for the Hub -------------------------------------------------
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def ask(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets this process ask the Hub at an address; its cache is empty at first."""
+    from huggingface_hub import close_session, constants
+
+    def at(address: str) -> None:
+        form = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", form)
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        close_session()  # which may know of a proxy
+        hub._lookup.cache_clear()
+
+    return at
+
+
+def test_files_that_are_here_are_only_fetched_again_on_request(
+    cache: Path, ask: Callable[[str], None], capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hub_standin.serving({("dataset", hub_standin.GLUE): hub_standin.glue("rte")}) as (at, _):
+        ask(at)
+        assert glue_bench(capsys, monkeypatch, "fetch", "rte")[0] == 0
+        damaged = next(cache.rglob("rte/train-*.parquet")).resolve()
+        whole = damaged.read_bytes()
+        for again, content in (((), b"cut"), (("--again",), whole)):
+            damaged.write_bytes(b"cut")
+            assert glue_bench(capsys, monkeypatch, "fetch", *again, "rte")[0] == 0
+            assert damaged.read_bytes() == content
+
+
+def test_a_run_fetches_what_it_needs(ask: Callable[[str], None], project: pytest.Pytester) -> None:
+    repositories = {("dataset", hub_standin.GLUE): hub_standin.glue("wnli", "rte")}
+    with hub_standin.serving(repositories) as (address, asked):
+        ask(address)
+        found = run(
+            project, "-k", "wnli", "--glue-data", "hub", "--glue-targets", "cpu-fp32",
+            "--glue-epochs", "1", "--glue-max-train", "64", "--glue-engine", "inline",
+        )  # fmt: skip
+    assert found.ret == 0
+    got = {
+        line.split(f"/resolve/{hub_standin.COMMIT}/")[1] for line in asked if "/resolve/" in line
+    }
+    parts = {f"wnli/{name}-00000-of-00001.parquet" for name in tasks.TASKS["wnli"].rows}
+    assert got == parts | {"README.md"}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_no_network_fails_where_the_user_said_hub_and_skips_where_the_profile_did(
+    ask: Callable[[str], None], project: pytest.Pytester, named: bool
+) -> None:
+    ask(NOBODY)
+    chosen = ["--glue-data", "hub"] if named else ["--glue-profile", "quick"]
+    found = run(
+        project, *chosen, "--glue-models", "toy-bert", "--glue-tasks", "rte", "--glue-seeds", "2",
+        "--glue-targets", "cpu-fp32", "--glue-results", "r",
+        "--glue-engine", "inline",  # no run begins: a worker would get ready for nothing
+    )  # fmt: skip
+    assert found.ret == (1 if named else 5)
+    printed = found.stdout.str()
+    said = "failed: " if named else "skipped 2: "
+    assert f"{said}nyu-mll/glue, rte: not in the cache" in printed
+    assert "glue-bench fetch rte" in printed
+    assert "Traceback" not in printed
+    statuses = [record.status for record in Store(project.path / "r").load()]
+    assert statuses == ["failed" if named else "skipped"] * 2
+
+
+# ---- As a user does it: processes whose Hub is the stand-in, and whose cache is empty at first ---
 
 
 def command(
     tmp_path: Path, address: str, *args: str, offline: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """A command in a process whose Hub is the stand-in and whose cache is empty at first."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("HF_", "GLUE_"))
     }
@@ -179,8 +254,10 @@ def test_fetched_once_then_offline(tmp_path: Path) -> None:
         ("model", "Org/Tiny-BERT"): hub_standin.model(TOY_BERT),
     }
     with hub_standin.serving(repositories) as (address, asked):
-        done = command(tmp_path, address, *GLUE_BENCH, "fetch", "rte", "Org/Tiny-BERT")
-        assert done.returncode == 0, done.stderr
+        names = ("rte", "Org/Tiny-BERT", "nobody/knows")
+        done = command(tmp_path, address, *GLUE_BENCH, "fetch", *names)
+        assert done.returncode == 2, done.stderr
+        assert "nobody/knows: not fetched: the Hub knows none of this name" in done.stderr
         assert done.stdout.splitlines() == [
             f"rte: here, revision {hub_standin.COMMIT}",
             f"Org/Tiny-BERT: here, revision {hub_standin.COMMIT}",
@@ -189,17 +266,8 @@ def test_fetched_once_then_offline(tmp_path: Path) -> None:
         for name in ("model.safetensors", "model.safetensors.index.json", "tokenizer.json"):
             assert any(line.endswith(f"/{name}") for line in got), name
         assert not any("pytorch_model" in line or "mrpc" in line or ".h5" in line for line in got)
-        damaged = next((tmp_path / "home").rglob("rte/train-*.parquet")).resolve()
-        whole = damaged.read_bytes()
-        for again, content in (((), b"cut"), (("--again",), whole)):
-            damaged.write_bytes(b"cut")
-            assert command(tmp_path, address, *GLUE_BENCH, "fetch", *again, "rte").returncode == 0
-            assert damaged.read_bytes() == content
-        absent = command(tmp_path, address, *GLUE_BENCH, "fetch", "nobody/knows")
-        assert absent.returncode == 2
-        assert "nobody/knows: not fetched: the Hub knows none of this name" in absent.stderr
     done = command(
-        tmp_path, "http://127.0.0.1:9", *PYTEST, "-p", "no:cacheprovider",
+        tmp_path, NOBODY, *PYTEST, "-p", "no:cacheprovider",
         "-k", "rte", "--glue-data", "hub", "--glue-models", "Org/Tiny-BERT", "--glue-targets",
         "cpu-fp32", "--glue-epochs", "1", "--glue-max-train", "64", "--glue-predict-test",
         "--glue-results", str(tmp_path / "r"), "--glue-save-models", str(tmp_path / "saved"),
@@ -213,38 +281,3 @@ def test_fetched_once_then_offline(tmp_path: Path) -> None:
     assert record.data is not None
     assert set(record.data.splits) == {"train", "validation", "test"}
     assert (tmp_path / "saved" / str(record.saved_model) / "model.safetensors").is_file()
-
-
-def test_a_run_fetches_what_it_needs(tmp_path: Path) -> None:
-    repositories = {("dataset", hub_standin.GLUE): hub_standin.glue("wnli", "rte")}
-    with hub_standin.serving(repositories) as (address, asked):
-        done = command(
-            tmp_path, address, *PYTEST, "-p", "no:cacheprovider", "-k", "wnli",
-            "--glue-data", "hub", "--glue-targets", "cpu-fp32", "--glue-epochs", "1",
-            "--glue-max-train", "64", "--glue-results", str(tmp_path / "r"),
-        )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    got = {line.split("/")[-1] for line in asked if "/resolve/" in line}
-    assert got == {f"{name}-00000-of-00001.parquet" for name in tasks.TASKS["wnli"].rows} | {
-        "README.md"
-    }
-
-
-@pytest.mark.parametrize("named", [True, False])
-def test_no_network_fails_where_the_user_said_hub_and_skips_where_the_profile_did(
-    tmp_path: Path, named: bool
-) -> None:
-    chosen = ["--glue-data", "hub"] if named else ["--glue-profile", "quick"]
-    done = command(
-        tmp_path, "http://127.0.0.1:9", *PYTEST, "-p", "no:cacheprovider",
-        *chosen, "--glue-models", "toy-bert", "--glue-tasks", "rte", "--glue-seeds", "2",
-        "--glue-targets", "cpu-fp32", "--glue-results", str(tmp_path / "r"),
-        "--glue-engine", "inline",  # no run begins: a worker would get ready for nothing
-    )  # fmt: skip
-    assert done.returncode == (1 if named else 5), done.stdout + done.stderr
-    said = "failed: " if named else "skipped 2: "
-    assert f"{said}nyu-mll/glue, rte: not in the cache" in done.stdout
-    assert "glue-bench fetch rte" in done.stdout
-    assert "Traceback" not in done.stdout
-    statuses = [record.status for record in Store(tmp_path / "r").load()]
-    assert statuses == ["failed" if named else "skipped"] * 2

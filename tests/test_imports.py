@@ -45,7 +45,10 @@ def test_collecting_a_thousand_cases_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        *(["list", kind] for kind in ("tasks", "models", "targets", "recipes", "profiles")),
+        *(
+            ["list", kind]
+            for kind in ("tasks", "models", "targets", "recipes", "profiles", "references")
+        ),
         ["report", "RESULTS"],
         ["report", "RESULTS", "--format", "csv"],
     ],
@@ -60,6 +63,15 @@ def test_lists_and_reports_need_no_torch(arguments: list[str], tmp_path: Path) -
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "sst2" in done.stdout or arguments[1] not in ("tasks", "RESULTS")
+
+
+def test_results_in_a_notebook_need_no_torch(tmp_path: Path) -> None:
+    Store(tmp_path).save(record(Case("sst2", "toy-bert", "cpu-fp32", 42)))
+    done = run_blocked(
+        ("torch", "transformers", "datasets"),
+        f"import harness\nprint(*harness.load_results({str(tmp_path)!r})['task'])",
+    )
+    assert done.stdout == "sst2\n", done.stderr
 
 
 def test_the_plugin_itself_is_light() -> None:

@@ -134,9 +134,12 @@ DOES_NOT: dict[type, dict[str, Any]] = {
     Task: {
         "title": "X", "rows": {"train": 1}, "class_counts": {"train": (1, 1)},
         "predicted": ("other",), "part_of": "mnli", "earlier_rows": {"train": 1},
-        "is_adversarial": True,
+        "is_adversarial": True, "label_means": {"train": 1.0},
     },
-    Model: {"note": "x", "contaminated": frozenset({"rte"}), "sha256": "0" * 64, "extra": "x"},
+    Model: {
+        "note": "x", "contaminated": frozenset({"rte"}), "sha256": "0" * 64, "extra": "x",
+        "published": {"x": ""},
+    },
     DataRequest: {"predict_test": True, "needed": ("test",)},  # `_left_out` looks at these
     Case: {},
     RunConfig: {},

@@ -8,6 +8,7 @@ import shutil
 import stat
 import traceback
 import zlib
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-import harness
-from fakes import TABLE, outcome, record
+from fakes import TABLE, record
 from harness import codec
 from harness.disk import Disk
 from harness.errors import NotStored, StorageError
@@ -46,9 +46,14 @@ def test_predictions_are_a_side_file_that_the_record_vouches_for(tmp_path: Path)
     assert made.predictions is not None
     content = (tmp_path / "predictions" / made.predictions.name).read_bytes()
     assert hashlib.sha256(content).hexdigest() == made.predictions.sha256
-    table = pd.read_parquet(tmp_path / "predictions" / made.predictions.name)
-    assert list(table.columns) == ["split", "row", "label", "prediction", "logits"]
-    assert table["prediction"].tolist() == TABLE["prediction"]
+    file = tmp_path / "predictions" / made.predictions.name
+    assert list(pd.read_parquet(file).columns) == ["split", "row", "label", "prediction", "logits"]
+    assert Store(tmp_path).read_predictions(made) == TABLE
+    file.write_bytes(content[:-1] + b"x")
+    with pytest.raises(StorageError, match="was changed after it was written"):
+        Store(tmp_path).read_predictions(made)
+    with pytest.raises(StorageError, match="holds no predictions"):
+        Store(tmp_path).read_predictions(record(CASE))
 
 
 def test_nothing_else_is_left_behind(tmp_path: Path) -> None:
@@ -134,6 +139,7 @@ BROKEN = {
     "no object": (lambda text: "[1]", "expected a JSON object"),
     "unknown key": (lambda text: resealed(text.replace('"profile"', '"profil"')), "profil"),
     "wrong type": (lambda text: resealed(text.replace('"seed": 42', '"seed": "x"')), "case.seed"),
+    "no time zone": (lambda text: resealed(text.replace('Z",\n "case"', '",\n "case"')), "created"),
     "deep": (lambda text: "[" * 100_000, "not a record"),
     "deep inside": (
         lambda text: resealed(text.replace('"identity": {', '"identity": {"a":' + "[" * 100_000)),
@@ -224,6 +230,34 @@ def test_a_copy_under_another_name_does_not_count_twice(tmp_path: Path) -> None:
     assert f"z.json: holds the same run as '{path.name}'" in str(found.damaged[0])
 
 
+def test_a_second_look_sees_what_has_become_of_the_files(tmp_path: Path) -> None:
+    looking = Store(tmp_path)
+    kept, changed, removed = (Store(tmp_path).save(record(CASE)) for _ in range(3))
+    assert looking.load() == [kept, changed, removed]
+    path = looking.runs / file_name(changed)
+    before = path.stat()
+    path.write_text(path.read_text().replace('"score": 0.9', '"score": 0.8', 1))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    (looking.runs / file_name(removed)).unlink()
+    added = Store(tmp_path).save(record(CASE))
+    found = looking.find()
+    assert found.records == [kept, added]
+    (error,) = found.damaged
+    assert str(error).startswith(f"{path}: key crc32: ")
+
+
+def test_times_of_other_zones_keep_their_order(tmp_path: Path) -> None:
+    first, second = (
+        Store(tmp_path).save(
+            record(CASE).model_copy(update={"created": datetime.fromisoformat(at)})
+        )
+        for at in ("2026-01-01T12:00:00+02:00", "2026-01-01T11:00:00+00:00")
+    )
+    assert Store(tmp_path).load() == [first, second]
+    assert first.created.utcoffset() == timedelta(hours=2)
+
+
 def test_a_folder_that_cannot_be_listed_is_no_empty_one(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(StorageError, match=r"runs: cannot be read: Not a directory"):
@@ -278,16 +312,3 @@ def test_records_hold_no_trace_of_user_or_machine(tmp_path: Path) -> None:
     text = json.dumps(environment.facts())
     for secret in (str(Path.home()), os.uname().nodename, str(Path.cwd())):
         assert secret not in text
-
-
-def test_load_results_is_a_tidy_frame(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    store.save(record(CASE))
-    store.save(record(Case("rte", "toy-bert", "cpu-fp32", 1), **outcome().model_dump()
-                      | {"status": "oom", "reason": "full", "score": None}))  # fmt: skip
-    frame = harness.load_results(tmp_path)
-    assert frame["status"].tolist() == ["ok", "oom"]
-    assert frame["seed"].tolist() == [42, 1]
-    assert frame.loc[0, "validation/accuracy"] == 0.9
-    assert frame.loc[0, "score"] == 0.9
-    assert harness.load_results(tmp_path / "none").empty

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ def side_words(row: tuple[str, ...]) -> str:
     return " ".join(f"{side}:{word}" for side, text in enumerate(row) for word in text.split())
 
 
+@functools.cache
 def bag_of_words(task: str) -> float:
     """The better of two logistic regressions, on words and on words by side."""
     from sklearn.feature_extraction.text import CountVectorizer
@@ -87,8 +89,10 @@ def test_every_word_is_one_token(tokenizer: Any) -> None:
         for row in split.texts
         for text in row
     }
-    for text in texts:
-        assert tokenizer.tokenize(text) == text.split()
+    ordered = sorted(texts)
+    tokens = tokenizer(ordered, add_special_tokens=False)
+    for place, text in enumerate(ordered):
+        assert tokens.tokens(place) == text.split()
 
 
 def test_tokens_round_trip(tokenizer: Any) -> None:
@@ -204,13 +208,11 @@ def check_scores(task: Task, seeds: range) -> None:
 LEAST = {"cola": 0.4, "stsb": 0.6}
 """How far over the floor the mean score must be, where that is not 15 points."""
 
-DEFAULT_TASKS = ("cola", "sst2")
-
 
 @pytest.mark.usefixtures("_one_thread")
-@pytest.mark.parametrize("task", DEFAULT_TASKS)
-def test_scores_mean_something(task: str) -> None:
-    check_scores(TASKS[task], range(2))
+def test_scores_mean_something() -> None:
+    """Of cola; sst2's are held to as much by the main job in test_end_to_end.py."""
+    check_scores(TASKS["cola"], range(2))
 
 
 @pytest.mark.usefixtures("_one_thread")
@@ -224,7 +226,7 @@ def test_pretraining_helps_with_few_examples() -> None:
     gains = [
         dev_score(TASKS[task], 0, Way(rows=200))[0]
         - dev_score(TASKS[task], 0, Way(rows=200, scratch=True))[0]
-        for task in DEFAULT_TASKS
+        for task in ("cola", "sst2")
     ]
     assert fmean(gains) >= 0.05
 

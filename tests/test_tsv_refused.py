@@ -15,6 +15,7 @@ from glue_files import EVERY, HEADED, LABELLED, STRICT, encode, put, read, refus
 from harness import tasks
 from harness.data import tsv
 from harness.data.layout import FILES, FOLDERS
+from harness.data.lines import MAX_LINE
 from harness.errors import DataError
 
 
@@ -136,18 +137,18 @@ def test_another_format_is_named(tmp_path, file):
 def test_a_line_of_ten_megabytes(tmp_path):
     file = FILES["rte", "train"]
     put(tmp_path, file, encode(file, [row(file), row(file, sentence1="y" * 10_000_000)]))
-    refused(tmp_path, file, f"more than {tsv.MAX_LINE} bytes", line=3)
+    refused(tmp_path, file, f"more than {MAX_LINE} bytes", line=3)
 
 
 @pytest.mark.parametrize("end", [b"\n", b""])
 def test_line_too_long(tmp_path, end):
     file = FILES["sst2", "train"]
     head = encode(file, [row(file)])
-    full = head + b"y" * (tsv.MAX_LINE - 3) + b"\t1\n"
+    full = head + b"y" * (MAX_LINE - 3) + b"\t1\n"
     put(tmp_path, file, full)
-    assert len(read(tmp_path, file)[0].texts[1][0]) == tsv.MAX_LINE - 3
-    put(tmp_path, file, head + b"y" * tsv.MAX_LINE + b"\t1" + end)
-    refused(tmp_path, file, f"more than {tsv.MAX_LINE} bytes", "'yyy", line=3)
+    assert len(read(tmp_path, file)[0].texts[1][0]) == MAX_LINE - 3
+    put(tmp_path, file, head + b"y" * MAX_LINE + b"\t1" + end)
+    refused(tmp_path, file, f"more than {MAX_LINE} bytes", "'yyy", line=3)
 
 
 # ---- Missing and unreadable files -------------------------------------------------------------

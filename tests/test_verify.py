@@ -17,7 +17,7 @@ import fakes
 import glue_files
 import harness
 import tiny
-from harness import models, replay, resolve, tasks, train, verify
+from harness import lookup, models, replay, resolve, tasks, train, verify
 from harness.data.layout import FILES
 from harness.engine import InlineEngine
 from harness.errors import StorageError, UsageError
@@ -89,7 +89,7 @@ def first(found: Replay) -> str | None:
 
 
 def test_a_run_is_had_again_to_the_last_bit(stored: Stored) -> None:
-    found = stored.again(verify.find(str(stored.path)))
+    found = stored.again(lookup.find(str(stored.path)).record)
     assert found.is_equal
     assert (found.exit, found.step, found.apart, first(found)) == (Exit.FINE, None, 0.0, None)
     assert replay.text(found).splitlines() == [
@@ -213,7 +213,7 @@ def test_a_record_of_schema_1_is_compared_by_its_losses(stored: Stored, tmp_path
     raw = json.loads(stored.path.read_text())
     raw = {k: v for k, v in raw.items() if k not in ("crc32", "batching", "observed", "session")}
     (tmp_path / "old.json").write_text(json.dumps(raw | {"schema": 1}))
-    old = verify.find(str(tmp_path / "old.json"))
+    old = lookup.find(str(tmp_path / "old.json")).record
     assert stored.again(old).is_equal
     other = old.model_copy(update={"first_losses": [loss + 1 for loss in old.first_losses]})
     text = replay.text(stored.again(other))
@@ -258,14 +258,14 @@ def test_a_recipe_of_another_version_is_named(recipe: dict[str, Any]) -> None:
 
 def test_results_that_cannot_be_found(stored: Stored, tmp_path: Path) -> None:
     results = stored.path.parents[1]
-    assert verify.find(stored.record.id[:6], results).id == stored.record.id
+    assert lookup.find(stored.record.id[:6], results).record.id == stored.record.id
     for result, wanted in {
         str(tmp_path / "none.json"): "no such file",
         "zzz": "no run whose id begins",
         str(results): "is a folder; expected a record's file",
     }.items():
         with pytest.raises(UsageError, match=wanted):
-            verify.find(result, results)
+            lookup.find(result, results)
     (tmp_path / "x.json").write_bytes(stored.path.read_bytes().replace(b"rte", b"xxx", 1))
     with pytest.raises(StorageError, match=r"x\.json: key crc32: found"):
-        verify.find(str(tmp_path / "x.json"))
+        lookup.find(str(tmp_path / "x.json"))

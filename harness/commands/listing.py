@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from harness import models, profiles, recipes, targets, tasks
+from harness import models, profiles, recipes, references, targets, tasks
+from harness.errors import UsageError
 from harness.spec import Recipe
 
 
@@ -20,14 +21,41 @@ class Kind(StrEnum):
     targets = "targets"
     recipes = "recipes"
     profiles = "profiles"
+    references = "references"
 
 
-def list_(kind: Annotated[Kind, typer.Argument(help="what to list")]) -> None:
-    """List the tasks, models, targets, recipes or profiles that can be selected."""
-    header, rows = LISTS[kind]()
+class Split(StrEnum):
+    """The splits that results are published of."""
+
+    dev = references.DEV
+    test = references.TEST
+
+
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="what to list")],
+    task: Annotated[str | None, typer.Option(help="references: of this task")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="references: of this model, as published or as listed here")
+    ] = None,
+    split: Annotated[Split | None, typer.Option(help="references: of this split")] = None,
+) -> None:
+    """List what can be selected, or published results (references)."""
     from tabulate import tabulate
 
-    typer.echo(tabulate(rows, header, tablefmt="simple", disable_numparse=True))
+    if kind is Kind.references:
+        header, rows = _references(task, model, split)
+    else:
+        options = {"--task": task, "--model": model, "--split": split}
+        given = [name for name, value in options.items() if value is not None]
+        if given:
+            raise UsageError(f"list {kind}: {given[0]} fits only `glue-bench list references`")
+        header, rows = LISTS[kind]()
+    widths = WIDTHS if kind is Kind.references and rows else None
+    typer.echo(
+        tabulate(rows, header, tablefmt="simple", disable_numparse=True, maxcolwidths=widths)
+    )
+    if kind is Kind.references:
+        typer.echo(f"\nResults: {len(rows)}, times 100. {BRACKETS}")
 
 
 def _tasks() -> tuple[list[str], list[list[str]]]:
@@ -81,10 +109,23 @@ def _seeds(seeds: tuple[int, ...]) -> str:
     return f"{seeds[0]}{last}"
 
 
+def _references(
+    task: str | None, model: str | None, split: str | None
+) -> tuple[list[str], list[list[str]]]:
+    rows = []
+    for row in references.select(task, model, split):
+        line = row.printed
+        metric = line["metric"] if row.metric else f"({line['metric']})"
+        rows.append([row.model, line["task"], line["split"], metric, line["value"], row.source])
+    return ["model", "task", "split", "metric", "value", "source"], rows
+
+
 def _count(rows: int | None) -> str:
     return "-" if rows is None else f"{rows:,}"
 
 
+WIDTHS = [20, 7, 5, 13, 7, 16]  # of the columns of references: 80 with what is between them
+BRACKETS = "A metric in brackets: comparable with no run."
 LISTS: dict[Kind, Callable[[], tuple[list[str], list[list[str]]]]] = {
     Kind.tasks: _tasks,
     Kind.models: _models,

@@ -6,50 +6,99 @@ import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.errors import StorageError, UsageError
 from harness.exits import Exit
 from harness.options import RESULTS
+from harness.spec import Axis
+
+if TYPE_CHECKING:
+    from harness.report import Report
 
 Results = Annotated[Path, typer.Argument(help="a results folder")]
 
 
 class Format(StrEnum):
-    """What `report` writes."""
+    """What `report` prints."""
 
     markdown = "markdown"
     csv = "csv"
+    latex = "latex"
+    json = "json"
+
+
+FILES = {
+    Format.markdown: "report.md",
+    Format.csv: "cells.csv",
+    Format.latex: "report.tex",
+    Format.json: "report.json",
+}
+"""The file in which `-o` puts the same."""
+SUFFIXES = (".md", ".csv", ".tex", ".json", ".txt")
 
 
 def report(
     results: Results = RESULTS,
-    form: Annotated[Format, typer.Option("--format", help="what to write")] = Format.markdown,
+    form: Annotated[Format, typer.Option("--format", help="what to print")] = Format.markdown,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="a file; default: the terminal")
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="write every format there")
+    ] = None,
+    references: Annotated[
+        bool, typer.Option("--references", help="published results beside ours")
+    ] = False,
+    by: Annotated[
+        Axis | None, typer.Option(help="hold targets, models, ... against one of them")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="NAME", help="which one; default: the commonest")
     ] = None,
 ) -> None:
     """Tabulate every run of a results folder. Needs no torch."""
-    from harness import tables
+    from harness import report as reports
     from harness.store import Store
 
+    if output and (output.is_file() or output.suffix in SUFFIXES):
+        raise UsageError(
+            f"-o {output}: names a file; expected a folder, into which every format is written. "
+            f"Mend: -o {output.with_suffix('')}"
+        )
+    if reference and not by:
+        raise UsageError("--reference: holds for --by target|model|recipe|torch. Mend: add --by")
     found = Store(existing(results)).find()
     if not found.records and not found.damaged:
         typer.echo(f"{results}: holds no run; expected runs/*.json", err=True)
         raise typer.Exit(Exit.NOTHING)
-    records = found.records
-    text = tables.csv(records) if form is Format.csv else tables.report(records)
-    if output is None:
-        typer.echo(text, nl=False)
+    made = reports.make(
+        found.records, str(results), references=references, by=by, reference=reference
+    )
+    if output:
+        _write(made, output)
     else:
-        try:
-            output.write_text(text, "utf-8")
-        except OSError as error:
-            raise StorageError(f"{output}: could not write: {error.strerror}") from error
-        typer.echo(f"{output}: runs: {len(records)}", err=True)
+        # Files are made one by one: those behind the wanted one never are.
+        texts = (text for name, text in reports.files(made) if name == FILES[form])
+        typer.echo(next(texts, ""), nl=False)
     complain(found.damaged)
+
+
+def _write(made: Report, folder: Path) -> None:
+    """Every file of a report, each in place of an older one. Raises `StorageError`."""
+    from harness import report as reports
+    from harness.disk import DISK, make_folders, replace_file
+    from harness.store import cannot_write
+
+    files = {folder / name: text.encode() for name, text in reports.files(made)}
+    path = folder
+    try:
+        make_folders(DISK, folder)
+        for path, content in files.items():
+            replace_file(DISK, path, content)
+    except OSError as error:
+        raise StorageError(cannot_write(path, error, "-o", len(files.get(path, b"")))) from error
+    names = [path.name for path in files]
+    typer.echo(f"{folder}: runs: {made.runs}; {', '.join(names)}", err=True)
 
 
 def status(results: Results = RESULTS) -> None:

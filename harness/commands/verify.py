@@ -25,11 +25,11 @@ def verify(
     results: Annotated[Path, typer.Option(help="where an id is looked for")] = RESULTS,
 ) -> None:
     """Compute a stored run's first steps again; name the first input that differs."""
-    from harness import replay
+    from harness import lookup, replay
     from harness import verify as same_again
     from harness.engine import ProcessEngine
 
-    record = same_again.find(result, results)
+    record = lookup.find(result, results).record
     engine = ProcessEngine()
     try:
         engine.start()

@@ -168,15 +168,7 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
     info: dict[str, SplitInfo] = {}
 
     def add(name: str, held: Held, size: int | None = None, share: float = 0.0) -> None:
-        if name in task.only and len(held.split) != home.rows[name]:
-            raise DataError(
-                f"{task.name}: {name} of {home.title} in {request.source} has {len(held.split)} "
-                f"rows; expected all {home.rows[name]}, of which it is a range by number. Mend: "
-                "use GLUE's own file"
-            )
-        whole = sample.only(held.split, task.only.get(name))
-        if not len(whole):
-            raise DataError(f"{task.name}: split {name} of {request.source} holds no row")
+        whole = _whole(request, task, name, held)
         part = sample.stratified(whole, size, f"{home.name}/{name}")
         used = splits[name] = sample.without(part, share, seed)
         facts = held.agreement
@@ -197,6 +189,31 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
     scored = [info[name] for name in ("train", *task.evaluated)]
     changed = request.source != TOY and not all(found.official for found in scored)
     return Data(splits, info, changed or any(f.rows < f.rows_in_source for f in scored))
+
+
+def dev_rows(request: DataRequest, task: Task) -> dict[str, Split]:
+    """The splits that a run of `task` is scored on, as `load` has them. Raises `DataError`."""
+    source, home = rows_of(request), tasks.TASKS[task.source]
+    whole = {n: _whole(request, task, n, source.read(home, n)) for n in task.evaluated}
+    return {
+        name: sample.stratified(split, request.max_eval, f"{home.name}/{name}")
+        for name, split in whole.items()
+    }
+
+
+def _whole(request: DataRequest, task: Task, name: str, held: Held) -> Split:
+    """The rows of a split that are the task's own. Raises `DataError`."""
+    home = tasks.TASKS[task.source]
+    if name in task.only and len(held.split) != home.rows[name]:
+        raise DataError(
+            f"{task.name}: {name} of {home.title} in {request.source} has {len(held.split)} "
+            f"rows; expected all {home.rows[name]}, of which it is a range by number. Mend: "
+            "use GLUE's own file"
+        )
+    whole = sample.only(held.split, task.only.get(name))
+    if not len(whole):
+        raise DataError(f"{task.name}: split {name} of {request.source} holds no row")
+    return whole
 
 
 def _unlabelled(request: DataRequest, task: Task) -> Iterator[tuple[str, Held]]:

@@ -1,0 +1,179 @@
+"""A board's cells as tables, a line each: what a session ends with, and a report's figures."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from harness import averages, tasks
+from harness.boards import Board, boards
+from harness.cells import Cell
+from harness.flags import FLAGS
+from harness.records import Record
+from harness.tables import COUNT, MB, PER_SECOND, SECONDS, Entry, Figure, Table
+
+AXES = ("model", "target", "recipe")
+GLUE = averages.AVERAGES["GLUE-9"]
+FIGURES = (
+    "score: mean over ok runs of the mean of the metrics, x 100, ± standard deviation between "
+    "seeds; n: ok runs; collapsed: how many of them predict one class; floor: the best constant "
+    "predictor's score; train s, ex/s, MB: medians of the training time in seconds, of examples "
+    "per second and of the peak memory in MiB"
+)
+
+
+def every_figure(board: Board) -> Table:
+    """A line per cell: score, median, collapsed runs, floor, speed, memory, flags, and a legend."""
+    rows = []
+    for cell in board.cells:
+        rows.append((
+            cell.task, metrics_of(cell.task), cell.model, cell.target, cell.recipe,
+            Figure(cell.mean, sd=cell.sd), Figure(median(cell.scores)),
+            Figure(len(cell.scores), COUNT),
+            Figure(cell.states.get("collapsed", 0), COUNT, of=len(cell.ok)),
+            *_floor_and_costs(cell), _status(cell),
+        ))  # fmt: skip
+    return Table(
+        title=f"Cells on {board.title}",
+        header=(
+            "task", "metrics", *AXES, "score", "median", "n", "collapsed", "floor", "train s",
+            "ex/s", "MB", "status",
+        ),
+        rows=tuple(rows),
+        notes=(FIGURES, *legend(board.cells), *whose_rows(board.cells)),
+    )  # fmt: skip
+
+
+def in_brief(board: Board) -> Table:
+    """A line per cell, in 80 columns.
+
+    A model, target, recipe or flag that all lines share is said once, outside the table.
+    """
+    found = board.cells
+    axes = {name: dict.fromkeys(getattr(cell, name) for cell in found) for name in AXES}
+    shown = [name for name, values in axes.items() if len(values) > 1]
+    common = [
+        f"recipe {value}" if name == "recipe" else value
+        for name, values in axes.items()
+        for value in values
+        if name not in shown
+    ]
+    shared = {flag for flag in FLAGS if all(c.states.get(flag) == len(c.records) for c in found)}
+    rows = tuple(
+        (
+            cell.task,
+            *(getattr(cell, name) for name in shown),
+            Figure(cell.mean, sd=cell.sd),
+            Figure(len(cell.scores), COUNT),
+            *_floor_and_costs(cell),
+            _status(cell, shared),
+        )
+        for cell in found
+    )
+    return Table(
+        title=", ".join([f"Results on {board.title}", *common]),
+        header=("task", *shown, "score", "n", "floor", "train s", "ex/s", "MB", "status"),
+        rows=rows,
+        notes=(*legend(found, shared), *whose_rows(found)),
+    )
+
+
+def pivot(board: Board) -> Table:
+    """Models and targets by tasks, with GLUE-9 if all nine tasks are there; in 80 columns."""
+    present = [name for name in tasks.GLUE_9 if any(name in row.cells for row in board.rows)]
+    whole = len(present) == len(tasks.GLUE_9)
+    several = len({row.recipe for row in board.rows}) > 1
+    axes = AXES if several else AXES[:2]
+    rows = tuple(
+        (
+            row.name,
+            row.target,
+            *([row.recipe] if several else []),
+            *(Figure(row.cells[task].mean if task in row.cells else None) for task in present),
+            *([Figure(averages.of(GLUE, row.sheet))] if whole else []),
+        )
+        for row in board.rows
+    )
+    return Table(
+        title=f"Scores x 100 on {board.title}",
+        header=(*axes, *present, *([GLUE.name] if whole else [])),
+        rows=rows,
+        notes=(
+            *([f"{GLUE.name}: {GLUE.definition}"] if whole else []),
+            *_contaminated(board.cells),
+        ),
+    )
+
+
+def summary(records: Sequence[Record]) -> str:
+    """What a session ends with: its cells and, where several of GLUE's tasks ran, the pivot."""
+    parts = []
+    for board in boards(records):
+        first, second = in_brief(board), pivot(board)
+        parts.append(first.text())
+        if len({*tasks.GLUE_9}.intersection(second.header)) > 1:
+            unsaid = tuple(note for note in second.notes if note not in first.notes)
+            parts.append(replace(second, notes=unsaid).text())
+    return "\n\n".join(parts)
+
+
+def legend(found: Sequence[Cell], shared: Iterable[str] = ()) -> list[str]:
+    """What each flag means that some cell has; those that all runs have are `shared`."""
+    return [
+        f"{flag}{' (every run)' if flag in shared else ''}: {meaning}"
+        for flag, meaning in FLAGS.items()
+        if any(flag in cell.states for cell in found)
+    ]
+
+
+def whose_rows(found: Iterable[Cell]) -> list[str]:
+    """Which tasks were trained and scored on GLUE's own sets, and which on other rows."""
+    notes = []
+    for kind in ("training", "dev"):
+        pairs = dict.fromkeys((c.task, c.has_own_rows.get(kind)) for c in found)
+        said = [
+            f"{words} for {', '.join(named)}"
+            for words, own in (("GLUE's own", True), ("a part of GLUE's, or others,", False))
+            if (named := [task for task, whole in pairs if whole is own])
+        ]
+        notes += [f"{kind} rows: {'; '.join(said)}"] if said else []
+    return notes
+
+
+def metrics_of(task: str) -> str:
+    """The metrics whose mean is a task's score."""
+    return "+".join(tasks.TASKS[task].metrics) if task in tasks.TASKS else ""
+
+
+def median(values: Iterable[float | None]) -> float | None:
+    """Of the values that are there."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _contaminated(found: Iterable[Cell]) -> list[str]:
+    cells_of = [cell for cell in found if "contaminated" in cell.states]
+    named = dict.fromkeys(f"{cell.task} of {cell.model}" for cell in cells_of)
+    return [f"contaminated ({FLAGS['contaminated']}): {', '.join(named)}"] if named else []
+
+
+def _floor_and_costs(cell: Cell) -> tuple[Entry, ...]:
+    timing = [record.timing for record in cell.ok if record.timing]
+    peaks = [record.memory.peak_memory_bytes for record in cell.ok if record.memory]
+    return (
+        Figure(median(record.floor for record in cell.ok)),
+        Figure(median(part.train_s for part in timing), SECONDS),
+        Figure(median(part.examples_per_s for part in timing), PER_SECOND),
+        Figure(median(peaks), MB),
+    )
+
+
+def _status(cell: Cell, shared: Iterable[str] = ()) -> str:
+    """What happened to a cell's runs, and what to know about them."""
+    total = len(cell.records)
+    parts = ["ok"] if cell.ok else []
+    for state, count in cell.states.items():
+        if state not in shared:
+            parts.append(state if count == total else f"{state} {count}/{total}")
+    return " ".join(parts)

@@ -1,0 +1,71 @@
+"""Which dev rows two stored runs answer differently. Needs no torch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import NotComparable, UsageError
+from harness.exits import Exit
+from harness.options import RESULTS
+
+RUN = "a record's file, or how its id begins"
+
+
+class Form(StrEnum):
+    """What `flips` writes."""
+
+    text = "text"
+    markdown = "markdown"
+    csv = "csv"
+    json = "json"
+
+
+def flips(
+    a: Annotated[str, typer.Argument(help=RUN)],
+    b: Annotated[str, typer.Argument(help=f"what is compared with A: {RUN}")],
+    results: Annotated[Path, typer.Option(help="where an id is looked for")] = RESULTS,
+    with_text: Annotated[
+        bool, typer.Option("--with-text", help="show each row's sentences too")
+    ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(help="for --with-text: hub, toy or a folder, where the rows were a folder's"),
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="what to write")] = Form.text,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=0, help="rows to list; 0: all (default: 20; csv and json: all)"),
+    ] = None,
+) -> None:
+    """List the dev rows that stored runs A and B of one task answer differently.
+
+    Exits with 0, or with 4 if the two have no rows in common to be compared by.
+    """
+    from harness import flip_tables, lookup
+    from harness import flips as ledgers
+
+    if data is not None and not with_text:
+        raise UsageError("--data: found without --with-text, and nothing else reads it")
+    if with_text and form is Form.csv:
+        raise UsageError("--with-text: CSV holds no sentences; expected another --format")
+    one, other = (lookup.find(run, results) for run in (a, b))
+    try:
+        found = ledgers.of(one, other)
+    except NotComparable as error:
+        typer.echo(f"glue-bench: {error}", err=True)
+        raise typer.Exit(Exit.NOTHING) from error
+    source = lookup.source_of(found.a, data) if with_text else None
+    texts = ledgers.sentences(found, source) if source else None
+    if form is Form.csv:
+        typer.echo(flip_tables.csv(found, limit), nl=False)
+    else:
+        write = {
+            Form.text: flip_tables.text,
+            Form.markdown: flip_tables.markdown,
+            Form.json: flip_tables.json,
+        }[form]
+        typer.echo(write(found, texts, limit))

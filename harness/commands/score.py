@@ -1,0 +1,28 @@
+"""The score of any file of predictions. Needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(help="predictions: index and prediction, one a line, or a run's .parquet"),
+    ],
+    task: Annotated[str, typer.Option(help="the task they are of")],
+    labels: Annotated[
+        Path,
+        typer.Option(help="labels: a glue_data file, index and label, or one a line"),
+    ],
+    split: Annotated[
+        str | None, typer.Option(help="which split; a run's .parquet may hold several")
+    ] = None,
+) -> None:
+    """Score a file of predictions: each metric x 100, the task's score, and the best constant's."""
+    from harness import scoring, tasks
+
+    typer.echo(scoring.text(scoring.score(file, labels, tasks.get(task), split)))

@@ -1,0 +1,59 @@
+"""A GLUE submission from stored runs. Needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.commands.results import Results, complain, existing
+from harness.errors import StorageError
+from harness.exits import Exit
+from harness.options import RESULTS
+
+
+def submit(
+    results: Results = RESULTS,
+    output: Annotated[Path, typer.Option("-o", "--output", help="the zip to write")] = Path(
+        "submission.zip"
+    ),
+    model: Annotated[str | None, typer.Option(help="the model whose runs are submitted")] = None,
+    target: Annotated[str | None, typer.Option(help="their target")] = None,
+    recipe: Annotated[str | None, typer.Option(help="their recipe")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="runs of this seed alone; default: the best on dev")
+    ] = None,
+    fill: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK,TASK|all",
+            help="put the most frequent training label where a task has no run",
+        ),
+    ] = None,
+) -> None:
+    """Write the zip that gluebenchmark.com takes: for each task the best run's test predictions.
+
+    Exits with 4 where a file has no run, naming it and the command that makes it.
+    """
+    from harness import submission
+    from harness.candidates import Wanted
+    from harness.disk import DISK, replace_file
+    from harness.store import Store, cannot_write
+
+    store = Store(existing(results))
+    found = store.find()
+    wanted = Wanted(model, target, recipe, seed)
+    may_fill = submission.filled(fill) if fill else frozenset()
+    plan = submission.plan(found.records, wanted, may_fill)
+    if plan.missing:
+        typer.echo(f"glue-bench: {submission.missing(plan, results)}", err=True)
+        complain(found.damaged)
+        raise typer.Exit(Exit.NOTHING)
+    content = submission.archive(plan, store)
+    try:
+        replace_file(DISK, output, content)
+    except OSError as error:
+        raise StorageError(cannot_write(output, error, "-o", len(content))) from error
+    typer.echo(submission.table(plan, output).text())
+    complain(found.damaged)
