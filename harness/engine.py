@@ -143,8 +143,8 @@ class ProcessEngine:
             self._closed = True
             alive = list(self._alive)
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in alive:
-            _kill(process)
+        for process in alive:  # waited for by its own thread alone: its exit code can be read once
+            _signal(process)
         self._pool.shutdown(wait=True)
         self._logs.cleanup()
 
@@ -261,11 +261,16 @@ def _death(exitcode: int | None, peak_bytes: int | None) -> str:
 
 
 def _kill(process: Any) -> None:
-    """End a child and everything in its process group, whether or not it made one already."""
+    """End a child and everything in its process group, and wait for it."""
+    _signal(process)
+    process.join(GOODBYE_S)
+
+
+def _signal(process: Any) -> None:
+    """Send SIGKILL to a child and its process group, whether or not it made one already."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
-    process.join(GOODBYE_S)
 
 
 @contextlib.contextmanager
