@@ -11,7 +11,7 @@ from harness.boards import Board, boards
 from harness.cells import Cell
 from harness.flags import FLAGS
 from harness.records import Record
-from harness.tables import COUNT, MB, PER_SECOND, SECONDS, Entry, Figure, Table
+from harness.tables import COUNT, MB, MILLIONS, PER_SECOND, SECONDS, SMALL_MB, Entry, Figure, Table
 
 AXES = ("model", "target", "recipe")
 GLUE = averages.AVERAGES["GLUE-9"]
@@ -19,7 +19,8 @@ FIGURES = (
     "score: mean over ok runs of the mean of the metrics, x 100, ± standard deviation between "
     "seeds; n: ok runs; collapsed: how many of them predict one class; floor: the best constant "
     "predictor's score; train s, ex/s, MB: medians of the training time in seconds, of examples "
-    "per second and of the peak memory in MiB"
+    "per second and of the peak memory in MiB; trained M: millions of parameters that training may "
+    "change; saved MB: their size, which a task adds to a disk that has the checkpoint"
 )
 
 
@@ -32,13 +33,13 @@ def every_figure(board: Board) -> Table:
             Figure(cell.mean, sd=cell.sd), Figure(median(cell.scores)),
             Figure(len(cell.scores), COUNT),
             Figure(cell.states.get("collapsed", 0), COUNT, of=len(cell.ok)),
-            *_floor_and_costs(cell), _status(cell),
+            *_floor_and_costs(cell), *_sizes(cell), _status(cell),
         ))  # fmt: skip
     return Table(
         title=f"Cells on {board.title}",
         header=(
             "task", "metrics", *AXES, "score", "median", "n", "collapsed", "floor", "train s",
-            "ex/s", "MB", "status",
+            "ex/s", "MB", "trained M", "saved MB", "status",
         ),
         rows=tuple(rows),
         notes=(FIGURES, *legend(board.cells), *whose_rows(board.cells)),
@@ -166,6 +167,14 @@ def _floor_and_costs(cell: Cell) -> tuple[Entry, ...]:
         Figure(median(part.train_s for part in timing), SECONDS),
         Figure(median(part.examples_per_s for part in timing), PER_SECOND),
         Figure(median(peaks), MB),
+    )
+
+
+def _sizes(cell: Cell) -> tuple[Entry, ...]:
+    found = [record.model for record in cell.ok if record.model]
+    return (
+        Figure(median(model.trained_parameters for model in found), MILLIONS),
+        Figure(median(model.saved_bytes for model in found), SMALL_MB),
     )
 
 

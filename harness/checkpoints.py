@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForSequenceClassification
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoModel, AutoModelForSequenceClassification
 
 from harness import tasks
+from harness.adapters import FrozenEncoder
 from harness.encoders import UNREADABLE, Encoder, be_quiet, read_tokenizer, unreadable
 from harness.errors import ModelError, StorageError, UsageError, shown
+from harness.networks import NETWORKS, Network
 from harness.spec import RunConfig, Task
 
 CARD = "glue-bench.json"
 """Says what the model beside it was trained on."""
+
+WEIGHTS, HEAD = "model.safetensors", "head.safetensors"
+AS_SAVED: dict[str, Any] = {
+    "dtype": torch.float32, "use_safetensors": True, "trust_remote_code": False,
+}  # fmt: skip
 
 
 def save(encoder: Encoder, config: RunConfig, score: float) -> str:
@@ -27,7 +37,7 @@ def save(encoder: Encoder, config: RunConfig, score: float) -> str:
     The name is the case's id; where that is taken, a number follows. Raises `StorageError`.
     """
     home = Path(str(config.save_to))
-    card = {
+    card: dict[str, Any] = {
         "case": config.case.id,
         "task": config.case.task,
         "max_length": config.recipe.max_length,
@@ -39,8 +49,8 @@ def save(encoder: Encoder, config: RunConfig, score: float) -> str:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home, prefix=".saving-") as scratch:
             whole = Path(scratch) / "model"
-            network: Any = encoder.network
-            network.save_pretrained(whole)
+            whole.mkdir()
+            card |= _write(encoder, config, whole)
             encoder.tokenizer.save_pretrained(whole)
             (whole / CARD).write_text(json.dumps(card, indent=1) + "\n", "utf-8")
             return _move(whole, home, config.case.id)
@@ -49,6 +59,22 @@ def save(encoder: Encoder, config: RunConfig, score: float) -> str:
             f"{home}: the fine-tuned model could not be saved: {error}. Mend: "
             "make room, or choose another folder with --glue-save-models"
         ) from error
+
+
+def _write(encoder: Encoder, config: RunConfig, folder: Path) -> dict[str, Any]:
+    """Save a network; returns what its card must say so that it can be loaded again."""
+    network: Any = encoder.network
+    if isinstance(network, Network):
+        save_file(network.state_dict(), folder / WEIGHTS)
+        return {"network": {"name": config.network, **network.shape}}
+    if isinstance(network, FrozenEncoder):
+        network.encoder.save_pretrained(folder)
+        save_file(network.classifier.state_dict(), folder / HEAD)
+        return {"method": config.method}
+    if encoder.tuner is not None:  # a network of the usual kind, which anyone can load
+        network = encoder.tuner.merge_and_unload()
+    network.save_pretrained(folder)
+    return {}
 
 
 def _move(whole: Path, home: Path, name: str) -> str:
@@ -78,6 +104,7 @@ class FineTuned:
 
     network: Any
     tokenizer: Any
+    labels: Mapping[int, str]
     task: Task | None  # None: not saved by glue-bench
     max_length: int
 
@@ -104,21 +131,46 @@ class FineTuned:
         logits = self.network(**inputs).logits[0].float()
         if len(logits) == 1:
             return Answer({}, score=float(logits))
-        names = self.network.config.id2label
-        return Answer({names[i]: float(p) for i, p in enumerate(logits.softmax(dim=-1))})
+        return Answer({self.labels[i]: float(p) for i, p in enumerate(logits.softmax(dim=-1))})
 
 
 def load(directory: Path) -> FineTuned:
     """A fine-tuned model of a folder, in fp32 on the CPU. Raises `ModelError`."""
     be_quiet()
-    tokenizer = read_tokenizer(directory)
+    tokenizer, card = read_tokenizer(directory), _card(directory)
+    task = tasks.get(card["task"]) if "task" in card else None
     try:
-        network, report = AutoModelForSequenceClassification.from_pretrained(
-            directory, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
-            output_loading_info=True,
-        )  # fmt: skip
+        network, labels = _read(directory, card, task)
     except (*UNREADABLE, RuntimeError) as error:
         raise unreadable(directory, error) from error
+    return FineTuned(network.eval(), tokenizer, labels, task, int(card.get("max_length", 512)))
+
+
+def _read(
+    directory: Path, card: Mapping[str, Any], task: Task | None
+) -> tuple[nn.Module, Mapping[int, str]]:
+    """A network as `_write` saved it, and what its outputs mean."""
+    labels = dict(enumerate(task.labels)) if task else {}
+    if "network" in card:
+        shape = dict(card["network"])
+        network: Any = NETWORKS[shape.pop("name")](**shape)
+        network.load_state_dict(load_file(directory / WEIGHTS))
+        return network, labels
+    if card.get("method") == "frozen":
+        encoder = AutoModel.from_pretrained(directory, **AS_SAVED)
+        head = load_file(directory / HEAD)
+        network = FrozenEncoder(encoder, len(head["bias"]))
+        network.classifier.load_state_dict(head)
+        return network, labels
+    network = _classifier(directory)
+    return network, network.config.id2label
+
+
+def _classifier(directory: Path) -> Any:
+    """A classifier of transformers' own. Raises `ModelError` where its head is not trained."""
+    network, report = AutoModelForSequenceClassification.from_pretrained(
+        directory, **AS_SAVED, output_loading_info=True
+    )
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         inside = [name for name in missing if name.startswith(f"{network.base_model_prefix}.")]
@@ -131,9 +183,7 @@ def load(directory: Path) -> FineTuned:
             "`pytest benchmarks -k TASK --glue-models MODEL --glue-save-models DIR`, and name the "
             "folder below DIR"
         )
-    card = _card(directory)
-    task = tasks.get(card["task"]) if "task" in card else None
-    return FineTuned(network.eval(), tokenizer, task, int(card.get("max_length", 512)))
+    return network
 
 
 def _card(directory: Path) -> dict[str, Any]:

@@ -224,6 +224,7 @@ def configuration(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
         recipe=plan.recipe,
         epochs=plan.epochs,
         save_models=plan.save_models,
+        vectors=plan.vectors,
         threads=max(1, len(environment.usable_cpus()) // jobs),
         jobs=jobs,
     )

@@ -28,11 +28,17 @@ class Encoder:
     network: nn.Module
     tokenizer: Any
     new_parameters: tuple[str, ...]  # not in the checkpoint: they start random
+    tuner: Any = None  # of peft, which can put its additions into the network's weights
 
     @property
     def parameters(self) -> int:
         """How many numbers the network holds, head included."""
         return sum(parameter.numel() for parameter in self.network.parameters())
+
+    @property
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that training changes."""
+        return [p for p in self.network.parameters() if p.requires_grad]
 
 
 def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> Encoder:

@@ -151,6 +151,12 @@ COLUMNS = (
         "batching.oom_retries",
     ),
     Column("parameters", COUNT, "", "of the model, head included", "model.parameters"),
+    Column(
+        "trained_parameters", COUNT, "", "those that training may change",
+        "model.trained_parameters",
+    ),
+    Column("saved_bytes", COUNT, "bytes", "of those: what a task adds to a disk that has the "
+        "checkpoint", "model.saved_bytes"),
     Column("device", TEXT, "", "torch's name of the target's device", "identity.target.device"),
     Column(
         "arithmetic", TEXT, "", "dtype of the matrix products, as seen",

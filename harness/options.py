@@ -84,7 +84,7 @@ def yes(text: str) -> bool:
 
 
 def folder(value: str, base: Path) -> str:
-    """A folder as an absolute path."""
+    """A folder, or a file, as an absolute path."""
     return str((base / Path(value).expanduser()).resolve())
 
 
@@ -147,6 +147,10 @@ OPTIONS = (
         "models", "A,B", "models to run: rows of `glue-bench list models`, folders, Hub ids",
         names, locate=model_names,
     ),
+    Option(
+        "vectors", "FILE", "word vectors in GloVe's text format, for models that end in +vectors",
+        locate=folder,
+    ),
     Option("targets", "A,B", "device-precision pairs (`glue-bench list targets`)", names),
     Option("seeds", "N|A,B", "how many seeds, from 42 on, or which ones", seeds),
     Option("recipe", "NAME", "one recipe for every model (`glue-bench list recipes`)"),
@@ -188,6 +192,7 @@ class Settings:
     data: str | None = None
     tasks: tuple[str, ...] | None = None
     models: tuple[str, ...] | None = None
+    vectors: str | None = None
     targets: tuple[str, ...] | None = None
     seeds: tuple[int, ...] | None = None
     recipe: str | None = None

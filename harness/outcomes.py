@@ -87,6 +87,8 @@ def model_record(ready: Prepared) -> ModelRecord:
     """The network that was loaded."""
     return ModelRecord(
         parameters=ready.encoder.parameters,
+        trained_parameters=sum(p.numel() for p in ready.encoder.trained),
+        saved_bytes=sum(p.nbytes for p in ready.encoder.trained),
         new_parameters=list(ready.encoder.new_parameters),
         dtype="float32",
         bf16_products=ready.device.bf16_products,

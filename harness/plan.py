@@ -31,6 +31,7 @@ class Plan:
     named_targets: bool  # likewise
     named_data: bool  # likewise
     timeout: float  # seconds after which a run is stopped
+    vectors: str | None = None  # the file of word vectors that networks may start from
     save_models: str | None = None  # the folder that fine-tuned models are put in
     resume: bool = False  # a stored run with the same inputs stands for a case
 
@@ -91,6 +92,7 @@ def make(settings: Settings) -> Plan:
         named_targets=settings.targets is not None,
         named_data=settings.data is not None,
         timeout=settings.timeout or profile.timeout,
+        vectors=settings.vectors,
         save_models=settings.save_models,
         resume=bool(settings.resume),
     )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import torch
 
-from harness import encoders, targets, tasks
+from harness import adapters, encoders, networks, targets, tasks
 from harness.data import batches
 from harness.data import load as data
 from harness.device import Device
-from harness.spec import Recipe, RunConfig, Task
+from harness.spec import Recipe, RunConfig, Split, Task
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Prepared:
     data: data.Data
     encoder: encoders.Encoder
     network: torch.nn.Module
-    encoded: Mapping[str, batches.Encoded]
+    encoded: Mapping[str, batches.Inputs]
     weights_sha256: str  # before the first step
     seconds: float
 
@@ -42,14 +42,24 @@ def prepare(config: RunConfig) -> Prepared:
     task = tasks.get(config.case.task)
     device = Device(targets.get(config.case.target))
     loaded = data.load(config.data, task, held_out=config.recipe.held_out, seed=config.case.seed)
-    encoder = encoders.load(
-        Path(config.model_directory), task, config.case.seed, scratch=config.scratch
-    )
-    encoded = {
+    encoder = load_network(config, task, loaded.splits["train"])
+    tokens = {
         name: batches.encode(encoder.tokenizer, split.texts, config.recipe.max_length)
         for name, split in loaded.splits.items()
     }
     network = encoder.network.to(device.torch)
+    encoded: Mapping[str, batches.Inputs] = tokens
+    if isinstance(network, adapters.FrozenEncoder):
+        encoded = {n: adapters.Features(split, network, device) for n, split in tokens.items()}
     weights = encoders.weights_sha256(network)
     seconds = time.perf_counter() - started
     return Prepared(task, device, loaded, encoder, network, encoded, weights, seconds)
+
+
+def load_network(config: RunConfig, task: Task, train: Split) -> encoders.Encoder:
+    """The network of a run and its tokenizer: pretrained, or of the training rows' own words."""
+    if config.network:
+        return networks.load(config.network, task, train, config.case.seed, config.vectors)
+    folder, seed = Path(str(config.model_directory)), config.case.seed
+    encoder = encoders.load(folder, task, seed, scratch=config.scratch)
+    return adapters.adapted(encoder, config.method, task, seed) if config.method else encoder

@@ -59,6 +59,30 @@ RECIPES: dict[str, Recipe] = {
             learning_rate=1e-4, epochs=4, batch_size=32, max_length=128,
             warmup=0.1, weight_decay=0.01, eps=1e-6, group_by_length=True,
         ),
+        Recipe(
+            "scratch",
+            source="chosen for cbow, cnn and bilstm: docs/recipes.md",
+            learning_rate=1e-3, epochs=10, batch_size=32, max_length=128,
+            group_by_length=True,
+        ),
+        Recipe(
+            "linear-probe",
+            source="chosen for +frozen: docs/recipes.md",
+            learning_rate=3e-3, epochs=30, batch_size=32, max_length=128,
+            group_by_length=True,
+        ),
+        Recipe(
+            "lora",
+            source="chosen for +lora: docs/recipes.md",
+            learning_rate=3e-3, epochs=10, batch_size=32, max_length=128,
+            warmup=0.06, weight_decay=0.01, group_by_length=True,
+        ),
+        Recipe(
+            "bitfit",
+            source="chosen for +bitfit: docs/recipes.md",
+            learning_rate=3e-3, epochs=10, batch_size=32, max_length=128,
+            warmup=0.06, weight_decay=0.01, group_by_length=True,
+        ),
     )
 }  # fmt: skip
 

@@ -100,6 +100,8 @@ class ModelRecord(Part):
 
     parameters: NonNegativeInt
     new_parameters: list[str]  # not in the checkpoint: they started random
+    trained_parameters: NonNegativeInt | None = None  # those that training may change
+    saved_bytes: NonNegativeInt | None = None  # what a task adds to a disk that has the checkpoint
     dtype: str
     bf16_products: Literal["native", "upcast"] | None = None
 

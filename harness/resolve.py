@@ -6,12 +6,16 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from harness import models, recipes, targets, tasks
+from harness.adaptations import check_installed
 from harness.data import load as data
+from harness.data import vectors as word_vectors
+from harness.errors import UsageError
 from harness.models import Adapted
 from harness.spec import TOY, Case, DataRequest, Recipe, RunConfig, Task
 
@@ -32,6 +36,7 @@ def resolve(
     recipe: str | Recipe | None = None,
     epochs: int | None = None,
     save_models: str | None = None,
+    vectors: str | None = None,
     threads: int,
     cpus: tuple[int, ...] | None = None,
     jobs: int = 1,
@@ -45,13 +50,22 @@ def resolve(
     """
     task = tasks.get(case.task)
     adapted = adapted or models.get(case.model)
-    directory = models.directory(adapted.model)
+    for adaptation in adapted.adaptations:
+        check_installed(adaptation)
+    directory = None if adapted.model.network else models.directory(adapted.model)
     request = data.located(request, task)
     if isinstance(recipe, Recipe):
         chosen = recipe
     else:
-        own = adapted.model.recipe or recipes.default(models.configuration(directory))
-        chosen = recipe_for(task, recipe or own, epochs)
+        family = recipes.default(models.configuration(directory)) if directory else None
+        chosen = recipe_for(task, recipe or adapted.recipe or str(family), epochs)
+    if not adapted.has_vectors:
+        vectors = None
+    elif vectors is None:
+        raise UsageError(
+            f"model {adapted.name}: no word vectors. Mend: name a file of them, in GloVe's format, "
+            "with --glue-vectors FILE"
+        )
     target = dataclasses.asdict(targets.get(case.target))
     settings = dataclasses.asdict(chosen)
     # Names and sources are for reading: the same numbers under another name are the same cell.
@@ -63,8 +77,8 @@ def resolve(
             {
                 "task": {name: getattr(task, name) for name in DECIDES},
                 "data": data.fingerprint(request, task),
-                "adaptation": {"scratch": adapted.scratch},
-                "model_files": models.fingerprint(directory),
+                "adaptation": _adaptation(adapted, vectors),
+                "model_files": models.fingerprint(directory) if directory else {},
                 "recipe": settings,
                 "target": target,
                 "numerics": NUMERICS_VERSION,
@@ -76,18 +90,33 @@ def resolve(
         case=case,
         recipe=chosen,
         data=request,
-        model_directory=str(directory),
+        model_directory=str(directory) if directory else None,
         identity=identity,
         cell_key=key_of(identity),
         threads=threads,
         cpus=cpus,
         jobs=jobs,
         scratch=adapted.scratch,
+        network=adapted.model.network,
+        method=adapted.method.name if adapted.method else None,
+        vectors=vectors,
         contaminated=not adapted.scratch
         and request.source != TOY
         and task.source in models.contaminated(adapted.model, identity["model_files"]),
         save_to=save_models,
     )
+
+
+def _adaptation(adapted: Adapted, vectors: str | None) -> dict[str, Any]:
+    """What of a model's adaptation decides a score."""
+    found: dict[str, Any] = {"scratch": adapted.scratch}
+    if adapted.model.network:
+        found["network"] = adapted.model.network
+    if adapted.method:
+        found |= {"method": adapted.method.name, **adapted.method.settings}
+    if vectors:
+        found["vectors"] = word_vectors.fingerprint(Path(vectors))
+    return found
 
 
 def key_of(identity: Mapping[str, Any]) -> str:

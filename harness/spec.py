@@ -78,9 +78,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Model:
-    """Where a pretrained model comes from and what to know about it.
+    """Where a model comes from and what to know about it.
 
-    One of `package`, `hub` and `path` says where the weights are.
+    One of `package`, `hub` and `path` says where pretrained weights are; `network` names a network
+    that has none.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Model:
     folder: str = ""  # its folder inside that package
     hub: str | None = None  # its id on the Hugging Face Hub
     path: str | None = None  # an absolute folder of the user's
+    network: str | None = None  # of `harness.networks`: it starts from random weights
     recipe: str | None = None  # used when none is named; None: its family's
     extra: str | None = None  # the extra of glue-bench that installs the package
     contaminated: frozenset[str] = frozenset()  # tasks whose texts were seen in pretraining
@@ -177,13 +179,16 @@ class RunConfig:
     case: Case
     recipe: Recipe
     data: DataRequest
-    model_directory: str
+    model_directory: str | None  # None: a network that has no pretrained weights
     identity: Mapping[str, Any]  # every field that decides the score
     cell_key: str  # sha256 of `identity`
     threads: int
     cpus: tuple[int, ...] | None = None  # the CPUs this run may use; None: all
     jobs: int = 1  # runs that share the machine with this one, itself included
     scratch: bool = False  # random initial weights in place of the pretrained ones
+    network: str | None = None  # of `harness.networks`, in place of a folder
+    method: str | None = None  # of `harness.adaptations`: which part of the network is trained
+    vectors: str | None = None  # an absolute file of word vectors that a network starts from
     contaminated: bool = False  # the model's pretraining saw the task's texts
     save_to: str | None = None  # an absolute folder that the fine-tuned model is put in
     oom_retries: int = 0  # how often this run was out of memory and began again

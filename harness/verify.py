@@ -30,17 +30,18 @@ def verify(
     *,
     data: str | None = None,
     model: str | None = None,
+    vectors: str | None = None,
     threads: int | None = None,
 ) -> Replay | None:
     """Compute the first steps of a run again; None where it has no losses to compare.
 
-    `data` and `model` stand for those of the record, which holds no folders; `threads` for the
-    record's number. Raises `UsageError` for what the record leaves open, and `GlueBenchError` for
-    data or a model that is not to be had.
+    `data`, `model` and `vectors` stand for those of the record, which holds no paths; `threads` for
+    the record's number. Raises `UsageError` for what the record leaves open, and `GlueBenchError`
+    for data or a model that is not to be had.
     """
     if not record.first_losses:
         return None
-    config = configuration(record, data=data, model=model, threads=threads)
+    config = configuration(record, data=data, model=model, vectors=vectors, threads=threads)
     try:
         now = engine.submit(config, lambda step, steps: None).result().outcome
     except WorkerError as error:
@@ -59,7 +60,12 @@ def verify(
 
 
 def configuration(
-    record: Record, *, data: str | None = None, model: str | None = None, threads: int | None = None
+    record: Record,
+    *,
+    data: str | None = None,
+    model: str | None = None,
+    vectors: str | None = None,
+    threads: int | None = None,
 ) -> RunConfig:
     """What a stored run was run with, cut to the steps whose losses it holds.
 
@@ -72,6 +78,7 @@ def configuration(
         ),
         adapted=_model(record, model),
         recipe=_recipe(record),
+        vectors=vectors,
         threads=threads or record.threads or 1,
     )
     recipe = config.recipe

@@ -52,7 +52,13 @@ def outcome(**changed: Any) -> Outcome:
         ],
         "first_losses": [0.7, 0.6],
         "data": DataRecord(splits={"train": split}, truncated_rows={"train": 0}),
-        "model": ModelRecord(parameters=10, new_parameters=["classifier.weight"], dtype="float32"),
+        "model": ModelRecord(
+            parameters=4_386_178,
+            new_parameters=["classifier.weight"],
+            dtype="float32",
+            trained_parameters=4_386_178,
+            saved_bytes=17_544_712,
+        ),
         "timing": timing,
         "memory": Memory(
             peak_memory_bytes=400 << 20, floor_memory_bytes=300 << 20, peak_device_memory_bytes=None

@@ -58,7 +58,9 @@ def full() -> Record:
             "memory": Memory(
                 peak_memory_bytes=3, floor_memory_bytes=2, peak_device_memory_bytes=2**40
             ),
-            "model": made.model.model_copy(update={"bf16_products": "upcast"}),
+            "model": made.model.model_copy(
+                update={"bf16_products": "upcast", "trained_parameters": 7, "saved_bytes": 28}
+            ),
             "source": Source(kind="hub", revision="abc", max_train=10, max_eval=20),
             "environment": made.environment | {"boot": "b" * 16, "dirty": True},
         }
@@ -143,6 +145,7 @@ def test_values_are_the_records() -> None:
             )
         },
         "micro_batch": 32, "oom_retries": 0, "parameters": model.parameters, "device": "cpu",
+        "trained_parameters": 7, "saved_bytes": 28,
         "arithmetic": seen.arithmetic, "bf16_products": "upcast", "threads": 2,
         "data": "hub", "data_revision": "abc", "max_train": 10, "max_eval": 20,
         "train_rows": 1000, "dev_rows": 250, "train_is_glue": False, "dev_is_glue": False,

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_row_says_where_its_weights_are() -> None:
     for model in models.MODELS.values():
-        assert bool(model.package) != bool(model.hub)
+        assert [bool(n) for n in (model.package, model.hub, model.network)].count(True) == 1
         assert model.recipe is None or model.recipe in recipes.RECIPES
         assert model.path is None
 

@@ -149,12 +149,14 @@ DOES_NOT: dict[type, dict[str, Any]] = {
 
 ELSEWHERE: dict[type, set[str]] = {
     Task: {"name", "rows_of"},  # another has no toy rows; Case.task changes both
-    Model: {"name", "package", "folder", "hub", "path"},  # where the files are: these are hashed
+    # Where the files are, which are hashed; a network of ours has another name.
+    Model: {"name", "package", "folder", "hub", "path", "network"},
     DataRequest: {"source", "snapshot", "revision"},  # where the rows are: likewise
-    Adapted: {"name", "model", "scratch"},  # Case.model names all three
+    Adapted: {"name", "model", "adaptations"},  # Case.model names all three
     Case: {"seed"},  # no part of the key, but compared beside it
     RunConfig: {
         "case", "recipe", "data", "model_directory", "scratch", "identity", "cell_key",  # as above
+        "network", "method", "vectors",  # Case.model names them too; the file is hashed
         "threads", "cpus", "jobs", "oom_retries",  # how it is computed, not what
         "contaminated", "replay_steps",
         "save_to",  # `_left_out` looks at it

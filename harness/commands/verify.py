@@ -19,6 +19,9 @@ def verify(
     model: Annotated[
         str | None, typer.Option(help="the model's folder, where it came from one")
     ] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="the file of word vectors that a +vectors run began with")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="in place of as many as the run had")
     ] = None,
@@ -33,7 +36,10 @@ def verify(
     engine = ProcessEngine()
     try:
         engine.start()
-        found = same_again.verify(record, engine, data=data, model=model, threads=threads)
+        found = same_again.verify(
+            record, engine, data=data, model=model, threads=threads,
+            vectors=str(vectors.resolve()) if vectors else None,
+        )  # fmt: skip
     finally:
         engine.close()
     if found is None:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -36,6 +36,30 @@ class Encoded:
     @property
     def lengths(self) -> Rows:
         return np.diff(self.starts)
+
+    def batch(self, labels: torch.Tensor | None, rows: Rows) -> Batch:
+        """The batch of these rows, on the CPU."""
+        return collate(self, labels, rows)
+
+
+class Inputs(Protocol):
+    """A split that batches can be made of."""
+
+    @property
+    def lengths(self) -> Rows:
+        """Tokens of each row."""
+        ...
+
+    @property
+    def truncated(self) -> int:
+        """Rows that lost tokens to the length limit."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, labels: torch.Tensor | None, rows: Rows) -> Batch:
+        """The batch of these rows, on the CPU."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -95,7 +119,7 @@ def collate(encoded: Encoded, labels: torch.Tensor | None, rows: Rows) -> Batch:
 class TrainBatches:
     """The training rows, in a new order each epoch that depends on seed and epoch alone."""
 
-    def __init__(self, encoded: Encoded, split: Split, recipe: Recipe, seed: int) -> None:
+    def __init__(self, encoded: Inputs, split: Split, recipe: Recipe, seed: int) -> None:
         self.encoded, self.seed = encoded, seed
         # Whole numbers become int64 classes, scores become float32 regression targets.
         self.labels = torch.tensor(split.labels)
@@ -117,9 +141,7 @@ class TrainBatches:
             steps = by_length(steps, self.encoded.lengths)
             random.shuffle(steps)
         for rows in steps:
-            yield [
-                collate(self.encoded, self.labels, part) for part in parts(rows, self.micro_batch)
-            ]
+            yield [self.encoded.batch(self.labels, part) for part in parts(rows, self.micro_batch)]
 
 
 class FirstSteps(TrainBatches):
@@ -129,7 +151,7 @@ class FirstSteps(TrainBatches):
     """
 
     def __init__(
-        self, encoded: Encoded, split: Split, recipe: Recipe, seed: int, steps: int
+        self, encoded: Inputs, split: Split, recipe: Recipe, seed: int, steps: int
     ) -> None:
         super().__init__(encoded, split, recipe, seed)
         self.left = steps
@@ -170,8 +192,8 @@ def by_length(steps: list[Rows], lengths: Rows) -> list[Rows]:
     return grouped
 
 
-def eval_batches(encoded: Encoded, size: int) -> Iterator[Batch]:
+def eval_batches(encoded: Inputs, size: int) -> Iterator[Batch]:
     """Every row once, without labels. Sorted by length, so that little is padded."""
     order = np.argsort(encoded.lengths, kind="stable")
     for start in range(0, len(order), size):
-        yield collate(encoded, None, order[start : start + size])
+        yield encoded.batch(None, order[start : start + size])

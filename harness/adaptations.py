@@ -1,0 +1,76 @@
+"""Ways to adapt a model, as rows: the suffixes of its name, as in `minilm+lora`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+from harness.errors import ModelUnavailable
+from harness.spec import NOTHING
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What a suffix stands for.
+
+    `settings` are those numbers of it that decide a score, beside the recipe's.
+    """
+
+    name: str
+    note: str
+    source: str = ""
+    recipe: str | None = None  # used when none is named; None: the model's own
+    settings: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    package: str | None = None  # the Python package it needs, which is an extra of glue-bench too
+    trains_part: bool = False  # of a pretrained network; of these a model can have one
+    of_networks: bool = False  # of scratch networks, the others of pretrained ones
+
+
+ADAPTATIONS: dict[str, Adaptation] = {
+    row.name: row
+    for row in (
+        Adaptation("scratch", "the same architecture, from random weights"),
+        Adaptation(
+            "frozen",
+            "a linear layer on the mean of the last layer's states; the encoder is not trained",
+            source="BERT as a feature extractor: Devlin et al. 2019 (arXiv:1810.04805), "
+            "section 5.3; the mean of the states: Reimers and Gurevych 2019 (arXiv:1908.10084)",
+            recipe="linear-probe",
+            trains_part=True,
+        ),
+        Adaptation(
+            "lora",
+            "low-rank changes to the attention's query and value matrices, and the head",
+            source="Hu et al. 2021 (arXiv:2106.09685), section 4.1; rank and alpha: their Table 9, "
+            "RoBERTa base",
+            recipe="lora",
+            settings={"rank": 8, "alpha": 8, "dropout": 0.0},
+            package="peft",
+            trains_part=True,
+        ),
+        Adaptation(
+            "bitfit",
+            "the biases and the head",
+            source="Ben Zaken et al. 2022 (arXiv:2106.10199), section 3",
+            recipe="bitfit",
+            trains_part=True,
+        ),
+        Adaptation(
+            "vectors",
+            "starts from the word vectors of --glue-vectors",
+            of_networks=True,
+        ),
+    )
+}
+
+
+def check_installed(adaptation: Adaptation) -> None:
+    """Raise `ModelUnavailable`, with the command that mends it, where its package is missing."""
+    package = adaptation.package
+    if package and find_spec(package) is None:
+        raise ModelUnavailable(
+            f"adaptation +{adaptation.name}: needs the Python package {package}, which is not "
+            f"installed. Mend: pip install -c constraints.txt -e '.[{package}]'"
+        )

@@ -1,0 +1,150 @@
+"""What fine-tuning is compared with: small networks that know no word before they are trained.
+
+Three ways to make one vector of a sentence: the mean of its words' vectors, convolutions over them,
+an LSTM that reads them in both directions. A pair is compared as in the GLUE paper (Wang et al.
+2019, section 5): [u; v; |u - v|; u * v].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from torch import nn
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from harness import vocabulary
+from harness.data import vectors as word_vectors
+from harness.encoders import Encoder
+from harness.spec import Split, Task
+
+WIDTH = 300  # of a word's vector, as the GloVe vectors of most papers
+DROPOUT = 0.5  # Kim 2014, section 3.1
+SPREAD = 0.25  # Kim 2014, section 3.2: a new word's vector is uniform in [-0.25, 0.25]
+
+
+class Network(nn.Module):
+    """Words to vectors to one vector a sentence to logits; what is between is the subclass's."""
+
+    sentence_width: int
+
+    def __init__(self, words: int, outputs: int, *, pairs: bool, width: int = WIDTH) -> None:
+        super().__init__()
+        self.shape = {"words": words, "outputs": outputs, "pairs": pairs, "width": width}
+        self.embedding = nn.Embedding(words, width, padding_idx=0)
+        with torch.no_grad():
+            self.embedding.weight[1:].uniform_(-SPREAD, SPREAD)
+        self.build(width)
+        self.pairs = pairs
+        self.dropout = nn.Dropout(DROPOUT)
+        self.classifier = nn.Linear(self.sentence_width * (4 if pairs else 1), outputs)
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+    ) -> SimpleNamespace:
+        """Logits of shape (examples, outputs); inputs are int64 of shape (examples, words)."""
+        real = attention_mask.bool()
+        joined = self.sentence(*left_aligned(input_ids, real & (token_type_ids == 0)))
+        if self.pairs:
+            u, v = joined, self.sentence(*left_aligned(input_ids, real & (token_type_ids == 1)))
+            joined = torch.cat([u, v, (u - v).abs(), u * v], dim=1)
+        joined = self.dropout(joined)
+        with torch.autocast(joined.device.type, enabled=False):  # rounded scores would be ties
+            return SimpleNamespace(logits=self.classifier(joined.float()))
+
+    def build(self, width: int) -> None:
+        """Make the layers between words of this width and a sentence; set `sentence_width`."""
+        raise NotImplementedError
+
+    def sentence(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """One vector a sentence, whatever it is padded to: shape (examples, sentence_width)."""
+        raise NotImplementedError
+
+
+class Cbow(Network):
+    """The mean of the words' vectors."""
+
+    def build(self, width: int) -> None:
+        self.sentence_width = width
+
+    def sentence(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return self.embedding(ids).sum(dim=1) / lengths[:, None]  # padding's vector is zero
+
+
+class Cnn(Network):
+    """Kim 2014 (arXiv:1408.5882): the largest answer that each filter gives anywhere."""
+
+    WINDOWS, FILTERS = (3, 4, 5), 100  # section 3.1
+
+    def build(self, width: int) -> None:
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(width, self.FILTERS, window, padding=window - 1) for window in self.WINDOWS
+        )
+        self.sentence_width = self.FILTERS * len(self.WINDOWS)
+
+    def sentence(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        words, found = self.embedding(ids).transpose(1, 2), []
+        for window, convolution in zip(self.WINDOWS, self.convolutions, strict=True):
+            answers = convolution(words).relu()
+            places = torch.arange(answers.shape[2], device=ids.device)
+            beyond = places >= lengths[:, None] + window - 1  # windows that hold padding alone
+            found.append(answers.masked_fill(beyond[:, None], 0).amax(dim=2))
+        return torch.cat(found, dim=1)
+
+
+class BiLstm(Network):
+    """The largest state of each unit of a two-layer bidirectional LSTM, as GLUE's baseline has."""
+
+    STATES, LAYERS = 300, 2  # of each direction; the paper has 1,500
+
+    def build(self, width: int) -> None:
+        self.lstm = nn.LSTM(width, self.STATES, self.LAYERS, batch_first=True, bidirectional=True)
+        self.sentence_width = 2 * self.STATES
+
+    def sentence(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        words = pack_padded_sequence(
+            self.dropout(self.embedding(ids)), lengths.cpu(), batch_first=True,
+            enforce_sorted=False,
+        )  # fmt: skip
+        states, _ = pad_packed_sequence(
+            self.lstm(words)[0], batch_first=True, padding_value=-torch.inf
+        )
+        return states.amax(dim=1)
+
+
+def left_aligned(ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The ids where `mask` holds, padded with zeros on the right, and how many of each row.
+
+    A sentence without words is one of one padding token.
+    """
+    ids, mask = pad(ids, (0, 1)), pad(mask, (0, 1))
+    lengths = mask.sum(dim=1)
+    order = mask.int().argsort(dim=1, descending=True, stable=True)
+    width = max(1, int(lengths.max()))
+    aligned = (ids * mask).gather(1, order)[:, :width]
+    return aligned, lengths.clamp(min=1)
+
+
+NETWORKS: dict[str, Callable[..., Network]] = {"cbow": Cbow, "cnn": Cnn, "bilstm": BiLstm}
+
+
+def load(name: str, task: Task, train: Split, seed: int, vectors: str | None = None) -> Encoder:
+    """A network that knows the words of the training rows, and its tokenizer.
+
+    `seed` decides its weights; words that a file of `vectors` has begin with those. Raises
+    `DataError`.
+    """
+    tokenizer = vocabulary.of_rows(train.texts)
+    places = tokenizer.get_vocab()
+    known = word_vectors.read(Path(vectors), places) if vectors else {}
+    width = len(next(iter(known.values()))) if known else WIDTH
+    torch.manual_seed(seed)
+    pairs = len(task.text_columns) == 2
+    network = NETWORKS[name](len(places), task.outputs, pairs=pairs, width=width)
+    with torch.no_grad():
+        for word, vector in known.items():
+            network.embedding.weight[places[word]] = torch.from_numpy(vector)
+    return Encoder(network, tokenizer, tuple(n for n, _ in network.named_parameters()))
