@@ -22,7 +22,7 @@ class Adaptation:
     note: str
     source: str = ""
     recipe: str | None = None  # used when none is named; None: the model's own
-    settings: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    settings: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
     package: str | None = None  # the Python package it needs, which is an extra of glue-bench too
     trains_part: bool = False  # of a pretrained network; of these a model can have one
     of_networks: bool = False  # of scratch networks, the others of pretrained ones

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import sessions
 import tiny
 from harness import (
     adapters,
@@ -252,3 +253,17 @@ def test_a_package_that_is_missing_names_its_command(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("harness.adaptations.find_spec", lambda name: None)
     with pytest.raises(ModelUnavailable, match=r"needs the Python package peft.*\.\[peft\]"):
         configuration("toy-bert+lora")
+
+
+SIDE_BY_SIDE = ("toy-bert", "cbow", "cnn", *(f"toy-bert+{name}" for name in ("scratch", *METHODS)))
+
+
+def test_a_session_holds_them_side_by_side(
+    project: pytest.Pytester, fork_server: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models_named = ",".join(SIDE_BY_SIDE)
+    ran = sessions.run(
+        project, "-k", "rte", "--glue-models", models_named, "--glue-targets", "cpu-fp32",
+        "--glue-epochs", "2", "--glue-max-eval", "100",
+    )  # fmt: skip
+    ran.assert_outcomes(passed=len(SIDE_BY_SIDE), deselected=8 * len(SIDE_BY_SIDE))
