@@ -31,6 +31,7 @@ def run(
     max_train: int | None = None,
     max_eval: int | None = None,
     predict_test: bool = False,
+    task_file: str | os.PathLike[str] | None = None,
     vectors: str | os.PathLike[str] | None = None,
     save_models: str | os.PathLike[str] | None = None,
     results: str | os.PathLike[str] = RESULTS,
@@ -40,10 +41,10 @@ def run(
 ) -> Record:
     """Fine-tune and evaluate one case; returns its record, which is then stored in `results`.
 
-    `model` is a row of `glue-bench list models`, a folder, or an id of the Hugging Face Hub, with a
-    suffix such as `+lora` if wanted; `vectors` is the file that `+vectors` starts from. `data` is
-    "toy", "hub" or a folder in the glue_data layout. `recipe` and `epochs` replace the model's
-    own; `predict_test` adds the unlabelled splits to the predictions; the fine-tuned model is put
+    `task` may be one of `task_file`. `model` is a row of `glue-bench list models`, a folder, or an
+    id of the Hugging Face Hub, with a suffix such as `+lora` if wanted; `vectors` is the file that
+    `+vectors` starts from. `data` is "toy", "hub" or a folder in the glue_data layout. `recipe` and
+    `epochs` replace the model's own; `predict_test` adds the unlabelled splits to the predictions; the fine-tuned model is put
     below `save_models`. With `resume`, an ok run of `results` with the same inputs is returned in
     place of a new one. A run that goes wrong is a record too: look at its `status` and `reason`.
     Raises `UsageError` for names nobody knows and `StorageError` where nothing can be written;
@@ -61,6 +62,7 @@ def run(
             max_train=max_train,
             max_eval=max_eval,
             predict_test=predict_test,
+            task_file=None if task_file is None else str(Path(task_file).resolve()),
             vectors=None if vectors is None else str(Path(vectors).resolve()),
             save_models=None if save_models is None else str(Path(save_models).resolve()),
             resume=resume,

@@ -1,7 +1,7 @@
 """Records to boards: rows of models by tasks, whose scores may stand beside each other.
 
-Toy rows, a part of GLUE's rows (or others) and GLUE's own rows are three standings, and cells of
-two standings never share a board.
+Toy rows, a part of GLUE's rows (or others), GLUE's own rows and a user's own tasks are four
+standings, and cells of two standings never share a board.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from harness import averages, tasks
 from harness.averages import Sheet
 from harness.cells import Cell, by_source, cells
 from harness.records import Record, Source
-from harness.spec import TOY
+from harness.spec import OWN, TOY
 
 SOURCES = {  # what a title says of where rows come from
     "toy": "toy data (generated, no GLUE scores)",
     "glue_data": "GLUE dev (glue_data folder)",
+    "own": "own data (no GLUE task)",
     "hub": "GLUE dev (nyu-mll/glue, revision {revision})",
 }
 
@@ -29,9 +30,10 @@ SOURCES = {  # what a title says of where rows come from
 class Standing(Enum):
     """What a board's scores can be held against; the value stands in titles."""
 
-    TOY = ""
+    TOY = "toy data"
     OFFICIAL = "GLUE's own rows"
     SUBSET = "a part of GLUE's rows, or others"
+    OWN = "own data"
     UNKNOWN = "no run ended ok"
 
 
@@ -87,7 +89,8 @@ class Board:
     def title(self) -> str:
         """Whose rows these are."""
         said = where(self.source)
-        return f"{said}, {self.standing.value}" if self.standing.value else said
+        plain = self.standing in (Standing.TOY, Standing.OWN)
+        return said if plain else f"{said}, {self.standing.value}"
 
 
 def boards(records: Iterable[Record]) -> list[Board]:
@@ -98,7 +101,7 @@ def boards(records: Iterable[Record]) -> list[Board]:
         for cell, standing in _standings(cells(group)):
             apart[standing].append(cell)
         found += [Board(group[0].source, s, tuple(members)) for s, members in apart.items()]
-    order = [Standing.OFFICIAL, Standing.SUBSET, Standing.UNKNOWN, Standing.TOY]
+    order = [Standing.OFFICIAL, Standing.SUBSET, Standing.OWN, Standing.UNKNOWN, Standing.TOY]
     return sorted(found, key=lambda board: order.index(board.standing))
 
 
@@ -124,6 +127,8 @@ def _standing(cell: Cell) -> Standing:
     source = cell.records[0].source
     if source.kind == TOY:
         return Standing.TOY
+    if source.kind == OWN:
+        return Standing.OWN
     if source.max_train or source.max_eval:
         return Standing.SUBSET
     own = cell.has_own_rows

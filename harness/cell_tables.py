@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness import averages, tasks
@@ -29,7 +29,7 @@ def every_figure(board: Board) -> Table:
     rows = []
     for cell in board.cells:
         rows.append((
-            cell.task, metrics_of(cell.task), cell.model, cell.target, cell.recipe,
+            cell.task, metrics_of(cell), cell.model, cell.target, cell.recipe,
             Figure(cell.mean, sd=cell.sd), Figure(median(cell.scores)),
             Figure(len(cell.scores), COUNT),
             Figure(cell.states.get("collapsed", 0), COUNT, of=len(cell.ok)),
@@ -142,9 +142,12 @@ def whose_rows(found: Iterable[Cell]) -> list[str]:
     return notes
 
 
-def metrics_of(task: str) -> str:
-    """The metrics whose mean is a task's score."""
-    return "+".join(tasks.TASKS[task].metrics) if task in tasks.TASKS else ""
+def metrics_of(cell: Cell) -> str:
+    """The metrics whose mean is the score: GLUE's, or those that a user's task names."""
+    if cell.task in tasks.TASKS:
+        return "+".join(tasks.TASKS[cell.task].metrics)
+    said = cell.records[0].identity.get("task")
+    return "+".join(said.get("metrics", ())) if isinstance(said, Mapping) else ""
 
 
 def median(values: Iterable[float | None]) -> float | None:

@@ -12,7 +12,7 @@ from itertools import chain
 from harness import tasks
 from harness.flags import FLAGS
 from harness.records import Record, Source
-from harness.spec import TOY, Case
+from harness.spec import OWN, TOY, Case
 
 MISSING = "-"
 
@@ -70,7 +70,7 @@ class Cell:
     def has_own_rows(self) -> dict[str, bool]:
         """Whether its training and its dev rows are GLUE's own, all of them; {}: nothing known."""
         data = next((record.data for record in self.ok if record.data), None)
-        if data is None or self.records[0].source.kind == TOY:
+        if data is None or self.records[0].source.kind in (TOY, OWN):
             return {}
         own = {name: split.is_glues_own for name, split in data.splits.items()}
         dev = [whole for name, whole in own.items() if name.startswith("validation")]

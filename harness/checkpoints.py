@@ -20,7 +20,7 @@ from harness.adapters import FrozenEncoder
 from harness.encoders import UNREADABLE, Encoder, be_quiet, read_tokenizer, unreadable
 from harness.errors import ModelError, StorageError, UsageError, shown
 from harness.networks import NETWORKS, Network
-from harness.spec import RunConfig, Task
+from harness.spec import RunConfig
 
 CARD = "glue-bench.json"
 """Says what the model beside it was trained on."""
@@ -36,10 +36,12 @@ def save(encoder: Encoder, config: RunConfig, score: float) -> str:
 
     The name is the case's id; where that is taken, a number follows. Raises `StorageError`.
     """
-    home = Path(str(config.save_to))
+    home, task = Path(str(config.save_to)), tasks.of(config)
     card: dict[str, Any] = {
         "case": config.case.id,
         "task": config.case.task,
+        "texts": list(task.text_columns),
+        "labels": list(task.labels),
         "max_length": config.recipe.max_length,
         "recipe": config.recipe.name,
         "cell_key": config.cell_key,
@@ -100,23 +102,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class FineTuned:
-    """A fine-tuned model, its tokenizer, and the task it was trained on."""
+    """A fine-tuned model, its tokenizer, and what they were trained on."""
 
     network: Any
     tokenizer: Any
     labels: Mapping[int, str]
-    task: Task | None  # None: not saved by glue-bench
+    task: str  # what it was trained on
+    texts: int | None  # that a row has; None: not known
     max_length: int
 
     @torch.inference_mode()
     def answer(self, *texts: str) -> Answer:
         """What it says of a text, or of a pair. Raises `UsageError` for the wrong number."""
-        wanted = len(self.task.text_columns) if self.task else len(texts)
-        if len(texts) != wanted:
-            raise UsageError(
-                f"{self.task.title if self.task else 'the model'}: found {len(texts)} text(s); "
-                f"expected {wanted}"
-            )
+        if self.texts is not None and len(texts) != self.texts:
+            raise UsageError(f"{self.task}: found {len(texts)} text(s); expected {self.texts}")
         for text in texts:
             try:
                 text.encode()
@@ -138,19 +137,19 @@ def load(directory: Path) -> FineTuned:
     """A fine-tuned model of a folder, in fp32 on the CPU. Raises `ModelError`."""
     be_quiet()
     tokenizer, card = read_tokenizer(directory), _card(directory)
-    task = tasks.get(card["task"]) if "task" in card else None
     try:
-        network, labels = _read(directory, card, task)
+        network, labels = _read(directory, card)
     except (*UNREADABLE, RuntimeError) as error:
         raise unreadable(directory, error) from error
-    return FineTuned(network.eval(), tokenizer, labels, task, int(card.get("max_length", 512)))
+    task = str(card.get("task", "the model"))
+    texts = len(card["texts"]) if "texts" in card else None
+    limit = int(card.get("max_length", 512))
+    return FineTuned(network.eval(), tokenizer, labels, task, texts, limit)
 
 
-def _read(
-    directory: Path, card: Mapping[str, Any], task: Task | None
-) -> tuple[nn.Module, Mapping[int, str]]:
+def _read(directory: Path, card: Mapping[str, Any]) -> tuple[nn.Module, Mapping[int, str]]:
     """A network as `_write` saved it, and what its outputs mean."""
-    labels = dict(enumerate(task.labels)) if task else {}
+    labels = dict(enumerate(card.get("labels", ())))
     if "network" in card:
         shape = dict(card["network"])
         network: Any = NETWORKS[shape.pop("name")](**shape)

@@ -26,7 +26,7 @@ from harness.plan import Plan
 from harness.records import CaseInfo, Memory, Outcome, PredictionTable, Record, Source, Status
 from harness.resolve import resolve
 from harness.resume import Resume
-from harness.spec import Case, Progress, RunConfig
+from harness.spec import OWN, Case, Progress, RunConfig
 from harness.store import Store, make_folder
 
 
@@ -202,7 +202,7 @@ class Driver:
             profile=self.plan.profile.name,
             session=self.journal.session,
             source=Source(
-                kind=source_kind(self.plan.data),
+                kind=OWN if case.task in self.plan.own_tasks else source_kind(self.plan.data),
                 revision=config.data.revision if config else None,
                 max_train=self.plan.data.max_train,
                 max_eval=self.plan.data.max_eval,
@@ -220,6 +220,7 @@ def configuration(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
     return resolve(
         case,
         plan.data,
+        task=plan.own_tasks.get(case.task),
         adapted=plan.models[case.model],
         recipe=plan.recipe,
         epochs=plan.epochs,

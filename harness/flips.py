@@ -19,7 +19,7 @@ from harness.errors import DataError, IntegrityError, NotComparable
 from harness.lookup import Stored
 from harness.records import PredictionTable, Record
 from harness.resume import apart
-from harness.spec import DataRequest, Task
+from harness.spec import OWN, DataRequest, Task
 from harness.store import file_name
 
 GAINED, LOST, OTHER = "gained", "lost", "other"
@@ -130,6 +130,11 @@ def ledger(a: Record, b: Record, table_a: PredictionTable, table_b: PredictionTa
     if a.case.task != b.case.task:
         raise NotComparable(
             f"A is a run of {a.case.task}, B one of {b.case.task}. Mend: name two runs of one task"
+        )
+    if OWN in (a.source.kind, b.source.kind):
+        raise NotComparable(
+            f"{a.case.task}: a task of your own, whose labels no record holds. Mend: name two runs "
+            "of a GLUE task"
         )
     task = tasks.get(a.case.task)
     if task.is_regression:

@@ -73,7 +73,7 @@ DEV = tuple(dict.fromkeys(split for task in TASKS.values() for split in task.eva
 
 COLUMNS = (
     # Which run it is.
-    Column("task", TEXT, "", "GLUE task", "case.task"),
+    Column("task", TEXT, "", "GLUE task, or a user's own", "case.task"),
     Column("model", TEXT, "", "its name", "case.model"),
     Column("target", TEXT, "", "device and precision", "case.target"),
     Column("seed", COUNT, "", "what its random numbers began from", "case.seed"),
@@ -168,7 +168,7 @@ COLUMNS = (
     ),
     Column("threads", COUNT, "", "threads of torch", "threads"),
     # On which rows.
-    Column("data", TEXT, "", "toy, hub or glue_data", "source.kind"),
+    Column("data", TEXT, "", "toy, hub, glue_data or own", "source.kind"),
     Column("data_revision", TEXT, "", "hub: the data set's commit", "source.revision"),
     Column("max_train", COUNT, "rows", "asked for; missing: all", "source.max_train"),
     Column(

@@ -17,7 +17,7 @@ from harness.cells import Cell
 from harness.escape import short
 from harness.flags import FLAGS
 from harness.references import Published, SeedSd
-from harness.spec import TOY
+from harness.spec import OWN, TOY
 from harness.tables import CHANGE, CONTAMINATED, COUNT, SCORE, SDS, Entry, Figure, Table
 
 ENOUGH_RUNS = 3  # for a standard deviation of our own
@@ -99,6 +99,8 @@ def why_not(cell: Cell) -> str | None:
     own = cell.has_own_rows
     if cell.records[0].source.kind == TOY:
         return "toy data"
+    if cell.records[0].source.kind == OWN:
+        return "own data"
     if not references.names_of(cell.model):
         return "nothing is published of the model"
     if not own:

@@ -9,7 +9,7 @@ from harness import plan
 from harness.errors import UsageError, shown
 from harness.options import RESULTS, source
 from harness.records import PredictionTable, Record
-from harness.spec import HUB, TOY
+from harness.spec import HUB, OWN, TOY
 from harness.store import Store, read
 
 
@@ -52,6 +52,11 @@ def source_of(record: Record, data: str | None) -> str:
 
     Raises `UsageError` where that says nothing, since records hold no folders.
     """
+    if record.source.kind == OWN:
+        raise UsageError(
+            f"{record.case.id}: a task of your own, and records hold none. Mend: run it again with "
+            "`pytest benchmarks --glue-task-file FILE`"
+        )
     if data is not None:
         return plan.checked_source(source(data, Path.cwd()), "--data")
     if record.source.kind in (TOY, HUB):

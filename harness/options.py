@@ -144,6 +144,10 @@ OPTIONS = (
     ),
     Option("tasks", "A,B", "tasks to run", names),
     Option(
+        "task-file", "FILE", "tasks of your own, a row of TOML each; without --glue-tasks just "
+        "these are run", locate=folder,
+    ),
+    Option(
         "models", "A,B", "models to run: rows of `glue-bench list models`, folders, Hub ids",
         names, locate=model_names,
     ),
@@ -191,6 +195,7 @@ class Settings:
     profile: str | None = None
     data: str | None = None
     tasks: tuple[str, ...] | None = None
+    task_file: str | None = None
     models: tuple[str, ...] | None = None
     vectors: str | None = None
     targets: tuple[str, ...] | None = None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import models, profiles, recipes, targets, tasks
+from harness import models, profiles, recipes, targets, task_file, tasks
 from harness.errors import UsageError, shown
 from harness.models import Adapted
+from harness.names import unknown
 from harness.options import Settings
 from harness.profiles import Profile
-from harness.spec import HUB, TEST, TOY, Case, DataRequest
+from harness.spec import HUB, NOTHING, TEST, TOY, Case, DataRequest, Task
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ class Plan:
     seeds: tuple[int, ...]
     recipe: str | None
     epochs: int | None
-    above_floor: bool  # a run that ends at its task's floor fails
+    above_floor: bool  # the profile expects that of its own models on its own data
     named_models: bool  # by the user: one that is not here fails; the profile's is skipped
     named_targets: bool  # likewise
     named_data: bool  # likewise
     timeout: float  # seconds after which a run is stopped
+    own_tasks: Mapping[str, Task] = field(default_factory=lambda: NOTHING)  # of the user's
     vectors: str | None = None  # the file of word vectors that networks may start from
     save_models: str | None = None  # the folder that fine-tuned models are put in
     resume: bool = False  # a stored run with the same inputs stands for a case
@@ -45,6 +47,17 @@ class Plan:
             for target in self.targets
             for seed in self.seeds
         ]
+
+    def expects_above_floor(self, case: Case) -> bool:
+        """Whether a run of this case that ends at its floor fails: the profile's own would."""
+        return self.above_floor and case.model in self.profile.models and not self.own_tasks
+
+
+def _task(name: str, own: Mapping[str, Task]) -> Task:
+    key = name.strip().lower()
+    if own and key not in {*own, *tasks.TASKS, *tasks.ALIASES}:
+        raise UsageError(unknown("task", name, [*own, *tasks.TASKS]))
+    return own.get(key) or tasks.get(name)
 
 
 def checked_source(source: str, option: str = "--glue-data") -> str:
@@ -68,7 +81,8 @@ def make(settings: Settings) -> Plan:
         targets.get(name)
     if settings.recipe:
         recipes.get(settings.recipe)
-    chosen = [tasks.get(name) for name in settings.tasks or profile.tasks]
+    own = task_file.read(Path(settings.task_file)) if settings.task_file else {}
+    chosen = [_task(name, own) for name in settings.tasks or own or profile.tasks]
     needed = [TEST] if settings.predict_test else []
     needed += [task.name for task in chosen if task.part_of and settings.tasks]
     return Plan(
@@ -86,11 +100,12 @@ def make(settings: Settings) -> Plan:
         seeds=settings.seeds or profile.seeds,
         recipe=settings.recipe or profile.recipe,
         epochs=settings.epochs,
-        # The profile's expectation is about its own data.
+        # The profile's expectation is about its own data; a user's task has none.
         above_floor=profile.above_floor and source == profile.data,
         named_models=settings.models is not None,
         named_targets=settings.targets is not None,
         named_data=settings.data is not None,
+        own_tasks=own,
         timeout=settings.timeout or profile.timeout,
         vectors=settings.vectors,
         save_models=settings.save_models,

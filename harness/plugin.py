@@ -186,7 +186,7 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
             pytest.fail(unstored, pytrace=False)
         if record.status == "skipped":
             pytest.skip(record.reason or "")
-        complaint = complaint_about(record, above_floor=glue.plan.above_floor)
+        complaint = complaint_about(record, above_floor=glue.plan.expects_above_floor(case))
         if complaint:
             pytest.fail(complaint, pytrace=False)
         return record

@@ -39,7 +39,7 @@ class Prepared:
 def prepare(config: RunConfig) -> Prepared:
     """Load rows, weights and tokens. Raises `GlueBenchError`."""
     started = time.perf_counter()
-    task = tasks.get(config.case.task)
+    task = tasks.of(config)
     device = Device(targets.get(config.case.target))
     loaded = data.load(config.data, task, held_out=config.recipe.held_out, seed=config.case.seed)
     encoder = load_network(config, task, loaded.splits["train"])

@@ -17,7 +17,7 @@ from harness.data import load as data
 from harness.data import vectors as word_vectors
 from harness.errors import UsageError
 from harness.models import Adapted
-from harness.spec import TOY, Case, DataRequest, Recipe, RunConfig, Task
+from harness.spec import OWN, TOY, Case, DataRequest, Recipe, RunConfig, Task
 
 NUMERICS_VERSION = 1
 """Raised whenever the harness itself would give other scores for the same inputs."""
@@ -32,6 +32,7 @@ def resolve(
     case: Case,
     request: DataRequest,
     *,
+    task: Task | None = None,
     adapted: Adapted | None = None,
     recipe: str | Recipe | None = None,
     epochs: int | None = None,
@@ -44,11 +45,11 @@ def resolve(
     """The configuration of a case, with the hash of every input that decides its score.
 
     Reads and hashes files, fetches what the Hub has and this machine lacks, but runs nothing.
-    `adapted` is the model that the case names, looked up by that name unless it is given; `recipe`
-    and `epochs` replace the model's own, a whole `Recipe` is taken as it is. Raises
-    `GlueBenchError`.
+    `task` is a user's own. `adapted` is the model that the case names, looked up by that name
+    unless it is given; `recipe` and `epochs` replace the model's own, a whole `Recipe` is taken as
+    it is; `vectors` is the file that `+vectors` means. Raises `GlueBenchError`.
     """
-    task = tasks.get(case.task)
+    own, task = task, task or tasks.get(case.task)
     adapted = adapted or models.get(case.model)
     for adaptation in adapted.adaptations:
         check_installed(adaptation)
@@ -100,8 +101,9 @@ def resolve(
         network=adapted.model.network,
         method=adapted.method.name if adapted.method else None,
         vectors=vectors,
+        task=own,
         contaminated=not adapted.scratch
-        and request.source != TOY
+        and request.source not in (TOY, OWN)
         and task.source in models.contaminated(adapted.model, identity["model_files"]),
         save_to=save_models,
     )

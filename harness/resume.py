@@ -74,13 +74,13 @@ class Resume:
 def _left_out(config: RunConfig, record: Record) -> Iterator[str]:
     """What a run would leave behind now that the stored one did not."""
     held = record.data.splits if record.data else {}
-    for name, rows in data.unlabelled_digests(config.data, tasks.get(config.case.task)).items():
+    for name, rows in data.unlabelled_digests(config.data, tasks.of(config)).items():
         if name not in held:
             yield f"predictions of {name}: the stored run made none"
         elif held[name].sha256 != rows:
             yield f"predictions of {name}: its rows were others"
     if config.save_to:
-        saved = Path(config.save_to) / (record.saved_model or ".") / "config.json"
+        saved = Path(config.save_to) / (record.saved_model or ".") / "glue-bench.json"
         if not (record.saved_model and saved.is_file()):
             yield f"the fine-tuned model: not in {config.save_to}"
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-TOY, HUB = "toy", "hub"  # sources of rows that are no folder
+TOY, HUB, OWN = "toy", "hub", "own"  # sources of rows that are no folder
 TEST = "test"  # the unlabelled splits of a task, by one name
 
 Progress = Callable[[int, int], None]  # called with the steps done, and all there are
@@ -25,8 +25,18 @@ class Axis(StrEnum):
 
 
 @dataclass(frozen=True)
+class OwnRows:
+    """Where the rows of a user's task are: files of this machine, or a data set of the Hub."""
+
+    label: str  # the column
+    splits: Mapping[str, str]  # split -> absolute file, or the data set's own name of it
+    hub: str | None = None  # the data set's id
+    config: str | None = None  # likewise, where it has several
+
+
+@dataclass(frozen=True)
 class Task:
-    """One GLUE task. Split names are the Hub's (`validation` is what GLUE calls dev)."""
+    """A GLUE task, or a user's. Split names are the Hub's (`validation` is what GLUE calls dev)."""
 
     name: str
     title: str  # as the leaderboard prints it
@@ -44,6 +54,7 @@ class Task:
     rows_of: str | None = None  # the task whose rows these are; None: its own
     only: Mapping[str, tuple[int, int]] = field(default_factory=lambda: NOTHING)  # split -> rows
     earlier_rows: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # before corrections
+    own: OwnRows | None = field(default=None, hash=False)  # of a user's task; None: GLUE's
 
     @property
     def source(self) -> str:
@@ -161,9 +172,9 @@ class Case:
 
 @dataclass(frozen=True)
 class DataRequest:
-    """Which data a run reads: `source` is "toy", "hub" or an absolute directory."""
+    """Which data a run reads: `source` is "toy", "hub", "own" or an absolute directory."""
 
-    source: str = "toy"
+    source: str = TOY
     max_train: int | None = None
     max_eval: int | None = None
     predict_test: bool = False  # also the unlabelled splits, to be predicted
@@ -192,4 +203,5 @@ class RunConfig:
     contaminated: bool = False  # the model's pretraining saw the task's texts
     save_to: str | None = None  # an absolute folder that the fine-tuned model is put in
     oom_retries: int = 0  # how often this run was out of memory and began again
+    task: Task | None = None  # a user's own; None: GLUE's of the case's name
     replay_steps: int | None = None  # only so many first steps, and nothing is evaluated

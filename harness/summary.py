@@ -24,6 +24,8 @@ def header(glue: GlueSession) -> list[str]:
     chosen, settings = glue.plan, glue.settings
     data = shown(glue.config, chosen.data.source)
     recipe = chosen.recipe or "each model's own"
+    if chosen.own_tasks:
+        data = f"{data}; own for {', '.join(chosen.own_tasks)}"
     return [
         f"glue-bench: profile {chosen.profile.name}, data {data}, recipe {recipe}",
         f"  models {', '.join(chosen.models)}; targets {', '.join(chosen.targets)}; "
@@ -80,7 +82,7 @@ def _write_results(glue: GlueSession, say: Callable[[str], None]) -> None:
 def _explain_empty(glue: GlueSession, write: Callable[[str], None]) -> None:
     """What to say when -k or -m left no case."""
     write(f"glue-bench: none of {glue.deselected} cases is selected.")
-    known = [*tasks.TASKS, *models.MODELS, *targets.TARGETS]
+    known = [*glue.plan.own_tasks, *tasks.TASKS, *models.MODELS, *targets.TARGETS]
     typed = re.findall(r"[\w.+-]+", f"{glue.config.option.keyword} {glue.config.option.markexpr}")
     for word in typed:
         guess = nearest(word, known) if word not in known else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from harness.errors import UsageError
 from harness.names import unknown
-from harness.spec import Split, Task
+from harness.spec import RunConfig, Split, Task
 
 ENTAILMENT = ("entailment", "not_entailment")
 NLI = ("entailment", "neutral", "contradiction")
@@ -121,6 +121,11 @@ def get(name: str) -> Task:
     if key not in TASKS:
         raise UsageError(unknown("task", name, TASKS))
     return TASKS[key]
+
+
+def of(config: RunConfig) -> Task:
+    """The task of a run: a user's own, or GLUE's."""
+    return config.task or get(config.case.task)
 
 
 def parts(name: str) -> tuple[Task, ...]:

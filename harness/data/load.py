@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from harness import tasks
-from harness.data import hub, sample, toy, tsv
+from harness.data import hub, own, sample, toy, tsv
 from harness.errors import DataError, UsageError
-from harness.spec import HUB, NOTHING, TEST, TOY, DataRequest, Split, Task
+from harness.spec import HUB, NOTHING, OWN, TEST, TOY, DataRequest, Split, Task
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,28 @@ class HubRows:
         return Held(rows, agreement=tasks.agreement(task, split, rows))
 
 
+@dataclass(frozen=True)
+class TaskRows:
+    """A user's task's own rows."""
+
+    snapshot: Path | None  # of a data set of the Hub
+    revision: str | None
+
+    def fingerprint(self, task: Task) -> object:
+        return own.fingerprint(task, self.revision)
+
+    def has(self, task: Task, split: str) -> bool:
+        return own.rows_of(task).splits.get(split) is not None
+
+    def read(self, task: Task, split: str) -> Held:
+        return Held(own.read_split(task, split, self.snapshot))
+
+
 def rows_of(request: DataRequest) -> Rows:
     """What holds the rows of a request that `located` returned."""
+    if request.source == OWN:
+        folder = Path(request.snapshot) if request.snapshot else None
+        return TaskRows(folder, request.revision)
     if request.source == TOY:
         return ToyRows()
     if request.source == HUB:
@@ -125,16 +145,27 @@ def rows_of(request: DataRequest) -> Rows:
     return FolderRows(Path(request.source))
 
 
+def home_of(task: Task) -> Task:
+    """The task under whose name the rows are stored."""
+    return task if task.own else tasks.TASKS[task.source]
+
+
 def source_kind(request: DataRequest) -> str:
-    """`toy`, `hub` or `glue_data`: what a table says about where rows come from."""
-    return request.source if request.source in (TOY, HUB) else "glue_data"
+    """`toy`, `hub`, `own` or `glue_data`: what a table says about where rows come from."""
+    return request.source if request.source in (TOY, HUB, OWN) else "glue_data"
 
 
 def located(request: DataRequest, task: Task) -> DataRequest:
-    """`request`, with the snapshot that the Hub's rows are read from.
+    """`request`, with the snapshot that the Hub's rows are read from; a user's task has its own.
 
     Raises `DataUnavailable` where there is none, `UsageError` for rows that no source has.
     """
+    if task.own:
+        found = own.locate(task)
+        return dataclasses.replace(
+            request, source=OWN, snapshot=found and str(found.directory),
+            revision=found and found.revision,
+        )  # fmt: skip
     if request.source == TOY and task.rows_of:
         raise UsageError(
             f"{task.name}: toy data has no such rows. Mend: say --glue-data DIR, or --glue-data hub"
@@ -151,7 +182,7 @@ def fingerprint(request: DataRequest, task: Task) -> dict[str, object]:
     Raises `DataError` where a file is missing.
     """
     return {
-        "source": rows_of(request).fingerprint(tasks.TASKS[task.source]),
+        "source": rows_of(request).fingerprint(home_of(task)),
         "sample": sample.DATA_SEED,
         "max_train": request.max_train,
         "max_eval": request.max_eval,
@@ -163,7 +194,7 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
 
     `held_out` is the share of the training rows that `seed` sets aside. Raises `DataError`.
     """
-    source, home = rows_of(request), tasks.TASKS[task.source]
+    source, home = rows_of(request), home_of(task)
     splits: dict[str, Split] = {}
     info: dict[str, SplitInfo] = {}
 
@@ -187,13 +218,13 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
     for name, held in _unlabelled(request, task):
         add(name, held)
     scored = [info[name] for name in ("train", *task.evaluated)]
-    changed = request.source != TOY and not all(found.official for found in scored)
+    changed = request.source not in (TOY, OWN) and not all(found.official for found in scored)
     return Data(splits, info, changed or any(f.rows < f.rows_in_source for f in scored))
 
 
 def dev_rows(request: DataRequest, task: Task) -> dict[str, Split]:
     """The splits that a run of `task` is scored on, as `load` has them. Raises `DataError`."""
-    source, home = rows_of(request), tasks.TASKS[task.source]
+    source, home = rows_of(request), home_of(task)
     whole = {n: _whole(request, task, n, source.read(home, n)) for n in task.evaluated}
     return {
         name: sample.stratified(split, request.max_eval, f"{home.name}/{name}")
@@ -203,7 +234,7 @@ def dev_rows(request: DataRequest, task: Task) -> dict[str, Split]:
 
 def _whole(request: DataRequest, task: Task, name: str, held: Held) -> Split:
     """The rows of a split that are the task's own. Raises `DataError`."""
-    home = tasks.TASKS[task.source]
+    home = home_of(task)
     if name in task.only and len(held.split) != home.rows[name]:
         raise DataError(
             f"{task.name}: {name} of {home.title} in {request.source} has {len(held.split)} "
@@ -218,7 +249,7 @@ def _whole(request: DataRequest, task: Task, name: str, held: Held) -> Split:
 
 def _unlabelled(request: DataRequest, task: Task) -> Iterator[tuple[str, Held]]:
     """The sets that a run predicts without scoring them."""
-    source, home = rows_of(request), tasks.TASKS[task.source]
+    source, home = rows_of(request), home_of(task)
     for name in task.predicted if request.predict_test else ():
         if TEST in request.needed or source.has(home, name):
             yield name, source.read(home, name)
