@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification
 
-from harness import tasks
+from harness import families, tasks
+from harness.data import batches
 from harness.encoders import UNREADABLE, Encoder, be_quiet, read_tokenizer, unreadable
 from harness.errors import ModelError, StorageError, UsageError, shown
 from harness.spec import RunConfig, Task
@@ -95,13 +97,10 @@ class FineTuned:
                 text.encode()
             except UnicodeEncodeError:
                 raise UsageError(f"the text {shown(text)} is not UTF-8") from None
-        limit = min(self.max_length, self.tokenizer.model_max_length)
-        out = self.tokenizer(
-            *([text] for text in texts),
-            truncation="longest_first", max_length=limit, return_tensors="pt",
-        )  # fmt: skip
-        inputs = {n: out[n] for n in self.tokenizer.model_input_names if n in out}
-        logits = self.network(**inputs).logits[0].float()
+        spare = families.spare_padding(self.network.config)
+        encoded = batches.encode(self.tokenizer, [texts], self.max_length, spare)
+        row = batches.collate(encoded, None, np.array([0]))
+        logits = self.network(**row.inputs).logits[0].float()
         if len(logits) == 1:
             return Answer({}, score=float(logits))
         names = self.network.config.id2label
@@ -131,6 +130,8 @@ def load(directory: Path) -> FineTuned:
             "`pytest benchmarks -k TASK --glue-models MODEL --glue-save-models DIR`, and name the "
             "folder below DIR"
         )
+    families.give_padding(directory, tokenizer)
+    families.suit(tokenizer, network)
     card = _card(directory)
     task = tasks.get(card["task"]) if "task" in card else None
     return FineTuned(network.eval(), tokenizer, task, int(card.get("max_length", 512)))

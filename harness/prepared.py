@@ -46,7 +46,9 @@ def prepare(config: RunConfig) -> Prepared:
         Path(config.model_directory), task, config.case.seed, scratch=config.scratch
     )
     encoded = {
-        name: batches.encode(encoder.tokenizer, split.texts, config.recipe.max_length)
+        name: batches.encode(
+            encoder.tokenizer, split.texts, config.recipe.max_length, encoder.spare
+        )
         for name, split in loaded.splits.items()
     }
     network = encoder.network.to(device.torch)
