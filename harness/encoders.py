@@ -68,6 +68,7 @@ def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> En
     if task.is_regression:
         _keep_head_in_fp32(network)
     families.suit(tokenizer, network)
+    families.mend_autocast(network)
     return Encoder(network, tokenizer, new, families.spare_padding(config))
 
 

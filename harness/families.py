@@ -6,9 +6,11 @@ docs/models.md lists the families that the tests hold.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from harness.errors import ModelError, shown
@@ -64,6 +66,27 @@ def _tells_texts_apart(network: Any) -> bool:
         for name, parameter in network.named_parameters()
         if "token_type" in name or "seg_embed" in name
     )
+
+
+def mend_autocast(network: Any) -> None:
+    """Have DeBERTa's first version add biases of the queries' own dtype under autocast.
+
+    Its fp32 biases make the queries fp32 again, and it masks bf16 scores with the least number of
+    the queries' dtype, which bf16 does not have.
+    """
+
+    def in_its_dtype(heads_of: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+        def wrapped(hidden: torch.Tensor) -> torch.Tensor:
+            kind = hidden.device.type
+            if torch.is_autocast_enabled(kind):
+                hidden = hidden.to(torch.get_autocast_dtype(kind))
+            return heads_of(hidden)
+
+        return wrapped
+
+    for module in network.modules():
+        if hasattr(module, "q_bias") and hasattr(module, "transpose_for_scores"):
+            module.transpose_for_scores = in_its_dtype(module.transpose_for_scores)
 
 
 def spare_padding(config: Any) -> int:

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import nn
-
 from transformers.pytorch_utils import Conv1D
 
 from harness.device import Device, Stopwatch

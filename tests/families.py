@@ -1,4 +1,4 @@
-"""A tiny network of each family, as its own pretraining leaves it, with a tokenizer like its own."""
+"""A tiny network of each family as pretraining leaves it, with a tokenizer like its own."""
 
 from __future__ import annotations
 
