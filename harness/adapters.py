@@ -5,6 +5,7 @@ The loop is the same: what is not trained has no gradient, and the optimizer lea
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,14 +42,16 @@ def adapted(encoder: Encoder, method: str, task: Task, seed: int) -> Encoder:
     network: Any = encoder.network
     if method == "frozen":
         network = FrozenEncoder(network, task.outputs)
-        return Encoder(network, encoder.tokenizer, ("classifier.bias", "classifier.weight"))
+        new = ("classifier.bias", "classifier.weight")
+        return dataclasses.replace(encoder, network=network, new_parameters=new)
     if method == "bitfit":
         train_biases(network)
         return encoder
     before = {name for name, _ in network.named_parameters()}
     tuner = add_low_rank(network)
     added = [n for n, _ in network.named_parameters() if ".lora_" in n and n not in before]
-    return Encoder(network, encoder.tokenizer, (*encoder.new_parameters, *added), tuner)
+    new = (*encoder.new_parameters, *added)
+    return dataclasses.replace(encoder, new_parameters=new, tuner=tuner)
 
 
 def train_biases(network: Any) -> None:

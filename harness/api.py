@@ -44,9 +44,10 @@ def run(
     `task` may be one of `task_file`. `model` is a row of `glue-bench list models`, a folder, or an
     id of the Hugging Face Hub, with a suffix such as `+lora` if wanted; `vectors` is the file that
     `+vectors` starts from. `data` is "toy", "hub" or a folder in the glue_data layout. `recipe` and
-    `epochs` replace the model's own; `predict_test` adds the unlabelled splits to the predictions; the fine-tuned model is put
-    below `save_models`. With `resume`, an ok run of `results` with the same inputs is returned in
-    place of a new one. A run that goes wrong is a record too: look at its `status` and `reason`.
+    `epochs` replace the model's own; `predict_test` adds the unlabelled splits to the predictions;
+    the fine-tuned model is put below `save_models`. With `resume`, an ok run of `results` with the
+    same inputs is returned in place of a new one. A run that goes wrong is a record too: look at
+    its `status` and `reason`.
     Raises `UsageError` for names nobody knows and `StorageError` where nothing can be written;
     `NotStored`, which holds the record, where a run is over by then.
     """

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-from harness import tasks
+from harness import families, tasks
 from harness.adapters import FrozenEncoder
+from harness.data import batches
 from harness.encoders import UNREADABLE, Encoder, be_quiet, read_tokenizer, unreadable
 from harness.errors import ModelError, StorageError, UsageError, shown
 from harness.networks import NETWORKS, Network
@@ -121,13 +123,11 @@ class FineTuned:
                 text.encode()
             except UnicodeEncodeError:
                 raise UsageError(f"the text {shown(text)} is not UTF-8") from None
-        limit = min(self.max_length, self.tokenizer.model_max_length)
-        out = self.tokenizer(
-            *([text] for text in texts),
-            truncation="longest_first", max_length=limit, return_tensors="pt",
-        )  # fmt: skip
-        inputs = {n: out[n] for n in self.tokenizer.model_input_names if n in out}
-        logits = self.network(**inputs).logits[0].float()
+        config = getattr(self.network, "config", None)
+        spare = families.spare_padding(config) if config else 0
+        encoded = batches.encode(self.tokenizer, [texts], self.max_length, spare)
+        row = batches.collate(encoded, None, np.array([0]))
+        logits = self.network(**row.inputs).logits[0].float()
         if len(logits) == 1:
             return Answer({}, score=float(logits))
         return Answer({self.labels[i]: float(p) for i, p in enumerate(logits.softmax(dim=-1))})
@@ -138,7 +138,7 @@ def load(directory: Path) -> FineTuned:
     be_quiet()
     tokenizer, card = read_tokenizer(directory), _card(directory)
     try:
-        network, labels = _read(directory, card)
+        network, labels = _read(directory, card, tokenizer)
     except (*UNREADABLE, RuntimeError) as error:
         raise unreadable(directory, error) from error
     task = str(card.get("task", "the model"))
@@ -147,8 +147,10 @@ def load(directory: Path) -> FineTuned:
     return FineTuned(network.eval(), tokenizer, labels, task, texts, limit)
 
 
-def _read(directory: Path, card: Mapping[str, Any]) -> tuple[nn.Module, Mapping[int, str]]:
-    """A network as `_write` saved it, and what its outputs mean."""
+def _read(
+    directory: Path, card: Mapping[str, Any], tokenizer: Any
+) -> tuple[nn.Module, Mapping[int, str]]:
+    """A network as `_write` saved it, and what its outputs mean; the tokenizer is made to suit."""
     labels = dict(enumerate(card.get("labels", ())))
     if "network" in card:
         shape = dict(card["network"])
@@ -157,11 +159,15 @@ def _read(directory: Path, card: Mapping[str, Any]) -> tuple[nn.Module, Mapping[
         return network, labels
     if card.get("method") == "frozen":
         encoder = AutoModel.from_pretrained(directory, **AS_SAVED)
+        families.give_padding(directory, tokenizer)
+        families.suit(tokenizer, encoder)
         head = load_file(directory / HEAD)
         network = FrozenEncoder(encoder, len(head["bias"]))
         network.classifier.load_state_dict(head)
         return network, labels
     network = _classifier(directory)
+    families.give_padding(directory, tokenizer)
+    families.suit(tokenizer, network)
     return network, network.config.id2label
 
 

@@ -17,6 +17,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from harness import families
 from harness.errors import ModelError, shown
 from harness.spec import Task
 
@@ -28,6 +29,7 @@ class Encoder:
     network: nn.Module
     tokenizer: Any
     new_parameters: tuple[str, ...]  # not in the checkpoint: they start random
+    spare: int = 0  # tokens of padding that every row needs
     tuner: Any = None  # of peft, which can put its additions into the network's weights
 
     @property
@@ -58,7 +60,8 @@ def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> En
         config.label2id = {label: index for index, label in enumerate(task.labels)}
     else:
         config.problem_type = "regression"
-    _pad_alike(directory, tokenizer, config)
+    families.give_padding(directory, tokenizer)
+    config.get_text_config().pad_token_id = tokenizer.pad_token_id  # decoders look for it
     torch.manual_seed(seed)
     if scratch:
         network = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
@@ -70,7 +73,9 @@ def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> En
         raise ModelError(f"{directory}: asked for fp32 parameters, got {shown(dtypes)}")
     if task.is_regression:
         _keep_head_in_fp32(network)
-    return Encoder(network, tokenizer, new)
+    families.suit(tokenizer, network)
+    families.mend_autocast(network)
+    return Encoder(network, tokenizer, new, families.spare_padding(config))
 
 
 def weights_sha256(network: nn.Module) -> str:
@@ -123,11 +128,12 @@ def unreadable(directory: Path, error: Exception) -> ModelError:
 
 
 def _read(directory: Path) -> tuple[Any, Any]:
-    tokenizer = read_tokenizer(directory)
     try:
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
     except UNREADABLE as error:
         raise unreadable(directory, error) from error
+    families.refuse_foreign(directory, config)
+    tokenizer = read_tokenizer(directory)
     # Composite models keep it elsewhere; those have no classifier either.
     words = getattr(config, "vocab_size", None)
     if isinstance(words, int) and len(tokenizer) > words:
@@ -147,18 +153,6 @@ def _order_of(config: Any, task: Task) -> list[int] | None:
     if not task.labels or set(own) != set(task.labels) or len(own) != len(config.id2label):
         return None
     return [int(own[label]) for label in task.labels]
-
-
-def _pad_alike(directory: Path, tokenizer: Any, config: Any) -> None:
-    """Have tokenizer and network agree on the padding token; GPT-2 and its like have none."""
-    if tokenizer.pad_token_id is None:
-        if tokenizer.eos_token_id is None:
-            raise ModelError(
-                f"{directory}: its tokenizer has neither a padding token nor an end-of-text token "
-                "to pad with. Mend: add `pad_token` to tokenizer_config.json"
-            )
-        tokenizer.pad_token = tokenizer.eos_token
-    config.pad_token_id = tokenizer.pad_token_id
 
 
 def _pretrained(

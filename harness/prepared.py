@@ -43,8 +43,9 @@ def prepare(config: RunConfig) -> Prepared:
     device = Device(targets.get(config.case.target))
     loaded = data.load(config.data, task, held_out=config.recipe.held_out, seed=config.case.seed)
     encoder = load_network(config, task, loaded.splits["train"])
+    longest, spare = config.recipe.max_length, encoder.spare
     tokens = {
-        name: batches.encode(encoder.tokenizer, split.texts, config.recipe.max_length)
+        name: batches.encode(encoder.tokenizer, split.texts, longest, spare)
         for name, split in loaded.splits.items()
     }
     network = encoder.network.to(device.torch)

@@ -62,13 +62,13 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             "scratch",
             source="chosen for cbow, cnn and bilstm: docs/recipes.md",
-            learning_rate=1e-3, epochs=10, batch_size=32, max_length=128,
+            learning_rate=3e-3, epochs=10, batch_size=32, max_length=128,
             group_by_length=True,
         ),
         Recipe(
             "linear-probe",
             source="chosen for +frozen: docs/recipes.md",
-            learning_rate=3e-3, epochs=30, batch_size=32, max_length=128,
+            learning_rate=1e-2, epochs=10, batch_size=32, max_length=128,
             group_by_length=True,
         ),
         Recipe(

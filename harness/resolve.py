@@ -19,7 +19,7 @@ from harness.errors import UsageError
 from harness.models import Adapted
 from harness.spec import OWN, TOY, Case, DataRequest, Recipe, RunConfig, Task
 
-NUMERICS_VERSION = 1
+NUMERICS_VERSION = 2
 """Raised whenever the harness itself would give other scores for the same inputs."""
 
 DECIDES = (

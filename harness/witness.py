@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from harness.device import Device, Stopwatch
 
 WIDTH, PRODUCTS, ROUNDS, WARM_UP = 384, 4, 25, 5
+PRODUCTS_IN = (nn.Linear, nn.Conv1d, Conv1D)  # the last are SqueezeBERT's and GPT-2's layers
 
 
 class Witness:
@@ -21,7 +23,7 @@ class Witness:
         self._head = {name: tensor.detach().clone() for name, tensor in head(network)}
         outside = {name for name, _ in head(network)}
         for name, module in network.named_modules():
-            if isinstance(module, nn.Linear) and f"{name}.weight" not in outside:
+            if isinstance(module, PRODUCTS_IN) and f"{name}.weight" not in outside:
                 self._hook = module.register_forward_hook(self._see)
                 break
 

@@ -116,10 +116,10 @@ def test_of_two_names_for_the_same_inputs_each_has_its_own() -> None:
 
 
 def test_the_same_name_for_other_inputs_is_named_and_not_compared() -> None:
-    other = run(1).identity | {"numerics": 2}
+    other = run(1).identity | {"numerics": 3}
     comparison = of(side(GOOD), side(GOOD, cell_key="two", identity=other))
     assert found(comparison) == {"sst2-toy-bert-cpu-fp32": X}
-    assert comparison.verdicts[0].reasons == ["numerics: was '1', is '2'"]
+    assert comparison.verdicts[0].reasons == ["numerics: was '2', is '3'"]
 
 
 def test_of_several_cells_of_one_name_each_is_joined_to_its_own_inputs() -> None:

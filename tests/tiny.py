@@ -35,6 +35,18 @@ def word_tokenizer(*, pairs_have_types: bool = True, pad: bool = True) -> PreTra
     )  # fmt: skip
 
 
+def bare_tokenizer(*, end: bool = True) -> PreTrainedTokenizerFast:
+    """One token a word and nothing around a text, no padding: as GPT-2's; without `end` GPT's."""
+    made = word_tokenizer(pairs_have_types=False, pad=False)
+    raw = made.backend_tokenizer
+    raw.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B:1")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw, unk_token="[UNK]", model_max_length=64,
+        model_input_names=["input_ids", "attention_mask"],
+        **({"bos_token": "[SEP]", "eos_token": "[SEP]"} if end else {}),
+    )  # fmt: skip
+
+
 def save(folder: Path, network: Any, tokenizer: Any) -> Path:
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -29,6 +29,7 @@ class Encoded:
     padding: Mapping[str, int]  # the value that fills each column
     pad_left: bool
     truncated: int  # rows that lost tokens to the length limit
+    spare: int = 0  # columns of padding beyond the longest row
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -75,22 +76,47 @@ class Batch:
         return len(self.rows)
 
 
-def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int) -> Encoded:
-    """Tokenize rows of one or two texts; of a pair that is too long the longer side is cut."""
+def encode(
+    tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int, spare: int = 0
+) -> Encoded:
+    """Tokenize rows of one or two texts; of a pair that is too long the longer side is cut.
+
+    A tokenizer that puts nothing between two texts has its end-of-text token put there, as Radford
+    et al. 2018 (GPT), section 3.3, put a delimiter; a row without any token becomes that token.
+    """
+    end = tokenizer.eos_token or tokenizer.sep_token or tokenizer.pad_token
     sides = [list(side) for side in zip(*texts, strict=True)]
+    if len(sides) == 2 and _runs_together(tokenizer):
+        sides[1] = [f"{end}{text}" for text in sides[1]]
     # A tokenizer whose model_max_length is unset reports a huge number.
-    limit = min(max_length, tokenizer.model_max_length)
+    limit = min(max_length, tokenizer.model_max_length - spare)
     out = tokenizer(*sides, truncation="longest_first", max_length=limit)
     names = [name for name in tokenizer.model_input_names if name in out]
-    starts = np.concatenate([[0], np.cumsum([len(row) for row in out["input_ids"]])])
+    starts = np.concatenate([[0], np.cumsum([len(row) or 1 for row in out["input_ids"]])])
+    lone = {"input_ids": [tokenizer.convert_tokens_to_ids(end)], "attention_mask": [1]}
     fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
     return Encoded(
-        columns={name: np.concatenate([np.asarray(row) for row in out[name]]) for name in names},
+        columns={
+            name: np.concatenate([np.asarray(row or lone.get(name, [0])) for row in out[name]])
+            for name in names
+        },
         starts=starts.astype(np.int64),
         padding={name: fill.get(name, 0) for name in names},
         pad_left=tokenizer.padding_side == "left",
         truncated=_truncated(tokenizer, out, sides, limit),
+        spare=spare,
     )
+
+
+def _runs_together(tokenizer: Any) -> bool:
+    """Whether a tokenizer puts nothing between the two texts of a pair, and gives them one type."""
+    first, second = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in "ab")
+    made = tokenizer("a", "b")
+    if len({*made.get("token_type_ids", ())}) > 1:
+        return False
+    pair, beside = made["input_ids"], first + second
+    places = range(len(pair) - len(beside) + 1)
+    return any(pair[place : place + len(beside)] == beside for place in places)
 
 
 def _truncated(tokenizer: Any, out: Any, sides: list[list[str]], limit: int) -> int:
@@ -103,7 +129,7 @@ def _truncated(tokenizer: Any, out: Any, sides: list[list[str]], limit: int) -> 
 def collate(encoded: Encoded, labels: torch.Tensor | None, rows: Rows) -> Batch:
     """The batch of these rows, on the CPU."""
     lengths = encoded.lengths[rows]
-    width = int(lengths.max())
+    width = int(lengths.max()) + encoded.spare
     inputs = {}
     for name, flat in encoded.columns.items():
         padded = np.full((len(rows), width), encoded.padding[name], dtype=np.int64)
