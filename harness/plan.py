@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import models, profiles, recipes, targets, task_file, tasks
+from harness import models, profiles, recipes, targets, tasks
 from harness.errors import UsageError, shown
 from harness.models import Adapted
 from harness.names import unknown
@@ -81,7 +81,11 @@ def make(settings: Settings) -> Plan:
         targets.get(name)
     if settings.recipe:
         recipes.get(settings.recipe)
-    own = task_file.read(Path(settings.task_file)) if settings.task_file else {}
+    own: Mapping[str, Task] = {}
+    if settings.task_file:
+        from harness import task_file  # checks with pydantic, which the plugin can do without
+
+        own = task_file.read(Path(settings.task_file))
     chosen = [_task(name, own) for name in settings.tasks or own or profile.tasks]
     needed = [TEST] if settings.predict_test else []
     needed += [task.name for task in chosen if task.part_of and settings.tasks]

@@ -132,7 +132,7 @@ def test_a_model_without_a_trained_head_says_how_to_get_one() -> None:
 
 def test_a_models_card_that_is_damaged(tmp_path: Path) -> None:
     folder = tiny.classifier(tmp_path / "m", "bert", ["x", "y"])
-    assert checkpoints.load(folder).task is None
+    assert checkpoints.load(folder).texts is None
     (folder / "glue-bench.json").write_text("{")
     with pytest.raises(ModelError, match=r"glue-bench\.json: cannot be read"):
         checkpoints.load(folder)

@@ -14,7 +14,7 @@ from harness.spec import Split
 def test_every_recipe_has_a_source_and_sane_numbers() -> None:
     for recipe in recipes.RECIPES.values():
         assert len(recipe.source) > 20
-        assert 1e-6 < recipe.learning_rate < 1e-2
+        assert 1e-6 < recipe.learning_rate <= 1e-2
         assert 0 <= recipe.warmup < 1
         assert 0 <= recipe.held_out < 1
         assert set(recipe.epochs_of) <= set(tasks.TASKS)
