@@ -34,7 +34,14 @@ def fetch(names: Iterable[str], *, again: bool = False) -> Iterator[Fetched]:
         else:
             yield Fetched(
                 thing.name,
-                hub.fetch("model", str(thing.hub), models.FILES, models.OTHER_FILES, again=again),
+                hub.fetch(
+                    "model",
+                    str(thing.hub),
+                    models.FILES,
+                    models.OTHER_FILES,
+                    thing.revision,
+                    again=again,
+                ),
             )
 
 

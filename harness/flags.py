@@ -52,6 +52,7 @@ class Evidence:
     parameter_dtypes: frozenset[str]
     unchanged: Sequence[str] = field(default=())  # tensors of the head that training left as is
     contaminated: bool = False
+    warm_start: bool = False
     subset: bool = False
     degraded: bool = False  # computed in smaller parts than the recipe asks
     jobs: int = 1
@@ -103,6 +104,9 @@ ROWS: dict[str, Flag] = {
     ),
     "contaminated": Flag(
         "the model's pretraining saw this task's texts", lambda run: run.contaminated
+    ),
+    "warm_start": Flag(
+        "began from weights that were fine-tuned on a task before", lambda run: run.warm_start
     ),
     "shared_cores": Flag(
         "ran beside other runs: its times are not comparable", lambda run: run.jobs > 1

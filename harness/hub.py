@@ -34,16 +34,20 @@ class Absent:
     found: str
 
 
-def cached(kind: Kind, name: str, wanted: Sequence[str]) -> Snapshot | None:
+def cached(
+    kind: Kind, name: str, wanted: Sequence[str], revision: str | None = None
+) -> Snapshot | None:
     """The snapshot last fetched of a repository, if each pattern of `wanted` matches a file of it.
 
-    Looks at the disk only.
+    Or that of a commit. Looks at the disk only.
     """
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        anchor = try_to_load_from_cache(name, ANCHOR[kind], constants.HF_HUB_CACHE, repo_type=kind)
+        anchor = try_to_load_from_cache(
+            name, ANCHOR[kind], constants.HF_HUB_CACHE, revision, repo_type=kind
+        )
     except HFValidationError:
         return None
     if not isinstance(anchor, str):
@@ -60,16 +64,20 @@ ANCHOR: dict[Kind, str] = {"model": "config.json", "dataset": "README.md"}
 
 @functools.cache
 def find(
-    kind: Kind, name: str, wanted: tuple[str, ...], also: tuple[str, ...] = ()
+    kind: Kind,
+    name: str,
+    wanted: tuple[str, ...],
+    also: tuple[str, ...] = (),
+    revision: str | None = None,
 ) -> Snapshot | Absent:
     """The snapshot from the cache, else from the Hub; in one process each is asked for once.
 
     One that has every file of `wanted` and none of `also` will do where the Hub has nothing better.
     """
-    here = cached(kind, name, wanted)
+    here = cached(kind, name, wanted, revision)
     if here and (not also or any(any(here.directory.glob(pattern)) for pattern in also)):
         return here
-    fetched = fetch(kind, name, wanted, also)
+    fetched = fetch(kind, name, wanted, also, revision)
     return fetched if isinstance(fetched, Snapshot) else here or fetched
 
 
@@ -78,12 +86,13 @@ def fetch(
     name: str,
     wanted: Sequence[str],
     also: Sequence[str] = (),
+    revision: str | None = None,
     *,
     again: bool = False,
 ) -> Snapshot | Absent:
     """Bring a repository's newest files that match `wanted`, or `also` if any, into the cache.
 
-    Files that are there already are only fetched `again` on request.
+    Or those of a commit. Files that are there already are only fetched `again` on request.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HTTPError
@@ -95,6 +104,7 @@ def fetch(
         folder = snapshot_download(
             name,
             repo_type=kind,
+            revision=revision,
             cache_dir=constants.HF_HUB_CACHE,
             allow_patterns=[ANCHOR[kind], *wanted, *also],
             force_download=again,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import hub
+from harness import hub, tasks
 from harness.adaptations import ADAPTATIONS, Adaptation
 from harness.errors import ModelError, ModelUnavailable, UsageError, shown
 from harness.names import unknown
@@ -155,7 +155,7 @@ def is_here(model: Model) -> bool:
     if model.network:
         return True
     if model.hub and not model.package:
-        return hub.cached("model", model.hub, FILES) is not None
+        return hub.cached("model", model.hub, FILES, model.revision) is not None
     try:
         directory(model)
     except (ModelUnavailable, ModelError):
@@ -172,7 +172,7 @@ def directory(model: Model) -> Path:
     if model.path:
         return _checked(Path(model.path))
     if model.hub:
-        found = hub.find("model", model.hub, FILES, OTHER_FILES)
+        found = hub.find("model", model.hub, FILES, OTHER_FILES, model.revision)
         if isinstance(found, hub.Snapshot):
             return found.directory
         raise ModelUnavailable(
@@ -216,7 +216,10 @@ def fetch_command(model: Model) -> str:
 
 def configuration(directory: Path) -> dict[str, Any]:
     """What config.json says. Raises `ModelError`."""
-    path = directory / "config.json"
+    return _object(directory / "config.json")
+
+
+def _object(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -224,6 +227,21 @@ def configuration(directory: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ModelError(f"{path}: found {shown(found)}; expected a JSON object")
     return found
+
+
+def warm_start(directory: Path) -> str | None:
+    """The task that the weights of a folder were fine-tuned on before; None: none that is known.
+
+    glue-bench's own card says it, or a config.json with the task's name or MNLI's labels.
+    """
+    card = directory / "glue-bench.json"
+    if card.is_file():
+        return str(_object(card).get("task"))
+    config = configuration(directory)
+    labels = config.get("id2label")
+    named = {str(name).lower() for name in labels.values()} if isinstance(labels, dict) else set()
+    said = config.get("finetuning_task")
+    return said if isinstance(said, str) else "mnli" if named == {*tasks.NLI} else None
 
 
 def contaminated(model: Model, files: Mapping[str, str]) -> frozenset[str]:

@@ -155,6 +155,7 @@ def _evidence(work: Work, found: Outcome, labels: Mapping[str, metrics.Labels]) 
         parameter_dtypes=work.witness.parameter_dtypes,
         unchanged=work.witness.unchanged,
         contaminated=config.contaminated,
+        warm_start=config.warm_start is not None,
         subset=ready.data.is_subset,
         degraded=work.parts.are_smaller,
         jobs=config.jobs,

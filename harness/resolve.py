@@ -105,6 +105,7 @@ def resolve(
         contaminated=not adapted.scratch
         and request.source not in (TOY, OWN)
         and task.source in models.contaminated(adapted.model, identity["model_files"]),
+        warm_start=None if adapted.scratch or not directory else models.warm_start(directory),
         save_to=save_models,
     )
 

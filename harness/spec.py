@@ -88,6 +88,18 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Architecture:
+    """What a model is, as transformers builds it, and how many parameters were published of it."""
+
+    family: str  # transformers' model_type
+    parameters: float | None = None  # as published; None: no source was found
+    counts: str = "encoder"  # what that number is of: the encoder, or "pretraining" with its head
+    source: str = ""  # of that number
+    # What differs from the family's defaults in transformers 5.23, as its config.json says.
+    config: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+
+
+@dataclass(frozen=True)
 class Model:
     """Where a model comes from and what to know about it.
 
@@ -99,11 +111,15 @@ class Model:
     package: str | None = None  # the Python package that ships it
     folder: str = ""  # its folder inside that package
     hub: str | None = None  # its id on the Hugging Face Hub
+    revision: str | None = None  # the commit there; None: the newest
     path: str | None = None  # an absolute folder of the user's
     network: str | None = None  # of `harness.networks`: it starts from random weights
     recipe: str | None = None  # used when none is named; None: its family's
     extra: str | None = None  # the extra of glue-bench that installs the package
+    architecture: Architecture | None = None
+    read: str = ""  # what it was pretrained on, as far as a source says
     contaminated: frozenset[str] = frozenset()  # tasks whose texts were seen in pretraining
+    quirks: str = ""  # what to know before fine-tuning it
     sha256: str | None = None  # of its weights, which tells a copy under another name
     # Its names in published results -> how that model is related to this one; "": it is the same.
     published: Mapping[str, str] = field(default_factory=lambda: NOTHING, hash=False)
@@ -201,6 +217,7 @@ class RunConfig:
     method: str | None = None  # of `harness.adaptations`: which part of the network is trained
     vectors: str | None = None  # an absolute file of word vectors that a network starts from
     contaminated: bool = False  # the model's pretraining saw the task's texts
+    warm_start: str | None = None  # the task that its weights were fine-tuned on before
     save_to: str | None = None  # an absolute folder that the fine-tuned model is put in
     oom_retries: int = 0  # how often this run was out of memory and began again
     task: Task | None = None  # a user's own; None: GLUE's of the case's name

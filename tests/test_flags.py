@@ -74,6 +74,7 @@ FLAGGED: dict[str, dict[str, Any]] = {
     "noisy": {"observed": seen(calibration_s=(0.010, 0.013))},
     "subset": {"subset": True},
     "contaminated": {"contaminated": True},
+    "warm_start": {"warm_start": True},
     "shared_cores": {"jobs": 2},
 }
 

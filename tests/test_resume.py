@@ -138,7 +138,7 @@ DOES_NOT: dict[type, dict[str, Any]] = {
     },
     Model: {
         "note": "x", "contaminated": frozenset({"rte"}), "sha256": "0" * 64, "extra": "x",
-        "published": {"x": ""},
+        "published": {"x": ""}, "architecture": None, "read": "x", "quirks": "x",
     },
     DataRequest: {"predict_test": True, "needed": ("test",)},  # `_left_out` looks at these
     Case: {},
@@ -150,7 +150,7 @@ DOES_NOT: dict[type, dict[str, Any]] = {
 ELSEWHERE: dict[type, set[str]] = {
     Task: {"name", "rows_of", "own"},  # another has no toy rows; Case.task changes all three
     # Where the files are, which are hashed; a network of ours has another name.
-    Model: {"name", "package", "folder", "hub", "path", "network"},
+    Model: {"name", "package", "folder", "hub", "revision", "path", "network"},
     DataRequest: {"source", "snapshot", "revision"},  # where the rows are: likewise
     Adapted: {"name", "model", "adaptations"},  # Case.model names all three
     Case: {"seed"},  # no part of the key, but compared beside it
@@ -158,7 +158,7 @@ ELSEWHERE: dict[type, set[str]] = {
         "case", "recipe", "data", "model_directory", "scratch", "identity", "cell_key",  # as above
         "network", "method", "vectors", "task",  # Case.model names them too; the file is hashed
         "threads", "cpus", "jobs", "oom_retries",  # how it is computed, not what
-        "contaminated", "replay_steps",
+        "contaminated", "warm_start", "replay_steps",
         "save_to",  # `_left_out` looks at it
     },
 }  # fmt: skip

@@ -10,7 +10,7 @@ import typer
 
 from harness import models, profiles, recipes, references, targets, tasks
 from harness.errors import UsageError
-from harness.spec import Recipe
+from harness.spec import Model, Recipe
 
 
 class Kind(StrEnum):
@@ -67,11 +67,17 @@ def _tasks() -> tuple[list[str], list[list[str]]]:
 
 
 def _models() -> tuple[list[str], list[list[str]]]:
-    rows = [
-        [m.name, m.recipe or "by family", "yes" if models.is_here(m) else "no", m.note]
-        for m in models.MODELS.values()
-    ]
-    return ["model", "recipe", "here", "what"], rows
+    rows = []
+    for model in models.MODELS.values():
+        here = "yes" if models.is_here(model) else "no"
+        rows.append([model.name, model.recipe or "by family", here, _millions(model), model.note])
+    return ["model", "recipe", "here", "M", "what"], rows
+
+
+def _millions(model: Model) -> str:
+    """Its parameters as published."""
+    found = model.architecture.parameters if model.architecture else None
+    return f"{found / 1e6:.3g}" if found else "-"
 
 
 def _targets() -> tuple[list[str], list[list[str]]]:
