@@ -57,7 +57,7 @@ MODELS: dict[str, Model] = {
             package="harness",
             folder="data/toy/toy-bert",
             recipe="toy",
-            note="3-layer BERT of the toy language",
+            note="BERT of the toy language",
         ),
         Model(
             "minilm",
@@ -107,7 +107,7 @@ MODELS: dict[str, Model] = {
                 "bert-base-cased (run_glue fp32)": "",
                 "bert-base-cased (run_glue fp16)": "",
             },
-            note="cased BERT base, as in run_glue",
+            note="cased BERT base: run_glue's",
         ),
         Model(
             "bert-large-uncased",
@@ -165,7 +165,7 @@ MODELS: dict[str, Model] = {
             read=ROBERTA,
             quirks=ROBERTA_RATES,
             published={"roberta-large": "RTE, MRPC and STS-B from an MNLI model"},
-            note="RoBERTa large: 24 layers of 1024",
+            note="RoBERTa large: 24 of 1024",
         ),
         Model(
             "albert-base-v2",
@@ -175,7 +175,7 @@ MODELS: dict[str, Model] = {
             ),
             read=f"{BOOKS}, and more that is not named",
             published={"albert-base-v2": ""},
-            note="ALBERT base: one layer 12 times",
+            note="ALBERT base: one layer 12x",
         ),
         Model(
             "electra-small",
@@ -184,7 +184,7 @@ MODELS: dict[str, Model] = {
             recipe="miniature",
             quirks=f"{UNSAFE}; authors: 1e-4 with a lower rate for each lower layer",
             published={"electra-small": ""},
-            note="ELECTRA small, the discriminator",
+            note="ELECTRA small: discriminator",
         ),
         Model(
             "electra-base",
@@ -196,7 +196,7 @@ MODELS: dict[str, Model] = {
             ),
             quirks="authors: 1e-4 with a lower rate for each lower layer",
             published={"electra-base": ""},
-            note="ELECTRA base, the discriminator",
+            note="ELECTRA base: discriminator",
         ),
         Model(
             "deberta-v3-small",
