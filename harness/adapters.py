@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -45,22 +45,22 @@ def adapted(encoder: Encoder, method: str, task: Task, seed: int) -> Encoder:
         new = ("classifier.bias", "classifier.weight")
         return dataclasses.replace(encoder, network=network, new_parameters=new)
     if method == "bitfit":
-        train_biases(network)
+        train_biases(network, encoder.new_parameters)
         return encoder
     before = {name for name, _ in network.named_parameters()}
-    tuner = add_low_rank(network)
+    tuner = add_low_rank(network, encoder.new_parameters)
     added = [n for n, _ in network.named_parameters() if ".lora_" in n and n not in before]
     new = (*encoder.new_parameters, *added)
     return dataclasses.replace(encoder, new_parameters=new, tuner=tuner)
 
 
-def train_biases(network: Any) -> None:
-    """Leave only biases and the head to be trained (BitFit). Raises `ModelError`."""
+def train_biases(network: Any, new: Collection[str]) -> None:
+    """Leave only biases and what is new to be trained (BitFit). Raises `ModelError`."""
     inside = f"{network.base_model_prefix}."
     biases = 0
     for name, parameter in network.named_parameters():
         is_bias = re.search(r"(^|[._])bias$", name) is not None
-        parameter.requires_grad = is_bias or not name.startswith(inside)
+        parameter.requires_grad = is_bias or name in new or not name.startswith(inside)
         biases += is_bias and name.startswith(inside)
     if not biases:
         raise ModelError(
@@ -69,8 +69,8 @@ def train_biases(network: Any) -> None:
         )
 
 
-def add_low_rank(network: Any) -> Any:
-    """Leave only the head and low-rank additions to its attention to be trained (LoRA).
+def add_low_rank(network: Any, new: Collection[str]) -> Any:
+    """Leave only what is new and low-rank additions to the attention to be trained (LoRA).
 
     Returns peft's tuner, whose `merge_and_unload` puts the additions into the weights. The network
     is changed in place. Raises `ModelError` where there is nothing to add to.
@@ -88,16 +88,23 @@ def add_low_rank(network: Any) -> Any:
             f"{', '.join('/'.join(names) for names in ATTENTION)} elsewhere. Mend: say +bitfit or "
             "+frozen"
         )
+    wanted = rf"{base}\..*\.({'|'.join(named)})"
+    layers = [module for name, module in network.named_modules() if re.fullmatch(wanted, name)]
+    if any(isinstance(layer, nn.Conv1d) and layer.groups > 1 for layer in layers):
+        raise ModelError(
+            f"+lora: this {network.config.model_type} keeps its attention in grouped convolutions, "
+            "to which low-rank additions cannot be added up. Mend: say +bitfit or +frozen"
+        )
     config = LoraConfig(
         r=settings["rank"],
         lora_alpha=settings["alpha"],
         lora_dropout=settings["dropout"],
-        target_modules=rf"{base}\..*\.({'|'.join(named)})",
+        target_modules=wanted,
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in network.modules()),
     )
     tuner = LoraModel(network, config, "default")
     for name, parameter in network.named_parameters():
-        if not name.startswith(f"{base}."):
+        if name in new or not name.startswith(f"{base}."):
             parameter.requires_grad = True
     return tuner
 
@@ -136,7 +143,8 @@ class FrozenEncoder(nn.Module):
         """Logits of shape (examples, outputs)."""
         if features is None:
             features = self.features(**inputs)
-        return SimpleNamespace(logits=self.classifier(features))
+        with torch.autocast(features.device.type, enabled=False):  # rounded scores would be ties
+            return SimpleNamespace(logits=self.classifier(features.float()))
 
 
 @dataclass

@@ -21,7 +21,7 @@ from harness.adapters import FrozenEncoder
 from harness.data import batches
 from harness.encoders import UNREADABLE, Encoder, be_quiet, read_tokenizer, unreadable
 from harness.errors import ModelError, StorageError, UsageError, shown
-from harness.networks import NETWORKS, Network
+from harness.networks import Network
 from harness.spec import RunConfig
 
 CARD = "glue-bench.json"
@@ -70,7 +70,7 @@ def _write(encoder: Encoder, config: RunConfig, folder: Path) -> dict[str, Any]:
     network: Any = encoder.network
     if isinstance(network, Network):
         save_file(network.state_dict(), folder / WEIGHTS)
-        return {"network": {"name": config.network, **network.shape}}
+        return {"network": network.shape}
     if isinstance(network, FrozenEncoder):
         network.encoder.save_pretrained(folder)
         save_file(network.classifier.state_dict(), folder / HEAD)
@@ -153,8 +153,7 @@ def _read(
     """A network as `_write` saved it, and what its outputs mean; the tokenizer is made to suit."""
     labels = dict(enumerate(card.get("labels", ())))
     if "network" in card:
-        shape = dict(card["network"])
-        network: Any = NETWORKS[shape.pop("name")](**shape)
+        network: Any = Network(**card["network"])
         network.load_state_dict(load_file(directory / WEIGHTS))
         return network, labels
     if card.get("method") == "frozen":

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 from harness.data.batches import Batch
 from harness.errors import TargetUnavailable
@@ -183,12 +184,15 @@ class CountingScaler(torch.amp.GradScaler):
 class UpcastProducts(TorchDispatchMode):
     """Compute bf16 matrix products as fp32 products of the bf16 values, rounded to bf16.
 
-    It sits below autograd, so the backward pass is covered too.
+    It sits below autograd, so the backward pass is covered too. Of an LSTM the states between one
+    word and the next stay fp32; torch has no bf16 kernel for it here.
     """
 
     PRODUCTS = frozenset({
         aten.linear.default, aten.mm.default, aten.addmm.default,
         aten.bmm.default, aten.baddbmm.default,
+        aten.convolution.default, aten.convolution_backward.default,
+        aten.mkldnn_rnn_layer.default, aten.mkldnn_rnn_layer_backward.default,
     })  # fmt: skip
 
     def __torch_dispatch__(
@@ -196,9 +200,18 @@ class UpcastProducts(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func in self.PRODUCTS and args[0].dtype is torch.bfloat16:
-            wide = [arg.float() if isinstance(arg, torch.Tensor) else arg for arg in args]
-            return func(*wide, **kwargs).bfloat16()
+            wide = tree_map_only(torch.Tensor, _wide, args)
+            return tree_map_only(torch.Tensor, _narrow, func(*wide, **kwargs))
         return func(*args, **kwargs)
+
+
+def _wide(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
+
+
+def _narrow(tensor: torch.Tensor) -> torch.Tensor:
+    # What an LSTM keeps for its backward pass is bytes.
+    return tensor.bfloat16() if tensor.dtype is torch.float32 else tensor
 
 
 @dataclass

@@ -94,7 +94,7 @@ class Driver:
         try:
             for case, started in self._started.items():
                 if isinstance(started.future, Future) and started.future.done():
-                    outcome, table, _ = self._await(started.future)
+                    outcome, table, _ = self._await(case, started.future)
                     try:
                         self._save(case, started.config, outcome, table)
                     except StorageError as error:
@@ -130,7 +130,7 @@ class Driver:
                 del self._started[case]
                 self.note("reused", case=case.id, record=started.future.id)
                 return Ran(started.future, log="", is_reused=True)
-            outcome, table, log = self._await(started.future)
+            outcome, table, log = self._await(case, started.future)
             del self._started[case]
             return Ran(self._save(case, started.config, outcome, table), log)
 
@@ -165,7 +165,7 @@ class Driver:
             self._listening[1](step, steps)
 
     def _await(
-        self, future: Future[Finished] | GlueBenchError
+        self, case: Case, future: Future[Finished] | GlueBenchError
     ) -> tuple[Outcome, PredictionTable | None, str]:
         try:
             if isinstance(future, GlueBenchError):
@@ -185,7 +185,8 @@ class Driver:
             return outcome, None, error.log
         except (ModelUnavailable, DataUnavailable) as error:
             of_model = isinstance(error, ModelUnavailable)
-            named = self.plan.named_models if of_model else self.plan.named_data
+            named_rows = self.plan.named_data or case.task in self.plan.own_tasks
+            named = self.plan.named_models if of_model else named_rows
             absent: Status = "failed" if named else "skipped"
             return Outcome(status=absent, reason=str(error)), None, ""
         except GlueBenchError as error:

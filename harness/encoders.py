@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,8 @@ def be_quiet() -> None:
     transformers_logging.disable_progress_bar()
 
 
+SENTENCEPIECE = {"sentencepiece": "sentencepiece", "protobuf": "google.protobuf"}  # their modules
+
 UNREADABLE = (
     OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError, StrictDataclassError,
 )  # fmt: skip
@@ -105,6 +108,7 @@ def read_tokenizer(directory: Path) -> Any:
 
     transformers makes up an empty tokenizer for a folder that holds none: every word is unknown.
     """
+    _check_sentencepiece(directory)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     except UNREADABLE as error:
@@ -116,6 +120,28 @@ def read_tokenizer(directory: Path) -> Any:
             "`glue-bench fetch --again MODEL`"
         )
     return tokenizer
+
+
+def _check_sentencepiece(directory: Path) -> None:
+    """Raise `ModelError` where a tokenizer needs packages that are missing.
+
+    transformers reads tokenizer.json without them; DeBERTa-v3, for one, comes with spm.model alone.
+    """
+    if (directory / "tokenizer.json").is_file() or not any(directory.glob("*.model")):
+        return
+    if missing := [name for name, module in SENTENCEPIECE.items() if not _is_installed(module)]:
+        raise ModelError(
+            f"{directory}: its tokenizer is a SentencePiece model, which needs the Python packages "
+            f"{' and '.join(SENTENCEPIECE)}; not installed: {', '.join(missing)}. Mend: "
+            "pip install -c constraints.txt -e '.[sentencepiece]'"
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package around it
+        return False
 
 
 def unreadable(directory: Path, error: Exception) -> ModelError:

@@ -41,25 +41,28 @@ def cached(
 
     Or that of a commit. Looks at the disk only.
     """
-    from huggingface_hub import constants, try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        anchor = try_to_load_from_cache(
-            name, ANCHOR[kind], constants.HF_HUB_CACHE, revision, repo_type=kind
+        folder = snapshot_download(
+            name,
+            repo_type=kind,
+            revision=revision,
+            cache_dir=constants.HF_HUB_CACHE,
+            allow_patterns=list(wanted),
+            local_files_only=True,
         )
-    except HFValidationError:
+    except (HFValidationError, LocalEntryNotFoundError):
         return None
-    if not isinstance(anchor, str):
-        return None
-    directory = Path(anchor).parent
+    directory = Path(folder)
     if not all(any(directory.glob(pattern)) for pattern in wanted):
         return None
     return Snapshot(directory, directory.name)
 
 
-ANCHOR: dict[Kind, str] = {"model": "config.json", "dataset": "README.md"}
-"""The file that every repository of a kind has."""
+CARD: dict[Kind, tuple[str, ...]] = {"model": (), "dataset": ("README.md",)}
+"""What says where the files of a repository's splits are."""
 
 
 @functools.cache
@@ -79,6 +82,14 @@ def find(
         return here
     fetched = fetch(kind, name, wanted, also, revision)
     return fetched if isinstance(fetched, Snapshot) else here or fetched
+
+
+@functools.cache
+def fetch_once(
+    kind: Kind, name: str, wanted: tuple[str, ...], revision: str | None = None
+) -> Snapshot | Absent:
+    """What `fetch` brings; in one process each is asked for once."""
+    return fetch(kind, name, wanted, revision=revision)
 
 
 def fetch(
@@ -106,7 +117,7 @@ def fetch(
             repo_type=kind,
             revision=revision,
             cache_dir=constants.HF_HUB_CACHE,
-            allow_patterns=[ANCHOR[kind], *wanted, *also],
+            allow_patterns=[*CARD[kind], *wanted, *also],
             force_download=again,
         )
     except HTTPError as error:

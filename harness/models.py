@@ -12,7 +12,7 @@ import importlib.util
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,31 +70,33 @@ def get(name: str) -> Adapted:
 
     Raises `UsageError` with the nearest known name.
     """
-    name = name.strip()
-    if name and name not in MODELS and Path(name).expanduser().is_dir():
-        return Adapted(folder_name(name), _model(name))
-    base, suffixes = _suffixes(name)
+    base, suffixes = _parts(name.strip())
     model = _model(base)
     fitting = [n for n, row in ADAPTATIONS.items() if row.of_networks == bool(model.network)]
     for place, suffix in enumerate(suffixes):
         if suffix not in fitting or suffix in suffixes[:place]:
             raise UsageError(unknown(f"adaptation of {base}", suffix, fitting))
-    rows = tuple(ADAPTATIONS[suffix] for suffix in suffixes)
+    rows = tuple(row for row in ADAPTATIONS.values() if row.name in suffixes)
     if len(methods := [row.name for row in rows if row.trains_part]) > 1:
         raise UsageError(
             f"model {shown(name)}: found {' and '.join(methods)}; expected one of them: each says "
             "which part of the network is trained"
         )
-    return Adapted("+".join([model.name, *suffixes]), model, rows)
+    return Adapted("+".join([model.name, *(row.name for row in rows)]), model, rows)
 
 
-def _suffixes(name: str) -> tuple[str, list[str]]:
-    """The model's own name, in which a folder may have a plus, and what follows it."""
-    base, plus, suffix = name.rpartition("+")
-    if plus and Path(base).expanduser().is_dir():
-        return base, [suffix]
-    base, *suffixes = name.split("+")
-    return base, suffixes
+def _splits(name: str) -> Iterator[tuple[str, list[str]]]:
+    """A name as a model's own name and suffixes, in every way, the longest own name first."""
+    parts = name.split("+")
+    for own in range(len(parts), 0, -1):
+        yield "+".join(parts[:own]), parts[own:]
+
+
+def _parts(name: str) -> tuple[str, list[str]]:
+    """The model's own name, in which a folder may have a plus, and its suffixes."""
+    *others, shortest = _splits(name)
+    folders = (found for found in others if Path(found[0]).expanduser().is_dir())
+    return next(folders, shortest)
 
 
 def _model(name: str) -> Model:
@@ -114,11 +116,10 @@ def _model(name: str) -> Model:
 
 def located(name: str, base: Path) -> str:
     """`name`, but a folder that lies below `base` as its absolute path."""
-    folder, plus, suffix = name.rpartition("+")
-    for whole, rest in ((name, ""), (folder, plus + suffix)):
-        path = base / Path(whole).expanduser()
-        if whole and whole not in MODELS and path.is_dir():
-            return f"{path.resolve()}{rest}"
+    for own, suffixes in _splits(name):
+        path = base / Path(own).expanduser()
+        if own and own not in MODELS and path.is_dir():
+            return "+".join([str(path.resolve()), *suffixes])
     return name
 
 
@@ -195,6 +196,11 @@ def _checked(path: Path) -> Path:
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}. Mend: give it read permission") from error
     if "config.json" not in names:
+        if "glue-bench.json" in names:
+            raise ModelError(
+                f"{path}: holds a network that starts from nothing; expected pretrained weights. "
+                "Mend: name its row, such as cbow; `glue-bench predict` reads the folder"
+            )
         raise ModelError(f"{path}: holds no config.json; expected a model's folder")
     if not any(name.endswith(".safetensors") for name in names):
         pickled = next((name for name in names if name.endswith((".bin", ".pt", ".ckpt"))), None)
@@ -230,18 +236,24 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def warm_start(directory: Path) -> str | None:
-    """The task that the weights of a folder were fine-tuned on before; None: none that is known.
+    """The task that the weights of a folder were fine-tuned on before; None: they were not.
 
-    glue-bench's own card says it, or a config.json with the task's name or MNLI's labels.
+    glue-bench's own card says it (`+frozen` left the encoder as it was), or a config.json with the
+    task's name, MNLI's labels, or a classifier for its architecture: then it is "another".
     """
-    card = directory / "glue-bench.json"
-    if card.is_file():
-        return str(_object(card).get("task"))
+    path = directory / "glue-bench.json"
+    card = _object(path) if path.is_file() else {}
+    tuned_on = None if card.get("method") == "frozen" else card.get("task")
     config = configuration(directory)
     labels = config.get("id2label")
     named = {str(name).lower() for name in labels.values()} if isinstance(labels, dict) else set()
-    said = config.get("finetuning_task")
-    return said if isinstance(said, str) else "mnli" if named == {*tasks.NLI} else None
+    for said in (tuned_on, config.get("finetuning_task")):
+        if isinstance(said, str) and said:
+            return said
+    if named == {*tasks.NLI}:
+        return "mnli"
+    made_as = str(config.get("architectures"))
+    return "another" if "ForSequenceClassification" in made_as else None
 
 
 def contaminated(model: Model, files: Mapping[str, str]) -> frozenset[str]:

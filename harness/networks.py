@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 from torch.nn.functional import pad
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from harness import vocabulary
 from harness.data import vectors as word_vectors
@@ -23,69 +22,45 @@ from harness.spec import Split, Task
 
 WIDTH = 300  # of a word's vector, as the GloVe vectors of most papers
 DROPOUT = 0.5  # Kim 2014, section 3.1
-SPREAD = 0.25  # Kim 2014, section 3.2: a new word's vector is uniform in [-0.25, 0.25]
+SPREAD = 0.25  # a new word's vector is uniform in [-0.25, 0.25], as in Kim's CNN_sentence
 
 
-class Network(nn.Module):
-    """Words to vectors to one vector a sentence to logits; what is between is the subclass's."""
+class Words(nn.Module):
+    """The vectors of the words; what makes one vector of a sentence is the subclass's."""
 
     sentence_width: int
 
-    def __init__(self, words: int, outputs: int, *, pairs: bool, width: int = WIDTH) -> None:
+    def __init__(self, words: int, width: int) -> None:
         super().__init__()
-        self.shape = {"words": words, "outputs": outputs, "pairs": pairs, "width": width}
         self.embedding = nn.Embedding(words, width, padding_idx=0)
         with torch.no_grad():
             self.embedding.weight[1:].uniform_(-SPREAD, SPREAD)
-        self.build(width)
-        self.pairs = pairs
-        self.dropout = nn.Dropout(DROPOUT)
-        self.classifier = nn.Linear(self.sentence_width * (4 if pairs else 1), outputs)
-
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
-    ) -> SimpleNamespace:
-        """Logits of shape (examples, outputs); inputs are int64 of shape (examples, words)."""
-        real = attention_mask.bool()
-        joined = self.sentence(*left_aligned(input_ids, real & (token_type_ids == 0)))
-        if self.pairs:
-            u, v = joined, self.sentence(*left_aligned(input_ids, real & (token_type_ids == 1)))
-            joined = torch.cat([u, v, (u - v).abs(), u * v], dim=1)
-        joined = self.dropout(joined)
-        with torch.autocast(joined.device.type, enabled=False):  # rounded scores would be ties
-            return SimpleNamespace(logits=self.classifier(joined.float()))
-
-    def build(self, width: int) -> None:
-        """Make the layers between words of this width and a sentence; set `sentence_width`."""
-        raise NotImplementedError
-
-    def sentence(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """One vector a sentence, whatever it is padded to: shape (examples, sentence_width)."""
-        raise NotImplementedError
 
 
-class Cbow(Network):
+class Cbow(Words):
     """The mean of the words' vectors."""
 
-    def build(self, width: int) -> None:
+    def __init__(self, words: int, width: int) -> None:
+        super().__init__(words, width)
         self.sentence_width = width
 
-    def sentence(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         return self.embedding(ids).sum(dim=1) / lengths[:, None]  # padding's vector is zero
 
 
-class Cnn(Network):
+class Cnn(Words):
     """Kim 2014 (arXiv:1408.5882): the largest answer that each filter gives anywhere."""
 
     WINDOWS, FILTERS = (3, 4, 5), 100  # section 3.1
 
-    def build(self, width: int) -> None:
+    def __init__(self, words: int, width: int) -> None:
+        super().__init__(words, width)
         self.convolutions = nn.ModuleList(
             nn.Conv1d(width, self.FILTERS, window, padding=window - 1) for window in self.WINDOWS
         )
         self.sentence_width = self.FILTERS * len(self.WINDOWS)
 
-    def sentence(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         words, found = self.embedding(ids).transpose(1, 2), []
         for window, convolution in zip(self.WINDOWS, self.convolutions, strict=True):
             answers = convolution(words).relu()
@@ -95,24 +70,79 @@ class Cnn(Network):
         return torch.cat(found, dim=1)
 
 
-class BiLstm(Network):
-    """The largest state of each unit of a two-layer bidirectional LSTM, as GLUE's baseline has."""
+class BiLstm(Words):
+    """The largest state of each unit of a two-layer bidirectional LSTM, as GLUE's baseline has.
+
+    Each layer is two LSTMs, of which one reads the words from the last to the first. Neither meets
+    padding before it has read all words, so batches need not be packed: on a CPU, torch is three
+    times as slow with packed ones.
+    """
 
     STATES, LAYERS = 300, 2  # of each direction; the paper has 1,500
 
-    def build(self, width: int) -> None:
-        self.lstm = nn.LSTM(width, self.STATES, self.LAYERS, batch_first=True, bidirectional=True)
+    def __init__(self, words: int, width: int) -> None:
+        super().__init__(words, width)
+        widths = [width, *[2 * self.STATES] * (self.LAYERS - 1)]
+        self.rightward, self.leftward = (
+            nn.ModuleList(nn.LSTM(width, self.STATES, batch_first=True) for width in widths)
+            for _ in range(2)
+        )
+        self.dropout = nn.Dropout(DROPOUT)
         self.sentence_width = 2 * self.STATES
 
-    def sentence(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        words = pack_padded_sequence(
-            self.dropout(self.embedding(ids)), lengths.cpu(), batch_first=True,
-            enforce_sorted=False,
-        )  # fmt: skip
-        states, _ = pad_packed_sequence(
-            self.lstm(words)[0], batch_first=True, padding_value=-torch.inf
-        )
-        return states.amax(dim=1)
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        states = self.dropout(self.embedding(ids))
+        for rightward, leftward in zip(self.rightward, self.leftward, strict=True):
+            read_back = turned(leftward(turned(states, lengths))[0], lengths)
+            states = torch.cat([rightward(states)[0], read_back], dim=2)
+        padding = torch.arange(ids.shape[1], device=ids.device) >= lengths[:, None]
+        return states.masked_fill(padding[..., None], -torch.inf).amax(dim=1)
+
+
+def turned(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """The first `lengths` states of each row in reverse; what is behind them stays where it is.
+
+    Shape (examples, words, width).
+    """
+    places = torch.arange(states.shape[1], device=states.device).expand(states.shape[:2])
+    last = lengths[:, None] - 1
+    sources = torch.where(places <= last, last - places, places)
+    return states.gather(1, sources[..., None].expand_as(states))
+
+
+class Network(nn.Module):
+    """A sentence, or a pair, to logits. `encoder` is one of `NETWORKS`, by its name.
+
+    A sentence encoder maps ids, padded on the right with zeros, and the number of words of each
+    row to vectors of shape (examples, sentence_width), whatever a row is padded to.
+    """
+
+    base_model_prefix = "encoder"
+
+    def __init__(
+        self, encoder: str, words: int, outputs: int, *, pairs: bool, width: int = WIDTH
+    ) -> None:
+        super().__init__()
+        self.shape = {
+            "encoder": encoder, "words": words, "outputs": outputs, "pairs": pairs, "width": width,
+        }  # fmt: skip
+        self.encoder = NETWORKS[encoder](words, width)
+        self.pairs = pairs
+        self.dropout = nn.Dropout(DROPOUT)
+        self.classifier = nn.Linear(self.encoder.sentence_width * (4 if pairs else 1), outputs)
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+    ) -> SimpleNamespace:
+        """Logits of shape (examples, outputs); inputs are int64 of shape (examples, words)."""
+        real = attention_mask.bool()
+        joined = self.encoder(*left_aligned(input_ids, real & (token_type_ids == 0)))
+        if self.pairs:
+            u, v = joined, self.encoder(*left_aligned(input_ids, real & (token_type_ids == 1)))
+            joined = torch.cat([u, v, (u - v).abs(), u * v], dim=1)
+        joined = self.dropout(joined)
+        with torch.autocast(joined.device.type, enabled=False):  # rounded scores would be ties
+            return SimpleNamespace(logits=self.classifier(joined.float()))
 
 
 def left_aligned(ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -128,7 +158,7 @@ def left_aligned(ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, t
     return aligned, lengths.clamp(min=1)
 
 
-NETWORKS: dict[str, Callable[..., Network]] = {"cbow": Cbow, "cnn": Cnn, "bilstm": BiLstm}
+NETWORKS: dict[str, Callable[[int, int], Words]] = {"cbow": Cbow, "cnn": Cnn, "bilstm": BiLstm}
 
 
 def load(name: str, task: Task, train: Split, seed: int, vectors: str | None = None) -> Encoder:
@@ -139,12 +169,13 @@ def load(name: str, task: Task, train: Split, seed: int, vectors: str | None = N
     """
     tokenizer = vocabulary.of_rows(train.texts)
     places = tokenizer.get_vocab()
-    known = word_vectors.read(Path(vectors), places) if vectors else {}
+    own = places.keys() - {*tokenizer.all_special_tokens}
+    known = word_vectors.read(Path(vectors), own) if vectors else {}
     width = len(next(iter(known.values()))) if known else WIDTH
     torch.manual_seed(seed)
     pairs = len(task.text_columns) == 2
-    network = NETWORKS[name](len(places), task.outputs, pairs=pairs, width=width)
+    network = Network(name, len(places), task.outputs, pairs=pairs, width=width)
     with torch.no_grad():
         for word, vector in known.items():
-            network.embedding.weight[places[word]] = torch.from_numpy(vector)
+            network.encoder.embedding.weight[places[word]] = torch.from_numpy(vector)
     return Encoder(network, tokenizer, tuple(n for n, _ in network.named_parameters()))

@@ -27,11 +27,15 @@ def adamw(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def decay_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Weight decay for matrices only: biases and layer norms, which are vectors, keep theirs."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    """Weight decay for matrices only: layer norms and biases, some of XLNet's too, keep theirs."""
+    groups: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim >= 2 and not name.endswith("bias")
+            groups[0 if decays else 1].append(parameter)
     return [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+        {"params": groups[0], "weight_decay": recipe.weight_decay},
+        {"params": groups[1], "weight_decay": 0.0},
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from harness import adapters, encoders, networks, targets, tasks
 from harness.data import batches
 from harness.data import load as data
 from harness.device import Device
+from harness.errors import DataError
 from harness.spec import Recipe, RunConfig, Split, Task
 
 
@@ -42,6 +44,7 @@ def prepare(config: RunConfig) -> Prepared:
     task = tasks.of(config)
     device = Device(targets.get(config.case.target))
     loaded = data.load(config.data, task, held_out=config.recipe.held_out, seed=config.case.seed)
+    _check_rows_are_those_planned(config, task)
     encoder = load_network(config, task, loaded.splits["train"])
     longest, spare = config.recipe.max_length, encoder.spare
     tokens = {
@@ -55,6 +58,16 @@ def prepare(config: RunConfig) -> Prepared:
     weights = encoders.weights_sha256(network)
     seconds = time.perf_counter() - started
     return Prepared(task, device, loaded, encoder, network, encoded, weights, seconds)
+
+
+def _check_rows_are_those_planned(config: RunConfig, task: Task) -> None:
+    """Raise `DataError` where files have changed since the run was given its `cell_key`."""
+    now = json.loads(json.dumps(data.fingerprint(config.data, task)))
+    if now != config.identity["data"]:
+        raise DataError(
+            f"{task.name}: the rows have changed since this run was planned, and would be kept "
+            "under the key of other rows. Mend: run it again"
+        )
 
 
 def load_network(config: RunConfig, task: Task, train: Split) -> encoders.Encoder:

@@ -26,8 +26,7 @@ DEBERTA_V3 = {
     "relative_attention": True, "position_buckets": 256, "norm_rel_ebd": "layer_norm",
     "share_att_key": True, "pos_att_type": ["p2c", "c2p"], "position_biased_input": False,
 }  # fmt: skip
-DEBERTA_QUIRKS = "its tokenizer needs sentencepiece and protobuf; eager attention only"
-ROBERTA_RATES = "authors: 1e-5 to 3e-5, 10 epochs"
+DEBERTA_QUIRKS = "its tokenizer needs the extra sentencepiece; eager attention only"
 
 
 def _bert(name: str, layers: int, hidden: int, parameters: float, source: str) -> Model:
@@ -149,8 +148,8 @@ MODELS: dict[str, Model] = {
                 config={"max_position_embeddings": 514, "type_vocab_size": 1,
                         "layer_norm_eps": 1e-5},
             ),
+            recipe="roberta",
             read=ROBERTA,
-            quirks=ROBERTA_RATES,
             published={"roberta-base": ""},
             note="RoBERTa base: 12 layers of 768",
         ),
@@ -162,8 +161,8 @@ MODELS: dict[str, Model] = {
                 config=LARGE | {"max_position_embeddings": 514, "type_vocab_size": 1,
                                 "layer_norm_eps": 1e-5},
             ),
+            recipe="roberta",
             read=ROBERTA,
-            quirks=ROBERTA_RATES,
             published={"roberta-large": "RTE, MRPC and STS-B from an MNLI model"},
             note="RoBERTa large: 24 of 1024",
         ),
@@ -201,12 +200,13 @@ MODELS: dict[str, Model] = {
         Model(
             "deberta-v3-small",
             hub="microsoft/deberta-v3-small",
+            revision="a59be8aa63396e73dbb45a1487e4cde4be98bfa4",
             architecture=Architecture(
                 "deberta-v2", 142e6, source=f"44M (README of microsoft/DeBERTa) + 98M ({CARD})",
                 config=BASE | DEBERTA_V3 | {"num_hidden_layers": 6, "pooler_hidden_size": 768},
             ),
             read="160 GB that are not named",
-            quirks=f"{UNSAFE}; {DEBERTA_QUIRKS}; authors: no fp16",
+            quirks=f"{DEBERTA_QUIRKS}; authors: no fp16",
             published={"deberta-v3-small": ""},
             note="DeBERTa-v3 small: 6 of 768",
         ),
@@ -243,10 +243,12 @@ MODELS: dict[str, Model] = {
             "mpnet-base",
             hub="microsoft/mpnet-base",
             architecture=Architecture(
-                "mpnet", config={"max_position_embeddings": 514, "layer_norm_eps": 1e-5}
+                "mpnet", 438e6 / 4,
+                source="size of the fp32 weights of all-mpnet-base-v2, which is tuned from it",
+                config={"max_position_embeddings": 514, "layer_norm_eps": 1e-5},
             ),
+            recipe="roberta",
             read=ROBERTA,
-            quirks=ROBERTA_RATES,
             note="MPNet base: 12 layers of 768",
         ),
         Model(
@@ -280,7 +282,8 @@ MODELS: dict[str, Model] = {
             ),
             recipe="miniature",
             read=BOOKS,
-            quirks=f"{UNSAFE}; NaN in fp16 (transformers #11327); needs longer than BERT",
+            quirks=f"{UNSAFE}; NaN in fp16 (transformers #11327); needs longer than BERT; 24.6M "
+            "without the head of its pretraining",
             published={"mobilebert": ""},
             note="MobileBERT: 24 thin layers",
         ),
@@ -316,6 +319,7 @@ MODELS: dict[str, Model] = {
                         "num_attention_heads": 16, "classifier_pooling": "mean"},
             ),
             read="2 trillion tokens of English and code",
+            quirks="authors: 1e-5 to 8e-5, 1 to 10 epochs by task",
             published={"modernbert-large": ""},
             note="ModernBERT large: 28 of 1024",
         ),

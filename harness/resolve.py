@@ -19,7 +19,7 @@ from harness.errors import UsageError
 from harness.models import Adapted
 from harness.spec import OWN, TOY, Case, DataRequest, Recipe, RunConfig, Task
 
-NUMERICS_VERSION = 2
+NUMERICS_VERSION = 3
 """Raised whenever the harness itself would give other scores for the same inputs."""
 
 DECIDES = (
@@ -56,7 +56,7 @@ def resolve(
     directory = None if adapted.model.network else models.directory(adapted.model)
     request = data.located(request, task)
     if isinstance(recipe, Recipe):
-        chosen = recipe
+        chosen = dataclasses.replace(recipe, epochs_of={})
     else:
         family = recipes.default(models.configuration(directory)) if directory else None
         chosen = recipe_for(task, recipe or adapted.recipe or str(family), epochs)

@@ -32,6 +32,7 @@ class OwnRows:
     splits: Mapping[str, str]  # split -> absolute file, or the data set's own name of it
     hub: str | None = None  # the data set's id
     config: str | None = None  # likewise, where it has several
+    revision: str | None = None  # its commit; None: the one in the cache, or the newest
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def linear_warmup(steps: int, warmup: float) -> Callable[[int], float]:
     return factor
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode, in which autocast no longer reaches inside einsum and LSTM
 def predict(network: nn.Module, batches: Iterable[Batch], device: Device) -> torch.Tensor:
     """Logits of every row, in the rows' own order: float32 on the CPU, shape (rows, outputs).
 

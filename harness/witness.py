@@ -11,7 +11,7 @@ from transformers.pytorch_utils import Conv1D
 from harness.device import Device, Stopwatch
 
 WIDTH, PRODUCTS, ROUNDS, WARM_UP = 384, 4, 25, 5
-PRODUCTS_IN = (nn.Linear, nn.Conv1d, Conv1D)  # the last are SqueezeBERT's and GPT-2's layers
+PRODUCTS_IN = (nn.Linear, nn.Conv1d, Conv1D, nn.LSTM)  # Conv1D: GPT-2's layers
 
 
 class Witness:
@@ -27,8 +27,9 @@ class Witness:
                 self._hook = module.register_forward_hook(self._see)
                 break
 
-    def _see(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
-        self.arithmetic = str(output.dtype).removeprefix("torch.")
+    def _see(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        first = output if isinstance(output, torch.Tensor) else output[0]
+        self.arithmetic = str(first.dtype).removeprefix("torch.")
         self._hook.remove()
 
     @property

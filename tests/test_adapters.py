@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+import families
 import sessions
-import tiny
 from harness import (
     adapters,
     checkpoints,
@@ -30,7 +30,7 @@ from harness.data import batches
 from harness.device import Device
 from harness.errors import ModelError, ModelUnavailable, UsageError
 from harness.resolve import resolve
-from harness.spec import Case, DataRequest, RunConfig
+from harness.spec import Case, DataRequest, Recipe, RunConfig, Split
 
 TOY = models.directory(models.MODELS["toy-bert"])
 RTE, STSB = tasks.TASKS["rte"], tasks.TASKS["stsb"]
@@ -175,28 +175,66 @@ def test_what_is_saved_answers_as_it_did(method: str, task: str, tmp_path: Path)
         assert list(found.shares.values()) == pytest.approx(expected.softmax(0).tolist(), abs=1e-5)
 
 
-@pytest.mark.parametrize("family", list(tiny.SIZES))
-def test_every_family_can_be_adapted(family: str, tmp_path: Path) -> None:
-    folder = tiny.classifier(tmp_path, family, ["x", "y"])
-    for method in METHODS:
-        if (family, method) == ("modernbert", "bitfit"):
-            continue  # has no bias: below
-        encoder = adapters.adapted(encoders.load(folder, RTE, 1), method, RTE, 1)
-        inside = f"{encoder.network.base_model_prefix}."
-        names = [n for n, p in encoder.network.named_parameters() if p.requires_grad]
-        assert any(not name.startswith(inside) for name in names), method
-        assert method == "frozen" or any(name.startswith(inside) for name in names), method
-        inputs = {
-            "input_ids": torch.tensor([[2, 5, 6, 3]]),
-            "attention_mask": torch.ones(1, 4).long(),
-        }
-        assert encoder.network(**inputs).logits.shape == (1, 2)
+RECIPE = Recipe("test", "", learning_rate=1e-2, epochs=2, batch_size=4, max_length=32)
+ROWS = Split(
+    [("the film is good", "bad"), ("a b c d", "e"), ("a", "b " * 40), ("bad", "")] * 2,
+    [0, 1] * 4,
+    range(8),
+)
+REFUSED = {
+    ("modernbert", "bitfit"): r"\+bitfit: this modernbert has no bias .* say \+lora",
+    ("llama", "bitfit"): r"\+bitfit: this llama has no bias",
+    ("funnel", "frozen"): r"\+frozen: this funnel has \d+ states for \d+ tokens",
+    ("squeezebert", "lora"): r"\+lora: this squeezebert keeps its attention in grouped .* \+bitfit",
+}
 
 
-def test_what_has_no_bias_says_so(tmp_path: Path) -> None:
-    folder = tiny.classifier(tmp_path, "modernbert", ["x", "y"])
-    with pytest.raises(ModelError, match=r"\+bitfit: this modernbert has no bias .* say \+lora"):
-        adapters.adapted(encoders.load(folder, RTE, 1), "bitfit", RTE, 1)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", families.FAMILIES)
+def test_every_family_trains_what_was_declared_and_is_saved(
+    name: str, method: str, tmp_path: Path
+) -> None:
+    folder = families.pretrained(tmp_path / "model", name)
+    encoder = encoders.load(folder, RTE, 1)
+    if said := REFUSED.get((families.FAMILIES[name].model_type, method)):
+        with pytest.raises(ModelError, match=said):
+            one_epoch(adapters.adapted(encoder, method, RTE, 1))
+        return
+    encoder = adapters.adapted(encoder, method, RTE, 1)
+    before = {n: tensor.clone() for n, tensor in encoder.network.state_dict().items()}
+    one_epoch(encoder)
+    after = encoder.network.state_dict()
+    found = {n for n, tensor in after.items() if not torch.equal(tensor, before[n])}
+    declared = {n for n, p in encoder.network.named_parameters() if p.requires_grad}
+    assert found <= declared
+    assert declared >= {*encoder.new_parameters}
+    inside = f"{encoder.network.base_model_prefix}."
+    assert any(not n.startswith(inside) for n in found)
+    assert method == "frozen" or any(n.startswith(inside) for n in found)
+
+    encoded = batches.encode(encoder.tokenizer, ROWS.texts, 32, encoder.spare)
+    expected = train.predict(encoder.network, batches.eval_batches(encoded, 1), CPU)
+    config = configuration(f"toy-bert+{method}", save_to=str(tmp_path))
+    tuned = checkpoints.load(tmp_path / checkpoints.save(encoder, config, 0.5))
+    for texts, row in zip(ROWS.texts, expected.softmax(dim=1).tolist(), strict=True):
+        answer = dataclasses.replace(tuned, max_length=32).answer(*texts)
+        assert [*answer.shares.values()] == pytest.approx(row, abs=1e-5)
+
+
+def one_epoch(encoder: encoders.Encoder) -> None:
+    inputs: Any = batches.encode(encoder.tokenizer, ROWS.texts, 32, encoder.spare)
+    if isinstance(encoder.network, adapters.FrozenEncoder):
+        inputs = adapters.Features(inputs, encoder.network, CPU)
+    rows = batches.TrainBatches(inputs, ROWS, RECIPE, seed=0)
+    train.fine_tune(encoder.network, RTE, RECIPE, rows, CPU, seed=0)
+
+
+def test_a_frozen_encoders_scores_are_not_rounded_to_ties() -> None:
+    case = Case("stsb", "toy-bert+frozen", "cpu-bf16", 7)
+    _, predictions = runner.run(resolve(case, FEW, epochs=1, threads=1))
+    assert predictions is not None
+    scores = predictions["prediction"]
+    assert len({*scores}) == len(scores)
 
 
 def test_each_method_has_its_recipe_unless_one_is_named() -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from harness import (
     checkpoints,
@@ -41,8 +42,10 @@ def loaded(name: str, task: str = "rte", seed: int = 1) -> Any:
     return networks.load(name, tasks.TASKS[task], rows, seed)
 
 
-def configuration(name: str, task: str = "rte", **changed: Any) -> RunConfig:
-    return resolve(Case(task, name, "cpu-fp32", 7), FEW, epochs=1, threads=1, **changed)
+def configuration(
+    name: str, task: str = "rte", target: str = "cpu-fp32", epochs: int = 1, **changed: Any
+) -> RunConfig:
+    return resolve(Case(task, name, target, 7), FEW, epochs=epochs, threads=1, **changed)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -81,6 +84,36 @@ def test_left_alignment_keeps_the_words_and_their_order(
         assert row == (expected + [0] * 5)[: len(row)]
 
 
+def test_the_bilstm_computes_what_torchs_own_does_of_packed_rows() -> None:
+    torch.manual_seed(0)
+    network = networks.BiLstm(50, 8).eval()
+    packed = torch.nn.LSTM(8, network.STATES, 2, batch_first=True, bidirectional=True)
+    for layer in range(2):
+        for own, end in ((network.rightward[layer], ""), (network.leftward[layer], "_reverse")):
+            for name, value in own.named_parameters():
+                getattr(packed, f"{name.removesuffix('0')}{layer}{end}").data = value.data
+    ids = torch.tensor([[3, 4, 5, 6, 7], [8, 9, 0, 0, 0], [3, 0, 0, 0, 0], [9, 8, 7, 6, 0]])
+    lengths = (ids > 0).sum(dim=1)
+
+    def of_packed() -> torch.Tensor:
+        words = pack_padded_sequence(
+            network.embedding(ids), lengths, batch_first=True, enforce_sorted=False
+        )
+        states, _ = pad_packed_sequence(
+            packed(words)[0], batch_first=True, padding_value=-torch.inf
+        )
+        return states.amax(dim=1)
+
+    own, expected = network(ids, lengths), of_packed()
+    assert torch.allclose(own, expected, atol=1e-6)
+    weights = torch.randn_like(own)
+    gradients = [
+        torch.autograd.grad((found * weights).sum(), network.embedding.weight)[0]
+        for found in (own, expected)
+    ]
+    assert torch.allclose(*gradients, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_seed_decides_every_weight(name: str) -> None:
     one, same, other = (loaded(name, seed=seed).network.state_dict() for seed in (1, 1, 2))
@@ -103,13 +136,20 @@ def test_the_vocabulary_is_the_training_rows_own() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_network_learns_and_is_recorded_as_one_that_began_at_random(name: str) -> None:
-    outcome, _ = runner.run(configuration(name))
+@pytest.mark.parametrize("target", ["cpu-fp32", "cpu-bf16"])
+def test_a_network_learns_and_is_recorded_as_one_that_began_at_random(
+    name: str, target: str
+) -> None:
+    config = configuration(name, target=target, epochs=4)
+    outcome, _ = runner.run(config)
     assert (outcome.status, outcome.reason) == ("ok", None)
     assert outcome.model is not None
     assert outcome.model.trained_parameters == outcome.model.parameters
-    assert "embedding.weight" in outcome.model.new_parameters
-    assert outcome.first_losses[0] > outcome.history[-1].train_loss / 2
+    assert "encoder.embedding.weight" in outcome.model.new_parameters
+    assert outcome.history[-1].train_loss < 0.98 * outcome.history[0].train_loss
+    assert outcome.observed is not None
+    arithmetic = None if name == "cbow" else Device(targets.get(target)).arithmetic
+    assert outcome.observed.arithmetic == arithmetic
     assert "contaminated" not in outcome.flags
 
 
@@ -146,12 +186,20 @@ def glove(tmp_path: Path) -> Path:
 def test_words_of_the_file_start_from_its_vectors(glove: Path) -> None:
     rows = Split(ROWS, [0, 1, 0, 1], range(4))
     encoder = networks.load("cbow", tasks.TASKS["rte"], rows, 1, str(glove))
-    weights, words = encoder.network.embedding.weight, encoder.tokenizer.get_vocab()
+    weights, words = encoder.network.encoder.embedding.weight, encoder.tokenizer.get_vocab()
     assert weights.shape[1] == 3
     assert weights[words["film"]].tolist() == [1, 2, 3]
     assert weights[words["good"]].tolist() == pytest.approx([0.5, -0.01, 0])
     assert weights[0].tolist() == [0, 0, 0]
     assert weights[words["bad"]].abs().max() <= networks.SPREAD
+
+
+def test_a_file_cannot_give_padding_a_vector(glove: Path) -> None:
+    glove.write_text(glove.read_text() + "[PAD] 5 5 5\n[UNK] 6 6 6\n")
+    rows = Split(ROWS, [0, 1, 0, 1], range(4))
+    encoder = networks.load("cbow", tasks.TASKS["rte"], rows, 1, str(glove))
+    assert encoder.network.encoder.embedding.weight[0].tolist() == [0, 0, 0]
+    assert encoder.network.encoder.embedding.weight[1].tolist() != [6, 6, 6]
 
 
 def test_a_header_of_counts_is_left_out(glove: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from harness import options, plan, profiles, recipes, targets, tasks
 from harness.data import sample
 from harness.errors import UsageError
-from harness.resolve import recipe_for
-from harness.spec import Split
+from harness.resolve import from_json, recipe_for, resolve, to_json
+from harness.spec import Case, DataRequest, Recipe, Split
 
 
 def test_every_recipe_has_a_source_and_sane_numbers() -> None:
@@ -27,6 +27,7 @@ def test_every_recipe_has_a_source_and_sane_numbers() -> None:
         ("bert-paper", 2e-5, 3, 32, 128, 0.1, 0.01, 1e-6, False),
         ("notebook", 2e-5, 4, 32, 64, 0.0, 0.0, 1e-8, True),
         ("stable", 2e-5, 20, 16, 128, 0.1, 0.01, 1e-6, True),
+        ("roberta", 2e-5, 10, 32, 128, 0.06, 0.1, 1e-6, True),
         ("miniature", 1e-4, 4, 32, 128, 0.1, 0.01, 1e-6, True),
     ],
 )
@@ -107,3 +108,10 @@ def test_an_option_replaces_its_own_column(tmp_path) -> None:
 def test_an_unknown_recipe_is_told_the_nearest() -> None:
     with pytest.raises(UsageError, match="Did you mean 'notebook'"):
         recipes.get("notebok")
+
+
+def test_a_whole_recipe_is_taken_as_it_is() -> None:
+    own = Recipe("mine", "", learning_rate=1e-3, epochs=1, batch_size=8, max_length=16)
+    config = resolve(Case("rte", "cbow", "cpu-fp32", 1), DataRequest(), recipe=own, threads=1)
+    assert config.recipe == own
+    assert from_json(to_json(config)).recipe == own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -52,7 +53,10 @@ def predict(
     """Say what a fine-tuned model makes of a text, or of a pair of texts."""
     from harness import checkpoints
 
-    tuned = checkpoints.load(models.directory(models.get(model).model))
+    named = models.get(model).model
+    own = Path(str(named.path)) if named.path else None
+    saved = own is not None and (own / checkpoints.CARD).is_file()
+    tuned = checkpoints.load(own if own and saved else models.directory(named))
     answer = tuned.answer(*([text] if text2 is None else [text, text2]))
     if answer.score is not None:
         typer.echo(f"score  {answer.score:.3f}")

@@ -58,7 +58,7 @@ def read(path: Path, form: Form, digest: Digest | None = None) -> Iterator[tuple
             if digest:
                 digest.update(raw)
             if number == 1:
-                _refuse_signature(path, raw)
+                refuse_signature(path, raw)
             if len(raw) > MAX_LINE:
                 found = f"a line of more than {MAX_LINE} bytes, starting with {_start(raw)}"
                 raise error(at(path, number), found, form.line, form.too_long)
@@ -104,7 +104,8 @@ def at(path: Path, line: int | None = None) -> str:
     return plain(str(path)) if line is None else f"{plain(str(path))}:{line}"
 
 
-def _refuse_signature(path: Path, start: bytes) -> None:
+def refuse_signature(path: Path, start: bytes) -> None:
+    """Raise `DataError` for a file that is no text, by how it starts."""
     for signature, name, mend in SIGNATURES:
         if start.startswith(signature):
             raise error(at(path), f"the file is {name}", "UTF-8 text", mend)

@@ -127,7 +127,7 @@ class TaskRows:
         return own.fingerprint(task, self.revision)
 
     def has(self, task: Task, split: str) -> bool:
-        return own.rows_of(task).splits.get(split) is not None
+        return own.has(task, split, self.snapshot)
 
     def read(self, task: Task, split: str) -> Held:
         return Held(own.read_split(task, split, self.snapshot))
