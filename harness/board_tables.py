@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from statistics import fmean
 
 from harness import averages, more_runs, ranks, tasks
 from harness.averages import AVERAGES, Average
-from harness.boards import Board, Row
-from harness.cell_tables import AXES, GLUE, legend
+from harness.boards import Board, Row, Standing
+from harness.cell_tables import AXES, GLUE, legend, metrics_of
 from harness.cells import Cell
 from harness.tables import CONTAMINATED, POINTS, TASKS, Figure, Table
 
@@ -20,7 +21,7 @@ SHORT = {
 
 def scores(board: Board) -> Table:
     """A line per model, target and recipe, a column per task: mean ± standard deviation."""
-    names = {task: _with_metrics(task) for task in _present(board)}
+    names = {task: _with_metrics(board, task) for task in _present(board)}
     rows = tuple(
         (
             row.name, row.target, row.recipe,
@@ -84,7 +85,12 @@ def averages_of(board: Board, results: str) -> Table:
 
 
 def ranked(board: Board) -> list[Row]:
-    """The board's rows, the best first; those with holes by the middle of their rank interval."""
+    """The board's rows, the best first; those with holes by the middle of their rank interval.
+
+    A user's own tasks have no average: there the mean score decides, after the number of tasks.
+    """
+    if board.standing is Standing.OWN:
+        return sorted(board.rows, key=_by_mean)
     found = ranks.ranks(GLUE, [row.sheet for row in board.rows])
 
     def place(pair: tuple[Row, ranks.Interval]) -> tuple[object, ...]:
@@ -92,6 +98,11 @@ def ranked(board: Board) -> list[Row]:
         return (sum(interval), -len(row.cells), row.name, row.target, row.recipe)
 
     return [row for row, _ in sorted(zip(board.rows, found, strict=True), key=place)]
+
+
+def _by_mean(row: Row) -> tuple[object, ...]:
+    means = [cell.mean or 0.0 for cell in row.cells.values()]
+    return (-len(means), -fmean(means), row.name, row.target, row.recipe)
 
 
 def fill(board: Board, rows: Iterable[Row], results: str) -> list[str]:
@@ -122,11 +133,12 @@ def fill(board: Board, rows: Iterable[Row], results: str) -> list[str]:
 
 
 def _present(board: Board) -> list[str]:
-    return [task for task in tasks.GLUE_9 if any(task in row.cells for row in board.rows)]
+    return [task for task in board.tasks if any(task in row.cells for row in board.rows)]
 
 
-def _with_metrics(task: str) -> str:
-    return f"{task} ({'+'.join(SHORT[name] for name in tasks.TASKS[task].metrics)})"
+def _with_metrics(board: Board, task: str) -> str:
+    metrics = next(metrics_of(cell) for cell in board.cells if cell.task == task)
+    return f"{task} ({'+'.join(SHORT.get(name, name) for name in metrics.split('+'))})"
 
 
 def _score(cell: Cell | None) -> Figure:

@@ -62,13 +62,20 @@ class Board:
     cells: tuple[Cell, ...]
 
     @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that have a place in rows: GLUE's nine, or a user's own."""
+        if self.standing is Standing.OWN:
+            return tuple(dict.fromkeys(cell.task for cell in self.cells))
+        return tasks.GLUE_9
+
+    @cached_property
     def rows(self) -> tuple[Row, ...]:
-        """A row for each model, target and recipe that has a score on one of GLUE's nine tasks.
+        """A row for each model, target and recipe that has a score on one of the tasks.
 
         Where several cells have one place, because files or versions changed between them, the
         newest stands there.
         """
-        scored = [c for c in self.cells if c.mean is not None and c.task in tasks.GLUE_9]
+        scored = [c for c in self.cells if c.mean is not None and c.task in self.tasks]
         scored.sort(key=lambda cell: max(record.created for record in cell.records))
         names = model_names(scored)
         found: dict[tuple[str, str, str, str], dict[str, Cell]] = defaultdict(dict)
@@ -82,7 +89,7 @@ class Board:
     @cached_property
     def replaced(self) -> int:
         """How many scored cells have no place in a row, since a newer one has it."""
-        scored = sum(c.mean is not None and c.task in tasks.GLUE_9 for c in self.cells)
+        scored = sum(c.mean is not None and c.task in self.tasks for c in self.cells)
         return scored - sum(len(row.cells) for row in self.rows)
 
     @cached_property

@@ -82,8 +82,8 @@ def in_brief(board: Board) -> Table:
 
 def pivot(board: Board) -> Table:
     """Models and targets by tasks, with GLUE-9 if all nine tasks are there; in 80 columns."""
-    present = [name for name in tasks.GLUE_9 if any(name in row.cells for row in board.rows)]
-    whole = len(present) == len(tasks.GLUE_9)
+    present = [name for name in board.tasks if any(name in row.cells for row in board.rows)]
+    whole = {*present} >= {*tasks.GLUE_9}
     several = len({row.recipe for row in board.rows}) > 1
     axes = AXES if several else AXES[:2]
     rows = tuple(
@@ -108,12 +108,12 @@ def pivot(board: Board) -> Table:
 
 
 def summary(records: Sequence[Record]) -> str:
-    """What a session ends with: its cells and, where several of GLUE's tasks ran, the pivot."""
+    """What a session ends with: its cells and, where several tasks ran, the pivot."""
     parts = []
     for board in boards(records):
         first, second = in_brief(board), pivot(board)
         parts.append(first.text())
-        if len({*tasks.GLUE_9}.intersection(second.header)) > 1:
+        if len({*board.tasks}.intersection(second.header)) > 1:
             unsaid = tuple(note for note in second.notes if note not in first.notes)
             parts.append(replace(second, notes=unsaid).text())
     return "\n\n".join(parts)

@@ -118,6 +118,7 @@ def of(a: Stored, b: Stored) -> Ledger:
                 f"{name}, {run.record.case.id}: this run holds no predictions "
                 f"({run.record.status}). Mend: name a run that ended as ok"
             )
+    _common_task(a.record, b.record)
     return ledger(a.record, b.record, a.predictions(), b.predictions())
 
 
@@ -127,6 +128,18 @@ def ledger(a: Record, b: Record, table_a: PredictionTable, table_b: PredictionTa
     Raises `NotComparable` unless both are runs of one classification task on the same rows with
     the same labels, and `IntegrityError` where a run's metrics are not those of its predictions.
     """
+    task, splits = _common_task(a, b), []
+    for name in task.evaluated:
+        rows_a, rows_b = (_answers(task, name, table) for table in (table_a, table_b))
+        _check_rows(task, name, rows_a, rows_b)
+        for record, rows in ((a, rows_a), (b, rows_b)):
+            _check_answers(task, name, record, rows)
+        splits.append(_flips(name, rows_a, rows_b))
+    return Ledger(a, b, tuple(splits))
+
+
+def _common_task(a: Record, b: Record) -> Task:
+    """The task of two runs whose rows can flip. Raises `NotComparable`."""
     if a.case.task != b.case.task:
         raise NotComparable(
             f"A is a run of {a.case.task}, B one of {b.case.task}. Mend: name two runs of one task"
@@ -142,14 +155,7 @@ def ledger(a: Record, b: Record, table_a: PredictionTable, table_b: PredictionTa
             f"{task.name}: a regression task has no right and wrong, so no row can flip. "
             "Mend: name two runs of a classification task"
         )
-    splits = []
-    for name in task.evaluated:
-        rows_a, rows_b = (_answers(task, name, table) for table in (table_a, table_b))
-        _check_rows(task, name, rows_a, rows_b)
-        for record, rows in ((a, rows_a), (b, rows_b)):
-            _check_answers(task, name, record, rows)
-        splits.append(_flips(name, rows_a, rows_b))
-    return Ledger(a, b, tuple(splits))
+    return task
 
 
 def sentences(found: Ledger, source: str) -> Texts:

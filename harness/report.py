@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness import board_tables, cell_tables, comparisons, formats, gaps
-from harness.boards import boards
+from harness.boards import Standing, boards
 from harness.records import Record
 from harness.spec import Axis
 from harness.tables import Table
@@ -56,8 +56,10 @@ def make(
     for board in found:
         tables = {"cells": cell_tables.every_figure(board)}
         if board.rows:
-            scores, averages = board_tables.scores(board), board_tables.averages_of(board, results)
-            tables = {"scores": scores, "averages": averages, **tables}
+            shown = {"scores": board_tables.scores(board)}
+            if board.standing is not Standing.OWN:  # averages are of GLUE's tasks
+                shown["averages"] = board_tables.averages_of(board, results)
+            tables = shown | tables
         if references:
             tables["references"] = replace(
                 gaps.table(gaps.gaps(board.cells)), title=f"Published, and ours on {board.title}"

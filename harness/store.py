@@ -234,4 +234,6 @@ def _table(content: bytes, columns: Sequence[str]) -> PredictionTable:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    return pq.read_table(pa.BufferReader(content), columns=list(columns) or None).to_pydict()
+    # Threads that still start when the program ends would abort it.
+    source = pa.BufferReader(content)
+    return pq.read_table(source, columns=list(columns) or None, use_threads=False).to_pydict()

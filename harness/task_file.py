@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -12,10 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness import tasks
 from harness.errors import UsageError, shown, shown_path
 from harness.names import unknown
+from harness.registry import MODELS
 from harness.spec import OwnRows, Task
+from harness.targets import TARGETS
 
 NAME = re.compile(r"[a-z][a-z0-9-]*")
+LONGEST_NAME = 40  # it is a part of file names
 HUB = "hub:"
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 FORMATS = (".csv", ".tsv", ".jsonl")
 USUAL = {  # split -> how its file is called, without its ending
     "train": ("train",),
@@ -32,15 +38,35 @@ class Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: str
-    title: str | None = None
     data: str  # a file's folder, or hub:ORG/NAME
     config: str | None = None  # of a data set of the Hub that has several
+    revision: str | None = None  # of a data set of the Hub: a commit
     text: list[str] = Field(min_length=1, max_length=2)
     label: str
-    labels: list[str] | None = Field(None, min_length=2)
+    labels: list[str | int | bool] | None = Field(None, min_length=2)
     range: tuple[float, float] | None = Field(None, strict=False)
     metrics: list[str] | None = Field(None, min_length=1)
     splits: dict[str, str] = {}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the labels as a column holds them; none for a score."""
+        found = self.labels or ()
+        return tuple(name if isinstance(name, str) else json.dumps(name) for name in found)
+
+
+EXPECTED = {  # of each key
+    "name": 'a name in quotes, as "reviews"',
+    "data": f'a folder in quotes, as "rows", or "{HUB}ORG/NAME"',
+    "config": "the name of one of the data set's configs, in quotes",
+    "revision": "a commit of the data set, in quotes",
+    "text": 'one column or two, as ["review"]',
+    "label": 'a column, as "stars"',
+    "labels": 'two names or more, as ["bad", "good"]',
+    "range": "two numbers, the lowest score and the highest, as [0, 5]",
+    "metrics": 'a list of names, as ["accuracy"]',
+    "splits": 'a table of names in quotes, as { train = "a.csv", validation = "b.csv" }',
+}
 
 
 def read(path: Path) -> dict[str, Task]:
@@ -52,64 +78,67 @@ def read(path: Path) -> dict[str, Task]:
         raise UsageError(
             f"{where}: {error.strerror}; expected a TOML file with a [[task]]"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{where}: not valid TOML: {error}") from None
     for key in said:
         if key != "task":
             raise UsageError(f"{where}: {unknown('key', key, ['task'])}")
     rows = said.get("task")
-    if not isinstance(rows, list) or not rows:
+    if isinstance(rows, dict):
+        raise UsageError(f"{where}: found [task]; expected [[task]], with two brackets")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not rows:
         raise UsageError(f"{where}: found no [[task]]; expected one, or several")
     found: dict[str, Task] = {}
     for place, raw in enumerate(rows, 1):
-        task = _task(_row(f"{where}: task {place}", raw), path.parent, where)
+        name = raw.get("name")
+        called = shown(name) if isinstance(name, str) else place
+        task = _task(_row(f"{where}: task {called}", raw), path.parent, where)
         if task.name in found:
             raise UsageError(f"{where}: found two tasks called {shown(task.name)}")
         found[task.name] = task
     return found
 
 
-def _row(where: str, raw: Any) -> Row:
+def _row(where: str, raw: dict[str, Any]) -> Row:
     try:
         return Row.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
+        key = str(error.errors()[0]["loc"][0])
+        if key not in Row.model_fields:
             raise UsageError(f"{where}: {unknown('key', key, Row.model_fields)}") from None
-        if first["type"] == "missing":
-            raise UsageError(f"{where}: has no key {shown(key)}; expected one") from None
-        raise UsageError(
-            f"{where}: {key}: found {shown(first['input'])}; {first['msg'].lower()}"
-        ) from None
+        found = f"{key}: found {shown(raw[key])}" if key in raw else f"has no key {shown(key)}"
+        raise UsageError(f"{where}: {found}; expected {EXPECTED[key]}") from None
 
 
 def _task(row: Row, home: Path, where: str) -> Task:
     at = f"{where}: task {shown(row.name)}"
-    if not NAME.fullmatch(row.name):
+    if not NAME.fullmatch(row.name) or len(row.name) > LONGEST_NAME:
         raise UsageError(
-            f"{at}: name: expected lower-case letters, digits and hyphens, a letter first"
+            f"{at}: name: expected lower-case letters, digits and hyphens, a letter first, at "
+            f"most {LONGEST_NAME}"
         )
     if row.name in tasks.TASKS or row.name in tasks.ALIASES:
         raise UsageError(f"{at}: name: GLUE has a task of this name; expected another")
+    if row.name in MODELS or row.name in TARGETS:
+        raise UsageError(f"{at}: name: a model or a target is called so; expected another")
     if (row.labels is None) == (row.range is None):
         found = "neither" if row.labels is None else "both"
         raise UsageError(
             f"{at}: found {found} of labels and range; expected labels, the names of the classes "
             "in the order of their ids, or for a score range = [LOWEST, HIGHEST]"
         )
-    if row.labels and len({*row.labels}) < len(row.labels):
+    if len({*row.classes}) < len(row.classes):
         raise UsageError(f"{at}: labels: found one twice in {shown(row.labels)}")
-    if row.range and not row.range[0] < row.range[1]:
-        raise UsageError(f"{at}: range: found {shown(row.range)}; expected the lowest score first")
+    if row.range and not (row.range[0] < row.range[1] and all(map(math.isfinite, row.range))):
+        raise UsageError(f"{at}: range: found {shown(row.range)}; expected {EXPECTED['range']}")
     columns = [*row.text, row.label]
     if len({*columns}) < len(columns):
         raise UsageError(f"{at}: found one column twice in text and label: {shown(columns)}")
     return Task(
         name=row.name,
-        title=row.title or row.name,
+        title=row.name,
         text_columns=tuple(row.text),
-        labels=tuple(row.labels or ()),
+        labels=row.classes,
         metrics=_metrics(row, at),
         rows={},
         class_counts={},
@@ -126,9 +155,9 @@ def _metrics(row: Row, at: str) -> tuple[str, ...]:
     for name in row.metrics or ():
         if name not in fitting:
             raise UsageError(f"{at}: metrics: {unknown('metric', name, fitting)}")
-        if name == "f1" and row.labels and len(row.labels) > 2:
+        if name == "f1" and len(row.classes) > 2:
             raise UsageError(
-                f"{at}: metrics: f1 is the second label's, and there are {len(row.labels)}; "
+                f"{at}: metrics: f1 is the second label's, and there are {len(row.classes)}; "
                 "expected two labels, or accuracy"
             )
     if row.metrics:
@@ -141,9 +170,30 @@ def _own(row: Row, home: Path, at: str) -> OwnRows:
         if split not in USUAL:
             raise UsageError(f"{at}: splits: {unknown('split', split, USUAL)}")
     if row.data.startswith(HUB):
+        name = row.data.removeprefix(HUB)
+        if not HUB_NAME.fullmatch(name):
+            raise UsageError(f"{at}: data: found {shown(row.data)}; expected {HUB}ORG/NAME")
         names = {"train": "train", "validation": "validation", **row.splits}
-        return OwnRows(row.label, names, row.data.removeprefix(HUB), row.config)
-    folder = home / Path(row.data).expanduser()
+        return OwnRows(row.label, names, name, row.config, row.revision)
+    for key, value in (("config", row.config), ("revision", row.revision)):
+        if value is not None:
+            raise UsageError(f"{at}: {key}: of data sets of the Hub; {shown(row.data)} is a folder")
+    try:
+        files = _files(row, home / Path(row.data).expanduser(), at)
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, a NUL, a link to itself
+        raise UsageError(f"{at}: data or splits: cannot be a file's name: {error}") from None
+    if files["train"] == files["validation"]:
+        raise UsageError(f"{at}: found one file for train and validation: {shown(files['train'])}")
+    return OwnRows(row.label, files)
+
+
+def _files(row: Row, folder: Path, at: str) -> dict[str, str]:
+    if folder.is_file():
+        raise UsageError(
+            f"{at}: data: found {shown(row.data)}, a file; expected its folder. Which rows are for "
+            f'validation is yours to say. Mend: splits = {{ train = "{folder.name}", '
+            'validation = "FILE" }'
+        )
     if not folder.is_dir():
         raise UsageError(
             f"{at}: data: found {shown(row.data)}, which is no folder beside the file; expected "
@@ -153,21 +203,23 @@ def _own(row: Row, home: Path, at: str) -> OwnRows:
     for split in [split for split in USUAL if split not in files]:
         if path := _usual(folder, split, at):
             files[split] = str(path.resolve())
-    return OwnRows(row.label, files)
+    return files
 
 
 def _usual(folder: Path, split: str, at: str) -> Path | None:
+    """The file of a split by its usual name, in whatever case."""
     names = [f"{stem}{ending}" for stem in USUAL[split] for ending in FORMATS]
-    found = [folder / name for name in names if (folder / name).is_file()]
+    held = sorted(folder.iterdir())
+    found = [path for path in held if path.name.lower() in names]
     if len(found) > 1:
         raise UsageError(
             f"{at}: found {found[0].name} and {found[1].name} for {split}; expected one. Mend: "
             f'splits = {{ {split} = "{found[0].name}" }}'
         )
     if not found and split != "test":
-        held = ", ".join(shown(p.name) for p in sorted(folder.iterdir())[:8]) or "nothing"
+        listed = ", ".join(shown(path.name) for path in held[:8]) or "nothing"
         raise UsageError(
-            f"{at}: no file for {split}: {shown_path(folder)} holds {held}; expected "
+            f"{at}: no file for {split}: {shown_path(folder)} holds {listed}; expected "
             f"{names[0]} or another of {', '.join(FORMATS)}. Rows are never split here: which are "
             f'for {split} is yours to say. Mend: splits = {{ {split} = "FILE" }}'
         )

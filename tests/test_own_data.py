@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import harness
 import sessions
-from harness import models, task_file
+from harness import models, runner, task_file
 from harness.data import load as data
 from harness.data import own
 from harness.errors import DataError, UsageError
@@ -67,7 +67,9 @@ def test_from_a_row_of_toml_to_a_board(
     ran.stdout.fnmatch_lines(["*Results on own data (no GLUE task), cpu-fp32*", "reviews*cbow*"])
     code, said, _ = sessions.glue_bench(capsys, monkeypatch, "report", "results")
     assert code == 0
-    assert "own data (no GLUE task)" in said
+    assert "Scores on own data (no GLUE task)" in said
+    assert "reviews (acc+F1)" in said
+    assert "Averages" not in said
     assert "accuracy+f1" in said
     assert "subset" not in said
     frame = harness.load_results("results")
@@ -102,7 +104,7 @@ def test_what_decides_the_rows_decides_the_cell(reviews: Path) -> None:
         return resolve(case, DataRequest(), task=only(reviews), threads=1).cell_key
 
     first = key()
-    reviews.write_text(REVIEWS + 'title = "Reviews"\n')
+    reviews.write_text(f"# ours\n{REVIEWS}")
     assert key() == first
     reviews.write_text(REVIEWS.replace('"accuracy", "f1"', '"accuracy"'))
     assert key() != first
@@ -126,6 +128,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=1))
 def test_every_text_is_read_back(tmp_path_factory: Any, rows: list[tuple[str, str]]) -> None:
+    rows = [("a text", "another"), *rows]  # a column that is all empty is refused
     folder = tmp_path_factory.mktemp("own")
     out = io.StringIO(newline="")
     csv.writer(out).writerows([["a", "b", "label"], *([*row, "1.5"] for row in rows)])
@@ -133,10 +136,11 @@ def test_every_text_is_read_back(tmp_path_factory: Any, rows: list[tuple[str, st
     objects = [json.dumps({"a": a, "b": b, "label": 1.5}, ensure_ascii=False) for a, b in rows]
     (folder / "t.jsonl").write_bytes("\n".join(objects).encode())
     for name in ("t.csv", "t.jsonl"):
+        (folder / f"v{name}").write_bytes((folder / name).read_bytes())
         toml = folder / "t.toml"
         toml.write_text(
             f'[[task]]\nname="t"\ndata="."\ntext=["a", "b"]\nlabel="label"\nrange=[0, 5]\n'
-            f'splits={{train="{name}", validation="{name}"}}\n'
+            f'splits={{train="{name}", validation="v{name}"}}\n'
         )
         split = own.read_split(only(toml), "train", None)
         assert list(split.texts) == rows
@@ -152,13 +156,23 @@ def test_every_text_is_read_back(tmp_path_factory: Any, rows: list[tuple[str, st
             r"train.csv:2: stars is 'fine'; .* holds 'fine' \(1\), ",
         ),
         ("review,stars\nx, good\n", "train.csv:2: stars is ' good'.*expected one of 'bad', 'good'"),
+        (
+            "review,stars\nx,good\n",
+            r"stars is never 'bad'; found 'good' \(1\); expected a training",
+        ),
+        ("review,stars\nx,1\ny,2\n", "train.csv:2: stars is '1'.*expected one of.*ids, from 0"),
+        ("review,stars\n,bad\n  ,good\n", "train.csv: review is empty in every row"),
+        ("review;stars\nx;good\n", "one column, 'review;stars'.*separate them by commas, not ';'"),
         ("review,stars\nx\n", r"train.csv:2: 1 field\(s\); expected 2"),
         ("review,review\nx,y\n", "train.csv:1: two columns called 'review'"),
         ('review,stars\n"x,good\n', "unexpected end of data; expected well-formed CSV"),
         ("review,stars\n", "train.csv: no row"),
         ("", "train.csv: no row"),
-        ("review,stars\ncaf\xe9,good\n".encode("latin-1"), "byte 16 of the file is not UTF-8"),
-        ("review,stars\n" + "x" * 200_000 + ",good\n", "train.csv:2: field larger than"),
+        ("review,stars\ncaf\xe9,good\n".encode("latin-1"), "train.csv:2: byte 0xe9 is not UTF-8"),
+        ("review,stars\nx,good\n".encode("utf-16"), "the file is UTF-16 text"),
+        (b"PK\x03\x04 and so on", "the file is a zip archive"),
+        ("review,stars\nx\0y,good\n", "train.csv:2: a NUL byte"),
+        ("review,stars\n" + "x" * 2_000_000 + ",good\n", "a field of more than 1048576 characters"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(content: str | bytes, said: str, reviews: Path) -> None:
@@ -171,8 +185,13 @@ def test_what_is_wrong_with_a_file_is_said(content: str | bytes, said: str, revi
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"review": 3, "stars": "good"}', "train.jsonl:1: review is '3'; expected a text"),
-        ('{"review": null, "stars": "good"}', "review is 'None'"),
+        (
+            '{"review": 3, "stars": "good"}',
+            r"train.jsonl:1: review is '3' \(int\); expected a text",
+        ),
+        ('{"review": null, "stars": "good"}', r"review is nothing \(null\)"),
+        ('{"review": "\\ud800 x", "stars": "good"}', "half of a surrogate pair"),
+        ("[" * 100_000, "train.jsonl:1: no JSON"),
         ('{"review": "x", "stars": NaN}', "stars is 'NaN'"),
         ("[1]", r"train.jsonl:1: '\[1\]'; expected a JSON object"),
         ("{", "train.jsonl:1: no JSON"),
@@ -194,12 +213,71 @@ def test_quotes_line_breaks_bom_and_ids_are_read(reviews: Path) -> None:
     assert split.labels == [1, 0]
 
 
+def test_a_tab_separated_file_has_no_quotes(reviews: Path) -> None:
+    folder = reviews.parent / "rows"
+    (folder / "train.csv").unlink()
+    (folder / "Train.TSV").write_text(
+        'review\tstars\t\t\r\n"He said\tbad\t\t\r\nso on"\tgood\t\t\r\n'
+    )
+    split = own.read_split(only(reviews), "train", None)
+    assert list(split.texts) == [('"He said',), ('so on"',)]
+    (folder / "Train.TSV").write_text("review\tstars\nx\ty\tbad\n")
+    with pytest.raises(DataError, match=r"Train.TSV:2: 3 field\(s\); expected 2.*take tabs"):
+        own.read_split(only(reviews), "train", None)
+
+
+def test_labels_may_be_numbers_and_truths(reviews: Path) -> None:
+    folder = reviews.parent / "rows"
+    (folder / "train.csv").unlink()
+    rows = [{"review": "x", "stars": True}, {"review": "y", "stars": False}]
+    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    reviews.write_text(REVIEWS.replace('["bad", "good"]', "[false, true]"))
+    assert own.read_split(only(reviews), "train", None).labels == [1, 0]
+    (folder / "train.jsonl").write_text(json.dumps(rows).replace("true", "2").replace("false", "5"))
+    with pytest.raises(DataError, match="a JSON object"):
+        own.read_split(only(reviews), "train", None)
+
+
+def test_rows_that_change_after_the_plan_fail_the_run(reviews: Path) -> None:
+    config = resolve(
+        Case("reviews", "cbow", "cpu-fp32", 1), DataRequest(), task=only(reviews), epochs=1,
+        threads=1,
+    )  # fmt: skip
+    assert runner.run(config)[0].status == "ok"
+    path = reviews.parent / "rows" / "train.csv"
+    path.write_text(path.read_text().replace("dull", "sad"))
+    outcome, _ = runner.run(config)
+    assert outcome.status == "failed"
+    assert "the rows have changed since this run was planned" in str(outcome.reason)
+
+
+def test_a_test_file_that_is_not_there_is_one_error(reviews: Path) -> None:
+    request = data.located(DataRequest("toy", predict_test=True, needed=("test",)), only(reviews))
+    with pytest.raises(DataError, match=r"no file for test in .*rows. Mend: put test.csv there"):
+        data.load(request, only(reviews))
+    profiles_own = data.located(DataRequest("toy", predict_test=True), only(reviews))
+    assert set(data.load(profiles_own, only(reviews)).splits) == {"train", "validation"}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ('name = "reviews"', 'name = "rte"', "GLUE has a task of this name"),
         ('name = "reviews"', 'name = "My Task"', "expected lower-case letters"),
-        ('name = "reviews"', "name = 3", "task 1: name: found '3'; input should be a valid string"),
+        ('name = "reviews"', "name = 3", "task 1: name: found '3'; expected a name in quotes"),
+        ('name = "reviews"', 'name = "cbow"', "a model or a target is called so"),
+        ('name = "reviews"', f'name = "{"x" * 41}"', "at most 40"),
+        ('data = "rows"', 'data = "rows/train.csv"', "a file; expected its folder"),
+        ('data = "rows"', 'data = "~nobody-here/x"', "cannot be a file's name"),
+        ('data = "rows"', 'data = "hub:a/b/c"', "expected hub:ORG/NAME"),
+        ('data = "rows"', 'data = "rows"\nconfig = "en"', "config: of data sets of the Hub"),
+        ('data = "rows"', 'data = "rows"\nsplits = 3', "splits: found '3'; expected a table"),
+        (
+            'data = "rows"',
+            'data = "rows"\nsplits = { validation = "train.csv" }',
+            "one file for train and validation",
+        ),
+        ('data = "rows"', 'data = "rows"\nsplits = { train = "a\\u0000" }', "cannot be a file's"),
         ('label = "stars"\n', "", "has no key 'label'"),
         ("metrics", "metric", "unknown key 'metric'. Did you mean 'metrics'"),
         ('"accuracy", "f1"', '"acuracy"', "Did you mean 'accuracy'"),
@@ -209,6 +287,12 @@ def test_quotes_line_breaks_bom_and_ids_are_read(reviews: Path) -> None:
         ('"review"', '"stars"', "found one column twice"),
         ('data = "rows"', 'data = "row"', "found 'row', which is no folder"),
         ("[[task]]", "[[tasks]]", "unknown key 'tasks'. Did you mean 'task'"),
+        ("[[task]]", "[task]", r"found \[task\]; expected \[\[task\]\]"),
+        (REVIEWS, "task = [1]", r"found no \[\[task\]\]"),
+        ('["review"]', '["a", "b", "c"]', "text: found .*; expected one column or two"),
+        ('labels = ["bad", "good"]', "range = [0]", "range: found .*; expected two numbers"),
+        ('labels = ["bad", "good"]', "range = [0, inf]", "range: found .*; expected two numbers"),
+        ('labels = ["bad", "good"]', "range = [5, 0]", "range: found .*; expected two numbers"),
         ("[[task]]", "[[task]", "not valid TOML"),
         ("[[task]]", REVIEWS + "[[task]]", "found two tasks called 'reviews'"),
     ],
