@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -49,16 +50,19 @@ def every_figure(board: Board) -> Table:
 def in_brief(board: Board) -> Table:
     """A line per cell, in 80 columns.
 
-    A model, target, recipe or flag that all lines share is said once, outside the table.
+    A model, target, recipe or flag that all lines share is said once, outside the table; so are the
+    recipes of several models that have one each.
     """
     found = board.cells
     axes = {name: dict.fromkeys(getattr(cell, name) for cell in found) for name in AXES}
     shown = [name for name, values in axes.items() if len(values) > 1]
+    recipes = _recipe_of_each_model(found) if {"model", "recipe"} <= {*shown} else []
+    shown = [name for name in shown if name != "recipe" or not recipes]
     common = [
         f"recipe {value}" if name == "recipe" else value
         for name, values in axes.items()
         for value in values
-        if name not in shown
+        if len(values) == 1
     ]
     shared = {flag for flag in FLAGS if all(c.states.get(flag) == len(c.records) for c in found)}
     rows = tuple(
@@ -76,8 +80,20 @@ def in_brief(board: Board) -> Table:
         title=", ".join([f"Results on {board.title}", *common]),
         header=("task", *shown, "score", "n", "floor", "train s", "ex/s", "MB", "status"),
         rows=rows,
-        notes=(*legend(found, shared), *whose_rows(found)),
+        notes=(*recipes, *legend(found, shared), *whose_rows(found)),
     )
+
+
+def _recipe_of_each_model(found: Sequence[Cell]) -> list[str]:
+    """A line that says it; none where a model has several."""
+    pairs = dict.fromkeys((cell.recipe, cell.model) for cell in found)
+    if len(pairs) > len({model for _, model in pairs}):
+        return []
+    models: dict[str, list[str]] = defaultdict(list)
+    for recipe, model in pairs:
+        models[recipe].append(model)
+    said = "; ".join(f"{recipe} for {', '.join(named)}" for recipe, named in models.items())
+    return [f"recipes: {said}"]
 
 
 def pivot(board: Board) -> Table:

@@ -17,8 +17,11 @@ from harness.escape import foldable, short, visible
 WIDTH = 80
 NAMES = ("cell", "model", "recipe", "target")
 """The columns of names, which somebody chose: any text may be in them."""
-NARROWEST = {"cell": 16, "model": 8, "recipe": 6, "target": 9, "status": len("contaminated")}
-"""How narrow a column may get when a line is too long; the first ones give way first."""
+NARROWEST = {"status": len("contaminated"), "cell": 16, "recipe": 6, "model": 8, "target": 9}
+"""How narrow a column may get when a line is too long; the first ones give way first.
+
+Words are folded, which loses nothing; names are cut.
+"""
 LEAST = 8  # of the other columns of words
 WORDS = frozenset({
     "task", "cell", "verdict", "model", "target", "recipe", "status", "session", "state",

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import harness
+import sessions
 import tiny
 from harness import checkpoints, cli, encoders, models, tasks
 from harness.errors import ModelError, StorageError, UsageError
@@ -166,3 +167,16 @@ def test_predict_prints_labels_by_share(tmp_path: Path, capsys, monkeypatch) -> 
     assert {name for _, name in lines} == {"no", "yes"}
     assert float(lines[0][0]) >= float(lines[1][0])
     assert float(lines[0][0]) + float(lines[1][0]) == pytest.approx(1, abs=2e-4)
+
+
+def test_predict_reads_a_network_from_scratch(tmp_path: Path, capsys, monkeypatch) -> None:
+    record = harness.run(
+        "sst2", model="cbow", max_train=64, max_eval=32, epochs=1, results=tmp_path / "r",
+        save_models=tmp_path / "m",
+    )  # fmt: skip
+    folder = tmp_path / "m" / str(record.saved_model)
+    code, said, _ = sessions.glue_bench(capsys, monkeypatch, "predict", str(folder), "a good film")
+    assert code == 0
+    assert {line.split()[1] for line in said.splitlines()} == {"negative", "positive"}
+    with pytest.raises(ModelError, match=r"holds a network that starts from nothing.*such as cbow"):
+        models.directory(models.get(str(folder)).model)

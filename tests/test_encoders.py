@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
+import families
 import tiny
 from harness import encoders, models, targets, tasks, train
 from harness.data import batches
@@ -292,3 +293,32 @@ def test_the_hash_of_a_network_covers_names_dtypes_shapes_and_bytes() -> None:
     renamed.heavy = network().weight
     renamed.register_buffer("places", torch.arange(3))
     assert encoders.weights_sha256(renamed) != plain
+
+
+def sentencepiece_folder(folder: Path) -> Path:
+    """A DeBERTa-v3 whose tokenizer is a SentencePiece model alone, as on the Hub."""
+    import sentencepiece
+
+    families.pretrained(folder, "deberta-v3")
+    corpus = folder / "corpus.txt"
+    corpus.write_text("the film is good\nthe film is bad\na b c d e f g h i j\n" * 20)
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(corpus), model_prefix=str(folder / "spm"), vocab_size=26, pad_id=0, bos_id=1,
+        eos_id=2, unk_id=3, hard_vocab_limit=False, minloglevel=2,
+    )  # fmt: skip
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"do_lower_case": False, "vocab_type": "spm"})
+    )
+    return folder
+
+
+def test_a_sentencepiece_model_is_read_or_says_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = sentencepiece_folder(tmp_path)
+    tokenizer = encoders.read_tokenizer(folder)
+    assert tokenizer.tokenize("the film")
+    monkeypatch.setattr(encoders, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"needs the Python packages.*\.\[sentencepiece\]"):
+        encoders.read_tokenizer(folder)

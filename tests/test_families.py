@@ -20,7 +20,7 @@ import tiny
 from families import FAMILIES
 from harness import checkpoints, encoders, runner, targets, tasks, train
 from harness.data import batches
-from harness.device import Device
+from harness.device import Device, UpcastProducts
 from harness.errors import ModelError
 from harness.resolve import resolve
 from harness.spec import Case, DataRequest, Recipe, Split, Task
@@ -292,6 +292,20 @@ def test_a_regression_head_stays_fp32_under_autocast(folders: dict[str, Path], n
         batch = batches.collate(encoded, None, np.arange(4))
         with BF16.autocast():
             assert encoder.network(**batch.inputs).logits.dtype is dtype
+
+
+@every_family
+def test_evaluation_has_the_arithmetic_of_training(folders: dict[str, Path], name: str) -> None:
+    """bf16 logits under `predict` are those of a forward pass, however products are computed."""
+    encoder = loud(folders[name], SST2)
+    encoded = batches.encode(encoder.tokenizer, SINGLES, 32, encoder.spare)
+    batch = batches.collate(encoded, None, np.arange(len(SINGLES)))
+    with UpcastProducts():
+        found = train.predict(encoder.network, [batch], BF16)
+        with BF16.autocast():
+            own = encoder.network.eval()(**batch.inputs).logits.detach().float()
+    assert torch.equal(found, own)
+    assert not torch.equal(found, train.predict(encoder.network, [batch], CPU))
 
 
 # ---- On disk -----------------------------------------------------------------------------------

@@ -43,6 +43,18 @@ def test_a_folder_whose_name_holds_a_plus(tmp_path: Path) -> None:
     assert (found.name, found.scratch) == ("a_b", False)
 
 
+def test_several_suffixes_follow_a_folder_with_a_plus_in_any_order(tmp_path: Path) -> None:
+    (tmp_path / "a+b").mkdir()
+    ordered = f"{tmp_path}/a+b+scratch+lora"
+    for name in (ordered, f"{tmp_path}/a+b+lora+scratch"):
+        found = models.get(name)
+        assert (found.name, found.scratch) == ("a_b+scratch+lora", True)
+        assert found.method is not None
+        assert models.located(name.removeprefix(f"{tmp_path}/"), tmp_path) == name
+    assert len(models.choose(["toy-bert+scratch+frozen", "toy-bert+frozen+scratch"])) == 1
+    assert models.located("toy-bert+scratch+lora", tmp_path) == "toy-bert+scratch+lora"
+
+
 def test_a_hub_id_keeps_its_organisation_in_records_and_not_in_ids() -> None:
     found = models.get("Some-Org/Some.Model+scratch")
     assert (found.name, found.model.hub) == ("Some-Org/Some.Model+scratch", "Some-Org/Some.Model")

@@ -78,6 +78,21 @@ def test_from_a_row_of_toml_to_a_board(
     assert frame["validation/f1"].notna().all()
 
 
+def test_several_own_tasks_have_one_board(
+    reviews: Path, project: pytest.Pytester, fork_server: None, capsys: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    reviews.write_text(REVIEWS + REVIEWS.replace('"reviews"', '"again"'))
+    ran = sessions.run(
+        project, "--glue-task-file", str(reviews), "--glue-models", "cbow,cnn", "--glue-targets",
+        "cpu-fp32", "--glue-results", "results",
+    )  # fmt: skip
+    ran.assert_outcomes(passed=4)
+    ran.stdout.fnmatch_lines(["*Scores x 100 on own data*", "*model *reviews* again*"])
+    _, said, _ = sessions.glue_bench(capsys, monkeypatch, "report", "results")
+    assert "again (acc+F1)" in said
+
+
 def test_named_beside_glues_tasks(reviews: Path, project: pytest.Pytester) -> None:
     ran = sessions.run(
         project, "--collect-only", "-q", "--glue-task-file", str(reviews),

@@ -112,9 +112,14 @@ def two_configs() -> hub_standin.Repository:
         (lambda: files(table(IDS), "csv"), "", IDS),
         (lambda: files(table(WORDS), "csv", "train", "test"), 'splits = { validation = "test" }',
          IDS),
+        (
+            lambda: files(table(WORDS), "csv", "train"),
+            'splits = { train = "train[:100%]", validation = "train[0:24]" }', IDS,
+        ),
         (two_configs, 'config = "de"\nsplits = { validation = "dev" }', IDS[::-1]),
     ],
-    ids=["names", "names reversed", "words", "ids", "scores", "csv", "csv ids", "split", "config"],
+    ids=["names", "names reversed", "words", "ids", "scores", "csv", "csv ids", "split", "slice",
+         "config"],
 )  # fmt: skip
 def test_a_cached_data_set_is_read(
     cache: Path, tmp_path: Path, content: Any, more: str, labels: list[Any]

@@ -13,7 +13,9 @@ from transformers import AutoConfig, AutoModel, AutoModelForPreTraining
 
 import families
 import hub_standin
+import sessions
 import tiny
+from conftest import ROOT
 from harness import hub, runner, tasks
 from harness.models import MODELS, directory, is_here, label, warm_start
 from harness.recipes import RECIPES
@@ -44,6 +46,38 @@ def test_every_family_of_a_row_is_held_by_tests() -> None:
     assert {model.architecture.family for model in OF_THE_HUB if model.architecture} <= tested
 
 
+def test_the_docs_have_every_row() -> None:
+    lines = (ROOT / "docs" / "models.md").read_text().splitlines()
+    table = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
+    for model in OF_THE_HUB:
+        assert model.architecture is not None
+        assert model.architecture.parameters is not None
+        at = f" at `{model.revision[:7]}`" if model.revision else ""
+        millions = f"{model.architecture.parameters / 1e6:.3g}, {model.architecture.source}"
+        cells = [
+            f"`{model.name}`", f"{model.hub}{at}", millions, model.read or "-",
+            model.recipe or "by family", model.quirks,
+        ]  # fmt: skip
+        assert table[model.name] == f"| {' | '.join(cells)} |"
+
+
+def test_one_row_is_listed_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, said, _ = sessions.glue_bench(
+        capsys, monkeypatch, "list", "models", "--model", "deberta-v3-small"
+    )
+    assert code == 0
+    for part in ("a59be8a", "142 million", "160 GB", "extra sentencepiece", "by family"):
+        assert part in said
+    assert max(map(len, said.splitlines())) <= 80
+    code, _, said = sessions.glue_bench(
+        capsys, monkeypatch, "list", "models", "--model", "deberta-v3-smal"
+    )
+    assert code == 2
+    assert "Did you mean 'deberta-v3-small'" in said
+
+
 def test_names_are_ones_that_ids_can_hold() -> None:
     for name, model in MODELS.items():
         assert re.fullmatch(r"[a-z0-9-]+", name)
@@ -68,7 +102,12 @@ def test_names_are_ones_that_ids_can_hold() -> None:
             },
             "mnli",
         ),
+        ({"config.json": {"finetuning_task": ""}}, None),
+        ({"config.json": {"architectures": ["BertForMaskedLM"]}}, None),
+        ({"config.json": {"architectures": ["BertForSequenceClassification"]}}, "another"),
         ({"config.json": {}, "glue-bench.json": {"task": "rte"}}, "rte"),
+        ({"config.json": {}, "glue-bench.json": {}}, None),
+        ({"config.json": {}, "glue-bench.json": {"task": "rte", "method": "frozen"}}, None),
     ],
 )
 def test_weights_that_were_fine_tuned_before_say_so(

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from harness import optimizers, tasks, train
+import families
+from harness import encoders, optimizers, tasks, train
 from harness.data.batches import Encoded, TrainBatches, eval_batches
 from harness.device import Device
 from harness.errors import TrainingDiverged
@@ -177,6 +179,20 @@ def test_gradients_in_parts_are_those_of_the_whole_batch(monkeypatch: pytest.Mon
 def swapped_groups(network: Any, recipe: Recipe) -> list[dict[str, Any]]:
     matrices, vectors = decay_groups(network, recipe)
     return [matrices | {"weight_decay": 0.0}, vectors | {"weight_decay": recipe.weight_decay}]
+
+
+def test_biases_that_are_matrices_do_not_decay(tmp_path: Path) -> None:
+    network = encoders.load(
+        families.pretrained(tmp_path, "xlnet"), tasks.TASKS["rte"], seed=1
+    ).network
+    decays, still = (
+        {id(p) for p in group["params"]} for group in decay_groups(network, RECIPE)
+    )  # fmt: skip
+    named = dict(network.named_parameters())
+    assert {id(p) for n, p in named.items() if n.endswith("bias") or p.ndim < 2} == still
+    assert any(named[n].ndim == 2 for n in named if n.endswith("r_w_bias"))
+    assert decays.isdisjoint(still)
+    assert len(decays) + len(still) == len(named)
 
 
 def early_schedule(steps: int, warmup: float) -> Callable[[int], float]:

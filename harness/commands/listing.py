@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,7 +11,9 @@ import typer
 
 from harness import models, profiles, recipes, references, targets, tasks
 from harness.errors import UsageError
+from harness.names import unknown
 from harness.spec import Model, Recipe
+from harness.tables import WIDTH
 
 
 class Kind(StrEnum):
@@ -35,13 +38,21 @@ def list_(
     kind: Annotated[Kind, typer.Argument(help="what to list")],
     task: Annotated[str | None, typer.Option(help="references: of this task")] = None,
     model: Annotated[
-        str | None, typer.Option(help="references: of this model, as published or as listed here")
+        str | None,
+        typer.Option(
+            help="models: everything about this one; references: of it, as published or as listed"
+        ),
     ] = None,
     split: Annotated[Split | None, typer.Option(help="references: of this split")] = None,
 ) -> None:
     """List what can be selected, or published results (references)."""
     from tabulate import tabulate
 
+    if kind is Kind.models and model is not None and task is split is None:
+        for name, said in _model(model):
+            line = f"{name + ':':15}{said}"
+            typer.echo(textwrap.fill(line, WIDTH, subsequent_indent=" " * 15))
+        return
     if kind is Kind.references:
         header, rows = _references(task, model, split)
     else:
@@ -72,6 +83,29 @@ def _models() -> tuple[list[str], list[list[str]]]:
         here = "yes" if models.is_here(model) else "no"
         rows.append([model.name, model.recipe or "by family", here, _millions(model), model.note])
     return ["model", "recipe", "here", "M", "what"], rows
+
+
+def _model(name: str) -> Iterator[tuple[str, str]]:
+    """Every fact of a model's row that there is, by name. Raises `UsageError`."""
+    if name not in models.MODELS:
+        raise UsageError(unknown("model", name, models.MODELS))
+    model = models.MODELS[name]
+    made = model.architecture
+    facts = {
+        "model": f"{model.name}, {model.note}",
+        "Hub": f"{model.hub} at {model.revision or 'its newest commit'}" if model.hub else "",
+        "package": model.package,
+        "here": "yes" if models.is_here(model) else f"no: {models.fetch_command(model)}",
+        "recipe": model.recipe or "by family: docs/recipes.md",
+        "family": made and made.family,
+        "config": made and ", ".join(f"{key} {value}" for key, value in made.config.items()),
+        "parameters": made and made.parameters and f"{_millions(model)} million, {made.source}",
+        "pretrained on": model.read,
+        "contaminated": ", ".join(sorted(model.contaminated)),
+        "published as": ", ".join(model.published),
+        "quirks": model.quirks,
+    }
+    return ((fact, str(said)) for fact, said in facts.items() if said)
 
 
 def _millions(model: Model) -> str:

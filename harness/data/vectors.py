@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Collection
 from pathlib import Path
@@ -21,12 +22,18 @@ FORM = lines.Form(
 
 
 def fingerprint(path: Path) -> str:
-    """sha256 of the file's bytes. Raises `DataError`."""
+    """sha256 of the file's bytes, read anew where size or time change. Raises `DataError`."""
     try:
-        with lines.opened(path, FORM) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        facts = path.stat()
+        return _sha256(path, facts.st_size, facts.st_mtime_ns)
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise _missing(path) from cause
+
+
+@functools.cache
+def _sha256(path: Path, size: int, changed_ns: int) -> str:
+    with lines.opened(path, FORM) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read(path: Path, words: Collection[str]) -> dict[str, np.ndarray]:
