@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import hub_standin
+import sessions
 from harness import hub, task_file
 from harness.data import load
 from harness.errors import DataError, DataUnavailable
@@ -241,12 +242,13 @@ def test_fetched_through_the_hub_then_run_offline(tmp_path: Path) -> None:
     assert json.loads(json.dumps(one.identity))["data"]["source"]["config"] == "de"
 
 
-def test_what_the_task_file_names_and_is_not_there_fails(tmp_path: Path) -> None:
+def test_what_the_task_file_names_and_is_not_there_fails(
+    cache: Path, tmp_path: Path, project: pytest.Pytester, fork_server: None
+) -> None:
     task(tmp_path)
-    done = command(
-        tmp_path, NOBODY, *PYTEST, "-p", "no:cacheprovider", "--glue-task-file",
-        str(tmp_path / "mine.toml"), "--glue-models", "cbow", "--glue-targets", "cpu-fp32",
-        "--glue-engine", "inline", "--glue-results", str(tmp_path / "r"),
+    ran = sessions.run(
+        project, "--glue-task-file", str(tmp_path / "mine.toml"), "--glue-models", "cbow",
+        "--glue-targets", "cpu-fp32",
     )  # fmt: skip
-    assert done.returncode == 1
-    assert "failed: reviews: org/reviews: not in the cache" in done.stdout
+    ran.assert_outcomes(failed=1)
+    ran.stdout.fnmatch_lines(["failed: reviews: org/reviews: not in the cache*"])
