@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from harness import environment, models, targets
 
 GIB = 2**30
 ENOUGH_MEMORY_BYTES = 4 * GIB
+EXTRAS = {"peft": "for +lora", "sentencepiece": "for tokenizers such as DeBERTa-v3's"}
+"""Packages that are extras of glue-bench by the same names, and what they are for."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ def _packages() -> Iterator[Finding]:
         found = environment.version(name)
         mend = None if found else "pip install -c constraints.txt -e ."
         yield Finding(f"{name} {found or ''}".strip(), bool(found), mend)
+    for name, use in EXTRAS.items():
+        found = environment.version(name)
+        mend = None if found else f"pip install -c constraints.txt -e '.[{name}]'"
+        yield Finding(f"{name} {found or ''}".strip() + f", {use}", bool(found), mend)
 
 
 def _machine() -> Iterator[Finding]:
@@ -60,7 +67,19 @@ def _targets() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
+    absent = []
     for model in models.MODELS.values():
         here = models.is_here(model)
+        if model.hub and not here:
+            absent.append(model.name)
+            continue
         mend = None if here else models.fetch_command(model)
         yield Finding(f"model {model.name}: {model.note}", here, mend)
+    if absent:
+        listed = textwrap.fill(", ".join(absent), 69, break_on_hyphens=False).replace(
+            "\n", "\n           "
+        )
+        yield Finding(
+            f"models of the Hub, {len(absent)}:\n           {listed}", False,
+            "glue-bench fetch NAME",
+        )  # fmt: skip
