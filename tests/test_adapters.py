@@ -189,8 +189,11 @@ REFUSED = {
 }
 
 
+ONE_OF_EACH = {row.model_type: name for name, row in families.FAMILIES.items()}
+
+
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", families.FAMILIES)
+@pytest.mark.parametrize("name", [*ONE_OF_EACH.values(), "bert"])  # bert's has a new pooler
 def test_every_family_trains_what_was_declared_and_is_saved(
     name: str, method: str, tmp_path: Path
 ) -> None:

@@ -138,9 +138,10 @@ def test_the_vocabulary_is_the_training_rows_own() -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("target", ["cpu-fp32", "cpu-bf16"])
 def test_a_network_learns_and_is_recorded_as_one_that_began_at_random(
-    name: str, target: str
+    name: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = configuration(name, target=target, epochs=4)
+    monkeypatch.setattr(networks.BiLstm, "STATES", 32)
+    config = configuration(name, target=target, epochs=6)
     outcome, _ = runner.run(config)
     assert (outcome.status, outcome.reason) == ("ok", None)
     assert outcome.model is not None

@@ -59,38 +59,28 @@ def test_from_a_row_of_toml_to_a_board(
     reviews: Path, project: pytest.Pytester, fork_server: None, capsys: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    reviews.write_text(REVIEWS + REVIEWS.replace('"reviews"', '"again"'))
     ran = sessions.run(
         project, "--glue-task-file", str(reviews), "--glue-models", "toy-bert,cbow",
         "--glue-targets", "cpu-fp32", "--glue-results", "results", "--glue-epochs", "1",
     )  # fmt: skip
-    ran.assert_outcomes(passed=2)
-    ran.stdout.fnmatch_lines(["*Results on own data (no GLUE task), cpu-fp32*", "reviews*cbow*"])
+    ran.assert_outcomes(passed=4)
+    ran.stdout.fnmatch_lines([
+        "*Results on own data (no GLUE task), cpu-fp32*", "reviews*cbow*", "again*cbow*",
+        "*Scores x 100 on own data*", "model *reviews* again*",
+    ])  # fmt: skip
     code, said, _ = sessions.glue_bench(capsys, monkeypatch, "report", "results")
     assert code == 0
     assert "Scores on own data (no GLUE task)" in said
     assert "reviews (acc+F1)" in said
+    assert "again (acc+F1)" in said
     assert "Averages" not in said
     assert "accuracy+f1" in said
     assert "subset" not in said
     frame = harness.load_results("results")
-    assert set(frame["task"]) == {"reviews"}
+    assert set(frame["task"]) == {"reviews", "again"}
     assert set(frame["data"]) == {"own"}
     assert frame["validation/f1"].notna().all()
-
-
-def test_several_own_tasks_have_one_board(
-    reviews: Path, project: pytest.Pytester, fork_server: None, capsys: Any,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    reviews.write_text(REVIEWS + REVIEWS.replace('"reviews"', '"again"'))
-    ran = sessions.run(
-        project, "--glue-task-file", str(reviews), "--glue-models", "cbow,cnn", "--glue-targets",
-        "cpu-fp32", "--glue-results", "results",
-    )  # fmt: skip
-    ran.assert_outcomes(passed=4)
-    ran.stdout.fnmatch_lines(["*Scores x 100 on own data*", "*model *reviews* again*"])
-    _, said, _ = sessions.glue_bench(capsys, monkeypatch, "report", "results")
-    assert "again (acc+F1)" in said
 
 
 def test_named_beside_glues_tasks(reviews: Path, project: pytest.Pytester) -> None:

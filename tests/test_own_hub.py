@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ import sessions
 from harness import hub, task_file
 from harness.data import load
 from harness.errors import DataError, DataUnavailable
-from harness.spec import DataRequest, Task
+from harness.resolve import resolve
+from harness.spec import Case, DataRequest, Task
 from harness.store import Store
-from test_hub import NOBODY, PYTEST, command
+from test_hub import PYTEST, command
 
 TEXTS = [f"{('bad dull film', 'good fine film')[row % 2]} {row}" for row in range(24)]
 NAMES = ("bad", "good")
@@ -40,7 +40,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(config, "HF_DATASETS_CACHE", tmp_path / "datasets")
-    hub.find.cache_clear()
+    hub.fetch_once.cache_clear()
     return tmp_path / "hub"
 
 
@@ -221,25 +221,28 @@ def test_predicting_a_test_split_that_is_not_named_is_one_error(
         load.load(request, own)
 
 
-def test_fetched_through_the_hub_then_run_offline(tmp_path: Path) -> None:
+def test_run_through_the_hub_then_read_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     repositories = {("dataset", "org/reviews"): two_configs()}
-    task(tmp_path, 'config = "de"\nsplits = { validation = "dev" }')
-    args = (
-        *PYTEST, "-p", "no:cacheprovider", "--glue-task-file", str(tmp_path / "mine.toml"),
-        "--glue-models", "cbow", "--glue-targets", "cpu-fp32", "--glue-epochs", "1",
-        "--glue-results", str(tmp_path / "r"),
-    )  # fmt: skip
+    own = task(tmp_path, 'config = "de"\nsplits = { validation = "dev" }')
     with hub_standin.serving(repositories) as (address, asked):
-        done = command(tmp_path, address, *args)
+        done = command(
+            tmp_path, address, *PYTEST, "-p", "no:cacheprovider", "--glue-task-file",
+            str(tmp_path / "mine.toml"), "--glue-models", "cbow", "--glue-targets", "cpu-fp32",
+            "--glue-epochs", "1", "--glue-engine", "inline", "--glue-results", str(tmp_path / "r"),
+        )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         assert any("de/dev.csv" in line for line in asked)
-    done = command(tmp_path, NOBODY, *args, offline=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    one, other = Store(tmp_path / "r").load()
-    assert one.cell_key == other.cell_key
-    assert one.source.revision == hub_standin.COMMIT
-    assert one.source.kind == "own"
-    assert json.loads(json.dumps(one.identity))["data"]["source"]["config"] == "de"
+    (record,) = Store(tmp_path / "r").load()
+    assert (record.source.kind, record.source.revision) == ("own", hub_standin.COMMIT)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    hub.find.cache_clear()
+    hub.fetch_once.cache_clear()
+    config = resolve(Case("reviews", "cbow", "cpu-fp32", 42), DataRequest(), task=own, epochs=1,
+                     threads=1)  # fmt: skip
+    assert config.cell_key == record.cell_key
 
 
 def test_what_the_task_file_names_and_is_not_there_fails(
