@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from conftest import ROOT
 from fakes import TABLE, record
 from harness import codec
 from harness.disk import Disk
@@ -312,3 +313,9 @@ def test_records_hold_no_trace_of_user_or_machine(tmp_path: Path) -> None:
     text = json.dumps(environment.facts())
     for secret in (str(Path.home()), os.uname().nodename, str(Path.cwd())):
         assert secret not in text
+
+
+def test_published_runs_are_whole() -> None:
+    found = Store(ROOT / "results" / "published").find()
+    assert not found.damaged
+    assert {record.status for record in found.records} == {"ok"}
