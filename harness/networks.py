@@ -74,8 +74,8 @@ class BiLstm(Words):
     """The largest state of each unit of a two-layer bidirectional LSTM, as GLUE's baseline has.
 
     Each layer is two LSTMs, of which one reads the words from the last to the first. Neither meets
-    padding before it has read all words, so batches need not be packed: on a CPU, torch is three
-    times as slow with packed ones.
+    padding before it has read all words, so batches need not be packed: on a CPU a step of packed
+    ones takes twice as long (32 rows of 47 to 50 words, one core: 1.6 s, and 0.8 s this way).
     """
 
     STATES, LAYERS = 300, 2  # of each direction; the paper has 1,500
