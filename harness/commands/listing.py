@@ -48,7 +48,7 @@ def list_(
     """List what can be selected, or published results (references)."""
     from tabulate import tabulate
 
-    if kind is Kind.models and model is not None and task is split is None:
+    if kind is Kind.models and model and not (task or split):
         for name, said in _model(model):
             line = f"{name + ':':15}{said}"
             typer.echo(textwrap.fill(line, WIDTH, subsequent_indent=" " * 15))
@@ -59,7 +59,10 @@ def list_(
         options = {"--task": task, "--model": model, "--split": split}
         given = [name for name, value in options.items() if value is not None]
         if given:
-            raise UsageError(f"list {kind}: {given[0]} fits only `glue-bench list references`")
+            also = " and `list models`" if given[0] == "--model" else ""
+            raise UsageError(
+                f"list {kind}: {given[0]} fits only `glue-bench list references`{also}"
+            )
         header, rows = LISTS[kind]()
     widths = WIDTHS if kind is Kind.references and rows else None
     typer.echo(

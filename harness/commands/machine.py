@@ -54,9 +54,8 @@ def predict(
     from harness import checkpoints
 
     named = models.get(model).model
-    own = Path(str(named.path)) if named.path else None
-    saved = own is not None and (own / checkpoints.CARD).is_file()
-    tuned = checkpoints.load(own if own and saved else models.directory(named))
+    ours = named.path is not None and (Path(named.path) / checkpoints.CARD).is_file()
+    tuned = checkpoints.load(Path(str(named.path)) if ours else models.directory(named))
     answer = tuned.answer(*([text] if text2 is None else [text, text2]))
     if answer.score is not None:
         typer.echo(f"score  {answer.score:.3f}")
