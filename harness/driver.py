@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from concurrent.futures import Future
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,17 @@ class _Started:
     config: RunConfig | None
     # An error: it could not even be resolved; a record: it was kept.
     future: Future[Finished] | GlueBenchError | Record
+    stored: Ran | StorageError | None = None  # what came of storing a run that ended
+
+    @property
+    def running(self) -> Future[Finished] | None:
+        """Its future, as long as nothing has come of it."""
+        is_running = isinstance(self.future, Future) and not self.future.done()
+        return self.future if is_running else None
 
 
 class Driver:
-    """Runs cases on an engine, up to `jobs` at a time, in the order they are asked for."""
+    """Runs cases on an engine, up to `jobs` at a time, begun in the order they are asked for."""
 
     def __init__(self, plan: Plan, store: Store, engine: Engine, jobs: int = 1) -> None:
         self.plan, self.store, self.engine, self.jobs = plan, store, engine, jobs
@@ -92,13 +99,9 @@ class Driver:
     def stop(self) -> None:
         """Keep what was started ahead and is done; stop what still runs."""
         try:
-            for case, started in self._started.items():
-                if isinstance(started.future, Future) and started.future.done():
-                    outcome, table, _ = self._await(case, started.future)
-                    try:
-                        self._save(case, started.config, outcome, table)
-                    except StorageError as error:
-                        self.complaints.append(error)
+            self._store_finished()
+            ahead = [started.stored for started in self._started.values()]
+            self.complaints += [error for error in ahead if isinstance(error, StorageError)]
         finally:
             self._started.clear()
             self.engine.close()
@@ -113,26 +116,55 @@ class Driver:
             self._journal_failed = True
 
     def run(
-        self, case: Case, upcoming: Iterable[Case] = (), progress: Progress | None = None
+        self, case: Case, upcoming: Sequence[Case] = (), progress: Progress | None = None
     ) -> Ran:
         """The record of `case`, already on disk; starts what comes next while there is room.
 
-        With `plan.resume`, a stored run may stand for it. Raises `NotStored`. Everything else that
-        can go wrong is in the record.
+        What ends ahead of `case` is stored at once, and makes room. With `plan.resume`, a stored
+        run may stand for a case. Raises `NotStored`. Everything else that can go wrong is in the
+        record.
         """
         self._listening = (case, progress) if progress else None
         with interrupt.deferred():
-            for ahead in (case, *list(upcoming)[: self.jobs - 1]):
-                if ahead not in self._started:
-                    self._started[ahead] = self._start(ahead)
-            started = self._started[case]
-            if isinstance(started.future, Record):
-                del self._started[case]
-                self.note("reused", case=case.id, record=started.future.id)
-                return Ran(started.future, log="", is_reused=True)
-            outcome, table, log = self._await(case, started.future)
+            started = self._start(case)
+            while started.running:
+                self._fill(started, upcoming)
+                with interrupt.allowed():
+                    wait(self._running(), return_when=FIRST_COMPLETED)
+                self._store_finished()
             del self._started[case]
-            return Ran(self._save(case, started.config, outcome, table), log)
+            stored = self._store(case, started)
+            if isinstance(stored, StorageError):
+                raise stored
+            return stored
+
+    def _running(self) -> list[Future[Finished]]:
+        return [future for started in self._started.values() if (future := started.running)]
+
+    def _fill(self, awaited: _Started, upcoming: Sequence[Case]) -> None:
+        """Start what comes next, as long as the awaited one runs, and fewer than `jobs` do."""
+        for case in upcoming:
+            if not awaited.running or len(self._running()) >= self.jobs:
+                return
+            self._start(case)
+
+    def _store_finished(self) -> None:
+        for case, started in self._started.items():
+            if isinstance(started.future, Future) and started.future.done():
+                self._store(case, started)
+
+    def _store(self, case: Case, started: _Started) -> Ran | StorageError:
+        """Put on disk what came of a case, once."""
+        if isinstance(started.future, Record):
+            self.note("reused", case=case.id, record=started.future.id)
+            return Ran(started.future, log="", is_reused=True)
+        if started.stored is None:
+            outcome, table, log = self._result(case, started.future)
+            try:
+                started.stored = Ran(self._save(case, started.config, outcome, table), log)
+            except StorageError as error:
+                started.stored = error
+        return started.stored
 
     def _save(
         self, case: Case, config: RunConfig | None, outcome: Outcome, table: PredictionTable | None
@@ -148,6 +180,12 @@ class Driver:
         return record
 
     def _start(self, case: Case) -> _Started:
+        """Hand a case to the engine, once."""
+        if case not in self._started:
+            self._started[case] = self._submit(case)
+        return self._started[case]
+
+    def _submit(self, case: Case) -> _Started:
         try:
             config = configuration(case, self.plan, self.jobs)
             if self._resume and (stored := self._resume.find(config).record):
@@ -164,14 +202,14 @@ class Driver:
         if self._listening and self._listening[0] == case:
             self._listening[1](step, steps)
 
-    def _await(
+    def _result(
         self, case: Case, future: Future[Finished] | GlueBenchError
     ) -> tuple[Outcome, PredictionTable | None, str]:
+        """What came of a case that runs no longer, or never could."""
         try:
             if isinstance(future, GlueBenchError):
                 raise future
-            with interrupt.allowed():
-                finished = future.result()
+            finished = future.result()
         except WorkerError as error:
             memory = Memory(
                 peak_memory_bytes=error.peak_memory_bytes,

@@ -115,12 +115,13 @@ ANSWERS: list[Answer] = [lambda config: outcome()]
 
 
 class FakeEngine:
-    """Answers each configuration by `answer`, at once; an error is what a worker died of."""
+    """Answers by `answer` once as many runs are there as go at a time; an error is a death."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.submitted: list[RunConfig] = []
         self.closed = False
+        self._pending: list[tuple[Future[Finished], Outcome | WorkerError]] = []
 
     def start(self) -> None:
         pass
@@ -129,11 +130,14 @@ class FakeEngine:
         self.submitted.append(config)
         progress(1, 1)
         future: Future[Finished] = Future()
-        answer = self.answer(config)
-        if isinstance(answer, WorkerError):
-            future.set_exception(answer)
-        else:
-            future.set_result(Finished(answer, TABLE, log="what the worker printed\n"))
+        self._pending.append((future, self.answer(config)))
+        if len(self._pending) >= config.jobs:
+            for ended, answer in self._pending:
+                if isinstance(answer, WorkerError):
+                    ended.set_exception(answer)
+                else:
+                    ended.set_result(Finished(answer, TABLE, log="what the worker printed\n"))
+            self._pending.clear()
         return future
 
     def close(self) -> None:

@@ -1,0 +1,140 @@
+"""Several runs at a time: which begin when, and what is on disk before its test asks for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+import fakes
+from harness import plan
+from harness.codec import records_in
+from harness.driver import Driver
+from harness.engine import Finished
+from harness.errors import NotStored
+from harness.options import Settings
+from harness.records import Record
+from harness.spec import Case, Progress, RunConfig
+from harness.store import Store
+
+TASKS = ("cola", "sst2", "mrpc", "rte", "wnli")
+COLA, SST2, MRPC, RTE, WNLI = CASES = [Case(task, "toy-bert", "cpu-fp32", 42) for task in TASKS]
+
+
+class StagedEngine(fakes.FakeEngine):
+    """Runs end in the order of `ends`, each once `jobs` are pending, or all that are left."""
+
+    def __init__(self, jobs: int, *ends: Case) -> None:
+        super().__init__(lambda config: fakes.outcome())
+        self.jobs, self.ends = jobs, list(ends)
+        self.pending: dict[Case, Future[Finished]] = {}
+        self.at_once = 0  # the most that were pending at a time
+        self._changed = threading.Condition()
+        threading.Thread(target=self._end_them, daemon=True).start()
+
+    def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
+        with self._changed:
+            self.submitted.append(config)
+            future = self.pending[config.case] = Future()
+            self.at_once = max(self.at_once, len(self.pending))
+            self._changed.notify()
+        return future
+
+    def _end_them(self) -> None:
+        while self.ends:
+            case, expected = self.ends[0], min(self.jobs, len(self.ends))
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: case in self.pending and len(self.pending) >= expected  # noqa: B023
+                )
+                future = self.pending.pop(self.ends.pop(0))
+            future.set_result(Finished(fakes.outcome(), fakes.TABLE, log=f"of {case.task}"))
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
+    drivers: list[Driver] = []
+
+    def start(engine: StagedEngine) -> Driver:
+        planned = plan.make(Settings(tasks=TASKS, targets=("cpu-fp32",)))
+        drivers.append(Driver(planned, Store(tmp_path), engine, engine.jobs))
+        drivers[-1].start(CASES)
+        return drivers[-1]
+
+    yield start
+    for driver in drivers:
+        driver.close()
+
+
+def begun(engine: fakes.FakeEngine) -> list[Case]:
+    return [config.case for config in engine.submitted]
+
+
+def stored(folder: Path) -> list[str]:
+    return [record.case.task for record in Store(folder).find().records]
+
+
+def test_a_place_that_is_free_is_filled_while_the_first_still_runs(
+    started: Callable[..., Driver],
+) -> None:
+    engine = StagedEngine(2, SST2, MRPC, RTE, COLA, WNLI)
+    driver = started(engine)
+    assert driver.run(COLA, CASES[1:]).log == "of cola"
+    assert begun(engine) == CASES
+    assert engine.at_once == 2
+    for place, case in enumerate(CASES[1:], start=2):
+        ran = driver.run(case, CASES[place:])
+        assert (ran.record.case.task, ran.log) == (case.task, f"of {case.task}")
+    assert begun(engine) == CASES
+
+
+def test_what_ends_ahead_is_on_disk_at_once(started: Callable[..., Driver], tmp_path: Path) -> None:
+    engine = StagedEngine(2, SST2, MRPC, COLA, RTE)
+    driver = started(engine)
+    seen: list[list[str]] = []
+    submit = engine.submit
+
+    def look(config: RunConfig, progress: Progress) -> Future[Finished]:
+        seen.append(stored(tmp_path))
+        return submit(config, progress)
+
+    engine.submit = look  # ty: ignore[invalid-assignment]  # an instance's, in the class's place
+    driver.run(COLA, CASES[1:])
+    assert seen == [[], [], ["sst2"], ["sst2", "mrpc"]]
+    assert driver.run(SST2, CASES[2:]).record.case.task == "sst2"
+    assert stored(tmp_path).count("sst2") == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_no_more_begin_than_there_are_jobs(started: Callable[..., Driver], jobs: int) -> None:
+    engine = StagedEngine(jobs, *CASES)
+    driver = started(engine)
+    for place, case in enumerate(CASES, start=1):
+        driver.run(case, CASES[place:])
+        assert len(engine.submitted) <= place - 1 + jobs
+    assert engine.at_once == jobs
+    assert begun(engine) == CASES
+
+
+def test_what_ended_ahead_and_could_not_be_stored_is_told_where_it_is_asked_for(
+    started: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    engine = StagedEngine(2, SST2, COLA)
+    driver = started(engine)
+
+    def full(disk: object, path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.store.write_file", full)
+        for case in (COLA, SST2):
+            with pytest.raises(NotStored) as caught:
+                driver.run(case, [SST2])
+            (lost,) = records_in(caught.value.line)
+            assert isinstance(lost, Record)
+            assert lost.case.task == case.task
+    assert driver.complaints == []
+    assert stored(tmp_path) == []
