@@ -6,9 +6,9 @@ until a test asks for `glue_case`.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import inspect
-import re
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -62,15 +62,30 @@ def pytest_configure(config: pytest.Config) -> None:
 def asks_for_cases(args: list[str]) -> bool:
     """Whether the files that `args` name hold a benchmark test.
 
-    Looked up in their text: under xdist only the workers collect, and each would complain.
+    Looked up in their source: under xdist only the workers collect, and each would complain.
     """
-    asks = re.compile(r"def test_\w+\([^)]*\bglue_case\b")
     for path in (Path(arg.split("::")[0]) for arg in args):
         for file in [path] if path.is_file() else path.rglob("test_*.py"):
             foreign = any(part.startswith(".") or part == "site-packages" for part in file.parts)
-            if not foreign and asks.search(file.read_text(errors="replace")):
+            if not foreign and _takes_cases(file.read_text(errors="replace")):
                 return True
     return False
+
+
+def _takes_cases(source: str) -> bool:
+    """Whether a test function of a module has the argument `glue_case`, not only a string."""
+    if "glue_case" not in source:
+        return False
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError):
+        return False  # pytest says so where it imports it
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    return any(
+        function.name.startswith("test") and arg.arg == "glue_case"
+        for function in functions
+        for arg in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+    )
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:

@@ -123,6 +123,18 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
     return made
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under `-n`, what a worker counted goes to the session that prints it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["scores"] = dict(scoreboard.SCORES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    for row, counts in getattr(node, "workeroutput", {}).get("scores", {}).items():
+        scoreboard.add(row, **counts)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for line in scoreboard.lines():
         terminalreporter.write_line(line)

@@ -113,6 +113,13 @@ def test_xdist_is_refused_with_the_option_to_use(project: pytest.Pytester) -> No
     assert "Traceback" not in found.stderr.str()
 
 
+def test_xdist_is_for_whatever_asks_for_no_case(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    pytester.makepyfile("TEXT = 'def test_finetune(glue_case): pass'\ndef test_mine(): pass")
+    found = pytester.runpytest_subprocess("-p", "harness.plugin", *ARGS, "-n", "2")
+    found.assert_outcomes(passed=1)
+
+
 def test_other_projects_are_left_alone(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_mine(): pass")
     found = pytester.runpytest_inprocess("-p", "harness.plugin", *ARGS)
