@@ -98,6 +98,15 @@ def fork_server() -> None:
     engine.close()
 
 
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A folder with a tiny pretrained network for each family; no test changes them."""
+    import families
+
+    home = tmp_path_factory.mktemp("families")
+    return {name: families.pretrained(home / name, name) for name in families.FAMILIES}
+
+
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
     """A folder with the benchmarks and the root conftest of this one."""

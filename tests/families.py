@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,12 @@ from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
 
 import tiny
+from harness import encoders, targets, train
+from harness.data import batches
+from harness.device import Device
+from harness.spec import Task
+
+CPU = Device(targets.get("cpu-fp32"))
 
 BERT_LIKE = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -181,3 +188,27 @@ def pretrained(folder: Path, name: str, side: str = "right") -> Path:
     tiny.save(folder, network(family), tokenizer(family))
     tiny.edit(folder / "tokenizer_config.json", padding_side=side)
     return folder
+
+
+# What tests classify: texts of all lengths, empty ones, some too long.
+SINGLES = [(" ".join("abcdefghij"[i % 10] for i in range(n)),) for n in (5, 1, 0, 2, 3, 4, 40, 9)]
+PAIRS = [
+    ("a b c d e f", "the film is good"), ("a", "bad"), ("", "g"), ("a", ""), ("", ""),
+    ("j " * 200, "h " * 3), ("a b", "c"), ("a b c", "d e f g h"), ("a b c d", "e"),
+]  # fmt: skip
+
+
+def loud(folder: Path, task: Task) -> encoders.Encoder:
+    """A loaded model whose new weights are so large that every leak would reach its logits."""
+    encoder = encoders.load(folder, task, seed=1)
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter_name, parameter in encoder.network.named_parameters():
+            if parameter_name in encoder.new_parameters:
+                parameter.add_(0.3 * torch.randn(parameter.shape, generator=random))
+    return encoder
+
+
+def logits(encoder: encoders.Encoder, texts: Sequence[tuple[str, ...]], size: int) -> torch.Tensor:
+    encoded = batches.encode(encoder.tokenizer, texts, 32, encoder.spare)
+    return train.predict(encoder.network, batches.eval_batches(encoded, size), CPU)
