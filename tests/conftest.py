@@ -55,7 +55,8 @@ def _no_network() -> Any:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GLUE_BENCH_DATA", "GLUE_BENCH_RESULTS"):
+    # Under -n, a session inside a test is no worker's: pytest-benchmark would switch itself off.
+    for name in ("GLUE_BENCH_DATA", "GLUE_BENCH_RESULTS", "PYTEST_XDIST_WORKER"):
         monkeypatch.delenv(name, raising=False)
 
 
