@@ -27,6 +27,8 @@ REAL_GLUE = Path(os.environ.get("GLUE_BENCH_REAL_DATA") or ROOT.parent / "shared
 
 # Before torch is here: runs inside this process are as little disturbed by others as a worker's.
 os.environ.setdefault("GOMP_SPINCOUNT", WORKER_ENVIRONMENT["GOMP_SPINCOUNT"])
+if "PYTEST_XDIST_WORKER" in os.environ:  # each of -n has a core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("tests", deadline=None)  # no test asserts a time
 settings.load_profile("tests")
