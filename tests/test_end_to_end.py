@@ -38,6 +38,8 @@ def test_the_main_job(tmp_path: Path) -> None:
         assert record.floor + 0.15 < record.score < 0.97  # some labels are noise
         assert record.score > WORDS_ALONE["sst2"] + 0.08
         assert set(record.flags) <= {"noisy"}
+        assert record.observed is not None
+        assert min(record.observed.calibration_s) > 0
         timing = record.timing
         assert timing is not None
         assert timing.examples_per_s * timing.train_s == pytest.approx(timing.examples)

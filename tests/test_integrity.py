@@ -50,12 +50,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture(autouse=True)
-def _steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What else the machine does is no part of these tests."""
-    monkeypatch.setattr(runner, "fixed_task_s", lambda device: 0.01)
-
-
 def config_of(folder: Path, seed: int = 42, target: str = "cpu-fp32") -> RunConfig:
     name = str(folder / "model")
     config = resolve(
@@ -270,7 +264,6 @@ def test_a_seed_without_effect_shows_in_the_cell(
     ]
     assert cells(runs)[0].states["same_seed"] == 2
     monkeypatch.undo()
-    monkeypatch.setattr(runner, "fixed_task_s", lambda device: 0.01)
     seeded = [
         record(
             Case("sst2", "model", "cpu-fp32", seed), cell_key="k", **dict(ran(folder, seed=seed))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from harness import plugin
 from sessions import ARGS, run
 
 
@@ -113,11 +116,20 @@ def test_xdist_is_refused_with_the_option_to_use(project: pytest.Pytester) -> No
     assert "Traceback" not in found.stderr.str()
 
 
-def test_xdist_is_for_whatever_asks_for_no_case(pytester: pytest.Pytester) -> None:
-    pytest.importorskip("xdist")
-    pytester.makepyfile("TEXT = 'def test_finetune(glue_case): pass'\ndef test_mine(): pass")
-    found = pytester.runpytest_subprocess("-p", "harness.plugin", *ARGS, "-n", "2")
-    found.assert_outcomes(passed=1)
+@pytest.mark.parametrize(
+    ("source", "asks"),
+    [
+        ("def test_mine(glue_run, glue_case): pass", True),
+        ("class TestMine:\n    def test_mine(self, *, glue_case): pass", True),
+        ("TEXT = 'def test_mine(glue_case): pass'", False),
+        ("def helper(glue_case): pass", False),
+        ("def test_mine(glue_case: pass", False),  # pytest says what is wrong with it
+    ],
+)
+def test_xdist_is_for_whatever_asks_for_no_case(tmp_path: Path, source: str, asks: bool) -> None:
+    (tmp_path / "test_mine.py").write_text(source)
+    assert plugin.asks_for_cases([str(tmp_path)]) is asks
+    assert plugin.asks_for_cases([f"{tmp_path}/test_mine.py::test_mine"]) is asks
 
 
 def test_other_projects_are_left_alone(pytester: pytest.Pytester) -> None:
