@@ -296,7 +296,7 @@ def test_a_package_that_is_missing_names_its_command(monkeypatch: pytest.MonkeyP
         configuration("toy-bert+lora")
 
 
-SIDE_BY_SIDE = ("toy-bert", "cbow", "cnn", *(f"toy-bert+{name}" for name in ("scratch", *METHODS)))
+SIDE_BY_SIDE = ("toy-bert", "cbow", *(f"toy-bert+{name}" for name in ("scratch", *METHODS)))
 
 
 def test_a_session_holds_them_side_by_side(

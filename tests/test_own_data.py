@@ -317,11 +317,12 @@ def test_rows_are_never_split_by_us(reviews: Path) -> None:
         task_file.read(reviews.with_name("none.toml"))
 
 
-def test_the_test_split_is_predicted_without_labels(reviews: Path, fork_server: None) -> None:
+def test_the_test_split_is_predicted_without_labels(reviews: Path) -> None:
     (reviews.parent / "rows" / "test.jsonl").write_text('{"review": "a good film"}\n')
     record = harness.run(
         "reviews", task_file=reviews, predict_test=True, max_train=32, epochs=1,
         results=reviews.parent / "results", save_models=reviews.parent / "models",
+        engine="inline",
     )  # fmt: skip
     assert (record.status, record.reason, record.source.kind) == ("ok", None, "own")
     assert record.data is not None
