@@ -47,10 +47,9 @@ class _Started:
     stored: Ran | StorageError | None = None  # what came of storing a run that ended
 
     @property
-    def running(self) -> Future[Finished] | None:
-        """Its future, as long as nothing has come of it."""
-        is_running = isinstance(self.future, Future) and not self.future.done()
-        return self.future if is_running else None
+    def pending(self) -> Future[Finished] | None:
+        """Its future, until what came of it was stored: as long it keeps its place."""
+        return self.future if isinstance(self.future, Future) and self.stored is None else None
 
 
 class Driver:
@@ -127,10 +126,10 @@ class Driver:
         self._listening = (case, progress) if progress else None
         with interrupt.deferred():
             started = self._start(case)
-            while started.running:
-                self._fill(started, upcoming)
+            while started.pending:
+                self._fill(upcoming)
                 with interrupt.allowed():
-                    wait(self._running(), return_when=FIRST_COMPLETED)
+                    wait(self._pending(), return_when=FIRST_COMPLETED)
                 self._store_finished()
             del self._started[case]
             stored = self._store(case, started)
@@ -138,19 +137,19 @@ class Driver:
                 raise stored
             return stored
 
-    def _running(self) -> list[Future[Finished]]:
-        return [future for started in self._started.values() if (future := started.running)]
+    def _pending(self) -> list[Future[Finished]]:
+        return [future for started in self._started.values() if (future := started.pending)]
 
-    def _fill(self, awaited: _Started, upcoming: Sequence[Case]) -> None:
-        """Start what comes next, as long as the awaited one runs, and fewer than `jobs` do."""
+    def _fill(self, upcoming: Sequence[Case]) -> None:
+        """Start what comes next, as long as there are fewer than `jobs`."""
         for case in upcoming:
-            if not awaited.running or len(self._running()) >= self.jobs:
+            if len(self._pending()) >= self.jobs:
                 return
             self._start(case)
 
     def _store_finished(self) -> None:
         for case, started in self._started.items():
-            if isinstance(started.future, Future) and started.future.done():
+            if started.pending and started.pending.done():
                 self._store(case, started)
 
     def _store(self, case: Case, started: _Started) -> Ran | StorageError:

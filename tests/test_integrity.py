@@ -256,14 +256,14 @@ def test_a_seed_without_effect_shows_in_the_cell(
         def unseeded(self: Any, *args: Any) -> None:
             made(self, *args[:-1], 0)
 
-        monkeypatch.setattr(batches.TrainBatches, "__init__", unseeded)
-        ignored = [ran(folder, seed=1), ran(folder, seed=2)]
+        with monkeypatch.context() as patch:
+            patch.setattr(batches.TrainBatches, "__init__", unseeded)
+            ignored = [ran(folder, seed=1), ran(folder, seed=2)]
     runs = [
         record(Case("sst2", "model", "cpu-fp32", seed), cell_key="k", **dict(found))
         for seed, found in enumerate(ignored)
     ]
     assert cells(runs)[0].states["same_seed"] == 2
-    monkeypatch.undo()
     seeded = [
         record(
             Case("sst2", "model", "cpu-fp32", seed), cell_key="k", **dict(ran(folder, seed=seed))
