@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,16 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
     monkeypatch.setattr("harness.driver.make_engine", make)
     ANSWERS[0] = lambda config: outcome()
     return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call" and item.get_closest_marker("cases") and not report.skipped:
+        scoreboard.add("cases", tried=1, right=int(report.passed))
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
