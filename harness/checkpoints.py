@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,16 +16,14 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-from harness import families, tasks
+from harness import cards, families, tasks
 from harness.adapters import FrozenEncoder
 from harness.data import batches
 from harness.encoders import UNREADABLE, Encoder, be_quiet, read_tokenizer, unreadable
 from harness.errors import ModelError, StorageError, UsageError, shown
 from harness.networks import Network
 from harness.spec import RunConfig
-
-CARD = "glue-bench.json"
-"""Says what the model beside it was trained on."""
+from harness.weights import CARD
 
 WEIGHTS, HEAD = "model.safetensors", "head.safetensors"
 AS_SAVED: dict[str, Any] = {
@@ -33,10 +31,18 @@ AS_SAVED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def save(encoder: Encoder, config: RunConfig, score: float) -> str:
-    """Put a fine-tuned model into the folder that `config` names; returns its own folder's name.
+class Saved(NamedTuple):
+    """A fine-tuned model on disk: its own folder's name, and the sha256 of its card."""
 
-    The name is the case's id; where that is taken, a number follows. Raises `StorageError`.
+    name: str
+    sha256: str
+
+
+def save(encoder: Encoder, config: RunConfig, score: float) -> Saved:
+    """Put a fine-tuned model into the folder that `config` names.
+
+    Its own folder's name is the case's id; where that is taken, a number follows. Raises
+    `StorageError`.
     """
     home, task = Path(str(config.save_to)), tasks.of(config)
     card: dict[str, Any] = {
@@ -47,6 +53,7 @@ def save(encoder: Encoder, config: RunConfig, score: float) -> str:
         "max_length": config.recipe.max_length,
         "recipe": config.recipe.name,
         "cell_key": config.cell_key,
+        "seed": config.case.seed,
         "score": score,
     }
     try:
@@ -56,8 +63,8 @@ def save(encoder: Encoder, config: RunConfig, score: float) -> str:
             whole.mkdir()
             card |= _write(encoder, config, whole)
             encoder.tokenizer.save_pretrained(whole)
-            (whole / CARD).write_text(json.dumps(card, indent=1) + "\n", "utf-8")
-            return _move(whole, home, config.case.id)
+            sha256 = cards.write(whole, card)
+            return Saved(_move(whole, home, config.case.id), sha256)
     except (OSError, SafetensorError) as error:
         raise StorageError(
             f"{home}: the fine-tuned model could not be saved: {error}. Mend: "

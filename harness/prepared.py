@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from harness import adapters, encoders, networks, targets, tasks
+from harness import adapters, encoders, networks, targets, tasks, weights
 from harness.data import batches
 from harness.data import load as data
+from harness.data import vectors as word_vectors
 from harness.device import Device
-from harness.errors import DataError
+from harness.errors import DataError, ModelError
 from harness.spec import Recipe, RunConfig, Split, Task
 
 
@@ -45,7 +48,8 @@ def prepare(config: RunConfig) -> Prepared:
     device = Device(targets.get(config.case.target))
     loaded = data.load(config.data, task, held_out=config.recipe.held_out, seed=config.case.seed)
     _check_rows_are_those_planned(config, task)
-    encoder = load_network(config, task, loaded.splits["train"])
+    with _from_the_files_planned(config):
+        encoder = load_network(config, task, loaded.splits["train"])
     longest, spare = config.recipe.max_length, encoder.spare
     tokens = {
         name: batches.encode(encoder.tokenizer, split.texts, longest, spare)
@@ -55,9 +59,9 @@ def prepare(config: RunConfig) -> Prepared:
     encoded: Mapping[str, batches.Inputs] = tokens
     if isinstance(network, adapters.FrozenEncoder):
         encoded = {n: adapters.Features(split, network, device) for n, split in tokens.items()}
-    weights = encoders.weights_sha256(network)
+    sha256 = encoders.weights_sha256(network)
     seconds = time.perf_counter() - started
-    return Prepared(task, device, loaded, encoder, network, encoded, weights, seconds)
+    return Prepared(task, device, loaded, encoder, network, encoded, sha256, seconds)
 
 
 def _check_rows_are_those_planned(config: RunConfig, task: Task) -> None:
@@ -67,6 +71,46 @@ def _check_rows_are_those_planned(config: RunConfig, task: Task) -> None:
         raise DataError(
             f"{task.name}: the rows have changed since this run was planned, and would be kept "
             "under the key of other rows. Mend: run it again"
+        )
+
+
+@contextlib.contextmanager
+def _from_the_files_planned(config: RunConfig) -> Generator[None]:
+    """Raise `ModelError` where what is loaded inside is not what the run's `cell_key` says.
+
+    Every byte is read once more, and again if a file was touched meanwhile.
+    """
+    before = _stamps(config)
+    _check_files_are_those_planned(config)
+    yield
+    if _stamps(config) != before:
+        _check_files_are_those_planned(config)
+
+
+def _stamps(config: RunConfig) -> tuple[Any, ...]:
+    """What changes with every write to one of the files that a network is made of."""
+    folder, vectors = config.model_directory, config.vectors
+    return (
+        folder and weights.stamps(Path(folder), tensors=not config.scratch),
+        vectors and word_vectors.stamped(Path(vectors)),
+    )
+
+
+def _check_files_are_those_planned(config: RunConfig) -> None:
+    planned: dict[str, str] = dict(config.identity["model_files"])
+    now: dict[str, str] = {}
+    if config.model_directory:
+        folder = Path(config.model_directory)
+        now |= weights.fingerprint(folder, tensors=not config.scratch, anew=True)
+    if config.vectors:
+        planned["word vectors"] = config.identity["adaptation"]["vectors"]
+        now["word vectors"] = word_vectors.fingerprint(Path(config.vectors), anew=True)
+    if now != planned:
+        names = sorted(n for n in {*now, *planned} if now.get(n) != planned.get(n))
+        raise ModelError(
+            f"{config.case.model}: its files have changed since this run was planned "
+            f"({', '.join(names)}), and it would be kept under the key of other ones. Mend: run it "
+            "again"
         )
 
 

@@ -22,7 +22,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-SCHEMA = 2
+SCHEMA = 3
 PredictionTable = dict[str, list[Any]]
 """Columns split, row, label, prediction, logits; all of the same length."""
 
@@ -189,6 +189,7 @@ class Outcome(Part):
     timing: Timing | None = None
     memory: Memory | None = None
     saved_model: str | None = None  # the folder it was put in, below --glue-save-models
+    saved_model_sha256: str | None = None  # of its card, which names that of each of its files
 
 
 class Record(Outcome):

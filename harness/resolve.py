@@ -5,22 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness import models, recipes, targets, tasks
+from harness import models, numerics, recipes, targets, tasks, weights
 from harness.adaptations import check_installed
 from harness.data import load as data
 from harness.data import vectors as word_vectors
 from harness.errors import UsageError
+from harness.identity import UNSCORED, key_of
 from harness.models import Adapted
 from harness.spec import OWN, TOY, Case, DataRequest, Recipe, RunConfig, Task
-
-NUMERICS_VERSION = 3
-"""Raised whenever the harness itself would give other scores for the same inputs."""
 
 DECIDES = (
     "name", "text_columns", "labels", "metrics", "evaluated", "label_range", "rows_of", "only",
@@ -58,7 +55,7 @@ def resolve(
     if isinstance(recipe, Recipe):
         chosen = dataclasses.replace(recipe, epochs_of={})
     else:
-        family = recipes.default(models.configuration(directory)) if directory else None
+        family = recipes.default(weights.configuration(directory)) if directory else None
         chosen = recipe_for(task, recipe or adapted.recipe or str(family), epochs)
     if not adapted.has_vectors:
         vectors = None
@@ -70,19 +67,20 @@ def resolve(
     target = dataclasses.asdict(targets.get(case.target))
     settings = dataclasses.asdict(chosen)
     # Names and sources are for reading: the same numbers under another name are the same cell.
-    for readable in (target, settings):
-        del readable["name"]
-    del settings["source"], settings["epochs_of"]
+    del target["name"]
+    settings = {name: value for name, value in settings.items() if name not in UNSCORED}
     identity = json.loads(
         json.dumps(
             {
                 "task": {name: getattr(task, name) for name in DECIDES},
                 "data": data.fingerprint(request, task),
                 "adaptation": _adaptation(adapted, vectors),
-                "model_files": models.fingerprint(directory) if directory else {},
+                "model_files": weights.fingerprint(directory, tensors=not adapted.scratch)
+                if directory
+                else {},
                 "recipe": settings,
                 "target": target,
-                "numerics": NUMERICS_VERSION,
+                "numerics": numerics.parts(_facts(adapted, directory, settings, target)),
             },
             default=dict,  # a read-only mapping
         )
@@ -105,7 +103,7 @@ def resolve(
         contaminated=not adapted.scratch
         and request.source not in (TOY, OWN)
         and task.source in models.contaminated(adapted.model, identity["model_files"]),
-        warm_start=None if adapted.scratch or not directory else models.warm_start(directory),
+        warm_start=None if adapted.scratch or not directory else weights.warm_start(directory),
         save_to=save_models,
     )
 
@@ -122,9 +120,18 @@ def _adaptation(adapted: Adapted, vectors: str | None) -> dict[str, Any]:
     return found
 
 
-def key_of(identity: Mapping[str, Any]) -> str:
-    """The hash of every input that decides a score."""
-    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+def _facts(
+    adapted: Adapted, directory: Path | None, recipe: Mapping[str, Any], target: Mapping[str, Any]
+) -> numerics.Facts:
+    """What says which changes of the harness touch a run."""
+    return numerics.Facts(
+        network=adapted.model.network,
+        method=adapted.method.name if adapted.method else None,
+        device=target["device"],
+        autocast=target["autocast"],
+        recipe=recipe,
+        config=weights.configuration(directory) if directory else {},
+    )
 
 
 def recipe_for(task: Task, name: str, epochs: int | None = None) -> Recipe:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import tasks
+from harness import cards, tasks
 from harness.data import load as data
 from harness.errors import shown
+from harness.identity import key_of
 from harness.records import Record
-from harness.resolve import key_of
 from harness.spec import RunConfig
 from harness.store import Store
 
@@ -80,9 +80,9 @@ def _left_out(config: RunConfig, record: Record) -> Iterator[str]:
         elif held[name].sha256 != rows:
             yield f"predictions of {name}: its rows were others"
     if config.save_to:
-        saved = Path(config.save_to) / (record.saved_model or ".") / "glue-bench.json"
-        if not (record.saved_model and saved.is_file()):
-            yield f"the fine-tuned model: not in {config.save_to}"
+        home, sha256 = Path(config.save_to), record.saved_model_sha256
+        for why in cards.problems(home, record.saved_model, sha256):
+            yield f"the fine-tuned model: {why}"
 
 
 def differences(then: Any, now: Any, path: str = "") -> list[str]:

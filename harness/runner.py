@@ -183,6 +183,7 @@ def replay(config: RunConfig, steps: int, progress: Progress) -> Outcome:
 def _saved(encoder: encoders.Encoder, config: RunConfig, score: float) -> dict[str, str]:
     """What saving the model changes in the outcome; its scores stay, whatever comes of it."""
     try:
-        return {"saved_model": checkpoints.save(encoder, config, score)}
+        saved = checkpoints.save(encoder, config, score)
+        return {"saved_model": saved.name, "saved_model_sha256": saved.sha256}
     except StorageError as error:
         return {"status": "failed", "reason": str(error)}

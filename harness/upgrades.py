@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from harness import identity
 from harness.records import SCHEMA
 
 WITHOUT_CHECKSUM = {1}
@@ -15,7 +16,12 @@ def _to_2(raw: dict[str, Any]) -> dict[str, Any]:
     return raw | {"schema": 2, "batching": None, "observed": None}
 
 
-STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _to_2}
+def _to_3(raw: dict[str, Any]) -> dict[str, Any]:
+    """In schema 3 identities hold numerics by parts, and no setting that moves no score."""
+    return raw | {"schema": 3, "saved_model_sha256": None} | identity.as_of_schema_3(raw)
+
+
+STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _to_2, 2: _to_3}
 READ = {*STEPS, SCHEMA}
 
 

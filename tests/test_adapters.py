@@ -165,7 +165,7 @@ def test_what_is_saved_answers_as_it_did(method: str, task: str, tmp_path: Path)
     row = ready.data.splits["validation"].texts[:1]
     encoded = batches.encode(ready.encoder.tokenizer, row, config.recipe.max_length)
     expected = train.predict(ready.network, batches.eval_batches(encoded, 1), CPU)[0]
-    found = checkpoints.load(tmp_path / checkpoints.save(ready.encoder, config, 0.5)).answer(
+    found = checkpoints.load(tmp_path / checkpoints.save(ready.encoder, config, 0.5).name).answer(
         *row[0]
     )
     if task == "stsb":
@@ -218,7 +218,7 @@ def test_every_family_trains_what_was_declared_and_is_saved(
     encoded = batches.encode(encoder.tokenizer, ROWS.texts, 32, encoder.spare)
     expected = train.predict(encoder.network, batches.eval_batches(encoded, 1), CPU)
     config = configuration(f"toy-bert+{method}", save_to=str(tmp_path))
-    tuned = checkpoints.load(tmp_path / checkpoints.save(encoder, config, 0.5))
+    tuned = checkpoints.load(tmp_path / checkpoints.save(encoder, config, 0.5).name)
     for texts, row in zip(ROWS.texts, expected.softmax(dim=1).tolist(), strict=True):
         answer = dataclasses.replace(tuned, max_length=32).answer(*texts)
         assert [*answer.shares.values()] == pytest.approx(row, abs=1e-5)

@@ -33,7 +33,7 @@ def configuration(task: str, home: Path) -> RunConfig:
 @pytest.mark.parametrize("task", ["sst2", "stsb", "mnli"])
 def test_a_saved_model_is_loaded_by_transformers(task: str, tmp_path: Path) -> None:
     encoder = encoders.load(TOY, tasks.TASKS[task], seed=1)
-    name = checkpoints.save(encoder, configuration(task, tmp_path), score=0.5)
+    name = checkpoints.save(encoder, configuration(task, tmp_path), score=0.5).name
     assert name == f"{task}-toy-bert-cpu-fp32-s42"
     folder = tmp_path / name
     network = AutoModelForSequenceClassification.from_pretrained(folder)
@@ -52,7 +52,7 @@ def test_a_saved_model_is_loaded_by_transformers(task: str, tmp_path: Path) -> N
 def test_a_model_that_is_there_is_never_replaced(tmp_path: Path) -> None:
     encoder = encoders.load(TOY, tasks.TASKS["sst2"], seed=1)
     config = configuration("sst2", tmp_path)
-    names = [checkpoints.save(encoder, config, score) for score in (0.1, 0.2, 0.3)]
+    names = [checkpoints.save(encoder, config, score).name for score in (0.1, 0.2, 0.3)]
     assert names == [names[0], f"{names[0]}.2", f"{names[0]}.3"]
     cards = [json.loads((tmp_path / name / "glue-bench.json").read_text()) for name in names]
     assert [card["score"] for card in cards] == [0.1, 0.2, 0.3]

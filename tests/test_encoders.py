@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification
 
 import families
 import tiny
-from harness import encoders, models, targets, tasks, train
+from harness import encoders, models, targets, tasks, train, weights
 from harness.data import batches
 from harness.device import Device
 from harness.errors import ModelError, ModelUnavailable
@@ -258,10 +258,10 @@ def test_a_model_that_is_not_installed_names_its_command(monkeypatch: pytest.Mon
 
 
 def test_fingerprints_follow_the_files(copy: Path) -> None:
-    before = models.fingerprint(copy)
+    before = weights.fingerprint(copy)
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(before)
     (copy / "vocab.txt").write_text("other")
-    after = models.fingerprint(copy)
+    after = weights.fingerprint(copy)
     assert {name for name in before if before[name] != after[name]} == {"vocab.txt"}
 
 

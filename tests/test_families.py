@@ -157,7 +157,7 @@ def test_a_saved_model_says_the_same(
     encoder = loud(folders[name], task)
     config = resolve(Case(task.name, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
     config = dataclasses.replace(config, save_to=str(tmp_path))
-    folder = tmp_path / checkpoints.save(encoder, config, score=0.5)
+    folder = tmp_path / checkpoints.save(encoder, config, score=0.5).name
     encoded = batches.encode(encoder.tokenizer, PAIRS, 32, encoder.spare)
     inputs = batches.collate(encoded, None, np.arange(len(PAIRS))).inputs
     plain = AutoModelForSequenceClassification.from_pretrained(folder).eval()

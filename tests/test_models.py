@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import models, options, plan, recipes
+from harness import models, options, plan, recipes, weights
 from harness.errors import ModelError, UsageError
 from harness.spec import Model
 
@@ -89,16 +89,16 @@ def test_a_copy_of_a_row_has_seen_what_the_row_has_seen() -> None:
 @pytest.mark.skipif(not models.is_here(models.MODELS["minilm"]), reason="needs the extra minilm")
 def test_the_weights_of_minilm_are_the_ones_that_are_known() -> None:
     row = models.MODELS["minilm"]
-    assert models.fingerprint(models.directory(row))["model.safetensors"] == row.sha256
+    assert weights.fingerprint(models.directory(row))["model.safetensors"] == row.sha256
 
 
 def test_files_that_cannot_be_read_are_one_error(folder: Path) -> None:
-    before = models.fingerprint(folder)
+    before = weights.fingerprint(folder)
     (folder / "tokenizer").mkdir()
-    assert models.fingerprint(folder) == before
+    assert weights.fingerprint(folder) == before
     (folder / "more.safetensors").symlink_to("gone")
     with pytest.raises(ModelError, match=r"cannot be read: .*No such file"):
-        models.fingerprint(folder)
+        weights.fingerprint(folder)
 
 
 def test_rows_win_over_folders_of_their_name(
@@ -180,11 +180,11 @@ def test_a_folder_that_is_no_model(folder: Path, change, words: str) -> None:
 
 
 def test_a_folder_without_an_own_recipe_has_its_familys(folder: Path) -> None:
-    assert recipes.default(models.configuration(folder)) == "miniature"
+    assert recipes.default(weights.configuration(folder)) == "miniature"
     config = json.loads((folder / "config.json").read_text())
     for changed in ({"hidden_size": 768}, {"model_type": "roberta"}, {"hidden_size": None}):
         assert recipes.default(config | changed) == "run-glue"
     for text in ("", "[]", "{"):
         (folder / "config.json").write_text(text)
         with pytest.raises(ModelError, match=r"config\.json: "):
-            models.configuration(folder)
+            weights.configuration(folder)

@@ -17,10 +17,11 @@ import sessions
 import tiny
 from conftest import ROOT
 from harness import hub, runner, tasks
-from harness.models import MODELS, directory, is_here, label, warm_start
+from harness.models import MODELS, directory, is_here, label
 from harness.recipes import RECIPES
 from harness.resolve import resolve
 from harness.spec import Case, DataRequest, Model
+from harness.weights import warm_start
 
 NLI = [name.upper() for name in tasks.NLI]
 OF_THE_HUB = [model for model in MODELS.values() if model.hub]

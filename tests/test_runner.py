@@ -78,9 +78,9 @@ def test_an_error_becomes_a_status_and_one_line(
 def test_a_model_whose_files_changed_is_another_cell(tmp_path: Path) -> None:
     import shutil
 
-    from harness import models
+    from harness import models, weights
 
     folder = Path(shutil.copytree(models.directory(models.MODELS["toy-bert"]), tmp_path / "m"))
-    before = models.fingerprint(folder)
+    before = weights.fingerprint(folder)
     (folder / "config.json").write_text("{}")
-    assert models.fingerprint(folder) != before
+    assert weights.fingerprint(folder) != before

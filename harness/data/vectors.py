@@ -21,17 +21,27 @@ FORM = lines.Form(
 )
 
 
-def fingerprint(path: Path) -> str:
-    """sha256 of the file's bytes, read anew where size or time change. Raises `DataError`."""
+def fingerprint(path: Path, *, anew: bool = False) -> str:
+    """sha256 of the file's bytes; read again if anything changed, or `anew`. Raises `DataError`."""
+    stamp = stamped(path)
+    return _sha256(path) if anew else _of_stamp(path, stamp)
+
+
+def stamped(path: Path) -> tuple[int, ...]:
+    """What changes with every write to the file: inode, size, times. Raises `DataError`."""
     try:
         facts = path.stat()
-        return _sha256(path, facts.st_size, facts.st_mtime_ns)
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise _missing(path) from cause
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 @functools.cache
-def _sha256(path: Path, size: int, changed_ns: int) -> str:
+def _of_stamp(path: Path, stamp: tuple[int, ...]) -> str:
+    return _sha256(path)
+
+
+def _sha256(path: Path) -> str:
     with lines.opened(path, FORM) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
