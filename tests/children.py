@@ -30,7 +30,7 @@ from harness.errors import NotStored
 from harness.records import Record
 from harness.store import Store
 
-GOLDEN = Path(__file__).with_name("golden") / "schema2.json"
+GOLDEN = Path(__file__).with_name("golden") / "schema3.json"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 Counts = dict[str, float]
 

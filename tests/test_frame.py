@@ -28,7 +28,7 @@ from harness.spec import Case
 from harness.store import Store, read
 
 CASE = Case("sst2", "toy-bert", "cpu-fp32", 42)
-OLD = GOLDEN.with_name("schema1.json")
+OLD = [GOLDEN.with_name(f"schema{number}.json") for number in (1, 2)]
 PAGE = (ROOT / "docs" / "results.md").read_text("utf-8")
 
 
@@ -77,10 +77,11 @@ RECORDS: dict[str, Callable[[], list[Record]]] = {
     "none": list,
     "an ok run": lambda: [record(CASE)],
     "a failed run": lambda: [failed()],
-    "schema 1": lambda: [read(OLD)],
-    "schema 2": lambda: [read(GOLDEN)],
+    "schema 1": lambda: [read(OLD[0])],
+    "schema 2": lambda: [read(OLD[1])],
+    "schema 3": lambda: [read(GOLDEN)],
     "everything": lambda: [full()],
-    "all of them": lambda: [record(CASE), failed(), read(OLD), read(GOLDEN), full()],
+    "all of them": lambda: [record(CASE), failed(), *map(read, OLD), read(GOLDEN), full()],
 }
 
 
@@ -196,7 +197,7 @@ def test_what_a_run_lacks_is_missing() -> None:
     assert {"cell_key", "threads", "parameters", "device", "train_rows", "predictions"} <= lacking
     assert not any(row[name] for name in row if name.startswith("flag_"))
     assert {"micro_batch", "arithmetic", "session", "boot"} <= {
-        name for name, value in row_of(read(OLD)).items() if pd.isna(value)
+        name for name, value in row_of(read(OLD[0])).items() if pd.isna(value)
     }
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from harness import gate, stats, thresholds
 from harness.gate import Verdict
+from harness.identity import key_of
 from harness.measures import MEASURES
 from harness.records import DataRecord, Record, SplitRecord
-from harness.resolve import key_of
 from sides import FACTS, NOW, cell, facts, failed, judged, run, side, spread
 
 GOOD, BAD = spread(0.9, 10), spread(0.8, 5)

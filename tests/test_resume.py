@@ -112,8 +112,7 @@ DECIDES: dict[type, dict[str, Any]] = {
     Recipe: {
         "learning_rate": 1e-5, "epochs": 9, "batch_size": 7, "max_length": 17, "warmup": 0.3,
         "weight_decay": 0.3, "betas": (0.8, 0.9), "eps": 1e-3, "grad_clip": 2.0, "accumulation": 3,
-        "group_by_length": True, "bias_correction": False, "held_out": 0.1, "eval_batch_size": 3,
-        "epochs_of": {"rte": 9},
+        "group_by_length": True, "bias_correction": False, "held_out": 0.1, "epochs_of": {"rte": 9},
     },
     Target: {"device": "cuda", "autocast": "bfloat16", "tf32": True},
     Task: {
@@ -129,7 +128,7 @@ DECIDES: dict[type, dict[str, Any]] = {
 """Another value for each field that decides a score: a stored run that differs is not kept."""
 
 DOES_NOT: dict[type, dict[str, Any]] = {
-    Recipe: {"name": "mine", "source": "a book"},
+    Recipe: {"name": "mine", "source": "a book", "eval_batch_size": 3},
     Target: {"name": "mine"},
     Task: {
         "title": "X", "rows": {"train": 1}, "class_counts": {"train": (1, 1)},

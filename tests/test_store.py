@@ -21,7 +21,7 @@ from fakes import TABLE, record
 from harness import codec
 from harness.disk import Disk
 from harness.errors import NotStored, StorageError
-from harness.records import Record
+from harness.records import SCHEMA, Record
 from harness.spec import Case
 from harness.store import MAX_RECORD_BYTES, Store, file_name, read
 
@@ -39,7 +39,7 @@ def test_a_record_reads_back_as_it_was(tmp_path: Path) -> None:
     assert Store(tmp_path).load() == [made]
     assert path.name == f"sst2-toy-bert-cpu-fp32-s42-{made.id[:8]}.json"
     raw = json.loads(path.read_text())
-    assert raw["schema"] == 2
+    assert raw["schema"] == SCHEMA
 
 
 def test_predictions_are_a_side_file_that_the_record_vouches_for(tmp_path: Path) -> None:
@@ -128,6 +128,7 @@ def resealed(text: str) -> str:
     return f'{body},\n "crc32": "{zlib.crc32(body.encode()):08x}"\n}}\n'
 
 
+NOW, NEWER = (f'"schema": {number}' for number in (SCHEMA, SCHEMA + 1))
 BROKEN = {
     "torn": (lambda text: text[: len(text) // 2], "not a record"),
     "empty": (lambda text: "", "not a record"),
@@ -135,7 +136,7 @@ BROKEN = {
     "twice": (lambda text: text.replace("{", '{"schema": 2,', 1), "a key occurs twice"),
     "edited": (lambda text: text.replace('"score": 0.9', '"score": 0.8', 1), "was changed after"),
     "unsealed": (lambda text: text.rpartition(",")[0] + "}", "key crc32: missing"),
-    "newer": (lambda text: resealed(text.replace('"schema": 2', '"schema": 3')), "found '3'"),
+    "newer": (lambda text: resealed(text.replace(NOW, NEWER)), f"found '{SCHEMA + 1}'"),
     "no schema": (lambda text: resealed(text.replace('"schema"', '"schem"')), "key schema: found"),
     "no object": (lambda text: "[1]", "expected a JSON object"),
     "unknown key": (lambda text: resealed(text.replace('"profile"', '"profil"')), "profil"),
@@ -159,11 +160,9 @@ BROKEN = {
     "schema true": (lambda text: '{"schema": true}', "'True'"),
     "newer, with an old one inside": (
         lambda text: resealed(
-            text.replace('"schema": 2', '"schema": 3').replace(
-                '"identity": {', '"identity": {"schema": 2'
-            )
+            text.replace(NOW, NEWER).replace('"identity": {', '"identity": {"schema": 2')
         ),
-        "found '3'",
+        f"found '{SCHEMA + 1}'",
     ),
 }
 

@@ -18,6 +18,7 @@ from crashes import crash_states, crash_states_of_journal, crash_states_of_two
 from failures import in_child
 from fakes import TABLE
 from harness.errors import NotStored
+from harness.identity import key_of
 from harness.store import Store, read
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -124,15 +125,20 @@ def test_a_folder_holds_what_it_should_whatever_happens() -> None:
     none_wrong("store model", store_machine.walks(8, 12), at_least=50)
 
 
-@pytest.mark.parametrize("schema", [1, 2])
+@pytest.mark.parametrize("schema", [1, 2, 3])
 def test_records_of_every_schema_are_read_for_ever(schema: int) -> None:
     path = GOLDEN / f"schema{schema}.json"
     found = read(path)
-    stored = json.loads(path.read_text()) | {"schema": 2}
+    stored = json.loads(path.read_text()) | {"schema": 3}
     stored.pop("crc32", None)
-    # What has been added to a record since is not in these.
-    now = found.model_dump(mode="json", by_alias=True, exclude_unset=True) | {"schema": 2}
+    # What has been added to a record since is not in these; identities are brought up to date.
+    now = found.model_dump(mode="json", by_alias=True, exclude_unset=True) | {"schema": 3}
+    if schema < 3:
+        del stored["identity"], stored["cell_key"]
     assert stored.items() <= now.items()
+    assert found.cell_key == key_of(found.identity)
+    assert found.identity["numerics"] == {"all": 1}
+    assert "eval_batch_size" not in found.identity["recipe"]
     assert (found.case.id, found.score) == ("sst2-toy-bert-cpu-fp32-s42", 0.932)
     assert found.predictions is not None
     assert found.predictions.rows == 250

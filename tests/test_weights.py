@@ -370,7 +370,7 @@ CONFIG = {"model_type": "bert"}
     [
         (lambda f: (f / "model.safetensors").write_bytes(POINTER),
          r"model\.safetensors: found a pointer of git-lfs, 71 bytes of text; .*git lfs pull"),
-        (lambda f: (f / "tokenizer.json").write_bytes(POINTER), r"tokenizer\.json: found a pointer"),
+        (lambda f: (f / "tokenizer.json").write_bytes(POINTER), r"izer\.json: found a pointer"),
         (lambda f: (f / "config.json").write_bytes(POINTER), "it is a pointer of git-lfs"),
         (lambda f: only(f, adapter_config={"base_model_name_or_path": "org/base"}),
          "holds no config.json: it is an adapter of 'org/base', made by peft; .*merge_and_unload"),
@@ -379,7 +379,7 @@ CONFIG = {"model_type": "bert"}
          r"holds a model and, in adapter_config\.json, an adapter .*Mend: merge"),
         (lambda f: only(f, modules=[], **{"0_Transformer__config": CONFIG, "1_P__config": {}}),
          r"it is a sentence-transformers model\. Mend: name .*0_Transformer, which"),
-        (lambda f: only(f, **{"snapshots__12ab__config": CONFIG}), "Mend: name .*snapshots/12ab"),
+        (lambda f: only(f, snapshots__12ab__config=CONFIG), "Mend: name .*snapshots/12ab"),
         (lambda f: only(f, **{"checkpoint-9__config": CONFIG}), "Mend: name .*checkpoint-9"),
         (lambda f: only(f, modules=[]), "holds no config.json; expected a model's folder"),
         (lambda f: (f / "model.safetensors").rename(f / "tf_model.h5"),
