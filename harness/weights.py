@@ -37,6 +37,13 @@ NAMING = {
 }
 """The keys by which a file names others that transformers opens, and whether they must be there."""
 
+NEVER = ("gguf_file", "vocab", "merges", "init_inputs")
+"""Keys of a tokenizer's files whose text transformers 5.23 takes for the path of a file, anywhere.
+
+No `save_pretrained` writes a path there. In special_tokens_map.json `vocab_file` and its like are
+such keys too; those of tokenizer_config.json it replaces by the folder's own files.
+"""
+
 POINTER = b"version https://git-lfs.github.com/spec/"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 FOREIGN = (".h5", ".msgpack", ".gguf", ".onnx")  # weights that other libraries read
@@ -175,6 +182,8 @@ def _named(directory: Path) -> Iterator[str]:
                     weights = name
                 elif name not in configs:
                     configs.append(name)
+    for source in ("tokenizer_config.json", "special_tokens_map.json"):
+        _refuse_paths(directory / source)
     for key, must_be in NAMING["tokenizer_config.json"].items():
         yield from _names(directory, "tokenizer_config.json", key, must_be)
     if weights.endswith(INDEX_ENDING):
@@ -210,6 +219,21 @@ def _names(directory: Path, source: str, key: str, must_be: bool) -> list[str]:
                 "the file there, or fetch the model again with `glue-bench fetch --again MODEL`"
             )
     return found
+
+
+def _refuse_paths(path: Path) -> None:
+    """Raise `ModelError` where a tokenizer's file would have any other file opened."""
+    said = _object(path) if path.is_file() else {}
+    is_map = path.name == "special_tokens_map.json"
+    for key, value in said.items():
+        opens = key in NEVER or (is_map and key.endswith("_file"))
+        named = value if key == "init_inputs" and isinstance(value, list) else [value]
+        if opens and any(isinstance(one, str) for one in named):
+            raise ModelError(
+                f"{path}: key {key}: found {shown(value)}, a file to be read in place of the "
+                "folder's own; expected no such key. Mend: remove it, or save the tokenizer again "
+                "with `save_pretrained`"
+            )
 
 
 def _text(name: Any) -> str:

@@ -264,6 +264,47 @@ def test_a_name_that_leaves_the_folder_is_refused(
         weights.fingerprint(folder)
 
 
+CONFIG_FILE, MAP_FILE = "tokenizer_config.json", "special_tokens_map.json"
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(
+    ("file", "key", "is_listed"),
+    [
+        (CONFIG_FILE, "vocab", False),
+        (CONFIG_FILE, "merges", False),
+        (CONFIG_FILE, "init_inputs", True),
+        (CONFIG_FILE, "gguf_file", False),
+        (MAP_FILE, "vocab", False),
+        (MAP_FILE, "vocab_file", False),
+        (MAP_FILE, "tokenizer_file", False),
+    ],
+)
+def test_a_tokenizer_that_would_read_a_file_elsewhere_is_refused(
+    file: str, key: str, is_listed: bool, folder: Path, tmp_path: Path
+) -> None:
+    other = str(shutil.copy(folder / "vocab.txt", tmp_path / "vocab.txt"))
+    said = {key: [other] if is_listed else other}
+    known = json.loads((folder / file).read_text()) if (folder / file).exists() else {}
+    (folder / file).write_text(json.dumps(known | said))
+    with pytest.raises(ModelError, match=rf"{file}: key {key}: found .*, a file to be read"):
+        weights.fingerprint(folder)
+
+
+@needs_inotify
+def test_paths_that_transformers_replaces_by_the_folders_own_files_are_no_harm(
+    folder: Path, tmp_path: Path
+) -> None:
+    (home := tmp_path / "elsewhere").mkdir()
+    shutil.copy(folder / "vocab.txt", home)
+    tiny.edit(folder / CONFIG_FILE, vocab_file=str(home / "vocab.txt"), merges=[["a", "b"]])
+    before = weights.fingerprint(folder)
+    with opened(home) as seen:
+        AutoTokenizer.from_pretrained(folder)
+    assert not seen
+    assert before
+
+
 @needs_inotify
 @pytest.mark.cases
 @pytest.mark.parametrize(
