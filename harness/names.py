@@ -31,13 +31,14 @@ def lookalike(name: str, known: Iterable[str]) -> str:
     """What to add to a message about `name` where a known name looks the same on a screen.
 
     One that differs in capitals, spaces or the way its characters are composed (`é` can be one
-    character or two); both are then shown by their characters' codes. Empty where there is none.
+    character or two); both are then shown by their characters' codes, as is a name in which ASCII
+    letters and others are mixed (a Cyrillic a looks like a Latin one). Empty for other names.
     """
     for other in known:
         if other != name and _look(other) == _look(name):
-            codes = f"{name!a} is not {other!a}"
-            return f" (looks like a known name, in other characters: {codes})"
-    return ""
+            return f" (nearly a known name: {name!a} is not {other!a})"
+    letters = {char.isascii() for char in name if char.isalpha()}
+    return f" (its characters are {name!a})" if len(letters) > 1 else ""
 
 
 def _look(name: str) -> str:

@@ -27,6 +27,10 @@ def _notes(record: Record) -> Iterator[str]:
             some = ", ".join(map(shown, split.missing_labels[:MOST_SHOWN]))
             more = len(split.missing_labels) - MOST_SHOWN
             yield (
-                f"{task}: {len(split.missing_labels)} labels without one of the {split.rows} "
+                f"{task}: {_labels(len(split.missing_labels))} without one of the {split.rows} "
                 f"training rows: {some}" + (f" and {more} more" if more > 0 else "")
             )
+
+
+def _labels(count: int) -> str:
+    return "1 label" if count == 1 else f"{count} labels"

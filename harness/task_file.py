@@ -7,7 +7,7 @@ import math
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ HUB = "hub:"
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 FORM = lines.Form("a TOML file with a [[task]]", "a key", "save it again", "shorten it")
+TOO_LONG = "an integer of more than 64 bits; expected those that TOML allows. Mend: shorten it"
 USUAL = {  # split -> how its file is called, without its ending
     "train": ("train",),
     "validation": ("validation", "dev", "valid", "val"),
@@ -76,10 +77,15 @@ EXPECTED = {  # of each key
 def read(path: Path) -> dict[str, Task]:
     """The tasks of a file, by name; their rows are not read yet. Raises `UsageError`."""
     where = shown_path(path)
+    text = _text(path)
     try:
-        said = tomllib.loads(_text(path))
-    except (ValueError, RecursionError) as error:  # of an integer of 5,000 digits, a ValueError
+        said = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{where}: not valid TOML: {error}") from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        raise UsageError(f"{where}: {TOO_LONG}") from None
+    if any(not -(2**63) <= number < 2**63 for number in _integers(said)):
+        raise UsageError(f"{where}: {TOO_LONG}")
     for key in said:
         if key != "task":
             raise UsageError(f"{where}: {unknown('key', key, ['task'])}")
@@ -99,6 +105,15 @@ def read(path: Path) -> dict[str, Task]:
     return found
 
 
+def _integers(value: object) -> Iterator[int]:
+    """Every integer that stands somewhere in a value of TOML."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _integers(part)
+
+
 def _text(path: Path) -> str:
     try:
         with lines.opened(path, FORM) as stream:
@@ -107,6 +122,8 @@ def _text(path: Path) -> str:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"{shown_path(path)}: {error.strerror}; expected {FORM.file}") from error
+    except ValueError as error:  # a NUL in the path
+        raise UsageError(f"{shown_path(path)}: {error}; expected {FORM.file}") from error
 
 
 def _row(where: str, raw: dict[str, Any]) -> Row:
@@ -228,7 +245,7 @@ def _check_slices(names: Mapping[str, str], at: str) -> None:
         raise UsageError(
             f"{at}: splits: train is {shown(names['train'])} and validation is "
             f"{shown(names['validation'])}: both hold the same rows of {shown(twice)}; expected no "
-            f"row in both. Mend: splits = {slices.ADVICE}"
+            f"row in both. Mend: cut one split in two, as in {slices.advice(twice)}"
         )
 
 

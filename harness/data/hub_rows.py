@@ -85,7 +85,7 @@ def _check_apart(
         raise DataError(
             f"{own.hub}: train is {shown(own.splits['train'])} and validation is "
             f"{shown(own.splits['validation'])}: both hold the same rows of {shown(twice)}, which "
-            f"has {counts[twice]}; expected no row in both. Mend: splits = {slices.ADVICE}"
+            f"has {counts[twice]}; expected no row in both. Mend: {slices.advice(twice)}"
         )
 
 
@@ -174,7 +174,7 @@ def _without(found: DataSet, split: str, name: str) -> str:
     if free := [known for known in labelled if known not in taken]:
         return said + f'splits = {{ {split} = "{free[0]}" }} in the task'
     if labelled:
-        return said + f"splits = {slices.ADVICE.replace('train[', f'{labelled[0]}[')} in the task"
+        return said + f"{slices.advice(labelled[0])} in the task"
     return said + f"correct label: no split has labels in a column {shown(own.label)}"
 
 

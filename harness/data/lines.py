@@ -128,11 +128,12 @@ def from_another_encoding(raw: bytes) -> str:
     """How to mend bytes that are not UTF-8, by what they can be instead."""
     if any(char > "\x7f" and char != "\ufffd" for char in raw.decode(errors="replace")):
         return "correct the text there: other characters are UTF-8"
+    guess = "Latin-1: iconv -f LATIN1 -t UTF-8"
     if not UNDEFINED.isdisjoint(raw):
-        return "convert it with iconv -f ENCODING -t UTF-8, from the encoding it was saved in"
-    if not WINDOWS_ONLY.isdisjoint(raw):
-        return "convert it (Windows: iconv -f WINDOWS-1252 -t UTF-8)"
-    return "convert it (Latin-1: iconv -f LATIN1 -t UTF-8)"
+        guess = "iconv -f ENCODING -t UTF-8"
+    elif not WINDOWS_ONLY.isdisjoint(raw):
+        guess = "Western Windows: iconv -f WINDOWS-1252 -t UTF-8"
+    return f"convert it from the encoding that it was saved in ({guess})"
 
 
 def decoded(path: Path, raw: bytes) -> str:
@@ -148,9 +149,16 @@ def decoded(path: Path, raw: bytes) -> str:
         raise error(at(path, line), said, "UTF-8 text", from_another_encoding(raw)) from cause
     if "\0" in text:
         line = 1 + text[: text.index("\0")].count("\n")
-        mend = "save it as UTF-8 (UTF-16: iconv -f UTF-16LE -t UTF-8)"
-        raise error(at(path, line), "a NUL byte", "UTF-8 text", mend)
+        raise error(at(path, line), "a NUL byte", "UTF-8 text", _without_nul(raw))
     return text
+
+
+def _without_nul(raw: bytes) -> str:
+    """How to mend a NUL byte: every second one is one in UTF-16 text of mostly ASCII."""
+    first, second = (raw[start::2].count(0) for start in (0, 1))
+    if max(first, second) < len(raw) // 4:
+        return "take it out, or save the file again"
+    return f"convert it with iconv -f UTF-16{'BE' if first > second else 'LE'} -t UTF-8"
 
 
 def _unreadable(path: Path, cause: OSError) -> DataError:

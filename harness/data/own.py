@@ -137,7 +137,8 @@ def _labels(task: Task, where: str, cells: Cells) -> list[int] | list[float]:
     ids = {label: index for index, label in enumerate(task.labels)}
     numbers = {str(index): index for index in range(len(task.labels))}
     held = {cell for _, cell in cells}
-    if held <= numbers.keys() and not ids.keys() & numbers.keys():
+    are_ids = held <= numbers.keys() or ("0" in held and not held & ids.keys())
+    if are_ids and not ids.keys() & numbers.keys():
         ids = numbers
     for place, cell in cells:
         if cell not in ids:
@@ -160,8 +161,10 @@ def _expected(task: Task) -> str:
 def _mend(task: Task, held: set[str]) -> str:
     """How to mend labels that do not fit, where `held` is all that the column holds."""
     named = f"labels of task {shown(task.name)}"
-    if _are_numbers(task) and held == {str(index) for index in range(len(task.labels))}:
-        return f"the column counts from 0: make {named} [{', '.join(sorted(held, key=int))}]"
+    for first in (0, 1):
+        counted = [str(first + index) for index in range(len(task.labels))]
+        if held == {*counted}:
+            return f"the column counts from {first}: make {named} [{', '.join(counted)}]"
     return f"correct the row, or {named}"
 
 

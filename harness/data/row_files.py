@@ -62,7 +62,7 @@ def read(path: Path, wanted: Collection[str]) -> Rows:
         return parquet.read(path, content(path), wanted)
     if ending in TEXTS:
         return TEXTS[ending](path, lines.decoded(path, content(path)))
-    raise error(
-        at(path), f"a file that ends in {shown(path.suffix)}", FORM.file,
-        OTHERS.get(ending, "save it as one of them"),
-    )  # fmt: skip
+    mend = OTHERS.get(ending, "save it as one of them")
+    if ending == ".json" and content(path).lstrip().startswith(b"{"):
+        mend = "call the file .jsonl if each line is an object, else write one on each line"
+    raise error(at(path), f"a file that ends in {shown(path.suffix)}", FORM.file, mend)

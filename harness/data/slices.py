@@ -17,7 +17,6 @@ FORM = "a split, a slice such as train[:80%] or train[1000:], or several with + 
 PART = re.compile(
     r"(?P<split>\w+(?:\.\w+)*)(?:\[(?P<first>-?\d+%?)?:(?P<last>-?\d+%?)?\])?", re.ASCII
 )
-ADVICE = '{ train = "train[:80%]", validation = "train[80%:]" }'
 MANY = 10**12  # rows: far more than any number that stands in a slice
 
 
@@ -48,6 +47,11 @@ def parse(text: str) -> list[Part]:
         if _meet(one, other, None):
             raise UsageError(f"found {shown(text)}, which holds rows of {one.split} twice")
     return found
+
+
+def advice(split: str) -> str:
+    """How to take a split's last fifth for validation, as the task file says it."""
+    return f'splits = {{ train = "{split}[:80%]", validation = "{split}[80%:]" }}'
 
 
 def overlap(
