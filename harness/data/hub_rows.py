@@ -171,8 +171,13 @@ def _without(found: DataSet, split: str, name: str) -> str:
     taken = {part.split for part in _parts(own, own.splits[other])}
     order = sorted(found.files, key=lambda n: USUAL.index(n) if n in USUAL else len(USUAL))
     labelled = [known for known in order if _has_labels(found, known)]
-    if free := [known for known in labelled if known not in taken]:
+    free = [known for known in labelled if known not in taken]
+    if free and taken <= set(found.files):
         return said + f'splits = {{ {split} = "{free[0]}" }} in the task'
+    if len(free) > 1:  # neither of the two is there
+        train = next((known for known in free if known.startswith("train")), free[-1])
+        validation = next(known for known in free if known != train)
+        return said + f'splits = {{ train = "{train}", validation = "{validation}" }} in the task'
     if labelled:
         return said + f"{slices.advice(labelled[0])} in the task"
     return said + f"correct label: no split has labels in a column {shown(own.label)}"
