@@ -112,6 +112,14 @@ def test_no_split_without_labels_is_advised_and_the_advice_works(
 
 
 @cases
+@pytest.mark.parametrize("half", [20, 200])
+def test_rows_that_are_sorted_by_label_are_not_cut(half: int) -> None:
+    lines = [f"text {row},{('bad', 'good')[row >= half]}\n" for row in range(2 * half)]
+    with pytest.raises(DataError, match=r"two files that both hold every label.*sorted by label"):
+        rows({"train.csv": "review,stars\n" + "".join(lines)})
+
+
+@cases
 @pytest.mark.parametrize("cell", ["None", "N/A", "NA", "null", "nan", "NULL", "n/a", "True", "007"])
 def test_a_text_stays_a_text(cell: str) -> None:
     found = rows({"train.csv": TRAIN + f"{cell},good\n", "validation.csv": DEV})

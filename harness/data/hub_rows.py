@@ -21,6 +21,7 @@ from harness.spec import OwnRows
 
 USUAL = ("validation", "dev", "valid", "val", "test")  # the first that is there is advised
 NO_LABELS = (None, "", -1, "-1")  # cells of a split without labels
+FEW_LABELS = 10  # of classes, so many rows of each are expected; of scores, less
 TABLES = {"csv", "json", "parquet"}  # builders of `datasets` whose files can be read here
 
 
@@ -179,8 +180,23 @@ def _without(found: DataSet, split: str, name: str) -> str:
         validation = next(known for known in free if known != train)
         return said + f'splits = {{ train = "{train}", validation = "{validation}" }} in the task'
     if labelled:
-        return said + f"{slices.advice(labelled[0])} in the task"
+        return said + _cut(found, labelled[0])
     return said + f"correct label: no split has labels in a column {shown(own.label)}"
+
+
+def _cut(found: DataSet, split: str) -> str:
+    """How to cut a split in two; rows that are sorted by their label cannot be."""
+    label = found.own.label
+    labels = [fields.get(label) for _, fields in _table(found, split, [label]).rows]
+    (first,) = slices.parse(f"{split}[:80%]")
+    cut = len(first.rows(len(labels)))
+    few = len(set(labels)) <= len(labels) // FEW_LABELS
+    if few and set(labels[:cut]) != set(labels[cut:]):
+        return (
+            f"write {split} as two files that both hold every label, and name their folder as "
+            "data: its rows are sorted by label, so that no slice does"
+        )
+    return f"{slices.advice(split)} in the task"
 
 
 def _has_labels(found: DataSet, split: str) -> bool:
