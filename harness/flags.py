@@ -54,6 +54,8 @@ class Evidence:
     contaminated: bool = False
     warm_start: bool = False
     subset: bool = False
+    train_overlap: bool = False
+    missing_labels: bool = False  # among the training rows
     degraded: bool = False  # computed in smaller parts than the recipe asks
     jobs: int = 1
 
@@ -101,6 +103,13 @@ ROWS: dict[str, Flag] = {
     "subset": Flag(
         "rows are not all of their source's own: a part of them, or changed",
         lambda run: run.subset,
+    ),
+    "train_overlap": Flag(
+        "scored on rows whose texts are training rows too: the record says how many",
+        lambda run: run.train_overlap,
+    ),
+    "missing_labels": Flag(
+        "a label had no training row: the record names it", lambda run: run.missing_labels
     ),
     "contaminated": Flag(
         "the model's pretraining saw this task's texts", lambda run: run.contaminated

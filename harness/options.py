@@ -240,7 +240,7 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
 def _value(option: Option, text: str, where: str, base: Path) -> Any:
     try:
         return option.locate(option.parse(text), base)
-    except ValueError as error:
+    except (ValueError, OSError, RuntimeError) as error:  # no such user, a link to itself
         raise UsageError(f"{where}: found {shown(text)}; {error}") from None
 
 

@@ -157,6 +157,8 @@ def _evidence(work: Work, found: Outcome, labels: Mapping[str, metrics.Labels]) 
         contaminated=config.contaminated,
         warm_start=config.warm_start is not None,
         subset=ready.data.is_subset,
+        train_overlap=ready.data.has_overlap,
+        missing_labels=bool(ready.data.info["train"].missing_labels),
         degraded=work.parts.are_smaller,
         jobs=config.jobs,
     )

@@ -72,6 +72,9 @@ class SplitRecord(Part):
     sha256: str
     official: bool
     agrees: tuple[str, ...] = ()  # of GLUE's own "rows", "class counts", "sha256" those that hold
+    shared_with_train: NonNegativeInt | None = None  # rows with the texts of a training row; None:
+    # the training rows themselves, or not counted by older versions
+    missing_labels: tuple[str, ...] = ()  # of the training rows: labels that none of them has
 
     @property
     def is_glues_own(self) -> bool:

@@ -120,8 +120,27 @@ class GlueSession:
             return False  # any session of the environment: its settings are not ours to read
         return self.regression is not None and not self.regression.comparison.compared
 
+    def check_rows(self) -> None:
+        """Read the rows of the user's own tasks, so that what is wrong with them is told once.
+
+        Raises `UsageError`. Rows that this machine lacks are left to the cases, which say so.
+        """
+        from harness.data import load
+        from harness.errors import DataError, DataUnavailable
+
+        selected = {case.task for item in self.items if (case := case_of(item))}
+        for name, task in self.plan.own_tasks.items():
+            if name in selected:
+                try:
+                    load.load(load.located(self.plan.data, task), task)
+                except DataUnavailable:
+                    continue
+                except DataError as error:
+                    raise UsageError(str(error)) from None
+
     def start(self) -> None:
-        """Get ready for the selected cases. Raises `StorageError`."""
+        """Get ready for the selected cases. Raises `UsageError`, `StorageError`."""
+        self.check_rows()
         self.driver.start([case for item in self.items if (case := case_of(item))])
         worker_clock.session = self.driver.journal.session
 

@@ -55,6 +55,8 @@ class Task:
     rows_of: str | None = None  # the task whose rows these are; None: its own
     only: Mapping[str, tuple[int, int]] = field(default_factory=lambda: NOTHING)  # split -> rows
     earlier_rows: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # before corrections
+    # Split -> how many of its official rows have the texts of a training row; absent: not counted.
+    shared_with_train: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     own: OwnRows | None = field(default=None, hash=False)  # of a user's task; None: GLUE's
 
     @property

@@ -58,12 +58,14 @@ def write(glue: GlueSession, reporter: pytest.TerminalReporter) -> None:
 
 
 def _write_results(glue: GlueSession, say: Callable[[str], None]) -> None:
-    from harness import cell_tables
+    from harness import cell_tables, row_notes
 
     ran = [record for record in glue.records if record.status != "skipped"]
     if ran:
         say(cell_tables.summary(ran))
     say("")
+    for note in row_notes.of(ran):
+        say(note)
     skipped = Counter(record.reason for record in glue.records if record.status == "skipped")
     for reason, count in skipped.items():
         say(f"skipped {count}: {reason}")

@@ -6,13 +6,16 @@ import json
 import math
 import re
 import tomllib
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness import tasks
-from harness.errors import UsageError, shown, shown_path
+from harness.data import lines, slices
+from harness.errors import DataError, UsageError, shown, shown_path
 from harness.names import unknown
 from harness.registry import MODELS
 from harness.spec import OwnRows, Task
@@ -22,7 +25,9 @@ NAME = re.compile(r"[a-z][a-z0-9-]*")
 LONGEST_NAME = 40  # it is a part of file names
 HUB = "hub:"
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
-FORMATS = (".csv", ".tsv", ".jsonl")
+FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
+FORM = lines.Form("a TOML file with a [[task]]", "a key", "save it again", "shorten it")
+TOO_LONG = "an integer of more than 64 bits; expected those that TOML allows. Mend: shorten it"
 USUAL = {  # split -> how its file is called, without its ending
     "train": ("train",),
     "validation": ("validation", "dev", "valid", "val"),
@@ -72,14 +77,15 @@ EXPECTED = {  # of each key
 def read(path: Path) -> dict[str, Task]:
     """The tasks of a file, by name; their rows are not read yet. Raises `UsageError`."""
     where = shown_path(path)
+    text = _text(path)
     try:
-        said = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"{where}: {error.strerror}; expected a TOML file with a [[task]]"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        said = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{where}: not valid TOML: {error}") from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        raise UsageError(f"{where}: {TOO_LONG}") from None
+    if any(not -(2**63) <= number < 2**63 for number in _integers(said)):
+        raise UsageError(f"{where}: {TOO_LONG}")
     for key in said:
         if key != "task":
             raise UsageError(f"{where}: {unknown('key', key, ['task'])}")
@@ -99,13 +105,35 @@ def read(path: Path) -> dict[str, Task]:
     return found
 
 
+def _integers(value: object) -> Iterator[int]:
+    """Every integer that stands somewhere in a value of TOML."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _integers(part)
+
+
+def _text(path: Path) -> str:
+    try:
+        with lines.opened(path, FORM) as stream:
+            return lines.decoded(path, stream.read())
+    except DataError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"{shown_path(path)}: {error.strerror}; expected {FORM.file}") from error
+    except ValueError as error:  # a NUL in the path
+        raise UsageError(f"{shown_path(path)}: {error}; expected {FORM.file}") from error
+
+
 def _row(where: str, raw: dict[str, Any]) -> Row:
     try:
         return Row.model_validate(raw)
     except ValidationError as error:
+        for key in raw:  # first: a key that lacks may be one that is misspelt
+            if key not in Row.model_fields:
+                raise UsageError(f"{where}: {unknown('key', key, Row.model_fields)}") from None
         key = str(error.errors()[0]["loc"][0])
-        if key not in Row.model_fields:
-            raise UsageError(f"{where}: {unknown('key', key, Row.model_fields)}") from None
         found = f"{key}: found {shown(raw[key])}" if key in raw else f"has no key {shown(key)}"
         raise UsageError(f"{where}: {found}; expected {EXPECTED[key]}") from None
 
@@ -127,8 +155,7 @@ def _task(row: Row, home: Path, where: str) -> Task:
             f"{at}: found {found} of labels and range; expected labels, the names of the classes "
             "in the order of their ids, or for a score range = [LOWEST, HIGHEST]"
         )
-    if len({*row.classes}) < len(row.classes):
-        raise UsageError(f"{at}: labels: found one twice in {shown(row.labels)}")
+    _check_labels(row.classes, at)
     if row.range and not (row.range[0] < row.range[1] and all(map(math.isfinite, row.range))):
         raise UsageError(f"{at}: range: found {shown(row.range)}; expected {EXPECTED['range']}")
     columns = [*row.text, row.label]
@@ -145,9 +172,23 @@ def _task(row: Row, home: Path, where: str) -> Task:
         label_means={},
         earlier_rows={},
         only={},
+        shared_with_train={},
         label_range=row.range,
         own=_own(row, home, at),
     )
+
+
+def _check_labels(names: Sequence[str], at: str) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(unicodedata.normalize("NFC", name), name)
+        if other != name:
+            raise UsageError(
+                f"{at}: labels: found {other!a} and {name!a}, which look the same; "
+                "expected names that can be told apart. Mend: keep the one that the column holds"
+            )
+    if len(seen) < len(names):
+        raise UsageError(f"{at}: labels: found one twice in {shown(list(names))}")
 
 
 def _metrics(row: Row, at: str) -> tuple[str, ...]:
@@ -174,17 +215,54 @@ def _own(row: Row, home: Path, at: str) -> OwnRows:
         if not HUB_NAME.fullmatch(name):
             raise UsageError(f"{at}: data: found {shown(row.data)}; expected {HUB}ORG/NAME")
         names = {"train": "train", "validation": "validation", **row.splits}
+        _check_slices(names, at)
         return OwnRows(row.label, names, name, row.config, row.revision)
     for key, value in (("config", row.config), ("revision", row.revision)):
         if value is not None:
             raise UsageError(f"{at}: {key}: of data sets of the Hub; {shown(row.data)} is a folder")
     try:
         files = _files(row, home / Path(row.data).expanduser(), at)
+    except PermissionError as error:
+        raise UsageError(
+            f"{at}: data or splits: {shown(error.filename)}: {error.strerror}; expected a folder "
+            "that can be read. Mend: give yourself read and search permission for it"
+        ) from None
     except (OSError, RuntimeError, ValueError) as error:  # no such user, a NUL, a link to itself
         raise UsageError(f"{at}: data or splits: cannot be a file's name: {error}") from None
-    if files["train"] == files["validation"]:
-        raise UsageError(f"{at}: found one file for train and validation: {shown(files['train'])}")
+    _check_files(files, at)
     return OwnRows(row.label, files)
+
+
+def _check_slices(names: Mapping[str, str], at: str) -> None:
+    """Raise `UsageError` for a slice that means nothing, and for training rows in validation."""
+    parts = {}
+    for split, name in names.items():
+        try:
+            parts[split] = slices.parse(name)
+        except UsageError as error:
+            raise UsageError(f"{at}: splits: {split}: {error}") from None
+    if twice := slices.overlap(parts["train"], parts["validation"]):
+        raise UsageError(
+            f"{at}: splits: train is {shown(names['train'])} and validation is "
+            f"{shown(names['validation'])}: both hold the same rows of {shown(twice)}; expected no "
+            f"row in both. Mend: cut one split in two, as in {slices.advice(twice)}"
+        )
+
+
+def _check_files(files: Mapping[str, str], at: str) -> None:
+    for path in map(Path, files.values()):
+        if any("\ud800" <= char <= "\udfff" for char in str(path)):
+            raise UsageError(
+                f"{at}: data or splits: {shown_path(path)}: this path is not UTF-8. Mend: rename "
+                "the folder or the file"
+            )
+    train, validation = Path(files["train"]), Path(files["validation"])
+    both_are_there = train.is_file() and validation.is_file()
+    if train == validation or (both_are_there and train.samefile(validation)):  # a hard link
+        raise UsageError(
+            f"{at}: found one file for train and validation: {shown_path(validation)}; expected "
+            'rows that no model was trained on. Mend: splits = { validation = "FILE" }'
+        )
 
 
 def _files(row: Row, folder: Path, at: str) -> dict[str, str]:

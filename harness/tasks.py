@@ -1,8 +1,8 @@
 """GLUE's tasks as rows.
 
 Columns, label order and row counts are those of `nyu-mll/glue` on the Hugging Face Hub; class
-counts and mean labels were counted on the official files (QQP's and MNLI's training counts are
-published ones).
+counts, mean labels and rows shared with the training file were counted on the official files
+(QQP's and MNLI's training counts are published ones).
 Metrics are the ones of the GLUE paper (Wang et al. 2019, section 3), under Hugging Face's names.
 """
 
@@ -24,21 +24,25 @@ TASKS: dict[str, Task] = {
             ("matthews_correlation",),
             rows={"train": 8551, "validation": 1043, "test": 1063},
             class_counts={"train": (2528, 6023), "validation": (322, 721)},
+            shared_with_train={"validation": 16},
         ),
         Task(
             "sst2", "SST-2", ("sentence",), ("negative", "positive"), ("accuracy",),
             rows={"train": 67349, "validation": 872, "test": 1821},
             class_counts={"train": (29780, 37569), "validation": (428, 444)},
+            shared_with_train={"validation": 0},
         ),
         Task(
             "mrpc", "MRPC", PAIR, ("not_equivalent", "equivalent"), ("accuracy", "f1"),
             rows={"train": 3668, "validation": 408, "test": 1725},
             class_counts={"train": (1194, 2474), "validation": (129, 279)},
+            shared_with_train={"validation": 0},
         ),
         Task(
             "stsb", "STS-B", PAIR, (), ("pearson", "spearmanr"),
             rows={"train": 5749, "validation": 1500, "test": 1379},
             label_range=(0.0, 5.0), label_means={"train": 2.700999},
+            shared_with_train={"validation": 6},
         ),
         Task(
             "qqp", "QQP", ("question1", "question2"), ("not_duplicate", "duplicate"),
@@ -71,12 +75,14 @@ TASKS: dict[str, Task] = {
             "rte", "RTE", PAIR, ENTAILMENT, ("accuracy",),
             rows={"train": 2490, "validation": 277, "test": 3000},
             class_counts={"train": (1249, 1241), "validation": (146, 131)},
+            shared_with_train={"validation": 0},
         ),
         Task(
             # The reverse of RTE's and QNLI's order: GLUE's files say 1 for entailment.
             "wnli", "WNLI", PAIR, ("not_entailment", "entailment"), ("accuracy",),
             rows={"train": 635, "validation": 71, "test": 146},
             class_counts={"train": (323, 312), "validation": (40, 31)},
+            shared_with_train={"validation": 0},
             # 54 of its 71 dev premises have but one label in train, and it is the opposite one.
             is_adversarial=True,
         ),
@@ -94,6 +100,7 @@ TASKS: dict[str, Task] = {
             ("matthews_correlation",),
             rows={"train": 8551, "validation": 516},
             class_counts={"train": (2528, 6023), "validation": (162, 354)},
+            shared_with_train={"validation": 12},
             predicted=(), rows_of="cola", only={"validation": (527, 1043)},
         ),
     )

@@ -73,6 +73,8 @@ FLAGGED: dict[str, dict[str, Any]] = {
     "degraded": {"degraded": True},
     "noisy": {"observed": seen(calibration_s=(0.010, 0.013))},
     "subset": {"subset": True},
+    "train_overlap": {"train_overlap": True},
+    "missing_labels": {"missing_labels": True},
     "contaminated": {"contaminated": True},
     "warm_start": {"warm_start": True},
     "shared_cores": {"jobs": 2},

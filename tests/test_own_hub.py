@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import hub_standin
 import sessions
 from harness import hub, task_file
 from harness.data import load
+from harness.data.own import rows_of
 from harness.errors import DataError, DataUnavailable
 from harness.resolve import resolve
 from harness.spec import Case, DataRequest, Task
@@ -44,24 +45,44 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
-def parquet(labels: Sequence[Any], kind: Any) -> bytes:
+Made = Callable[[Sequence[str]], bytes]  # from texts to a file
+
+
+def texts_of(split: str) -> list[str]:
+    """No split shares a text with another."""
+    return [f"{text} of {split}" for text in TEXTS]
+
+
+def parquet(labels: Sequence[Any], kind: Any) -> Made:
     import datasets
 
     features = datasets.Features({"review": datasets.Value("string"), "stars": kind})
-    out = io.BytesIO()
-    rows = {"review": TEXTS, "stars": labels}
-    datasets.Dataset.from_dict(rows, features=features).to_parquet(out)
-    return out.getvalue()
+
+    def made(texts: Sequence[str]) -> bytes:
+        out = io.BytesIO()
+        rows = {"review": texts, "stars": labels}
+        datasets.Dataset.from_dict(rows, features=features).to_parquet(out)
+        return out.getvalue()
+
+    return made
 
 
-def table(labels: Sequence[Any]) -> bytes:
-    out = io.StringIO(newline="")
-    csv.writer(out).writerows([("review", "stars"), *zip(TEXTS, labels, strict=True)])
-    return out.getvalue().encode()
+def table(labels: Sequence[Any], *more: str) -> Made:
+    """CSV; with `more` columns, all empty."""
+
+    def made(texts: Sequence[str]) -> bytes:
+        out = io.StringIO(newline="")
+        rows = zip(texts, labels, *[[""] * len(labels)] * len(more), strict=True)
+        csv.writer(out).writerows([("review", "stars", *more), *rows])
+        return out.getvalue().encode()
+
+    return made
 
 
-def files(content: bytes, ending: str, *splits: str) -> hub_standin.Repository:
-    named = {f"{split}.{ending}": content for split in splits or ("train", "validation")}
+def files(made: Made, ending: str, *splits: str) -> hub_standin.Repository:
+    named = {
+        f"{split}.{ending}": made(texts_of(split)) for split in splits or ("train", "validation")
+    }
     return named | {"README.md": b"# reviews\n"}
 
 
@@ -95,7 +116,11 @@ WORDS = [NAMES[row] for row in IDS]
 def two_configs() -> hub_standin.Repository:
     """The rows of the config `de` are those of `en` in reverse."""
     rows = {"en": table(WORDS), "de": table(WORDS[::-1])}
-    named = {f"{name}/{split}.csv": rows[name] for name in rows for split in ("train", "dev")}
+    named = {
+        f"{name}/{split}.csv": rows[name](texts_of(split))
+        for name in rows
+        for split in ("train", "dev")
+    }
     return named | {"README.md": CARD.encode()}
 
 
@@ -115,7 +140,7 @@ def two_configs() -> hub_standin.Repository:
          IDS),
         (
             lambda: files(table(WORDS), "csv", "train"),
-            'splits = { train = "train[:100%]", validation = "train[0:24]" }', IDS,
+            'splits = { train = "train[:50%]", validation = "train[12:]" }', IDS,
         ),
         (two_configs, 'config = "de"\nsplits = { validation = "dev" }', IDS[::-1]),
     ],
@@ -131,10 +156,13 @@ def test_a_cached_data_set_is_read(
     assert (request.source, request.revision) == ("own", hub_standin.COMMIT)
     found = load.load(request, own)
     assert set(found.splits) == {"train", "validation"}
-    for split in found.splits.values():
-        assert list(split.texts) == [(text,) for text in TEXTS]
-        assert split.labels == labels
+    for name, split in found.splits.items():
+        home = rows_of(own).splits[name].split("[")[0]
+        texts = texts_of(home)[:12] if "train[" in more and name == "train" else texts_of(home)
+        assert list(split.texts) == [(text,) for text in texts[-len(split) :]]
+        assert split.labels == labels[: len(split)]
     assert not found.is_subset
+    assert not found.has_overlap
 
 
 @pytest.mark.parametrize(
@@ -152,10 +180,10 @@ def test_a_cached_data_set_is_read(
         ),
         (
             lambda: files(table([*WORDS[:-1], ""]), "csv"), "",
-            r"train, row 23: stars is 'null'",
+            r"train, row 23: stars is ''; org",
         ),
         (
-            lambda: files(b"no parquet", "parquet"), "",
+            lambda: files(lambda texts: b"no parquet", "parquet"), "",
             "org/reviews: cannot be read: .*Parquet magic bytes not found",
         ),
     ],

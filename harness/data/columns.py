@@ -1,4 +1,4 @@
-"""Rows with named columns: CSV, tab-separated or JSON lines, or a data set of the Hub.
+"""Rows with named columns from text: CSV, tab-separated or JSON lines.
 
 CSV is read as Python's `csv` reads it, strictly; a tab-separated file as GLUE's are, without
 quotes. The first line of either names the columns. Texts are kept as they are. Whatever is wrong is
@@ -12,65 +12,56 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.data import lines
 from harness.data.lines import at, error
-from harness.errors import DataError, shown
-from harness.spec import OwnRows
+from harness.errors import shown
 
 FORM = lines.Form(
-    "a file of rows: .csv, .tsv or .jsonl", "a row", "save it again", "shorten the text"
+    "a file of rows: .csv, .tsv, .jsonl or .parquet", "a row", "save it again", "shorten the text"
 )
 MOST_SHOWN = 8  # names in a message
+COMMAS = (
+    'python -c "import csv, sys; csv.writer(sys.stdout).writerows(csv.reader(sys.stdin, '
+    "delimiter='{}'))\" < OLD.csv > NEW.csv"
+)
+JSON_LINES = (
+    'python -c "import json, sys; [print(json.dumps(row)) for row in json.load(sys.stdin)]" '
+    "< OLD.json > NEW.jsonl"
+)
 Row = tuple[str, Mapping[str, Any]]  # where a row is, and its fields
-Rows = tuple[Sequence[str], Iterator[Row]]  # the columns, and the rows
 
 
-def content(path: Path) -> bytes:
-    """The bytes of a file. Raises `DataError`."""
-    try:
-        with lines.opened(path, FORM) as stream:
-            return stream.read()
-    except (FileNotFoundError, NotADirectoryError) as cause:
-        raise error(at(path), "no such file", FORM.file, "correct its name") from cause
+class Rows(NamedTuple):
+    """The columns of a file, its rows, and the names of columns that hold ids of classes."""
+
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    classes: Mapping[str, Sequence[str]] = {}
+
+    def named(self, column: str) -> list[Row]:
+        """The rows, with the name of its class in place of each id in a column."""
+        names = self.classes.get(column)
+        if names is None:
+            return list(self.rows)
+        known = {str(place): name for place, name in enumerate(names)}
+
+        def name(value: Any) -> Any:
+            return (
+                value if value in names or isinstance(value, bool) else known.get(str(value), value)
+            )
+
+        return [(where, {**row, column: name(row.get(column))}) for where, row in self.rows]
 
 
-def of_file(path: Path) -> Rows:
-    """The columns of a file, and its rows. Raises `DataError`."""
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
-        found = f"a file that ends in {shown(path.suffix)}"
-        raise error(at(path), found, FORM.file, "rename it")
-    rows = FORMATS[ending](path, _text(path))
-    if not rows:
-        raise error(at(path), "no row", "one or more", "put the rows there")
-    return list(dict.fromkeys(name for _, fields in rows for name in fields)), iter(rows)
-
-
-def _text(path: Path) -> str:
-    raw = content(path)
-    lines.refuse_signature(path, raw)
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as cause:
-        line, byte = 1 + raw[: cause.start].count(b"\n"), raw[cause.start]
-        raise error(
-            at(path, line), f"byte 0x{byte:02x} is not UTF-8", "UTF-8 text",
-            "convert it (Latin-1: iconv -f LATIN1 -t UTF-8)",
-        ) from cause  # fmt: skip
-    if "\0" in text:
-        line = 1 + text[: text.index("\0")].count("\n")
-        raise error(at(path, line), "a NUL byte", "UTF-8 text", FORM.again)
-    return text
-
-
-def _comma_separated(path: Path, text: str) -> list[Row]:
+def separated(path: Path, text: str, mark: str = ",") -> Rows:
+    """The rows of a file with quotes, whose fields `mark` separates. Raises `DataError`."""
+    _check_separator(path, text, mark)
     csv.field_size_limit(lines.MAX_LINE)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     found: list[tuple[int, list[str]]] = []
     try:
         for fields in reader:
@@ -85,121 +76,109 @@ def _comma_separated(path: Path, text: str) -> list[Row]:
     return _table(path, found, "put a text that holds a comma or a line break in double quotes")
 
 
-def _tab_separated(path: Path, text: str) -> list[Row]:
+def tab_separated(path: Path, text: str) -> Rows:
+    """The rows of a file without quotes, whose fields tabs separate. Raises `DataError`."""
+    _check_separator(path, text, "\t")
     whole = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
-    found = [(number, line.split("\t")) for number, line in enumerate(whole, 1)]
+    found = [(number, line.split("\t") if line else []) for number, line in enumerate(whole, 1)]
     return _table(path, found, "take tabs and line breaks out of the texts, or save it as CSV")
 
 
-def _table(path: Path, found: list[tuple[int, list[str]]], mend: str) -> list[Row]:
-    filled = [(number, fields) for number, fields in found if fields not in ([], [""])]
-    if not filled:
-        return []
-    (first, header), *rest = filled
+def _check_separator(path: Path, text: str, mark: str) -> None:
+    """Raise `DataError` where the first line is one field, and would be several by another mark."""
+    blank = len(text) - len(text.lstrip("\r\n"))
+    number, first = 1 + text.count("\n", 0, blank), text[blank:].split("\n", 1)[0].rstrip("\r")
+    if re.fullmatch(r'"?sep=(.?)"?[,;\t]*', first, re.IGNORECASE):
+        said = f"{shown(first)}, a spreadsheet's note on its separator"
+        raise error(at(path, number), said, "the names of the columns", "delete that line")
+    if _fields(first, mark) > 1:
+        return
+    other = max((m for m in ",;\t|" if m != mark), key=lambda m: _fields(first, m))
+    if _fields(first, other) > 1:
+        mend = {",": "call the file .csv", "\t": "call the file .tsv"}.get(
+            other, f"separate them by commas, not {shown(other)}: {COMMAS.format(other)}"
+        )
+        said = f"one column, {shown(first)}: the separator is {shown(other)}"
+        raise error(at(path, number), said, f"columns separated by {shown(mark)}", mend)
+
+
+def _fields(line: str, mark: str) -> int:
+    """How many fields a line has if `mark` separates them; 0 where quotes do not fit."""
+    if mark == "\t":
+        return line.count(mark) + 1
+    try:
+        return len(next(csv.reader([line], delimiter=mark, strict=True), []))
+    except csv.Error:
+        return 0
+
+
+def _table(path: Path, found: list[tuple[int, list[str]]], mend: str) -> Rows:
+    """The rows below the first line; empty `fields` are those of a blank line.
+
+    In a file of one column a blank line is a row whose text is empty, in others it is none.
+    """
+    start = next((place for place, (_, fields) in enumerate(found) if fields), None)
+    if start is None:
+        return Rows([], [])
+    (first, header), rest = found[start], found[start + 1 :]
     named = Counter(name for name in header if name)
     if twice := [name for name, count in named.items() if count > 1]:
         said = f"two columns called {shown(twice[0])}"
         raise error(at(path, first), said, "a name each", "rename one")
-    if len(header) == 1 and (mark := next((m for m in ";\t|" if m in header[0]), None)):
-        said = f"one column, {shown(header[0])}"
-        mend = f"separate them by commas, not {shown(mark)}; tabs: call the file .tsv"
-        raise error(at(path, first), said, "several", mend)
     rows: list[Row] = []
-    for number, fields in rest:
+    for number, fields in _with_blanks(path, rest) if len(header) == 1 else rest:
+        if not fields:
+            continue
         if len(fields) != len(header):
             expected = f"{len(header)}, as in the first line"
             raise error(at(path, number), f"{len(fields)} field(s)", expected, mend)
         pairs = zip(header, fields, strict=True)
         rows.append((at(path, number), {name: field for name, field in pairs if name}))
-    return rows
+    return Rows(list(named), rows)
 
 
-def _json_lines(path: Path, text: str) -> list[Row]:
+def _with_blanks(path: Path, found: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The rows of a file of one column: blank lines are empty texts, but a last one is none."""
+    rows = found[:-1] if found and not found[-1][1] else found
+    if rows and not rows[-1][1]:
+        said = "several blank lines end the file: rows without a text, or none"
+        mend = 'delete them, or write each that is a row as "" in a .csv'
+        raise error(at(path, rows[-1][0]), said, "at most one", mend)
+    return [(number, fields or [""]) for number, fields in rows]
+
+
+class _Doubled(dict[str, Any]):
+    """A JSON object that holds a key twice, which a `dict` cannot."""
+
+    key = ""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        found = _Doubled(found)
+        found.key = Counter(name for name, _ in pairs).most_common(1)[0][0]
+    return found
+
+
+def json_lines(path: Path, text: str) -> Rows:
+    """The rows of a file with a JSON object on each line. Raises `DataError`."""
     rows: list[Row] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+    for number, line in enumerate(text.rstrip().split("\n") if text.strip() else [], 1):
         where = at(path, number)
         try:
-            fields = json.loads(line)
+            fields = json.loads(line, object_pairs_hook=_object)
         except (ValueError, RecursionError) as cause:
-            said = f"no JSON: {cause}"
-            raise error(where, said, "a JSON object on each line", "correct the line") from cause
+            said = f"no JSON: {cause}" if line.strip() else "a blank line"
+            mend = "correct the line" if line.strip() else "delete it, or write the row there"
+            raise error(where, said, "a JSON object on each line", mend) from cause
+        if isinstance(fields, _Doubled):
+            said = f"the key {shown(fields.key)} stands there twice"
+            raise error(where, said, "each key once", "delete one, or rename it")
         if not isinstance(fields, dict):
-            raise error(where, shown(line), "a JSON object, {...}", "write one row on each line")
-        rows.append((where, fields))
-    return rows
-
-
-FORMATS: dict[str, Callable[[Path, str], list[Row]]] = {
-    ".csv": _comma_separated,
-    ".tsv": _tab_separated,
-    ".jsonl": _json_lines,
-}
-
-
-def splits_of(own: OwnRows, snapshot: Path) -> list[str]:
-    """The splits of a data set of the Hub. Raises `DataError`."""
-    import datasets
-
-    with _reading(f"{own.hub}/{own.config}" if own.config else str(own.hub)):
-        configs = datasets.get_dataset_config_names(str(snapshot))
-        if own.config not in configs and (own.config or len(configs) > 1):
-            found = "no config" if own.config is None else f"config {shown(own.config)}"
-            raise DataError(
-                f"{own.hub}: {found}; it has {_listed(configs)}. Mend: "
-                f'config = "{configs[0]}" in the task'
+            mend = "write one row on each line" + (
+                f": {JSON_LINES}" if isinstance(fields, list) else ""
             )
-        return list(datasets.get_dataset_split_names(str(snapshot), own.config))
-
-
-def of_hub(own: OwnRows, split: str, snapshot: Path) -> Rows:
-    """The columns of a split of a data set of the Hub, and its rows; classes by their names.
-
-    Raises `DataError`.
-    """
-    import datasets
-
-    datasets.disable_progress_bars()
-    name = own.splits.get(split, split)
-    where = f"{own.hub}/{name}"
-    there = splits_of(own, snapshot)
-    if re.fullmatch(r"\w+", name) and name not in there:  # not a slice, as train[:80%]
-        raise DataError(
-            f"{own.hub}: no split {shown(name)}; it has {_listed(there)}. Mend: "
-            f'splits = {{ {split} = "{there[-1]}" }} in the task'
-        )
-    with _reading(where):
-        found: Any = datasets.load_dataset(str(snapshot), own.config, split=name)
-    names = getattr(found.features.get(own.label), "names", None)
-
-    def rows() -> Iterator[Row]:
-        for number, fields in enumerate(found):
-            value = fields.get(own.label)
-            known = names is not None and isinstance(value, int) and 0 <= value < len(names)
-            yield f"{where}, row {number}", fields | ({own.label: names[value]} if known else {})
-
-    return list(found.column_names), rows()
-
-
-@contextmanager
-def _reading(where: str) -> Generator[None]:
-    """Whatever `datasets` cannot read is a `DataError` with every cause that it gives."""
-    from datasets.exceptions import DatasetsError
-
-    try:
-        yield
-    except (OSError, ValueError, DatasetsError) as error:
-        said: list[str] = []
-        link: BaseException | None = error
-        while link is not None:
-            said.append(" ".join(f"{type(link).__name__}: {link}".split()))
-            link = link.__cause__
-        raise DataError(
-            f"{where}: cannot be read: {'; '.join(said)[:400]}. Mend: correct config or splits of "
-            "the task, or name a folder with files that can be read"
-        ) from error
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(shown, names[:MOST_SHOWN]))
+            raise error(where, shown(line), "a JSON object, {...}", mend)
+        rows.append((where, fields))
+    return Rows(list(dict.fromkeys(name for _, fields in rows for name in fields)), rows)

@@ -5,6 +5,7 @@ A byte order mark before the first line and a carriage return before a line feed
 
 from __future__ import annotations
 
+import codecs
 import errno
 import itertools
 import stat
@@ -19,12 +20,24 @@ from harness.errors import DataError, plain, shown
 
 MAX_LINE = 1 << 20  # bytes, line end included
 
-SIGNATURES = (
+UTF_16 = "convert it with iconv -f UTF-16 -t UTF-8"
+UTF_32 = "convert it with iconv -f UTF-32 -t UTF-8"
+SIGNATURES = (  # the first that fits: UTF-32's mark begins with UTF-16's
     (b"\x1f\x8b", "gzip-compressed data", "decompress it with gunzip"),
-    (b"PK\x03\x04", "a zip archive", "unpack it with unzip"),
-    (b"\xff\xfe", "UTF-16 text (little-endian)", "convert it with iconv -f UTF-16 -t UTF-8"),
-    (b"\xfe\xff", "UTF-16 text (big-endian)", "convert it with iconv -f UTF-16 -t UTF-8"),
+    (b"BZh", "bzip2-compressed data", "decompress it with bunzip2"),
+    (b"\xfd7zXZ\0", "xz-compressed data", "decompress it with unxz"),
+    (b"\x28\xb5\x2f\xfd", "zstd-compressed data", "decompress it with unzstd"),
+    (b"PK\x03\x04", "a zip archive", "unpack it with unzip; save a workbook as CSV in UTF-8"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook or Word document", "save it as CSV in UTF-8"),
+    (b"PAR1", "Parquet data", "call the file .parquet"),
+    (b"ARROW1", "Arrow data", "save it as Parquet: pandas.read_feather(...).to_parquet(...)"),
+    (b"\xff\xfe\0\0", "UTF-32 text (little-endian)", UTF_32),
+    (b"\0\0\xfe\xff", "UTF-32 text (big-endian)", UTF_32),
+    (b"\xff\xfe", "UTF-16 text (little-endian)", UTF_16),
+    (b"\xfe\xff", "UTF-16 text (big-endian)", UTF_16),
 )
+WINDOWS_ONLY = frozenset(range(0x80, 0xA0))  # bytes that are control characters in Latin-1
+UNDEFINED = frozenset((0x81, 0x8D, 0x8F, 0x90, 0x9D))  # bytes that Windows-1252 does not have
 
 
 class Digest(Protocol):
@@ -71,7 +84,7 @@ def read(path: Path, form: Form, digest: Digest | None = None) -> Iterator[tuple
             except UnicodeDecodeError as cause:
                 byte = raw[cause.start]
                 found = f"byte 0x{byte:02x} (byte {offset + cause.start} of the file) is not UTF-8"
-                mend = f"convert it (Latin-1: iconv -f LATIN1 -t UTF-8), or {form.again}"
+                mend = f"{from_another_encoding(raw)}, or {form.again}"
                 raise error(at(path, number), found, "UTF-8 text", mend) from cause
             yield number, line.removeprefix("\ufeff") if number == 1 else line
             offset += len(raw)
@@ -109,6 +122,43 @@ def refuse_signature(path: Path, start: bytes) -> None:
     for signature, name, mend in SIGNATURES:
         if start.startswith(signature):
             raise error(at(path), f"the file is {name}", "UTF-8 text", mend)
+
+
+def from_another_encoding(raw: bytes) -> str:
+    """How to mend bytes that are not UTF-8, by what they can be instead."""
+    if any(char > "\x7f" and char != "\ufffd" for char in raw.decode(errors="replace")):
+        return "correct the text there: other characters are UTF-8"
+    guess = "Latin-1: iconv -f LATIN1 -t UTF-8"
+    if not UNDEFINED.isdisjoint(raw):
+        guess = "iconv -f ENCODING -t UTF-8"
+    elif not WINDOWS_ONLY.isdisjoint(raw):
+        guess = "Western Windows: iconv -f WINDOWS-1252 -t UTF-8"
+    return f"convert it from the encoding that it was saved in ({guess})"
+
+
+def decoded(path: Path, raw: bytes) -> str:
+    """A whole file as text, without a byte order mark. Raises `DataError`."""
+    refuse_signature(path, raw)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as cause:
+        # The decoder does not count the mark.
+        start = cause.start + 3 * raw.startswith(codecs.BOM_UTF8)
+        said = f"byte 0x{raw[start]:02x} is not UTF-8"
+        line = 1 + raw[:start].count(b"\n")
+        raise error(at(path, line), said, "UTF-8 text", from_another_encoding(raw)) from cause
+    if "\0" in text:
+        line = 1 + text[: text.index("\0")].count("\n")
+        raise error(at(path, line), "a NUL byte", "UTF-8 text", _without_nul(raw))
+    return text
+
+
+def _without_nul(raw: bytes) -> str:
+    """How to mend a NUL byte: every second one is one in UTF-16 text of mostly ASCII."""
+    first, second = (raw[start::2].count(0) for start in (0, 1))
+    if max(first, second) < len(raw) // 4:
+        return "take it out, or save the file again"
+    return f"convert it with iconv -f UTF-16{'BE' if first > second else 'LE'} -t UTF-8"
 
 
 def _unreadable(path: Path, cause: OSError) -> DataError:

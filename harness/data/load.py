@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness import tasks
-from harness.data import hub, own, sample, toy, tsv
+from harness.data import hub, overlap, own, sample, toy, tsv
 from harness.errors import DataError, UsageError
 from harness.spec import HUB, NOTHING, OWN, TEST, TOY, DataRequest, Split, Task
 
@@ -27,6 +27,8 @@ class SplitInfo:
     sha256: str  # of the rows as they were used
     official: bool  # the source's rows are GLUE's own, as far as is known
     agrees: tuple[str, ...] = ()  # in what they are: "rows", "class counts", "sha256"
+    shared_with_train: int | None = None  # rows that have a training row's texts
+    missing_labels: tuple[str, ...] = ()  # that no row has any more; of the training rows
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Data:
     splits: Mapping[str, Split]
     info: Mapping[str, SplitInfo]
     is_subset: bool  # trained or evaluated on other than all of the source's own rows
+    has_overlap: bool = False  # scored on training rows, more of them than GLUE's own splits share
 
 
 @dataclass(frozen=True)
@@ -181,9 +184,10 @@ def fingerprint(request: DataRequest, task: Task) -> dict[str, object]:
 
     Raises `DataError` where a file is missing.
     """
+    is_capped = request.max_train is not None or request.max_eval is not None
     return {
         "source": rows_of(request).fingerprint(home_of(task)),
-        "sample": sample.DATA_SEED,
+        "sample": sample.BY_RANK if task.own and is_capped else sample.DATA_SEED,
         "max_train": request.max_train,
         "max_eval": request.max_eval,
     }
@@ -197,12 +201,16 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
     source, home = rows_of(request), home_of(task)
     splits: dict[str, Split] = {}
     info: dict[str, SplitInfo] = {}
+    wholes: dict[str, Split] = {}  # before they were sampled
 
     def add(name: str, held: Held, size: int | None = None, share: float = 0.0) -> None:
         whole = _whole(request, task, name, held)
-        part = sample.stratified(whole, size, f"{home.name}/{name}")
+        if name in task.evaluated:
+            overlap.refuse_copy(task, name, wholes["train"], whole)
+        part = sample.stratified(whole, size, f"{home.name}/{name}", glue=task.own is None)
         used = splits[name] = sample.without(part, share, seed)
-        facts = held.agreement
+        facts, is_train = held.agreement, name == "train"
+        wholes[name] = whole
         info[name] = SplitInfo(
             rows=len(used),
             rows_in_source=len(whole),
@@ -210,6 +218,8 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
             sha256=digest(used),
             official=bool(facts) and all(facts.values()),
             agrees=tuple(fact for fact, holds in facts.items() if holds),
+            shared_with_train=None if is_train else overlap.shared(splits["train"], used),
+            missing_labels=_missing_labels(task, used) if is_train else (),
         )
 
     add("train", source.read(home, "train"), request.max_train, held_out)
@@ -219,7 +229,18 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
         add(name, held)
     scored = [info[name] for name in ("train", *task.evaluated)]
     changed = request.source not in (TOY, OWN) and not all(found.official for found in scored)
-    return Data(splits, info, changed or any(f.rows < f.rows_in_source for f in scored))
+    overlaps = any(
+        not overlap.is_expected(task, name, info[name].shared_with_train or 0, info[name].rows)
+        for name in task.evaluated
+    )
+    capped = any(found.rows < found.rows_in_source for found in scored)
+    return Data(splits, info, changed or capped, overlaps)
+
+
+def _missing_labels(task: Task, train: Split) -> tuple[str, ...]:
+    """The names of labels that no training row has."""
+    there = set(train.labels or ())
+    return tuple(label for index, label in enumerate(task.labels) if index not in there)
 
 
 def dev_rows(request: DataRequest, task: Task) -> dict[str, Split]:
@@ -227,7 +248,9 @@ def dev_rows(request: DataRequest, task: Task) -> dict[str, Split]:
     source, home = rows_of(request), home_of(task)
     whole = {n: _whole(request, task, n, source.read(home, n)) for n in task.evaluated}
     return {
-        name: sample.stratified(split, request.max_eval, f"{home.name}/{name}")
+        name: sample.stratified(
+            split, request.max_eval, f"{home.name}/{name}", glue=task.own is None
+        )
         for name, split in whole.items()
     }
 

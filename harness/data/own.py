@@ -5,19 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import hub
-from harness.data import columns
-from harness.data.columns import MOST_SHOWN, Row
+from harness.data import hub_rows, row_files
+from harness.data.columns import MOST_SHOWN, Row, Rows
 from harness.data.lines import at, error
 from harness.errors import DataError, DataUnavailable, IntegrityError, shown, shown_path
+from harness.names import lookalike
 from harness.spec import OwnRows, Split, Task
 
 EVERY_FILE = ("*",)
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+WHOLE = re.compile(r"-?\d+", re.ASCII)
+Cells = Sequence[tuple[str, str]]  # where a label is, and what stands there
 
 
 def rows_of(task: Task) -> OwnRows:
@@ -55,14 +60,14 @@ def fingerprint(task: Task, revision: str | None) -> dict[str, Any]:
     if own.hub:
         splits = {name: own.splits[name] for name in used}
         return found | {own.hub: revision, "config": own.config, "splits": splits}
-    files = {name: columns.content(Path(own.splits[name])) for name in used}
+    files = {name: row_files.content(Path(own.splits[name])) for name in used}
     return found | {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()}
 
 
 def has(task: Task, split: str, snapshot: Path | None) -> bool:
     """Whether there is a split that a run can do without. Raises `DataError`."""
     own = rows_of(task)
-    return split in own.splits or bool(snapshot and split in columns.splits_of(own, snapshot))
+    return split in own.splits or bool(snapshot and split in hub_rows.splits_of(own, snapshot))
 
 
 def read_split(task: Task, split: str, snapshot: Path | None) -> Split:
@@ -71,35 +76,45 @@ def read_split(task: Task, split: str, snapshot: Path | None) -> Split:
     Raises `DataError`.
     """
     own = rows_of(task)
-    if snapshot:
-        where, (names, rows) = str(own.hub), columns.of_hub(own, split, snapshot)
-    elif split in own.splits:
-        path = Path(own.splits[split])
-        where, (names, rows) = at(path), columns.of_file(path)
-    else:
-        home = shown_path(Path(own.splits["train"]).parent)
-        raise DataError(
-            f"{task.name}: no file for {split} in {home}. Mend: put {split}.csv there, or say "
-            f'splits = {{ {split} = "FILE" }}'
-        )
     labelled = split not in task.predicted
-    for column in [*task.text_columns, *([own.label] if labelled else [])]:
+    wanted = [*task.text_columns, *([own.label] if labelled else [])]
+    where, table = _table(task, split, snapshot, wanted)
+    names, rows = table.columns, table.named(own.label) if labelled else table.rows
+    for column in wanted:
         if column not in names:
             found = ", ".join(map(shown, names[:MOST_SHOWN])) or "none"
             raise error(
-                where, f"no column {shown(column)}; the columns are {found}", shown(column),
-                f"correct text or label of task {shown(task.name)}",
+                where,
+                f"no column {shown(column)}; the columns are {found}{lookalike(column, names)}",
+                shown(column), f"correct text or label of task {shown(task.name)}",
             )  # fmt: skip
-    read = list(rows)
-    texts = [tuple(_text(row, column) for column in task.text_columns) for row in read]
+    texts = [tuple(_text(row, column) for column in task.text_columns) for row in rows]
     for place, column in enumerate(task.text_columns):
         if not any(row[place].strip() for row in texts):
             said = f"{column} is empty in every row"
             raise error(where, said, "texts", f"correct text of task {shown(task.name)}")
-    labels = _labels(task, where, read) if labelled else None
+    cells = [(place, _cell(fields.get(own.label))) for place, fields in rows] if labelled else []
+    labels = _labels(task, where, cells) if labelled else None
     if split == "train" and task.labels:
-        _check_every_class(task, where, read, labels or ())
+        _check_every_class(task, where, cells, labels or ())
     return Split(texts, labels, range(len(texts)))
+
+
+def _table(
+    task: Task, split: str, snapshot: Path | None, wanted: Sequence[str]
+) -> tuple[str, Rows]:
+    """Where a split is, and its rows. Raises `DataError`."""
+    own = rows_of(task)
+    if snapshot:
+        return str(own.hub), hub_rows.read(own, split, snapshot, wanted)
+    if split in own.splits:
+        path = Path(own.splits[split])
+        return at(path), row_files.of_file(path, wanted)
+    home = shown_path(Path(own.splits["train"]).parent)
+    raise DataError(
+        f"{task.name}: no file for {split} in {home}. Mend: put {split}.csv there, or say "
+        f'splits = {{ {split} = "FILE" }}'
+    )
 
 
 def _text(row: Row, column: str) -> str:
@@ -115,41 +130,66 @@ def _text(row: Row, column: str) -> str:
     return value
 
 
-def _labels(task: Task, where: str, rows: list[Row]) -> list[int] | list[float]:
+def _labels(task: Task, where: str, cells: Cells) -> list[int] | list[float]:
     column = rows_of(task).label
-    cells = [(place, _cell(fields.get(column))) for place, fields in rows]
     if task.label_range:
         return [_score(task, place, cell) for place, cell in cells]
     ids = {label: index for index, label in enumerate(task.labels)}
     numbers = {str(index): index for index in range(len(task.labels))}
-    if {cell for _, cell in cells} <= numbers.keys() and not ids.keys() & numbers.keys():
+    held = {cell for _, cell in cells}
+    are_ids = held <= numbers.keys() or ("0" in held and not held & ids.keys())
+    if are_ids and not ids.keys() & numbers.keys():
         ids = numbers
     for place, cell in cells:
         if cell not in ids:
             raise error(
-                place, f"{column} is {shown(cell)}; {where} holds {_counted(task, rows)}",
-                f"one of {', '.join(map(shown, task.labels))}, or their ids, from 0",
-                f"correct the row, or labels of task {shown(task.name)}",
+                place,
+                f"{column} is {shown(cell)}{lookalike(cell, task.labels)}; {where} holds "
+                f"{_counted(cells)}",
+                _expected(task), _mend(task, held),
             )  # fmt: skip
     return [ids[cell] for _, cell in cells]
 
 
+def _expected(task: Task) -> str:
+    some = ", ".join(map(shown, task.labels[:MOST_SHOWN]))
+    more = len(task.labels) - MOST_SHOWN
+    known = f"one of {some}" + (f" and {more} more" if more > 0 else "")
+    return known if _are_numbers(task) else f"{known}, or their ids, from 0"
+
+
+def _mend(task: Task, held: set[str]) -> str:
+    """How to mend labels that do not fit, where `held` is all that the column holds."""
+    named = f"labels of task {shown(task.name)}"
+    for first in (0, 1):
+        counted = [str(first + index) for index in range(len(task.labels))]
+        if held == {*counted}:
+            return f"the column counts from {first}: make {named} [{', '.join(counted)}]"
+    return f"correct the row, or {named}"
+
+
+def _are_numbers(task: Task) -> bool:
+    """Whether the labels are whole numbers themselves: ids would be taken for them."""
+    return all(WHOLE.fullmatch(label) for label in task.labels)
+
+
 def _check_every_class(
-    task: Task, where: str, rows: list[Row], labels: Sequence[int] | Sequence[float]
+    task: Task, where: str, cells: Cells, labels: Sequence[int] | Sequence[float]
 ) -> None:
     """Raise `DataError` for a label that no training row has: nothing could learn it."""
+    there = set(labels)
     for index, label in enumerate(task.labels):
-        if index not in labels:
-            held = f"{rows_of(task).label} is never {shown(label)}; found {_counted(task, rows)}"
+        if index not in there:
+            held = f"{rows_of(task).label} is never {shown(label)}; found {_counted(cells)}"
             raise error(
                 where, held, "a training row of each label",
-                f"add rows, or correct labels of task {shown(task.name)}; ids count from 0",
+                f"add rows, or correct labels of task {shown(task.name)}"
+                + ("" if _are_numbers(task) else "; ids count from 0"),
             )  # fmt: skip
 
 
-def _counted(task: Task, rows: list[Row]) -> str:
-    column = rows_of(task).label
-    counts = Counter(_cell(fields.get(column)) for _, fields in rows).most_common(MOST_SHOWN)
+def _counted(cells: Cells) -> str:
+    counts = Counter(cell for _, cell in cells).most_common(MOST_SHOWN)
     return ", ".join(f"{shown(label)} ({count})" for label, count in counts)
 
 
@@ -159,13 +199,12 @@ def _cell(value: Any) -> str:
 
 def _score(task: Task, where: str, cell: str) -> float:
     low, high = task.label_range or (-math.inf, math.inf)
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
+    value = float(cell) if NUMBER.fullmatch(cell) else math.nan
     if not low <= value <= high:
+        comma = " with a decimal point" if re.fullmatch(r"-?\d+,\d+", cell) else ""
         raise error(
-            where, f"{rows_of(task).label} is {shown(cell)}", f"a number from {low:g} to {high:g}",
+            where, f"{rows_of(task).label} is {shown(cell)}",
+            f"a number from {low:g} to {high:g}{comma}",
             f"correct the row, or range of task {shown(task.name)}",
         )  # fmt: skip
     return value

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.spec import Split
 
 DATA_SEED = "glue-bench/1"
+BY_RANK = f"{DATA_SEED}/by rank"
+"""What `cell_key` says of samples of a user's task; those of GLUE's tasks are `DATA_SEED`'s."""
 
 
-def stratified(split: Split, size: int | None, name: str) -> Split:
-    """`size` rows of `split`, each class in its share (a regression score by its whole number).
+def stratified(split: Split, size: int | None, name: str, *, glue: bool = False) -> Split:
+    """`size` rows of `split` whose labels are distributed as all of them are.
 
-    Samples are nested: 1,000 rows are part of 2,000. The order of the rows is kept.
+    Each class has its share. Scores are taken at even distances from the rows in order of their
+    score. Samples are nested: 1,000 rows are part of 2,000. The order of the rows is kept.
+
+    `glue` asks for the rows that GLUE's tasks have had from the first version on: scores (STS-B's,
+    from 0 to 5) by their whole number, and of rows in equal places the first.
     """
     if size is None or size >= len(split):
         return split
-    strata: dict[int, list[int]] = defaultdict(list)
-    for row in range(len(split)):
-        strata[int(split.labels[row]) if split.labels else 0].append(row)
-    place: dict[int, float] = {}
-    for stratum in strata.values():
-        stratum.sort(key=lambda row: _draw(name, split.ids[row]))
-        # Spread each class evenly over (0, 1): any prefix then holds every class in its share.
-        place |= {row: (rank + 0.5) / len(stratum) for rank, row in enumerate(stratum)}
-    return _rows(split, sorted(sorted(place, key=lambda row: (place[row], row))[:size]))
+    drawn = sorted(range(len(split)), key=lambda row: _draw(name, split.ids[row]))
+    labels = split.labels or [0] * len(split)
+    if isinstance(labels[0], float) and not glue:
+        ranked = sorted(drawn, key=lambda row: labels[row])
+        chosen = [ranked[rank] for rank in _evenly(len(ranked), name)]
+    else:
+        place = _places(drawn, labels)
+        order = range(len(split)) if glue else drawn
+        chosen = sorted(order, key=lambda row: place[row])  # stable: equal places keep `order`
+    return _rows(split, sorted(chosen[:size]))
 
 
 def only(split: Split, rows: tuple[int, int] | None) -> Split:
@@ -40,6 +47,33 @@ def without(split: Split, share: float, seed: int) -> Split:
         return split
     drawn = sorted(range(len(split)), key=lambda row: _draw(f"held out/{seed}", split.ids[row]))
     return _rows(split, sorted(drawn[: int((1 - share) * len(split))]))
+
+
+def _places(drawn: Sequence[int], labels: Sequence[int] | Sequence[float]) -> dict[int, float]:
+    """Each class's rows, spread evenly over (0, 1): any prefix holds each class in its share."""
+    strata: dict[int, list[int]] = defaultdict(list)
+    for row in drawn:
+        strata[int(labels[row])].append(row)
+    return {
+        row: (rank + 0.5) / len(stratum)
+        for stratum in strata.values()
+        for rank, row in enumerate(stratum)
+    }
+
+
+def _evenly(count: int, name: str) -> Iterator[int]:
+    """The numbers below `count` in an order in which every prefix is spread evenly.
+
+    The binary van der Corput sequence: the bits of 0, 1, 2, ... in reverse, here with some of them
+    flipped by the draw, so that no rank is preferred. See Niederreiter, Random Number Generation
+    and Quasi-Monte Carlo Methods (1992), section 3.1.
+    """
+    bits = max(1, (count - 1).bit_length())
+    flipped = int.from_bytes(_draw(f"{name}/flipped", 0), "big") % (1 << bits)
+    for number in range(1 << bits):
+        rank = int(f"{number:0{bits}b}"[::-1], 2) ^ flipped
+        if rank < count:
+            yield rank
 
 
 def _rows(split: Split, rows: Sequence[int]) -> Split:
