@@ -130,7 +130,7 @@ class FineTuned:
         config = getattr(self.network, "config", None)
         spare = families.spare_padding(config) if config else 0
         encoded = batches.encode(self.tokenizer, [texts], self.max_length, spare)
-        input_limits.check_ids(encoded, self.tokenizer, self.known_ids, "the text")
+        input_limits.check_ids(encoded, self.tokenizer, self.known_ids, "the text", [0])
         row = batches.collate(encoded, None, np.array([0]))
         logits = self.network(**row.inputs).logits[0].float()
         kind = getattr(config, "problem_type", None)

@@ -50,7 +50,7 @@ class Encoder:
     def encode(self, name: str, split: Split, max_length: int) -> batches.Encoded:
         """Tokenize the rows of a split. Raises `ModelError` for a token the network lacks."""
         encoded = batches.encode(self.tokenizer, split.texts, max_length, self.spare)
-        input_limits.check_ids(encoded, self.tokenizer, self.known_ids, name)
+        input_limits.check_ids(encoded, self.tokenizer, self.known_ids, name, split.ids)
         return encoded
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -104,11 +104,13 @@ def set_padding(directory: Path, config: Any, tokenizer: Any) -> None:
         text.pad_token_id = padding
 
 
-def check_ids(encoded: Encoded, tokenizer: Any, known: Mapping[str, int], where: str) -> None:
+def check_ids(
+    encoded: Encoded, tokenizer: Any, known: Mapping[str, int], split: str, rows: Sequence[int]
+) -> None:
     """Raise `ModelError` for the first id of a row that a network has no embedding for.
 
     A tokenizer may hold more tokens than the network, as Gemma 3's does: only those that occur
-    count. `where` says which rows these are.
+    count. `rows` are the numbers that the split's source has for them.
     """
     for name, count in known.items():
         ids = encoded.columns.get(name)
@@ -119,7 +121,7 @@ def check_ids(encoded: Encoded, tokenizer: Any, known: Mapping[str, int], where:
         token = tokenizer.convert_ids_to_tokens(int(encoded.columns["input_ids"][place]))
         kind = "token" if name == "input_ids" else "type"
         raise ModelError(
-            f"{where}, row {row}: the {kind} of {shown(str(token))} has the id {ids[place]}; "
+            f"{split}, row {rows[row]}: the {kind} of {shown(str(token))} has the id {ids[place]}; "
             f"expected one of the {count} that the network has embeddings for. Mend: put the "
             "model's own tokenizer beside it, or make room for the token before training "
             "(`model.resize_token_embeddings(len(tokenizer))`) and save both"

@@ -325,5 +325,6 @@ def _tensors(names: list[str]) -> str:
 
 
 def _modules(names: Iterable[str]) -> tuple[str, ...]:
-    """The modules that tensors belong to, no deeper than two names."""
-    return tuple(sorted({".".join(name.split(".")[:-1][:2]) or name for name in names}))
+    """The modules that tensors belong to, no deeper than two names; none inside another."""
+    modules = {".".join(name.split(".")[:-1][:2]) or name for name in names}
+    return tuple(sorted(m for m in modules if m.rpartition(".")[0] not in modules))
