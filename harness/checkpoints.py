@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,21 +14,19 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoModel, AutoModelForSequenceClassification
+from transformers import AutoModel
 
-from harness import cards, families, tasks
+from harness import cards, families, input_limits, stored_weights, tasks
 from harness.adapters import FrozenEncoder
 from harness.data import batches
-from harness.encoders import UNREADABLE, Encoder, be_quiet, read_tokenizer, unreadable
+from harness.encoders import Encoder, be_quiet, notes_on, read_config, read_tokenizer
 from harness.errors import ModelError, StorageError, UsageError, shown
 from harness.networks import Network
 from harness.spec import RunConfig
+from harness.stored_weights import UNREADABLE, unreadable
 from harness.weights import CARD
 
 WEIGHTS, HEAD = "model.safetensors", "head.safetensors"
-AS_SAVED: dict[str, Any] = {
-    "dtype": torch.float32, "use_safetensors": True, "trust_remote_code": False,
-}  # fmt: skip
 
 
 class Saved(NamedTuple):
@@ -103,10 +101,14 @@ def _move(whole: Path, home: Path, name: str) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a fine-tuned model says: a share for each label, or one score."""
+    """What a fine-tuned model says: a share for each label, or scores.
 
-    shares: dict[str, float]
+    The shares of a multi-label model stand for themselves; all others add up to 1.
+    """
+
+    shares: dict[str, float] = field(default_factory=dict)
     score: float | None = None
+    scores: dict[str, float] = field(default_factory=dict)  # of a regression of several values
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ class FineTuned:
     task: str  # what it was trained on
     texts: int | None  # that a row has; None: not known
     max_length: int
+    notes: tuple[str, ...] = ()  # what a user should know of how it was loaded
+    known_ids: Mapping[str, int] = field(default_factory=dict)  # column -> how many ids
 
     @torch.inference_mode()
     def answer(self, *texts: str) -> Answer:
@@ -133,11 +137,20 @@ class FineTuned:
         config = getattr(self.network, "config", None)
         spare = families.spare_padding(config) if config else 0
         encoded = batches.encode(self.tokenizer, [texts], self.max_length, spare)
+        input_limits.check_ids(encoded, self.tokenizer, self.known_ids, "the text", [0])
         row = batches.collate(encoded, None, np.array([0]))
         logits = self.network(**row.inputs).logits[0].float()
+        kind = getattr(config, "problem_type", None)
+        if kind == "multi_label_classification":
+            return Answer(self._by_label(logits.sigmoid()))
         if len(logits) == 1:
-            return Answer({}, score=float(logits))
-        return Answer({self.labels[i]: float(p) for i, p in enumerate(logits.softmax(dim=-1))})
+            return Answer(score=float(logits))
+        if kind == "regression":
+            return Answer(scores=self._by_label(logits))
+        return Answer(self._by_label(logits.softmax(dim=-1)))
+
+    def _by_label(self, values: torch.Tensor) -> dict[str, float]:
+        return {self.labels[place]: float(value) for place, value in enumerate(values)}
 
 
 def load(directory: Path) -> FineTuned:
@@ -151,7 +164,11 @@ def load(directory: Path) -> FineTuned:
     task = str(card.get("task", "the model"))
     texts = len(card["texts"]) if "texts" in card else None
     limit = int(card.get("max_length", 512))
-    return FineTuned(network.eval(), tokenizer, labels, task, texts, limit)
+    notes, known = notes_on(directory, tokenizer), {}
+    if not isinstance(network, Network):
+        pretrained = network.encoder if isinstance(network, FrozenEncoder) else network
+        known = input_limits.known_ids(pretrained)
+    return FineTuned(network.eval(), tokenizer, labels, task, texts, limit, notes, known)
 
 
 def _read(
@@ -163,38 +180,34 @@ def _read(
         network: Any = Network(**card["network"])
         network.load_state_dict(load_file(directory / WEIGHTS))
         return network, labels
+    config = read_config(directory)
     if card.get("method") == "frozen":
-        encoder = AutoModel.from_pretrained(directory, **AS_SAVED)
+        encoder = AutoModel.from_pretrained(
+            directory, config=config, dtype=torch.float32, use_safetensors=True,
+            trust_remote_code=False,
+        )  # fmt: skip
         families.give_padding(directory, tokenizer)
         families.suit(tokenizer, encoder)
         head = load_file(directory / HEAD)
         network = FrozenEncoder(encoder, len(head["bias"]))
         network.classifier.load_state_dict(head)
         return network, labels
-    network = _classifier(directory)
+    network = _classifier(directory, config)
     families.give_padding(directory, tokenizer)
     families.suit(tokenizer, network)
     return network, network.config.id2label
 
 
-def _classifier(directory: Path) -> Any:
+def _classifier(directory: Path, config: Any) -> Any:
     """A classifier of transformers' own. Raises `ModelError` where its head is not trained."""
-    network, report = AutoModelForSequenceClassification.from_pretrained(
-        directory, **AS_SAVED, output_loading_info=True
-    )
-    if report["missing_keys"]:
-        missing = sorted(report["missing_keys"])
-        inside = [name for name in missing if name.startswith(f"{network.base_model_prefix}.")]
-        if inside:
-            raise ModelError(
-                f"{directory}: weights are missing, first {shown(inside[0])}. Mend: save it again"
-            )
+    loaded = stored_weights.load_classifier(directory, config)
+    if loaded.new:
         raise ModelError(
-            f"{directory}: not fine-tuned: it has no {shown(missing[0])}. Mend: train it with "
+            f"{directory}: not fine-tuned: it has no {shown(loaded.new[0])}. Mend: train it with "
             "`pytest benchmarks -k TASK --glue-models MODEL --glue-save-models DIR`, and name the "
             "folder below DIR"
         )
-    return network
+    return loaded.network
 
 
 def _card(directory: Path) -> dict[str, Any]:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from harness import families
+from harness import families, heads, input_limits, stored_weights
+from harness.data import batches
 from harness.errors import ModelError, shown
-from harness.spec import Task
+from harness.spec import Split, Task
+from harness.stored_weights import UNREADABLE, unreadable
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Encoder:
     new_parameters: tuple[str, ...]  # not in the checkpoint: they start random
     spare: int = 0  # tokens of padding that every row needs
     tuner: Any = None  # of peft, which can put its additions into the network's weights
+    unused: tuple[str, ...] = ()  # modules of the checkpoint that the network does not have
+    notes: tuple[str, ...] = ()  # what a user should know of how it was loaded
+    known_ids: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def parameters(self) -> int:
@@ -43,6 +47,12 @@ class Encoder:
         """The parameters that training changes."""
         return [p for p in self.network.parameters() if p.requires_grad]
 
+    def encode(self, name: str, split: Split, max_length: int) -> batches.Encoded:
+        """Tokenize the rows of a split. Raises `ModelError` for a token the network lacks."""
+        encoded = batches.encode(self.tokenizer, split.texts, max_length, self.spare)
+        input_limits.check_ids(encoded, self.tokenizer, self.known_ids, name, split.ids)
+        return encoded
+
 
 def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> Encoder:
     """The pretrained network of `directory` with a head for `task`, in fp32.
@@ -50,33 +60,50 @@ def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> En
     The head is new, and `seed` decides its initial weights (with `scratch` all of them), unless the
     checkpoint holds one whose labels have the task's names: that one is kept, its outputs put in
     the task's order. Raises `ModelError` where anything but the head, or a pooler, is missing from
-    the checkpoint or has another shape.
+    the checkpoint, has another shape or is no floating-point number, and where the checkpoint holds
+    more of an encoder than the network has.
     """
     be_quiet()
-    tokenizer, config = _read(directory)
-    order = _order_of(config, task)
-    config.num_labels = task.outputs
-    if task.labels:
-        config.id2label = dict(enumerate(task.labels))
-        config.label2id = {label: index for index, label in enumerate(task.labels)}
-    else:
-        config.problem_type = "regression"
+    config = read_config(directory)
+    families.refuse_foreign(directory, config)
+    tokenizer = read_tokenizer(directory)
+    order = heads.order_of(config, task)
+    heads.describe(config, task)
     families.give_padding(directory, tokenizer)
-    config.get_text_config().pad_token_id = tokenizer.pad_token_id  # decoders look for it
+    input_limits.set_padding(directory, config, tokenizer)
     torch.manual_seed(seed)
+    unused: tuple[str, ...] = ()
     if scratch:
         network = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
         new = tuple(name for name, _ in network.named_parameters())
     else:
-        network, new = _pretrained(directory, config, order, seed)
+        loaded = stored_weights.load_classifier(directory, config)
+        network, unused = loaded.network, loaded.unused
+        new = _settle_head(loaded, config, order, seed)
     dtypes = {parameter.dtype for parameter in network.parameters()}
     if dtypes != {torch.float32}:
         raise ModelError(f"{directory}: asked for fp32 parameters, got {shown(dtypes)}")
     if task.is_regression:
-        _keep_head_in_fp32(network)
+        heads.keep_in_fp32(network)
     families.suit(tokenizer, network)
     families.mend_autocast(network)
-    return Encoder(network, tokenizer, new, families.spare_padding(config))
+    return Encoder(
+        network, tokenizer, new, families.spare_padding(config), unused=unused,
+        notes=notes_on(directory, tokenizer), known_ids=input_limits.known_ids(network),
+    )  # fmt: skip
+
+
+def _settle_head(
+    loaded: stored_weights.Loaded, config: Any, order: list[int] | None, seed: int
+) -> tuple[str, ...]:
+    """Keep a trained head if it has the task's labels, else renew it; returns what is new."""
+    head = loaded.head
+    if order is not None and set(head).isdisjoint(loaded.new):
+        heads.reorder(loaded.network, head, order)
+    elif set(head).isdisjoint(loaded.missing):  # a head that was trained on other labels
+        heads.renew(loaded.network, config, head, seed)
+        return tuple(sorted({*loaded.new, *head}))
+    return loaded.new
 
 
 def weights_sha256(network: nn.Module) -> str:
@@ -96,11 +123,6 @@ def be_quiet() -> None:
 
 
 SENTENCEPIECE = {"sentencepiece": "sentencepiece", "protobuf": "google.protobuf"}  # their modules
-
-UNREADABLE = (
-    OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError, StrictDataclassError,
-)  # fmt: skip
-"""What transformers raises for a damaged or foreign folder, as tried on such folders."""
 
 
 def read_tokenizer(directory: Path) -> Any:
@@ -144,108 +166,45 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def unreadable(directory: Path, error: Exception) -> ModelError:
-    """The error to raise for a folder that transformers cannot read."""
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    return ModelError(
-        f"{directory}: no model that transformers can read: {said[:300]}. Mend: save it again with "
-        "`save_pretrained`, or fetch it again with `glue-bench fetch --again MODEL`"
-    )
+def read_config(directory: Path) -> Any:
+    """The configuration of a folder, of a network that returns logits by name. Raises `ModelError`.
 
-
-def _read(directory: Path) -> tuple[Any, Any]:
+    config.json may ask for tuples, or for states of every layer, which cost memory.
+    """
     try:
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
     except UNREADABLE as error:
         raise unreadable(directory, error) from error
-    families.refuse_foreign(directory, config)
-    tokenizer = read_tokenizer(directory)
-    # Composite models keep it elsewhere; those have no classifier either.
-    words = getattr(config, "vocab_size", None)
-    if isinstance(words, int) and len(tokenizer) > words:
-        raise ModelError(
-            f"{directory}: the tokenizer has {len(tokenizer)} tokens and config.json {words}; "
-            "expected no more than the network has. Mend: put the model's own tokenizer there"
-        )
-    return tokenizer, config
+    for part in (config, config.get_text_config()):
+        part.return_dict = True
+        part.output_hidden_states = part.output_attentions = False
+    return config
 
 
-def _order_of(config: Any, task: Task) -> list[int] | None:
-    """Where a checkpoint's head has each of the task's labels; None where it has other ones.
+WORD = re.compile(r"(?:##|\u2581|\u0120)?([^\W\d_]+)(?:</w>)?")
+"""A word, or a part of one, and the marks that vocabularies put before or behind it."""
+MOST_CAPITALS = 0.01  # share of its words that an uncased vocabulary may have with capitals
 
-    Heads trained on one task differ in their order: MNLI's come with contradiction first or last.
+
+def notes_on(directory: Path, tokenizer: Any) -> tuple[str, ...]:
+    """What a user should know of a tokenizer: that it lower-cases text for a cased vocabulary.
+
+    transformers lower-cases for BERT and its like where no tokenizer_config.json says otherwise.
     """
-    own = {re.sub(r"[\W_]+", "_", str(name).lower()): at for at, name in config.id2label.items()}
-    if not task.labels or set(own) != set(task.labels) or len(own) != len(config.id2label):
-        return None
-    return [int(own[label]) for label in task.labels]
-
-
-def _pretrained(
-    directory: Path, config: Any, order: list[int] | None, seed: int
-) -> tuple[nn.Module, tuple[str, ...]]:
-    try:
-        network, report = AutoModelForSequenceClassification.from_pretrained(
-            directory,
-            config=config,
-            dtype=torch.float32,  # transformers 5 would keep the checkpoint's own dtype
-            use_safetensors=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,  # so that they are named below, in our own words
-            output_loading_info=True,
-        )
-    except UNREADABLE as error:
-        raise unreadable(directory, error) from error
-    inside = f"{network.base_model_prefix}."
-    unlike = {key[0] if isinstance(key, tuple) else str(key) for key in report["mismatched_keys"]}
-    new = sorted({*report["missing_keys"], *unlike})
-    lost = [n for n in new if n.startswith(inside) and (".pooler." not in n or n in unlike)]
-    if lost:
-        raise ModelError(
-            f"{directory}: {len(lost)} weights are missing or have another shape than config.json "
-            f"says, first {shown(lost[0])}; expected every weight but the head's and the pooler's. "
-            "Mend: fetch the model again with `glue-bench fetch --again MODEL`"
-        )
-    head = [name for name, _ in network.named_parameters() if not name.startswith(inside)]
-    if order is not None and set(head).isdisjoint(new):
-        _reorder(network, head, order)
-        return network, tuple(new)
-    if set(head).isdisjoint(report["missing_keys"]):  # a head that was trained on other labels
-        _renew(network, config, head, seed)
-        new = sorted({*new, *head})
-    return network, tuple(new)
-
-
-@torch.no_grad()
-def _reorder(network: nn.Module, head: list[str], order: list[int]) -> None:
-    """Put a head's outputs in this order."""
-    parameters = dict(network.named_parameters())
-    for name in head:
-        if parameters[name].shape[0] == len(order):
-            parameters[name].copy_(parameters[name][order])
-
-
-def _renew(network: nn.Module, config: Any, head: list[str], seed: int) -> None:
-    """Give the head random weights."""
-    torch.manual_seed(seed)
-    fresh = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
-    weights = fresh.state_dict()
-    network.load_state_dict({name: weights[name] for name in head}, strict=False)
-
-
-def _keep_head_in_fp32(network: Any) -> None:
-    """Compute a regression head outside autocast.
-
-    Rounded to bf16, most of STS-B's predictions are ties, and ties move the rank correlation.
-    """
-
-    def in_fp32(forward: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        def wrapped(hidden: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-            with torch.autocast(hidden.device.type, enabled=False):
-                return forward(hidden.float(), *args, **kwargs)
-
-        return wrapped
-
-    for name, module in network.named_children():
-        if name != network.base_model_prefix:
-            module.forward = in_fp32(module.forward)
+    words = [found[1] for entry in tokenizer.get_vocab() if (found := WORD.fullmatch(entry))]
+    cased = [word for word in words if word != word.lower()]
+    if len(cased) <= MOST_CAPITALS * len(words):
+        return ()
+    tokens = {token for word in cased[:20] for token in tokenizer.tokenize(word)}
+    if any(token != token.lower() for token in tokens.difference(tokenizer.all_special_tokens)):
+        return ()
+    mend = (
+        "set `lowercase` of the normalizer to false in tokenizer.json"
+        if (directory / "tokenizer.json").is_file()
+        else 'say `"do_lower_case": false` in tokenizer_config.json'
+    )
+    return (
+        f"text is lower-cased, and {100 * len(cased) / len(words):.0f}% of the words in the "
+        f"tokenizer's vocabulary have capitals, so they never occur. If the model is a cased one: "
+        f"{mend}",
+    )

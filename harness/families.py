@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
+from harness import input_limits
 from harness.errors import ModelError, shown
 
 
@@ -44,12 +45,18 @@ def give_padding(directory: Path, tokenizer: Any) -> None:
 
 
 def suit(tokenizer: Any, network: Any) -> None:
-    """Have a tokenizer make the columns that a network takes, padded on its right side."""
+    """Have a tokenizer make the columns that a network takes, no longer than it reads.
+
+    Rows are padded on the side that the network needs.
+    """
     takes = inspect.signature(network.forward).parameters
     names = [name for name in tokenizer.model_input_names if name in takes]
-    if "token_type_ids" in names and not _tells_texts_apart(network):
+    if not _tells_texts_apart(network):
         # RoBERTa knows one type; GPT-2 would look the types up among its words.
-        names.remove("token_type_ids")
+        names = [name for name in names if name != "token_type_ids"]
+    elif "token_type_ids" not in names and "token_type_ids" in takes and _gives_types(tokenizer):
+        # PreTrainedTokenizerFast makes them only when asked, whatever its tokenizer.json says.
+        names.append("token_type_ids")
     if "attention_mask" in takes and "attention_mask" not in names:
         names.append("attention_mask")
     tokenizer.model_input_names = names
@@ -57,6 +64,7 @@ def suit(tokenizer: Any, network: Any) -> None:
     # behind a text leaves its positions alone. XLNet's are relative, and it reads the last token.
     reads_last = hasattr(network, "sequence_summary") and network.config.summary_type == "last"
     tokenizer.padding_side = "left" if reads_last else "right"
+    input_limits.fit_length(tokenizer, network)
 
 
 def _tells_texts_apart(network: Any) -> bool:
@@ -66,6 +74,12 @@ def _tells_texts_apart(network: Any) -> bool:
         for name, parameter in network.named_parameters()
         if "token_type" in name or "seg_embed" in name
     )
+
+
+def _gives_types(tokenizer: Any) -> bool:
+    """Whether a tokenizer gives the two texts of a pair different types when it is asked to."""
+    made = tokenizer("a", "b", return_token_type_ids=True)
+    return len({*made.get("token_type_ids", ())}) > 1
 
 
 def mend_autocast(network: Any) -> None:

@@ -90,6 +90,8 @@ def model_record(ready: Prepared) -> ModelRecord:
         trained_parameters=sum(p.numel() for p in ready.encoder.trained),
         saved_bytes=sum(p.nbytes for p in ready.encoder.trained),
         new_parameters=list(ready.encoder.new_parameters),
+        unused=list(ready.encoder.unused),
+        notes=list(ready.notes),
         dtype="float32",
         bf16_products=ready.device.bf16_products,
     )

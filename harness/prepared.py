@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Prepared:
     encoder: encoders.Encoder
     network: torch.nn.Module
     encoded: Mapping[str, batches.Inputs]
+    notes: tuple[str, ...]  # what a user should know of how texts and weights were read
     weights_sha256: str  # before the first step
     seconds: float
 
@@ -50,18 +51,28 @@ def prepare(config: RunConfig) -> Prepared:
     _check_rows_are_those_planned(config, task)
     with _from_the_files_planned(config):
         encoder = load_network(config, task, loaded.splits["train"])
-    longest, spare = config.recipe.max_length, encoder.spare
-    tokens = {
-        name: batches.encode(encoder.tokenizer, split.texts, longest, spare)
-        for name, split in loaded.splits.items()
-    }
+    longest = config.recipe.max_length
+    tokens = {name: encoder.encode(name, split, longest) for name, split in loaded.splits.items()}
     network = encoder.network.to(device.torch)
     encoded: Mapping[str, batches.Inputs] = tokens
     if isinstance(network, adapters.FrozenEncoder):
         encoded = {n: adapters.Features(split, network, device) for n, split in tokens.items()}
     sha256 = encoders.weights_sha256(network)
     seconds = time.perf_counter() - started
-    return Prepared(task, device, loaded, encoder, network, encoded, sha256, seconds)
+    notes = (*encoder.notes, *_length_note(encoder, longest, tokens.values()))
+    return Prepared(task, device, loaded, encoder, network, encoded, notes, sha256, seconds)
+
+
+def _length_note(
+    encoder: encoders.Encoder, longest: int, splits: Iterable[batches.Encoded]
+) -> Iterator[str]:
+    """Say where the model, not the recipe, cuts texts."""
+    most = encoder.tokenizer.model_max_length - encoder.spare
+    if most < longest and any(split.truncated for split in splits):
+        yield (
+            f"it reads at most {most} tokens, and the recipe's max_length is {longest}: longer "
+            f"texts were cut to {most}"
+        )
 
 
 def _check_rows_are_those_planned(config: RunConfig, task: Task) -> None:

@@ -103,6 +103,8 @@ class ModelRecord(Part):
 
     parameters: NonNegativeInt
     new_parameters: list[str]  # not in the checkpoint: they started random
+    unused: list[str] = []  # modules of the checkpoint that the network does not have: other heads
+    notes: list[str] = []  # what a user should know of how weights and texts were read
     trained_parameters: NonNegativeInt | None = None  # those that training may change
     saved_bytes: NonNegativeInt | None = None  # what a task adds to a disk that has the checkpoint
     dtype: str

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import models, targets, tasks
+from harness import escape, models, targets, tasks
 from harness.exits import Exit
 from harness.names import nearest
 from harness.session import GlueSession
@@ -66,6 +66,9 @@ def _write_results(glue: GlueSession, say: Callable[[str], None]) -> None:
     say("")
     for note in row_notes.of(ran):
         say(note)
+    notes = {(r.case.model, note) for r in ran if r.model for note in r.model.notes}
+    for model, note in sorted(notes):
+        say(f"note on {escape.visible(model)}: {note}")
     skipped = Counter(record.reason for record in glue.records if record.status == "skipped")
     for reason, count in skipped.items():
         say(f"skipped {count}: {reason}")

@@ -54,6 +54,19 @@ def test_a_session_ends_with_a_table_and_where_things_are(
     assert engines[0].closed
 
 
+@pytest.mark.cases
+def test_what_a_worker_noted_of_a_model_is_said_once_at_the_end(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    model = outcome().model
+    assert model is not None
+    noted = outcome(model=model.model_copy(update={"notes": ["text is lower-cased, and so on"]}))
+    ANSWERS[0] = lambda config: noted
+    found = run(project, "-k", "sst2 or rte")
+    said = [line for line in found.outlines if line.startswith("note on")]
+    assert said == ["note on toy-bert: text is lower-cased, and so on"]
+
+
 def test_the_record_is_on_disk_before_the_test_reports(
     project: pytest.Pytester, engines: list[FakeEngine]
 ) -> None:

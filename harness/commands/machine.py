@@ -56,8 +56,12 @@ def predict(
     named = models.get(model).model
     ours = named.path is not None and (Path(named.path) / checkpoints.CARD).is_file()
     tuned = checkpoints.load(Path(str(named.path)) if ours else models.directory(named))
+    for note in tuned.notes:
+        typer.echo(f"note: {note}", err=True)
     answer = tuned.answer(*([text] if text2 is None else [text, text2]))
     if answer.score is not None:
         typer.echo(f"score  {answer.score:.3f}")
+    for name, score in answer.scores.items():
+        typer.echo(f"{score:.3f}  {name}")
     for name, share in sorted(answer.shares.items(), key=lambda item: -item[1]):
         typer.echo(f"{share:.4f}  {name}")
