@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-from harness import families, tasks
+from harness import batch_invariance, families, tasks
 from harness.adapters import FrozenEncoder
 from harness.data import batches
 from harness.encoders import UNREADABLE, Encoder, be_quiet, read_tokenizer, unreadable
@@ -112,6 +112,8 @@ class FineTuned:
     task: str  # what it was trained on
     texts: int | None  # that a row has; None: not known
     max_length: int
+    spare: int = 0  # tokens of padding that every row needs
+    fixed: bool = False  # every row is padded to `max_length`
 
     @torch.inference_mode()
     def answer(self, *texts: str) -> Answer:
@@ -123,9 +125,9 @@ class FineTuned:
                 text.encode()
             except UnicodeEncodeError:
                 raise UsageError(f"the text {shown(text)} is not UTF-8") from None
-        config = getattr(self.network, "config", None)
-        spare = families.spare_padding(config) if config else 0
-        encoded = batches.encode(self.tokenizer, [texts], self.max_length, spare)
+        encoded = batches.encode(
+            self.tokenizer, [texts], self.max_length, self.spare, fixed=self.fixed
+        )
         row = batches.collate(encoded, None, np.array([0]))
         logits = self.network(**row.inputs).logits[0].float()
         if len(logits) == 1:
@@ -144,7 +146,12 @@ def load(directory: Path) -> FineTuned:
     task = str(card.get("task", "the model"))
     texts = len(card["texts"]) if "texts" in card else None
     limit = int(card.get("max_length", 512))
-    return FineTuned(network.eval(), tokenizer, labels, task, texts, limit)
+    config = getattr(network, "config", None)
+    spare = families.spare_padding(config) if config else 0
+    fixed = batch_invariance.needs_fixed_length(
+        str(directory), network, tokenizer, limit, spare=spare, pairs=texts == 2
+    )
+    return FineTuned(network.eval(), tokenizer, labels, task, texts, limit, spare, fixed)
 
 
 def _read(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from harness import adapters, encoders, networks, targets, tasks
+from harness import adapters, batch_invariance, encoders, networks, targets, tasks
 from harness.data import batches
 from harness.data import load as data
 from harness.device import Device
@@ -47,8 +47,12 @@ def prepare(config: RunConfig) -> Prepared:
     _check_rows_are_those_planned(config, task)
     encoder = load_network(config, task, loaded.splits["train"])
     longest, spare = config.recipe.max_length, encoder.spare
+    fixed = batch_invariance.needs_fixed_length(
+        config.model_directory or config.case.model, encoder.network, encoder.tokenizer, longest,
+        spare=spare, pairs=len(task.text_columns) == 2,
+    )  # fmt: skip
     tokens = {
-        name: batches.encode(encoder.tokenizer, split.texts, longest, spare)
+        name: batches.encode(encoder.tokenizer, split.texts, longest, spare, fixed=fixed)
         for name, split in loaded.splits.items()
     }
     network = encoder.network.to(device.torch)
