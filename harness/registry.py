@@ -66,8 +66,9 @@ MODELS: dict[str, Model] = {
             extra="minilm",
             # Texts decide, not labels. Its card names MultiNLI, SQuAD 2.0 and Quora duplicates: the
             # texts of three tasks. It names SNLI and Flickr30k too, and of STS-B 125 dev rows are
-            # SNLI's (`track5.en-en`, Cer et al. 2017), 250 dev and 1,000 training rows captions of
-            # Flickr8k (`images`, SemEval 2014 and 2015), which Flickr30k extends (Young et al. 2014).
+            # SNLI's (`track5.en-en`, Cer et al. 2017), and 250 dev and 1,000 training rows are
+            # captions of Flickr8k (`images`, SemEval 2014 and 2015), which Flickr30k extends
+            # (Young et al. 2014).
             contaminated=frozenset({"mnli", "qnli", "qqp", "stsb"}),
             sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
             # Trained from nreimers/MiniLM-L6-H384-uncased: every second layer of Microsoft's 12.
