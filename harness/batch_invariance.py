@@ -27,6 +27,9 @@ the 100 that keep rows apart differ by at most 2e-6, the others by 2e-3 to 1.3.
 """
 
 WORDS = ("a", "small", "film", "that", "few", "will", "see", "and", "nobody", "who", "forgets")
+FAILURES = (RuntimeError, ValueError, IndexError, TypeError, AttributeError)
+"""What networks of transformers raise for rows of a length that they cannot compute, as tried."""
+
 LONG, SHORT, MIDDLE = 40, 1, 6  # words of a made-up text
 
 
@@ -62,7 +65,7 @@ def needs_fixed_length(
         encoded = batches.encode(tokenizer, texts, max_length, spare, fixed=fixed)
         try:
             found = difference(network, encoded)
-        except (RuntimeError, ValueError, IndexError) as error:
+        except FAILURES as error:
             if is_out_of_memory(error):
                 raise
             result = f"fails: {shown(str(error)[:160])}"
@@ -134,7 +137,7 @@ def _randomness(network: Any, encoded: batches.Encoded) -> str:
     """What to say of a network that gives other logits for the same batch the second time."""
     try:
         one, other = (outputs(network, encoded, range(len(encoded))) for _ in range(2))
-    except (RuntimeError, ValueError, IndexError):
+    except FAILURES:
         return ""
     pairs = zip(one, other, strict=True)
     if all(torch.equal(first.logits, second.logits) for first, second in pairs):
@@ -148,5 +151,7 @@ def _texts(pairs: bool) -> list[tuple[str, ...]]:
     def words(count: int, start: int) -> str:
         return " ".join(WORDS[(start + place) % len(WORDS)] for place in range(count))
 
-    rows = [(words(n, n), words(n // 2 + 1, n + 3)) for n in (LONG, SHORT, MIDDLE)]
-    return rows if pairs else [row[:1] for row in rows]
+    counts = (LONG, SHORT, MIDDLE)
+    if pairs:
+        return [(words(count, count), words(count // 2 + 1, count + 3)) for count in counts]
+    return [(words(count, count),) for count in counts]
