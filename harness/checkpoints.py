@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModel
 
-from harness import cards, families, input_limits, stored_weights, tasks
+from harness import batch_invariance, cards, families, input_limits, stored_weights, tasks
 from harness.adapters import FrozenEncoder
 from harness.data import batches
 from harness.encoders import Encoder, be_quiet, notes_on, read_config, read_tokenizer
@@ -121,6 +121,8 @@ class FineTuned:
     task: str  # what it was trained on
     texts: int | None  # that a row has; None: not known
     max_length: int
+    spare: int = 0  # tokens of padding that every row needs
+    fixed: bool = False  # every row is padded to `max_length`
     notes: tuple[str, ...] = ()  # what a user should know of how it was loaded
     known_ids: Mapping[str, int] = field(default_factory=dict)  # column -> how many ids
 
@@ -134,13 +136,13 @@ class FineTuned:
                 text.encode()
             except UnicodeEncodeError:
                 raise UsageError(f"the text {shown(text)} is not UTF-8") from None
-        config = getattr(self.network, "config", None)
-        spare = families.spare_padding(config) if config else 0
-        encoded = batches.encode(self.tokenizer, [texts], self.max_length, spare)
+        encoded = batches.encode(
+            self.tokenizer, [texts], self.max_length, self.spare, fixed=self.fixed
+        )
         input_limits.check_ids(encoded, self.tokenizer, self.known_ids, "the text", [0])
         row = batches.collate(encoded, None, np.array([0]))
         logits = self.network(**row.inputs).logits[0].float()
-        kind = getattr(config, "problem_type", None)
+        kind = getattr(getattr(self.network, "config", None), "problem_type", None)
         if kind == "multi_label_classification":
             return Answer(self._by_label(logits.sigmoid()))
         if len(logits) == 1:
@@ -168,7 +170,14 @@ def load(directory: Path) -> FineTuned:
     if not isinstance(network, Network):
         pretrained = network.encoder if isinstance(network, FrozenEncoder) else network
         known = input_limits.known_ids(pretrained)
-    return FineTuned(network.eval(), tokenizer, labels, task, texts, limit, notes, known)
+    config = getattr(network, "config", None)
+    spare = families.spare_padding(config) if config else 0
+    fixed = batch_invariance.needs_fixed_length(
+        str(directory), network, tokenizer, limit, spare=spare, pairs=texts == 2
+    )
+    return FineTuned(
+        network.eval(), tokenizer, labels, task, texts, limit, spare, fixed, notes, known
+    )
 
 
 def _read(

@@ -16,6 +16,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
+from harness import targets
 from harness.data.batches import Batch
 from harness.errors import TargetUnavailable
 from harness.spec import Target
@@ -61,10 +62,13 @@ class Device:
         """
         if self.dtype is not torch.bfloat16:
             return None
-        slow = self.torch.type == "cpu" and not (
+        if self.torch.type != "cpu":
+            return "native"
+        # torch says "supported" of any CPU with AVX-512; bf16 instructions came later.
+        kernels = (
             torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
         )
-        return "upcast" if slow else "native"
+        return "native" if kernels and targets.cpu_has_bf16() else "upcast"
 
     def active(self) -> AbstractContextManager[object]:
         """Everything a run computes happens in here, forward, backward and evaluation."""

@@ -47,9 +47,14 @@ class Encoder:
         """The parameters that training changes."""
         return [p for p in self.network.parameters() if p.requires_grad]
 
-    def encode(self, name: str, split: Split, max_length: int) -> batches.Encoded:
-        """Tokenize the rows of a split. Raises `ModelError` for a token the network lacks."""
-        encoded = batches.encode(self.tokenizer, split.texts, max_length, self.spare)
+    def encode(
+        self, name: str, split: Split, max_length: int, *, fixed: bool = False
+    ) -> batches.Encoded:
+        """Tokenize the rows of a split; `fixed`: all are padded to the same length.
+
+        Raises `ModelError` for a token that the network has no embedding for.
+        """
+        encoded = batches.encode(self.tokenizer, split.texts, max_length, self.spare, fixed=fixed)
         input_limits.check_ids(encoded, self.tokenizer, self.known_ids, name, split.ids)
         return encoded
 

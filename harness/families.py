@@ -113,3 +113,17 @@ def spare_padding(config: Any) -> int:
     if getattr(config, "trigram_input", False):
         return 1
     return 2 ** len(getattr(config, "block_sizes", ())) if config.model_type == "funnel" else 0
+
+
+FIXED_LENGTH = frozenset({"fnet", "convbert", "canine", "yoso", "nystromformer"})
+"""Types of models whose rows are all padded to one length, as their authors' were.
+
+FNet transforms whole rows, padding and all. ConvBERT, CANINE, YOSO and Nystromformer take
+convolutions over tokens, or means, into which padding enters. What comes out for a row then depends
+on how far it is padded, so that has to be the same whatever rows are beside it.
+"""
+
+
+def has_fixed_length(config: Any) -> bool:
+    """Whether a network is known to ask for rows of one length."""
+    return config.model_type in FIXED_LENGTH

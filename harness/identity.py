@@ -13,7 +13,7 @@ from harness.registry import MODELS
 UNSCORED = ("name", "source", "epochs_of", "eval_batch_size")
 """The settings of a recipe that move no score, or are resolved before a run."""
 
-LATER_SETTINGS: Mapping[str, Any] = {}
+LATER_SETTINGS: Mapping[str, Any] = {"warmup_rounds_up": True, "decays_from_start": False}
 """Settings that recipes got after schema 2 -> what runs did before there was a choice."""
 
 UNLISTED = {

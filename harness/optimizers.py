@@ -78,11 +78,18 @@ class UncorrectedAdamW(torch.optim.Optimizer):
             means = [self.state[p]["mean"] for p in parameters]
             squares = [self.state[p]["square"] for p in parameters]
             beta1, beta2 = group["betas"]
-            torch._foreach_lerp_(means, gradients, 1 - beta1)
+            # One rounding after each product and each sum, in the order of the original.
+            torch._foreach_mul_(means, beta1)
+            torch._foreach_add_(means, torch._foreach_mul(gradients, 1 - beta1))
             torch._foreach_mul_(squares, beta2)
-            torch._foreach_addcmul_(squares, gradients, gradients, 1 - beta2)
+            fresh = torch._foreach_mul(gradients, gradients)
+            torch._foreach_mul_(fresh, 1 - beta2)
+            torch._foreach_add_(squares, fresh)
             widths = torch._foreach_sqrt(squares)
             torch._foreach_add_(widths, group["eps"])
             updates = torch._foreach_div(means, widths)
-            torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
-            torch._foreach_add_(parameters, updates, alpha=-group["lr"])
+            if group["weight_decay"]:
+                decays = torch._foreach_mul(parameters, group["weight_decay"])
+                torch._foreach_add_(updates, decays)
+            torch._foreach_mul_(updates, group["lr"])
+            torch._foreach_sub_(parameters, updates)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from harness import adapters, encoders, networks, targets, tasks, weights
+from harness import adapters, batch_invariance, encoders, networks, targets, tasks, weights
 from harness.data import batches
 from harness.data import load as data
 from harness.data import vectors as word_vectors
@@ -52,7 +52,14 @@ def prepare(config: RunConfig) -> Prepared:
     with _from_the_files_planned(config):
         encoder = load_network(config, task, loaded.splits["train"])
     longest = config.recipe.max_length
-    tokens = {name: encoder.encode(name, split, longest) for name, split in loaded.splits.items()}
+    fixed = batch_invariance.needs_fixed_length(
+        config.model_directory or config.case.model, encoder.network, encoder.tokenizer, longest,
+        spare=encoder.spare, pairs=len(task.text_columns) == 2,
+    )  # fmt: skip
+    tokens = {
+        name: encoder.encode(name, split, longest, fixed=fixed)
+        for name, split in loaded.splits.items()
+    }
     network = encoder.network.to(device.torch)
     encoded: Mapping[str, batches.Inputs] = tokens
     if isinstance(network, adapters.FrozenEncoder):

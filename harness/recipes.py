@@ -35,9 +35,12 @@ RECIPES: dict[str, Recipe] = {
             "bert-paper",
             source="Devlin et al. 2019 (arXiv:1810.04805), section 4.1: batch 32, 3 epochs, "
             "learning rate from {5e-5, 4e-5, 3e-5, 2e-5}, here that of google-research/bert's "
-            "README for MRPC; optimizer: its optimization.py, without bias correction",
+            "README for MRPC; optimizer, without bias correction, and schedule: its "
+            "optimization.py. Differs: its batches go on over the end of an epoch, so that MRPC "
+            "has 343 full steps; here an epoch's last step has the rows that are left, of 345",
             learning_rate=2e-5, epochs=3, batch_size=32, max_length=128,
-            warmup=0.1, weight_decay=0.01, eps=1e-6, bias_correction=False,
+            warmup=0.1, warmup_rounds_up=False, decays_from_start=True,
+            weight_decay=0.01, eps=1e-6, bias_correction=False,
         ),
         Recipe(
             "notebook",
@@ -47,23 +50,30 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "stable",
-            source="Mosbach et al. 2021 (arXiv:2006.04884), the recommended baseline",
+            source="Mosbach et al. 2021 (arXiv:2006.04884), the recommended baseline, and its "
+            "settings in github.com/uds-lsv/bert-stable-fine-tuning. Differs: they scored dev "
+            "three times an epoch and kept the best weights; here the last ones are scored",
             learning_rate=2e-5, epochs=20, batch_size=16, max_length=128,
-            warmup=0.1, weight_decay=0.01, eps=1e-6,
+            warmup=0.1, warmup_rounds_up=False, weight_decay=0.01, eps=1e-6,
         ),
         Recipe(
             "roberta",
             source="Liu et al. 2019 (arXiv:1907.11692) and fairseq's README.glue.md: 10 epochs, "
             "learning rate from {1e-5, 2e-5, 3e-5}, batch size from {16, 32}, here the middle and "
-            "the larger; betas 0.9 and 0.98, decay 0.1, warm-up 6%",
-            learning_rate=2e-5, epochs=10, batch_size=32, max_length=128,
-            warmup=0.06, weight_decay=0.1, betas=(0.9, 0.98), eps=1e-6,
+            "the larger; betas 0.9 and 0.98, decay 0.1, warm-up 6%, no clipping, 512 tokens. "
+            "Differs: fairseq has 1e-5 but for RTE and STS-B, batches of 16 for CoLA, RTE, MRPC "
+            "and STS-B, a warm-up of 25% for QQP, decay of biases and layer norms too, and keeps "
+            "the best weights on dev; here the last ones are scored",
+            learning_rate=2e-5, epochs=10, batch_size=32, max_length=512,
+            warmup=0.06, warmup_rounds_up=False, weight_decay=0.1, betas=(0.9, 0.98), eps=1e-6,
+            grad_clip=None,
         ),
         Recipe(
             "miniature",
             source="google-research/bert README, the BERT miniatures' GLUE runs: 4 epochs, "
-            "learning rate from {3e-4, 1e-4, 5e-5, 3e-5}, batch size from {8, ..., 128}; "
-            "warm-up and weight decay from its optimization.py; grouping by length is our own",
+            "learning rate from {3e-4, 1e-4, 5e-5, 3e-5}, batch size from {8, ..., 128}; share of "
+            "warm-up, weight decay and eps from its optimization.py. Differs: bias correction, a "
+            "fall from the peak and grouping by length are our own",
             learning_rate=1e-4, epochs=4, batch_size=32, max_length=128,
             warmup=0.1, weight_decay=0.01, eps=1e-6, group_by_length=True,
         ),

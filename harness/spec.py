@@ -153,10 +153,12 @@ class Recipe:
     batch_size: int  # examples in one optimizer step
     max_length: int  # tokens; longer inputs are truncated
     warmup: float = 0.0  # share of the steps in which the learning rate rises
+    warmup_rounds_up: bool = True  # a part of a step, as Trainer does; False: it is cut off
+    decays_from_start: bool = False  # the rate falls from step 0 on, below the warm-up: BERT's own
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
-    grad_clip: float = 1.0
+    grad_clip: float | None = 1.0  # the longest that a step's gradient may be; None: any length
     accumulation: int = 1  # micro-batches that one step is computed in
     group_by_length: bool = False  # a step's rows are of like length: less padding
     bias_correction: bool = True  # of Adam's moments; BERT's own optimizer left it out

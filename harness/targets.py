@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from pathlib import Path
@@ -42,15 +43,33 @@ def best() -> tuple[str, ...]:
     for name in ("cuda-bf16", "mps-fp32"):
         if name in here:
             return (name,)
-    return ("cpu-bf16",) if _cpu_has_bf16() else ("cpu-fp32",)
+    return ("cpu-bf16",) if cpu_has_bf16() else ("cpu-fp32",)
 
 
-def _cpu_has_bf16() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text("utf-8").split()
-    except OSError:
+BF16_INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
+"""Linux's names of them: Intel's and AMD's, and ARM's `bf16`."""
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU has instructions for bf16, and oneDNN may use them; False where unknown.
+
+    AVX-512 alone has none: torch calls its bf16 kernels supported there, and they are slow.
+    `ONEDNN_MAX_CPU_ISA` may hide the instructions from oneDNN, which computes torch's products.
+    """
+    cap = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    if not any(
+        word in cap for word in ("ALL", "DEFAULT", "BF16", "FP16", "AMX", "AVX10", "VNNI_2")
+    ):
         return False
-    return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(flags)
+    return not BF16_INSTRUCTIONS.isdisjoint(_cpu_flags())
+
+
+def _cpu_flags() -> list[str]:
+    """What the CPU can do, in Linux's words; empty elsewhere."""
+    try:
+        return Path("/proc/cpuinfo").read_text("utf-8").split()
+    except OSError:
+        return []
 
 
 def present() -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 A pretrained encoder already knows its language. Fine-tuning puts one new layer, the head, on top
 and trains everything together for a few epochs on the task's labelled sentences. The steps are
 those of Devlin et al. 2019 (BERT) and of Hugging Face's `run_glue.py`: AdamW, a learning rate that
-rises and then falls in a straight line, and gradients that are clipped.
+rises and then falls in a straight line, and gradients that are clipped (by most recipes).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def fine_tune(
     torch.manual_seed(seed)  # dropout; the order of the rows has its own seed
     steps = recipe.epochs * batches.steps_per_epoch
     optimizer = adamw(network, recipe)
-    schedule = LambdaLR(optimizer, linear_warmup(steps, recipe.warmup))
+    schedule = LambdaLR(optimizer, rate_factor(steps, recipe))
     scaler = device.grad_scaler()
     training, clock = Training(), Stopwatch(device)
 
@@ -79,7 +79,8 @@ def fine_tune(
                         "finite number. Mend: a lower learning rate, or fp32"
                     )
                 scaler.unscale_(optimizer)
-                clip_grad_norm_(network.parameters(), recipe.grad_clip)
+                if recipe.grad_clip is not None:
+                    clip_grad_norm_(network.parameters(), recipe.grad_clip)
                 scaler.step(optimizer)
                 scaler.update()
                 schedule.step()
@@ -117,16 +118,21 @@ def step_share(batch: Batch, micro_batches: list[Batch]) -> float:
     return len(batch) / sum(map(len, micro_batches))
 
 
-def linear_warmup(steps: int, warmup: float) -> Callable[[int], float]:
+def rate_factor(steps: int, recipe: Recipe) -> Callable[[int], float]:
     """The learning rate's factor at each step: up from 0 in a straight line, then down to 0.
 
     A new head sends large, random gradients through a trained encoder; the rise keeps them small.
+    Most fall from the peak. Google's BERT (`optimization.py`) has one line from 1 at the first step
+    of all to 0 behind the last, which the warm-up covers: after a warm-up of 10% the rate is 0.9.
     """
-    rising = math.ceil(steps * warmup)
+    share = steps * recipe.warmup
+    rising = math.ceil(share) if recipe.warmup_rounds_up else int(share)
 
     def factor(step: int) -> float:
         if step < rising:
             return step / rising
+        if recipe.decays_from_start:
+            return 1 - step / steps
         return max(0.0, (steps - step) / max(1, steps - rising))
 
     return factor

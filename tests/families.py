@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,6 +153,48 @@ FAMILIES: dict[str, Family] = {
     ),
 }  # fmt: skip
 
+FIXED_LENGTH: dict[str, Family] = {
+    "fnet": Family(
+        "fnet", "FNetForPreTraining", BERT_LIKE | SPECIAL, LINEAR, types=True,
+    ),
+    "convbert": Family(
+        "convbert", "ConvBertForMaskedLM", BERT_LIKE | {"embedding_size": 16}, TWO_LAYERS,
+        types=True,
+    ),
+    "canine": Family(
+        "canine", "CanineModel",
+        BERT_LIKE | {"downsampling_rate": 4, "upsampling_kernel_size": 4, "num_hash_buckets": 64,
+                     "local_transformer_stride": 16, "bos_token_id": 2, "eos_token_id": 3},
+        LINEAR, types=True,
+    ),
+    "yoso": Family("yoso", "YosoForMaskedLM", BERT_LIKE, TWO_LAYERS, types=True),
+    "nystromformer": Family("nystromformer", "NystromformerForMaskedLM", BERT_LIKE, TWO_LAYERS,
+                            types=True),
+}  # fmt: skip
+"""Those whose rows are all padded to one length."""
+
+APART: dict[str, Family] = {
+    "big_bird": Family(
+        "big_bird", "BigBirdForMaskedLM", BERT_LIKE | SPECIAL | {"block_size": 4}, TWO_LAYERS,
+        types=True,
+    ),
+    "longformer": Family(
+        "longformer", "LongformerForMaskedLM", BERT_LIKE | {"attention_window": 4}, TWO_LAYERS
+    ),
+    "mra": Family("mra", "MraForMaskedLM", BERT_LIKE, TWO_LAYERS, types=True),
+    "roformer": Family("roformer", "RoFormerForMaskedLM", BERT_LIKE, TWO_LAYERS, types=True),
+}  # fmt: skip
+"""Further ones that keep rows apart, though their attention is no plain one."""
+
+REFORMER = Family(
+    "reformer", "ReformerForMaskedLM",
+    {"hidden_size": 16, "num_attention_heads": 2, "attention_head_size": 8,
+     "axial_pos_shape": [8, 10], "axial_pos_embds_dim": [8, 8], "attn_layers": ["local", "lsh"],
+     "is_decoder": False, "local_attn_chunk_length": 4, "lsh_attn_chunk_length": 4,
+     "feed_forward_size": 32, "max_position_embeddings": 80},
+    TWO_LAYERS,
+)  # fmt: skip
+
 
 def tokenizer(family: Family) -> PreTrainedTokenizerFast:
     """A word-level tokenizer with the template, padding and columns that the family's own has."""
@@ -182,9 +225,10 @@ def network(family: Family, kind: str | None = None) -> Any:
     return made
 
 
-def pretrained(folder: Path, name: str, side: str = "right") -> Path:
+def pretrained(folder: Path, name: str, side: str = "right", **changed: Any) -> Path:
     """A folder with a network of a family as its pretraining leaves it."""
-    family = FAMILIES[name]
+    family = (FAMILIES | FIXED_LENGTH | APART | {"reformer": REFORMER})[name]
+    family = dataclasses.replace(family, sizes=family.sizes | changed)
     tiny.save(folder, network(family), tokenizer(family))
     tiny.edit(folder / "tokenizer_config.json", padding_side=side)
     return folder
@@ -209,6 +253,8 @@ def loud(folder: Path, task: Task) -> encoders.Encoder:
     return encoder
 
 
-def logits(encoder: encoders.Encoder, texts: Sequence[tuple[str, ...]], size: int) -> torch.Tensor:
-    encoded = batches.encode(encoder.tokenizer, texts, 32, encoder.spare)
+def logits(
+    encoder: encoders.Encoder, texts: Sequence[tuple[str, ...]], size: int, *, fixed: bool = False
+) -> torch.Tensor:
+    encoded = batches.encode(encoder.tokenizer, texts, 32, encoder.spare, fixed=fixed)
     return train.predict(encoder.network, batches.eval_batches(encoded, size), CPU)

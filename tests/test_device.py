@@ -33,6 +33,52 @@ def test_fp32_is_fp32() -> None:
     assert device.bf16_products is None
 
 
+X86 = "fpu sse2 avx2 fma avx512f avx512dq avx512bw avx512vl avx512_vnni"
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(
+    ("flags", "cap", "expected"),
+    [
+        ("fpu sse2 avx2 fma", None, "upcast"),
+        (X86, None, "upcast"),  # Skylake, Cascade Lake: AVX-512 alone
+        (f"{X86} avx512_fp16", None, "upcast"),
+        (f"{X86} avx512_bf16", None, "native"),  # Cooper Lake, Zen 4
+        (f"{X86} avx512_bf16 amx_bf16 amx_tile", None, "native"),  # Sapphire Rapids
+        ("fpu avx2 avx_vnni avx_ne_convert", None, "native"),  # Sierra Forest
+        ("fp asimd sve", None, "upcast"),
+        ("fp asimd sve i8mm bf16", None, "native"),  # Graviton 3
+        ("", None, "upcast"),  # not Linux
+        (f"{X86} avx512_bf16 amx_bf16", "AVX512_CORE", "upcast"),
+        (f"{X86} avx512_bf16 amx_bf16", "AVX512_CORE_VNNI", "upcast"),
+        (f"{X86} avx512_bf16 amx_bf16", "avx2", "upcast"),
+        (f"{X86} avx512_bf16 amx_bf16", "AVX512_CORE_BF16", "native"),
+        (f"{X86} avx512_bf16 amx_bf16", "AVX10_1_512_AMX", "native"),
+        (f"{X86} avx512_bf16 amx_bf16", "DEFAULT", "native"),
+    ],
+)
+def test_bf16_products_are_native_where_the_cpu_has_instructions_for_them(
+    flags: str, cap: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_cpu_flags", flags.split)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    if cap:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+    device = Device(targets.get("cpu-bf16"))
+    assert device.bf16_products == expected
+    assert isinstance(device.active(), UpcastProducts) is (expected == "upcast")
+    assert Device(targets.get("cpu-fp32")).bf16_products is None
+
+
+def test_bf16_products_are_upcast_where_torch_has_no_kernels_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(targets, "_cpu_flags", lambda: ["avx512_bf16"])
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    assert Device(targets.get("cpu-bf16")).bf16_products == "upcast"
+
+
 def test_upcast_products_are_torchs_own_up_to_one_rounding() -> None:
     torch.manual_seed(0)
     x = torch.randn(33, 65, dtype=BF16)

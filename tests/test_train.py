@@ -105,14 +105,17 @@ def reference_losses(
             losses.append(sum_of_losses / len(step_rows))
             t = len(losses)
             norm = math.sqrt(sum(p.grad.pow(2).sum().item() for p in named.values()))
-            rising = math.ceil(recipe.warmup * total)
+            part_of_a_step = recipe.warmup * total % 1 > 0 and recipe.warmup_rounds_up
+            rising = int(recipe.warmup * total) + part_of_a_step
             done = t - 1  # the first step is taken at the schedule's start
+            top = 0 if recipe.decays_from_start else rising
             rate = recipe.learning_rate * (
-                done / rising if done < rising else (total - done) / (total - rising)
+                done / rising if done < rising else (total - done) / (total - top)
             )
+            longest = recipe.grad_clip or math.inf
             with torch.no_grad():
                 for name, p in named.items():
-                    gradient = p.grad * min(1.0, recipe.grad_clip / (norm + 1e-6))
+                    gradient = p.grad * min(1.0, longest / (norm + 1e-6))
                     first[name].mul_(0.9).add_(0.1 * gradient)
                     second[name].mul_(0.999).add_(0.001 * gradient**2)
                     decayed = not (name.endswith("bias") or "LayerNorm" in name)
@@ -151,6 +154,41 @@ def test_regression_as_the_reference(accumulation: int) -> None:
 def test_an_optimizer_without_bias_correction_as_the_reference() -> None:
     recipe = replace(RECIPE, bias_correction=False, learning_rate=5e-4)
     assert deviation(tasks.TASKS["mnli"], recipe, pairs=True) < 1e-6
+
+
+def test_a_schedule_that_falls_from_the_start_as_the_reference() -> None:
+    recipe = replace(RECIPE, decays_from_start=True, warmup_rounds_up=False)
+    assert deviation(tasks.TASKS["mnli"], recipe, pairs=True) < 1e-6
+
+
+@pytest.mark.parametrize("limit", [0.05, None])
+def test_gradients_are_clipped_or_not_as_the_reference(limit: float | None) -> None:
+    recipe = replace(RECIPE, grad_clip=limit)
+    assert deviation(tasks.TASKS["mnli"], recipe, pairs=True) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("steps", "warmup", "up", "rising"),
+    [(35, 0.1, True, 4), (35, 0.1, False, 3), (40, 0.1, True, 4), (40, 0.1, False, 4),
+     (2036, 0.06, False, 122), (2296, 0.06, False, 137), (20935, 0.06, False, 1256),
+     (5336, 0.06, False, 320), (33112, 0.06, False, 1986), (123873, 0.06, False, 7432),
+     (9, 0.1, False, 0), (9, 0.1, True, 1), (9, 0.0, True, 0)],
+)  # fmt: skip
+def test_the_warm_up_ends_at_a_whole_step(steps: int, warmup: float, up: bool, rising: int) -> None:
+    recipe = replace(RECIPE, warmup=warmup, warmup_rounds_up=up)
+    factor = train.rate_factor(steps, recipe)
+    factors = [factor(step) for step in range(steps + 1)]
+    assert factors.index(1.0) == rising
+    assert factors[-1] == 0.0
+    assert max(factors) == 1.0
+
+
+@pytest.mark.cases
+def test_berts_own_schedule_is_at_nine_tenths_when_a_tenth_is_over() -> None:
+    recipe = replace(RECIPE, warmup=0.1, warmup_rounds_up=False, decays_from_start=True)
+    factor = train.rate_factor(343, recipe)  # MRPC: 34 steps of warm-up
+    found = [factor(step) for step in (0, 17, 33, 34, 171.5, 343)]
+    assert found == pytest.approx([0, 0.5, 33 / 34, 309 / 343, 0.5, 0])
 
 
 def gradients(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> list[list[torch.Tensor]]:
@@ -195,14 +233,14 @@ def test_biases_that_are_matrices_do_not_decay(tmp_path: Path) -> None:
     assert len(decays) + len(still) == len(named)
 
 
-def early_schedule(steps: int, warmup: float) -> Callable[[int], float]:
-    return lambda step: linear_warmup(steps, warmup)(step + 1)
+def early_schedule(steps: int, recipe: Recipe) -> Callable[[int], float]:
+    return lambda step: rate_factor(steps, recipe)(step + 1)
 
 
-decay_groups, linear_warmup = optimizers.decay_groups, train.linear_warmup
+decay_groups, rate_factor = optimizers.decay_groups, train.rate_factor
 
 MUTATIONS = {
-    "schedule off by one": (train, "linear_warmup", early_schedule),
+    "schedule off by one": (train, "rate_factor", early_schedule),
     "decay groups swapped": (optimizers, "decay_groups", swapped_groups),
     "bias correction off": (
         train,

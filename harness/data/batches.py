@@ -1,7 +1,8 @@
 """From rows to batches: tokens, then tensors that are padded no further than they must be.
 
 A batch is as wide as its own longest row ("dynamic padding"): most GLUE sentences are far shorter
-than the recipe's limit, and padding costs as much as text.
+than the recipe's limit, and padding costs as much as text. A network whose answers depend on how
+far a row is padded has all batches of one width: `harness.batch_invariance` decides.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Encoded:
     pad_left: bool
     truncated: int  # rows that lost tokens to the length limit
     spare: int = 0  # columns of padding beyond the longest row
+    width: int | None = None  # of every batch; None: of its longest row, and `spare`
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -65,7 +67,7 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of shape (examples, longest row); `labels` is int64, or float32 for regression."""
+    """Tensors of shape (examples, width); `labels` is int64, or float32 for regression."""
 
     inputs: Mapping[str, torch.Tensor]
     labels: torch.Tensor | None
@@ -77,10 +79,16 @@ class Batch:
 
 
 def encode(
-    tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int, spare: int = 0
+    tokenizer: Any,
+    texts: Sequence[tuple[str, ...]],
+    max_length: int,
+    spare: int = 0,
+    *,
+    fixed: bool = False,
 ) -> Encoded:
     """Tokenize rows of one or two texts; of a pair that is too long the longer side is cut.
 
+    A batch is `spare` tokens wider than its longest row; if `fixed`, as wide as a row may be.
     A tokenizer that puts nothing between two texts has its end-of-text token put there, as Radford
     et al. 2018 (GPT), section 3.3, put a delimiter; a row without any token becomes that token.
     """
@@ -105,6 +113,7 @@ def encode(
         pad_left=tokenizer.padding_side == "left",
         truncated=_truncated(tokenizer, out, sides, limit),
         spare=spare,
+        width=limit + spare if fixed else None,
     )
 
 
@@ -129,7 +138,7 @@ def _truncated(tokenizer: Any, out: Any, sides: list[list[str]], limit: int) -> 
 def collate(encoded: Encoded, labels: torch.Tensor | None, rows: Rows) -> Batch:
     """The batch of these rows, on the CPU."""
     lengths = encoded.lengths[rows]
-    width = int(lengths.max()) + encoded.spare
+    width = encoded.width or int(lengths.max()) + encoded.spare
     inputs = {}
     for name, flat in encoded.columns.items():
         padded = np.full((len(rows), width), encoded.padding[name], dtype=np.int64)
