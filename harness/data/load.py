@@ -16,6 +16,9 @@ from harness.data import hub, own, sample, toy, tsv
 from harness.errors import DataError, UsageError
 from harness.spec import HUB, NOTHING, OWN, TEST, TOY, DataRequest, Split, Task
 
+PINS = ("sha256", "commit")
+"""The facts that leave no room for other rows."""
+
 
 @dataclass(frozen=True)
 class SplitInfo:
@@ -25,8 +28,9 @@ class SplitInfo:
     rows_in_source: int
     dropped: int  # malformed ones that the source held beside them
     sha256: str  # of the rows as they were used
-    official: bool  # the source's rows are GLUE's own, as far as is known
-    agrees: tuple[str, ...] = ()  # in what they are: "rows", "class counts", "sha256"
+    official: bool  # the source's rows are GLUE's own: `checked` is "sha256" or "commit"
+    agrees: tuple[str, ...] = ()  # which facts hold: "rows", "class counts", "sha256", "commit"
+    checked: str | None = None  # the strongest, where none fails: "sha256", "commit" or "counts"
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Data:
 
     splits: Mapping[str, Split]
     info: Mapping[str, SplitInfo]
-    is_subset: bool  # trained or evaluated on other than all of the source's own rows
+    is_subset: bool  # a part of the source's rows, or rows that are not GLUE's
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class HubRows:
 
     def read(self, task: Task, split: str) -> Held:
         rows = hub.read_split(self.snapshot, task, split)
-        return Held(rows, agreement=tasks.agreement(task, split, rows))
+        return Held(rows, agreement=hub.agreement(self.snapshot, task, split, rows))
 
 
 @dataclass(frozen=True)
@@ -202,14 +206,15 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
         whole = _whole(request, task, name, held)
         part = sample.stratified(whole, size, f"{home.name}/{name}")
         used = splits[name] = sample.without(part, share, seed)
-        facts = held.agreement
+        checked = _checked(held.agreement)
         info[name] = SplitInfo(
             rows=len(used),
             rows_in_source=len(whole),
             dropped=held.dropped,
             sha256=digest(used),
-            official=bool(facts) and all(facts.values()),
-            agrees=tuple(fact for fact, holds in facts.items() if holds),
+            official=checked in PINS,
+            agrees=tuple(fact for fact, holds in held.agreement.items() if holds),
+            checked=checked,
         )
 
     add("train", source.read(home, "train"), request.max_train, held_out)
@@ -218,8 +223,15 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
     for name, held in _unlabelled(request, task):
         add(name, held)
     scored = [info[name] for name in ("train", *task.evaluated)]
-    changed = request.source not in (TOY, OWN) and not all(found.official for found in scored)
-    return Data(splits, info, changed or any(f.rows < f.rows_in_source for f in scored))
+    other = request.source not in (TOY, OWN) and not all(found.checked for found in scored)
+    return Data(splits, info, other or any(f.rows < f.rows_in_source for f in scored))
+
+
+def _checked(facts: Mapping[str, bool]) -> str | None:
+    """What shows best that a split is GLUE's own; None where a fact fails, or none is known."""
+    if not facts or not all(facts.values()):
+        return None
+    return next((fact for fact in PINS if fact in facts), "counts")
 
 
 def dev_rows(request: DataRequest, task: Task) -> dict[str, Split]:
