@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from harness import averages, more_runs, ranks, tasks
 from harness.averages import AVERAGES, Average
 from harness.boards import Board, Row, Standing
-from harness.cell_tables import AXES, GLUE, legend, metrics_of
+from harness.cell_tables import AXES, GLUE, legend
 from harness.cells import Cell
+from harness.data.layout import FILES
 from harness.tables import CONTAMINATED, POINTS, TASKS, Figure, Table
-
-SHORT = {
-    "accuracy": "acc", "f1": "F1", "matthews_correlation": "MCC", "pearson": "Pearson",
-    "spearmanr": "Spearman",
-}  # fmt: skip
 
 
 def scores(board: Board) -> Table:
-    """A line per model, target and recipe, a column per task: mean ± standard deviation."""
-    names = {task: _with_metrics(board, task) for task in _present(board)}
+    """A line per model, target and recipe, a column per task: mean ± standard deviation.
+
+    A user's task has a column for each set of dev rows, labels and metrics.
+    """
+    names = {name: board.headers[name] for name in _present(board)}
     rows = tuple(
         (
             row.name, row.target, row.recipe,
-            *(_score(row.cells.get(task)) for task in names),
+            *(_score(row.cells.get(name)) for name in names),
         )
         for row in ranked(board)
     )  # fmt: skip
@@ -51,18 +50,14 @@ def averages_of(board: Board, results: str) -> Table:
     brings the missing runs into the folder `results`.
     """
     rows = ranked(board)
-    sheets = [row.sheet for row in rows]
     columns = [
         [
             Figure(averages.of(average, row.sheet), rank=rank, mark=_mark(row, average))
-            for row, rank in zip(rows, ranks.ranks(average, sheets), strict=True)
+            for row, rank in zip(rows, _ranks(rows, average), strict=True)
         ]
         for average in AVERAGES.values()
     ]
-    counts = zip(rows, ranks.borda(sheets), ranks.borda_ranks(sheets), strict=True)
-    columns.append([
-        Figure(count, POINTS, rank=rank, mark=_mark(row, GLUE)) for row, count, rank in counts
-    ])  # fmt: skip
+    columns.append(_borda(rows))
     header = (*AVERAGES, "Borda")
     return Table(
         title=f"Averages on {board.title}",
@@ -74,6 +69,8 @@ def averages_of(board: Board, results: str) -> Table:
         notes=(
             "Averages x 100, with the rank in brackets; of a row that lacks figures, the best and "
             "the worst rank that it can have, whatever they will be. No average is of fewer terms.",
+            *_without_rank(rows),
+            *_elsewhere(board, rows),
             *(f"{a.name}: {a.definition}. Source: {a.source}" for a in AVERAGES.values()),
             f"Borda: {ranks.BORDA}; among the rows that lack nothing",
             "coverage: how many of GLUE's nine tasks a row has, whole",
@@ -87,22 +84,57 @@ def averages_of(board: Board, results: str) -> Table:
 def ranked(board: Board) -> list[Row]:
     """The board's rows, the best first; those with holes by the middle of their rank interval.
 
-    A user's own tasks have no average: there the mean score decides, after the number of tasks.
+    Those that have no rank, since a contaminated score is among theirs, are the last. A user's own
+    tasks have no average: there rows with scores in the same columns stand together, those with
+    most columns first, and among them the mean score decides.
     """
-    if board.standing is Standing.OWN:
-        return sorted(board.rows, key=_by_mean)
-    found = ranks.ranks(GLUE, [row.sheet for row in board.rows])
+    if board.standing is Standing.CUSTOM:
+        order = {name: place for place, name in enumerate(board.columns)}
+        return sorted(board.rows, key=lambda row: _by_mean(row, order))
 
     def place(pair: tuple[Row, ranks.Interval]) -> tuple[object, ...]:
         row, interval = pair
         return (sum(interval), -len(row.cells), row.name, row.target, row.recipe)
 
-    return [row for row, _ in sorted(zip(board.rows, found, strict=True), key=place)]
+    found: list[Row] = []
+    for seen in (False, True):
+        rows = [row for row in board.rows if _is_contaminated(row, GLUE) is seen]
+        places = zip(rows, ranks.ranks(GLUE, [row.sheet for row in rows]), strict=True)
+        found += [row for row, _ in sorted(places, key=place)]
+    return found
 
 
-def _by_mean(row: Row) -> tuple[object, ...]:
+def _by_mean(row: Row, order: Mapping[str, int]) -> tuple[object, ...]:
     means = [cell.mean or 0.0 for cell in row.cells.values()]
-    return (-len(means), -fmean(means), row.name, row.target, row.recipe)
+    columns = sorted(order[name] for name in row.cells)
+    return (-len(means), columns, -fmean(means), row.name, row.target, row.recipe)
+
+
+def _ranks(rows: Sequence[Row], average: Average) -> list[ranks.Interval | None]:
+    """The ranks of each row under an average among those that can have one; None for the others."""
+    clean = [row for row in rows if not _is_contaminated(row, average)]
+    found = iter(ranks.ranks(average, [row.sheet for row in clean]))
+    return [None if _is_contaminated(row, average) else next(found) for row in rows]
+
+
+def _borda(rows: Sequence[Row]) -> list[Figure]:
+    """The Borda count of each row: its points against those that can have a rank."""
+    sheets = [row.sheet for row in rows]
+    clean = [not _is_contaminated(row, GLUE) for row in rows]
+    places = iter(ranks.borda_ranks([s for s, held in zip(sheets, clean, strict=True) if held]))
+    return [
+        Figure(count, POINTS, rank=next(places) if held else None, mark=_mark(row, GLUE))
+        for row, count, held in zip(rows, ranks.borda(sheets, clean), clean, strict=True)
+    ]
+
+
+def _without_rank(rows: Iterable[Row]) -> list[str]:
+    if not any(row.contaminated for row in rows):
+        return []
+    return [
+        f"A row has no rank in an average that a contaminated score ({CONTAMINATED}) is part of, "
+        "and is not counted in those of others."
+    ]
 
 
 def fill(board: Board, rows: Iterable[Row], results: str) -> list[str]:
@@ -132,20 +164,30 @@ def fill(board: Board, rows: Iterable[Row], results: str) -> list[str]:
     ]
 
 
+def _elsewhere(board: Board, rows: Iterable[Row]) -> list[str]:
+    """Which tasks that a row lacks cannot be on its board, whatever is run of a folder."""
+    is_official = board.standing in (Standing.OFFICIAL, Standing.OFFICIAL_PART)
+    if board.source.kind != "glue_data" or not is_official:
+        return []
+    unknown = {file.task for file in FILES.values() if not file.sha256}
+    named = [t for t in tasks.GLUE_9 if t in unknown and any(t not in row.cells for row in rows)]
+    if not named:
+        return []
+    return [
+        f"{', '.join(named)}: no sha256 of GLUE's own files is known, so runs on a folder are on a "
+        "board of rows that are GLUE's in number alone; of the Hub's files (--glue-data hub) all "
+        "are known"
+    ]
+
+
 def _present(board: Board) -> list[str]:
-    return [task for task in board.tasks if any(task in row.cells for row in board.rows)]
-
-
-def _with_metrics(board: Board, task: str) -> str:
-    metrics = next(metrics_of(cell) for cell in board.cells if cell.task == task)
-    return f"{task} ({'+'.join(SHORT.get(name, name) for name in metrics.split('+'))})"
+    return [name for name in board.columns if any(name in row.cells for row in board.rows)]
 
 
 def _score(cell: Cell | None) -> Figure:
     if cell is None:
         return Figure(None)
-    mark = CONTAMINATED if "contaminated" in cell.states else ""
-    return Figure(cell.mean, sd=cell.sd, mark=mark)
+    return Figure(cell.mean, sd=cell.sd, mark=CONTAMINATED if cell.is_contaminated else "")
 
 
 def _coverage(row: Row) -> Figure:
@@ -159,10 +201,13 @@ def _columns(task: str) -> set[str]:
 
 def _mark(row: Row, average: Average) -> str:
     """Whether a contaminated cell is in an average that a row has."""
-    if averages.missing(average, row.sheet):
-        return ""
-    seen = [task for task, cell in row.cells.items() if "contaminated" in cell.states]
-    return CONTAMINATED if any(_columns(task) & {*average.columns} for task in seen) else ""
+    whole = not averages.missing(average, row.sheet)
+    return CONTAMINATED if whole and _is_contaminated(row, average) else ""
+
+
+def _is_contaminated(row: Row, average: Average) -> bool:
+    """Whether a contaminated score of a row is one of those that an average is of."""
+    return any(_columns(task) & {*average.columns} for task in row.contaminated)
 
 
 def _contaminated(board: Board) -> list[str]:

@@ -1,7 +1,8 @@
-"""Records to boards: rows of models by tasks, whose scores may stand beside each other.
+"""Records to boards: rows of models by columns, whose scores may stand beside each other.
 
-Toy rows, a part of GLUE's rows (or others), GLUE's own rows and a user's own tasks are four
-standings, and cells of two standings never share a board.
+What was checked of the rows makes standings: GLUE's own, counted alone, others, toy data, a user's
+own tasks. Cells of two standings never share a board, and those of one column were scored on the
+same rows, with the same labels and metrics.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
-from harness import averages, tasks
+from harness import averages, columns, tasks
 from harness.averages import Sheet
 from harness.cells import Cell, by_source, cells
+from harness.columns import HEX, Column
 from harness.records import Record, Source
-from harness.spec import OWN, TOY
+from harness.spec import OWN, TOY, Provenance
 
 SOURCES = {  # what a title says of where rows come from
     "toy": "toy data (generated, no GLUE scores)",
@@ -30,16 +32,30 @@ SOURCES = {  # what a title says of where rows come from
 class Standing(Enum):
     """What a board's scores can be held against; the value stands in titles."""
 
-    TOY = "toy data"
     OFFICIAL = "GLUE's own rows"
-    SUBSET = "a part of GLUE's rows, or others"
-    OWN = "own data"
+    OFFICIAL_PART = "a part of GLUE's own rows"
+    COUNTED = "GLUE's rows in number alone, texts not checked"
+    COUNTED_PART = "a part of rows that are GLUE's in number alone, texts not checked"
+    OTHER = "a part of GLUE's rows, or others"
+    CUSTOM = "own data"
     UNKNOWN = "no run ended ok"
+    TOY = "toy data"
+
+
+OF_PROVENANCE = {
+    (Provenance.official, True): Standing.OFFICIAL,
+    (Provenance.official, False): Standing.OFFICIAL_PART,
+    (Provenance.counted, True): Standing.COUNTED,
+    (Provenance.counted, False): Standing.COUNTED_PART,
+    (Provenance.other, True): Standing.OTHER,
+    (Provenance.other, False): Standing.OTHER,
+}
+"""By how far rows were checked, and whether they are all of their source's, without a cap."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A model on a target by a recipe; and, of each task, the cell that stands for it."""
+    """A model on a target by a recipe; and, of each column, the cell that stands for it."""
 
     name: str  # the model's, told apart from others of that name
     model: str
@@ -52,64 +68,126 @@ class Row:
         """Its figures on GLUE's nine tasks."""
         return averages.sheet(cell for task, cell in self.cells.items() if task in tasks.GLUE_9)
 
+    @cached_property
+    def contaminated(self) -> frozenset[str]:
+        """The columns whose score a contaminated run is part of."""
+        return frozenset(name for name, cell in self.cells.items() if cell.is_contaminated)
+
 
 @dataclass(frozen=True)
 class Board:
-    """Cells of one source of rows and one standing; and the rows they make."""
+    """Cells of one source of rows and one standing; and the rows they make.
+
+    A board of GLUE's tasks has one column a task. `others` names those of which other boards of
+    this source and standing have other dev rows, as a title says it.
+    """
 
     source: Source
     standing: Standing
     cells: tuple[Cell, ...]
+    others: tuple[str, ...] = ()
 
     @cached_property
-    def tasks(self) -> tuple[str, ...]:
-        """The tasks that have a place in rows: GLUE's nine, or a user's own."""
-        if self.standing is Standing.OWN:
-            return tuple(dict.fromkeys(cell.task for cell in self.cells))
+    def names(self) -> Mapping[Column, str]:
+        """The columns of its cells, each by its name: the task's, where it has but one."""
+        return columns.names(columns.assign(self.cells))
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """The name of each column with its metrics."""
+        return columns.headers(columns.assign(self.cells))
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that have a place in rows: GLUE's nine tasks, or those of a user's."""
+        if self.standing is Standing.CUSTOM:
+            return tuple(self.names.values())
         return tasks.GLUE_9
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
-        """A row for each model, target and recipe that has a score on one of the tasks.
+    def placed(self) -> list[tuple[Cell, str]]:
+        """Every cell with the name of its column; its task's, where its runs failed too early."""
+        found = columns.assign(self.cells)
+        return [
+            (cell, self.names[column] if column else cell.task)
+            for cell, column in zip(self.cells, found, strict=True)
+        ]
 
-        Where several cells have one place, because files or versions changed between them, the
-        newest stands there.
+    def column(self, cell: Cell) -> str:
+        """The column of a cell that may be a part of one of the board's."""
+        return self.names.get(columns.of(cell), cell.task)
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """A row for each model, target and recipe that has a score in one of the columns.
+
+        Models of one name have a row each where their weights differ, or the rows that they were
+        trained on. Where several cells have one place, because files or versions changed between
+        them, the newest stands there.
         """
-        scored = [c for c in self.cells if c.mean is not None and c.task in self.tasks]
-        scored.sort(key=lambda cell: max(record.created for record in cell.records))
-        names = model_names(scored)
-        found: dict[tuple[str, str, str, str], dict[str, Cell]] = defaultdict(dict)
-        for cell in scored:
-            found[cell.model, cell.weights, cell.target, cell.recipe][cell.task] = cell
+        scored = [(c, name) for c, name in self.placed if c.mean is not None]
+        scored = [(c, name) for c, name in scored if name in self.columns]
+        scored.sort(key=lambda pair: max(record.created for record in pair[0].records))
+        names = model_names(cell for cell, _ in scored)
+        trained = training_sets(scored)
+        found: dict[tuple[str, str, str, str, int], dict[str, Cell]] = defaultdict(dict)
+        for cell, name in scored:
+            place = trained[name].index(_trained_on(cell))
+            found[cell.model, cell.weights, cell.target, cell.recipe, place][name] = cell
         return tuple(
-            Row(names[model, weights], model, target, recipe, chosen)
-            for (model, weights, target, recipe), chosen in found.items()
-        )
+            Row(names[model, weights] + trained_name(chosen, trained), model, target, recipe,
+                chosen)
+            for (model, weights, target, recipe, _), chosen in found.items()
+        )  # fmt: skip
 
     @cached_property
     def replaced(self) -> int:
         """How many scored cells have no place in a row, since a newer one has it."""
-        scored = sum(c.mean is not None and c.task in self.tasks for c in self.cells)
+        scored = sum(c.mean is not None and name in self.columns for c, name in self.placed)
         return scored - sum(len(row.cells) for row in self.rows)
 
     @cached_property
     def title(self) -> str:
         """Whose rows these are."""
         said = where(self.source)
-        plain = self.standing in (Standing.TOY, Standing.OWN)
-        return said if plain else f"{said}, {self.standing.value}"
+        if self.standing not in (Standing.TOY, Standing.CUSTOM):
+            said += f", {self.standing.value}"
+        return "; ".join([said, *self.others])
 
 
 def boards(records: Iterable[Record]) -> list[Board]:
     """Every run on the one board it belongs to; GLUE's own rows first, toy rows last."""
-    found = []
+    found: list[Board] = []
     for group in by_source(records):
         apart: dict[Standing, list[Cell]] = defaultdict(list)
         for cell, standing in _standings(cells(group)):
             apart[standing].append(cell)
-        found += [Board(group[0].source, s, tuple(members)) for s, members in apart.items()]
-    order = [Standing.OFFICIAL, Standing.SUBSET, Standing.OWN, Standing.UNKNOWN, Standing.TOY]
-    return sorted(found, key=lambda board: order.index(board.standing))
+        for standing, members in apart.items():
+            found += _of_one_standing(group[0].source, standing, members)
+    return sorted(found, key=lambda board: [*Standing].index(board.standing))
+
+
+def _of_one_standing(source: Source, standing: Standing, members: list[Cell]) -> list[Board]:
+    """A board; of GLUE's tasks one more for each further column of a task.
+
+    The first board has, of each task, the column that most cells have.
+    """
+    if standing is Standing.CUSTOM:
+        return [Board(source, standing, tuple(members))]
+    found = columns.assign(members)
+    names, count = columns.names(found), Counter(filter(None, found))
+    of_task: dict[str, list[Column]] = defaultdict(list)
+    for column in sorted(count, key=lambda column: -count[column]):
+        of_task[column.task].append(column)
+    made = []
+    for place in range(max(map(len, of_task.values()), default=1)):
+        here: set[Column | None] = {same[place] for same in of_task.values() if len(same) > place}
+        here |= {None} if place == 0 else set()
+        chosen = [cell for cell, column in zip(members, found, strict=True) if column in here]
+        others = [names[column] for column in names if column in here]
+        said = tuple(name for name in others if name not in of_task)
+        made.append(Board(source, standing, tuple(chosen), said))
+    return made
 
 
 def _standings(found: Sequence[Cell]) -> list[tuple[Cell, Standing]]:
@@ -123,7 +201,7 @@ def _standings(found: Sequence[Cell]) -> list[tuple[Cell, Standing]]:
 
     def of(cell: Cell, standing: Standing) -> Standing:
         for others in (of_task[cell.task], of_all):
-            if standing is Standing.UNKNOWN and len(others) == 1:
+            if standing is Standing.UNKNOWN and cell.mean is None and len(others) == 1:
                 return next(iter(others))
         return standing
 
@@ -132,16 +210,45 @@ def _standings(found: Sequence[Cell]) -> list[tuple[Cell, Standing]]:
 
 def _standing(cell: Cell) -> Standing:
     source = cell.records[0].source
-    if source.kind == TOY:
-        return Standing.TOY
-    if source.kind == OWN:
-        return Standing.OWN
-    if source.max_train or source.max_eval:
-        return Standing.SUBSET
-    own = cell.has_own_rows
-    if not own:
+    if source.kind in (TOY, OWN):
+        return Standing.TOY if source.kind == TOY else Standing.CUSTOM
+    checked = cell.checked_rows.values()
+    if not checked:
         return Standing.UNKNOWN
-    return Standing.OFFICIAL if all(own.values()) else Standing.SUBSET
+    order = [*Provenance]
+    weakest = max((rows.provenance for rows in checked), key=order.index)
+    # A small set may be whole under a cap too; it stands with the others of that cap.
+    is_capped = source.max_train or source.max_eval
+    return OF_PROVENANCE[weakest, not is_capped and all(rows.is_whole for rows in checked)]
+
+
+def _trained_on(cell: Cell) -> str:
+    """The training rows of a cell, as far as its board leaves it open; "": not known."""
+    data = cell.identity.get("data")
+    source = data.get("source") if isinstance(data, Mapping) else None
+    if not isinstance(source, Mapping):
+        return ""
+    splits = source.get("splits")
+    named = splits.get("train") if isinstance(splits, Mapping) else None
+    return str(source.get("train") or named or source.get("toy") or "")
+
+
+def training_sets(scored: Iterable[tuple[Cell, str]]) -> dict[str, list[str]]:
+    """Of each column the sets of rows that its cells were trained on, the commonest first."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for cell, name in scored:
+        counts[name][_trained_on(cell)] += 1
+    return {name: [rows for rows, _ in count.most_common()] for name, count in counts.items()}
+
+
+def trained_name(row: Mapping[str, Cell], trained: Mapping[str, Sequence[str]]) -> str:
+    """What a row's name has behind it where cells of its columns were trained on other rows."""
+    for name, cell in row.items():
+        if len(trained[name]) > 1:
+            rows = _trained_on(cell)
+            digest = hashlib.sha256(rows.encode()).hexdigest()[:HEX]
+            return f" (training rows {digest if rows else 'unknown'})"
+    return ""
 
 
 def where(source: Source) -> str:

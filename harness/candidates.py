@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.cells import dev_digests
 from harness.entries import ENTRIES, Entry
 from harness.errors import UsageError, plain
 from harness.names import unknown
 from harness.records import Record
-from harness.spec import TOY
+from harness.spec import TOY, Provenance
 
 RUN_OF = tuple(dict.fromkeys(entry.run_of for entry in ENTRIES))
 AXES = ("model", "target", "recipe")
@@ -37,9 +38,15 @@ class Best:
         """Whether a file can be made from it."""
         return self.record.data is not None and entry.stored_as in self.record.data.splits
 
-    def is_official(self, entry: Entry) -> bool:
-        """Whether the rows it predicted for a file are GLUE's own, as far as is known."""
-        return self.record.data is not None and self.record.data.splits[entry.stored_as].official
+    def test_rows(self, entry: Entry) -> Provenance:
+        """How far the rows it predicted for a file were found to be GLUE's own."""
+        splits = self.record.data.splits if self.record.data else {}
+        return splits[entry.stored_as].provenance if splits else Provenance.other
+
+    @property
+    def dev_rows(self) -> Provenance | None:
+        """How far the rows that its dev score is of were; None: no record of them."""
+        return _dev_rows(self.record)
 
 
 @dataclass(frozen=True)
@@ -53,13 +60,16 @@ class Candidates:
 
 
 def choose(records: Iterable[Record], wanted: Wanted, filled: Collection[str] = ()) -> Candidates:
-    """The best run of each task: ok, on GLUE's own rows, all dev rows scored, tests predicted.
+    """The best run of each task: ok, on no toy rows, all dev rows scored, tests predicted.
 
-    Of equal dev scores the newest wins. `filled` are tasks that may do without. Raises `UsageError`
-    where a name is unknown, or the runs are of several models, targets or recipes.
+    Only dev scores on the same rows are held against each other: runs that were scored on GLUE's
+    own come before those whose dev rows were only counted, and these before all others. Of equal
+    scores the newest wins. `filled` are tasks that may do without. Raises `UsageError` where a name
+    is unknown, or the runs are of several models, targets, recipes or sets of other dev rows.
     """
     runs = _wanted([record for record in records if record.case.task in RUN_OF], wanted)
     fit = {task: _fit([run for run in runs if run.case.task == task], filled) for task in RUN_OF}
+    fit = {task: _comparable(task, found) for task, found in fit.items()}
     candidates = [run for found in fit.values() for run in found]
     axes = {axis: _one(axis, candidates) or getattr(wanted, axis) for axis in AXES}
     _refuse_namesakes(candidates)
@@ -109,6 +119,28 @@ def _fit(runs: Sequence[Record], filled: Collection[str]) -> list[Record]:
     own = [entry for entry in needed if entry.task == entry.run_of or entry.task not in filled]
     whole = [run for run in runs if not _why_unfit(run, needed)]
     return whole or [run for run in runs if not _why_unfit(run, own)]
+
+
+def _dev_rows(run: Record) -> Provenance | None:
+    splits = run.data.splits if run.data else {}
+    order = [*Provenance]
+    found = [split.provenance for name, split in splits.items() if name.startswith("validation")]
+    return max(found, key=order.index, default=None)
+
+
+def _comparable(task: str, runs: Sequence[Record]) -> list[Record]:
+    """The runs with the best-checked dev rows, whose scores can be held against each other."""
+    order = [*Provenance, None]
+    best = min((_dev_rows(run) for run in runs), key=order.index, default=None)
+    found = [run for run in runs if _dev_rows(run) is best]
+    sets = {dev_digests(run) for run in found}
+    if best is not Provenance.official and len(sets) > 1:
+        raise UsageError(
+            f"{task}: runs were scored on {len(sets)} different sets of dev rows, none of which is "
+            "known to be GLUE's own: the best of them cannot be told. Mend: keep the runs of each "
+            "in a results folder of its own, or score them on GLUE's own files"
+        )
+    return found
 
 
 def _why_unfit(run: Record, needed: Sequence[Entry]) -> str | None:

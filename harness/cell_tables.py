@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from harness import averages, tasks
-from harness.boards import Board, boards
-from harness.cells import Cell
+from harness import averages, columns, tasks
+from harness.boards import Board, Row, boards
+from harness.cells import Cell, CheckedRows
 from harness.flags import FLAGS
 from harness.records import Record
-from harness.tables import COUNT, MB, MILLIONS, PER_SECOND, SECONDS, SMALL_MB, Entry, Figure, Table
+from harness.spec import Provenance
+from harness.tables import (
+    CONTAMINATED,
+    COUNT,
+    MB,
+    MILLIONS,
+    PER_SECOND,
+    SECONDS,
+    SMALL_MB,
+    Entry,
+    Figure,
+    Table,
+)
 
 AXES = ("model", "target", "recipe")
 GLUE = averages.AVERAGES["GLUE-9"]
+OWN = "GLUE's own"
+COUNTED = "GLUE's in number alone (texts not checked)"
+OTHERS = "a part of GLUE's, or others,"
+CHECKED = (OWN, f"a part of {OWN}", COUNTED, f"a part of {COUNTED}", OTHERS)
+"""What notes say of rows: how far they were checked, and whether they are all."""
 FIGURES = (
     "score: mean over ok runs of the mean of the metrics, x 100, ± standard deviation between "
     "seeds; n: ok runs; collapsed: how many of them predict one class; floor: the best constant "
@@ -28,10 +45,10 @@ FIGURES = (
 def every_figure(board: Board) -> Table:
     """A line per cell: score, median, collapsed runs, floor, speed, memory, flags, and a legend."""
     rows = []
-    for cell in board.cells:
+    for cell, name in board.placed:
         rows.append((
-            cell.task, metrics_of(cell), cell.model, cell.target, cell.recipe,
-            Figure(cell.mean, sd=cell.sd), Figure(median(cell.scores)),
+            name, "+".join(columns.of(cell).metrics), cell.model, cell.target, cell.recipe,
+            _score(cell), Figure(median(cell.scores)),
             Figure(len(cell.scores), COUNT),
             Figure(cell.states.get("collapsed", 0), COUNT, of=len(cell.ok)),
             *_floor_and_costs(cell), *_sizes(cell), _status(cell),
@@ -67,14 +84,14 @@ def in_brief(board: Board) -> Table:
     shared = {flag for flag in FLAGS if all(c.states.get(flag) == len(c.records) for c in found)}
     rows = tuple(
         (
-            cell.task,
+            column,
             *(getattr(cell, name) for name in shown),
             Figure(cell.mean, sd=cell.sd),
             Figure(len(cell.scores), COUNT),
             *_floor_and_costs(cell),
             _status(cell, shared),
         )
-        for cell in found
+        for cell, column in board.placed
     )
     return Table(
         title=", ".join([f"Results on {board.title}", *common]),
@@ -98,7 +115,7 @@ def _recipe_of_each_model(found: Sequence[Cell]) -> list[str]:
 
 def pivot(board: Board) -> Table:
     """Models and targets by tasks, with GLUE-9 if all nine tasks are there; in 80 columns."""
-    present = [name for name in board.tasks if any(name in row.cells for row in board.rows)]
+    present = [name for name in board.columns if any(name in row.cells for row in board.rows)]
     whole = {*present} >= {*tasks.GLUE_9}
     several = len({row.recipe for row in board.rows}) > 1
     axes = AXES if several else AXES[:2]
@@ -107,8 +124,8 @@ def pivot(board: Board) -> Table:
             row.name,
             row.target,
             *([row.recipe] if several else []),
-            *(Figure(row.cells[task].mean if task in row.cells else None) for task in present),
-            *([Figure(averages.of(GLUE, row.sheet))] if whole else []),
+            *(_score(row.cells.get(name), with_sd=False) for name in present),
+            *([_average(row)] if whole else []),
         )
         for row in board.rows
     )
@@ -129,7 +146,7 @@ def summary(records: Sequence[Record]) -> str:
     for board in boards(records):
         first, second = in_brief(board), pivot(board)
         parts.append(first.text())
-        if len({*board.tasks}.intersection(second.header)) > 1:
+        if len({*board.columns}.intersection(second.header)) > 1:
             unsaid = tuple(note for note in second.notes if note not in first.notes)
             parts.append(replace(second, notes=unsaid).text())
     return "\n\n".join(parts)
@@ -148,22 +165,24 @@ def whose_rows(found: Iterable[Cell]) -> list[str]:
     """Which tasks were trained and scored on GLUE's own sets, and which on other rows."""
     notes = []
     for kind in ("training", "dev"):
-        pairs = dict.fromkeys((c.task, c.has_own_rows.get(kind)) for c in found)
+        pairs = dict.fromkeys((c.task, _said(c.checked_rows.get(kind))) for c in found)
         said = [
             f"{words} for {', '.join(named)}"
-            for words, own in (("GLUE's own", True), ("a part of GLUE's, or others,", False))
-            if (named := [task for task, whole in pairs if whole is own])
+            for words in CHECKED
+            if (named := [task for task, held in pairs if held == words])
         ]
         notes += [f"{kind} rows: {'; '.join(said)}"] if said else []
     return notes
 
 
-def metrics_of(cell: Cell) -> str:
-    """The metrics whose mean is the score: GLUE's, or those that a user's task names."""
-    if cell.task in tasks.TASKS:
-        return "+".join(tasks.TASKS[cell.task].metrics)
-    said = cell.records[0].identity.get("task")
-    return "+".join(said.get("metrics", ())) if isinstance(said, Mapping) else ""
+def _said(rows: CheckedRows | None) -> str:
+    """What was found of rows, as notes say it; "": nothing is known."""
+    if rows is None:
+        return ""
+    if rows.provenance is Provenance.other:
+        return OTHERS
+    words = OWN if rows.provenance is Provenance.official else COUNTED
+    return words if rows.is_whole else f"a part of {words}"
 
 
 def median(values: Iterable[float | None]) -> float | None:
@@ -173,9 +192,23 @@ def median(values: Iterable[float | None]) -> float | None:
 
 
 def _contaminated(found: Iterable[Cell]) -> list[str]:
-    cells_of = [cell for cell in found if "contaminated" in cell.states]
+    cells_of = [cell for cell in found if cell.is_contaminated]
     named = dict.fromkeys(f"{cell.task} of {cell.model}" for cell in cells_of)
-    return [f"contaminated ({FLAGS['contaminated']}): {', '.join(named)}"] if named else []
+    said = f"{CONTAMINATED} contaminated ({FLAGS['contaminated']})"
+    return [f"{said}: {', '.join(named)}"] if named else []
+
+
+def _score(cell: Cell | None, *, with_sd: bool = True) -> Figure:
+    if cell is None:
+        return Figure(None)
+    mark = CONTAMINATED if cell.is_contaminated and cell.mean is not None else ""
+    return Figure(cell.mean, sd=cell.sd if with_sd else None, mark=mark)
+
+
+def _average(row: Row) -> Figure:
+    """GLUE-9, with the mark of what a contaminated score is part of."""
+    value = averages.of(GLUE, row.sheet)
+    return Figure(value, mark=CONTAMINATED if row.contaminated and value is not None else "")
 
 
 def _floor_and_costs(cell: Cell) -> tuple[Entry, ...]:

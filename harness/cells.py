@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from typing import Any
 
 from harness import tasks
 from harness.flags import FLAGS
-from harness.records import Record, Source
-from harness.spec import OWN, TOY, Case
+from harness.records import Record, Source, SplitRecord
+from harness.spec import OWN, TOY, Case, Provenance
 
 MISSING = "-"
+
+
+@dataclass(frozen=True)
+class CheckedRows:
+    """How far rows were found to be GLUE's own, and whether they are all of their source's."""
+
+    provenance: Provenance
+    is_whole: bool
+
+    @property
+    def is_glues_own(self) -> bool:
+        """Whether these are GLUE's own rows, all of them."""
+        return self.provenance is Provenance.official and self.is_whole
+
+    @classmethod
+    def weakest(cls, splits: Sequence[SplitRecord]) -> CheckedRows:
+        """What holds of each of the splits; of none, nothing does."""
+        order = [*Provenance]
+        found = max((split.provenance for split in splits), key=order.index, default=order[-1])
+        return cls(found, all(split.is_whole for split in splits))
 
 
 @dataclass(frozen=True)
@@ -67,19 +88,32 @@ class Cell:
         return statistics.stdev(self.scores) if len(self.scores) > 1 else None
 
     @cached_property
-    def has_own_rows(self) -> dict[str, bool]:
-        """Whether its training and its dev rows are GLUE's own, all of them; {}: nothing known."""
+    def checked_rows(self) -> dict[str, CheckedRows]:
+        """What was found of its `training` and its `dev` rows; {}: nothing is known of them."""
         data = next((record.data for record in self.ok if record.data), None)
         if data is None or self.records[0].source.kind in (TOY, OWN):
             return {}
-        own = {name: split.is_glues_own for name, split in data.splits.items()}
-        dev = [whole for name, whole in own.items() if name.startswith("validation")]
-        return {"training": own.get("train", False), "dev": all(dev)}
+        dev = [split for name, split in data.splits.items() if name.startswith("validation")]
+        train = data.splits.get("train")
+        return {
+            "training": CheckedRows.weakest([train] if train else []),
+            "dev": CheckedRows.weakest(dev),
+        }
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        """Every input that decides the score, but the seed; {}: no run got so far."""
+        return next((record.identity for record in self.records if record.identity), {})
 
     @property
     def weights(self) -> str:
         """The model's files by their sha256: two models may have one name."""
-        return str(self.records[0].identity.get("model_files"))
+        return str(self.identity.get("model_files"))
+
+    @property
+    def is_contaminated(self) -> bool:
+        """Whether a run that its score is of had a model that saw the task's texts before."""
+        return "contaminated" in self.states
 
     @cached_property
     def states(self) -> dict[str, int]:
@@ -133,8 +167,36 @@ def cells(records: Iterable[Record]) -> list[Cell]:
         if len(keyed) == 1:
             by_key[keyed[0]] += by_key.pop(unkeyed)
     order = {name: place for place, name in enumerate(tasks.TASKS)}
-    found = [Cell(key[0], key[1], key[2], *_one_a_seed(runs)) for key, runs in by_key.items()]
+    found = [
+        Cell(key[0], key[1], key[2], *_one_a_seed(runs))
+        for key, keyed_runs in by_key.items()
+        for runs in _by_dev_rows(keyed_runs)
+    ]
     return sorted(found, key=lambda cell: order.get(cell.task, len(order)))
+
+
+def dev_digests(record: Record) -> tuple[tuple[str, str, int], ...]:
+    """Name, sha256 and number of the rows of each dev set that a run was scored on; (): not known.
+
+    The sha256 is that of the rows as they were used: texts, labels and row numbers.
+    """
+    splits = record.data.splits if record.data else {}
+    return tuple(
+        (name, split.sha256, split.rows)
+        for name, split in sorted(splits.items())
+        if name.startswith("validation")
+    )
+
+
+def _by_dev_rows(runs: Sequence[Record]) -> Iterable[Sequence[Record]]:
+    """Runs of one key, apart where the rows behind it were changed: a key may hold a commit."""
+    apart: dict[tuple[tuple[str, str, int], ...], list[Record]] = defaultdict(list)
+    for run in runs:
+        apart[dev_digests(run)].append(run)
+    unknown = apart.pop((), [])
+    if len(apart) <= 1:
+        return [runs]
+    return [*apart.values(), *([unknown] if unknown else [])]
 
 
 def _one_a_seed(runs: Iterable[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:

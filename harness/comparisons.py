@@ -14,16 +14,17 @@ from itertools import chain
 from typing import Any
 
 from harness import gate, models, recipes, stats, targets
-from harness.boards import Board, model_names
+from harness.boards import Board, model_names, trained_name, training_sets
 from harness.cells import MISSING, Cell, cells
 from harness.errors import UsageError
+from harness.flags import FLAGS
 from harness.gate import Verdict
 from harness.measures import MEASURES
 from harness.names import unknown
 from harness.resume import ABSENT, apart, brief
 from harness.spec import Axis
 from harness.stats import ALPHA
-from harness.tables import CHANGE, COUNT, RATIO, Entry, Figure, Table
+from harness.tables import CHANGE, CONTAMINATED, COUNT, RATIO, Entry, Figure, Table
 
 SPEED = MEASURES["examples_per_s"]
 REFERENCE = "reference"
@@ -90,9 +91,12 @@ def _table(board: Board, axis: Axis, groups: Sequence[Group], chosen: str) -> Ta
             *figures, why = _against(group.cells.get(chosen), cell, axis)
             for reason in filter(None, why):
                 reasons[reason][" ".join((*group.context, value))] = None
-            scores = (Figure(len(cell.scores), COUNT), Figure(cell.mean, sd=cell.sd))
+            mark = CONTAMINATED if cell.is_contaminated else ""
+            scores = (Figure(len(cell.scores), COUNT), Figure(cell.mean, sd=cell.sd, mark=mark))
             rows.append((*group.context, value, *scores, *figures))
     notes = [*NOTES] if rows else []
+    if any(cell.is_contaminated for group in several for cell in group.cells.values()):
+        notes.append(f"{CONTAMINATED} contaminated: {FLAGS['contaminated']}")
     notes += [f"{reason}: {', '.join(named)}" for reason, named in reasons.items()]
     if alone := len(groups) - len(several):
         notes.append(f"left out, since they were run with one {axis} alone: {alone} cells")
@@ -112,17 +116,19 @@ def _groups(board: Board, axis: Axis) -> list[Group]:
     scored.sort(key=lambda cell: max(record.created for record in cell.records))
     names = model_names(scored)
     several = _of_several_recipes(scored)
-    for cell in scored:
-        model = names[cell.model, cell.weights]
+    columns = [board.column(cell) for cell in scored]
+    trained = training_sets(zip(scored, columns, strict=True))
+    for cell, column in zip(scored, columns, strict=True):
+        model = names[cell.model, cell.weights] + trained_name({column: cell}, trained)
         facts = {
-            "task": cell.task, "model": model, "target": cell.target, "recipe": cell.recipe,
+            "task": column, "model": model, "target": cell.target, "recipe": cell.recipe,
             "torch": _torch(cell),
         }  # fmt: skip
         value = facts[axis]
         if axis is Axis.model and cell.model in several:
             value = f"{model} by {cell.recipe}"
         found[tuple(facts[name] for name in CONTEXT[axis])][value] = cell
-    places = {cell.task: place for place, cell in enumerate(board.cells)}
+    places = {column: place for place, (_, column) in enumerate(board.placed)}
     order = dict.fromkeys(sorted(found, key=lambda context: (places[context[0]], context)))
     return [Group(context, found[context]) for context in order]
 

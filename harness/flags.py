@@ -101,7 +101,7 @@ ROWS: dict[str, Flag] = {
     ),
     "noisy": Flag("the machine's speed changed while it ran", _is_noisy),
     "subset": Flag(
-        "rows are not all of their source's own: a part of them, or changed",
+        "trained or scored on a part of the data set, or on rows that are not GLUE's",
         lambda run: run.subset,
     ),
     "train_overlap": Flag(

@@ -7,6 +7,7 @@ line of each.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,31 @@ def _dev_is_own(record: Record) -> bool | None:
     return all(split.is_glues_own for split in _dev(record)) if _dev(record) else None
 
 
+def _dev_sha256(record: Record) -> str | None:
+    """Of one dev set its sha256; of several the sha256 of those."""
+    found = [split.sha256 for split in _dev(record)]
+    several = hashlib.sha256("".join(found).encode()).hexdigest()
+    return several if len(found) > 1 else next(iter(found), None)
+
+
+def _checked(splits: Sequence[SplitRecord]) -> str | None:
+    """The weakest of what was found of the splits; None where they are not GLUE's."""
+    found = [split.strongest_check for split in splits]
+    order = ("sha256", "commit", "counts", None)
+    return max(found, key=order.index, default=None)
+
+
+def _train_checked(record: Record) -> str | None:
+    train = record.data.splits.get("train") if record.data else None
+    return _checked([train] if train else [])
+
+
+def _metrics_of(record: Record) -> str | None:
+    """The names of the metrics that the score is the mean of."""
+    found = next((record.metrics[split] for split in DEV if split in record.metrics), {})
+    return "+".join(sorted(found)) or None
+
+
 METRICS = _metrics()
 DEV = tuple(dict.fromkeys(split for task in TASKS.values() for split in task.evaluated))
 
@@ -101,6 +127,7 @@ COLUMNS = (
     ),
     # What it scored, after the last epoch.
     Column("score", FIGURE, FRACTION, "mean of the task's metrics", "score"),
+    Column("metrics", TEXT, "", "names of those, with + between", _metrics_of),
     Column("floor", FIGURE, FRACTION, "the best constant predictor's score", "floor"),
     *(
         Column(name, FIGURE, FRACTION, f"of {', '.join(tasks)}",
@@ -181,6 +208,18 @@ COLUMNS = (
         "data.splits.train.is_glues_own",
     ),
     Column("dev_is_glue", YES, "", "the dev rows are GLUE's own, all of them", _dev_is_own),
+    Column(
+        "train_checked", TEXT, "", "how the training rows' source was found to be GLUE's: sha256, "
+        "commit, or counts alone; missing: it was not", _train_checked,
+    ),
+    Column(
+        "dev_checked", TEXT, "", "likewise of the dev rows; of MNLI's splits the weaker",
+        lambda record: _checked(_dev(record)),
+    ),
+    Column(
+        "dev_sha256", TEXT, "", "of the dev rows as scored: only runs that share it compare",
+        _dev_sha256,
+    ),
     # With what software, on which machine.
     *(
         Column(name.replace("-", "_"), TEXT, "", f"version of {name}", f"environment.{name}")

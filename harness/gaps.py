@@ -17,7 +17,7 @@ from harness.cells import Cell
 from harness.escape import short
 from harness.flags import FLAGS
 from harness.references import Published, SeedSd
-from harness.spec import OWN, TOY
+from harness.spec import OWN, TOY, Provenance
 from harness.tables import CHANGE, CONTAMINATED, COUNT, SCORE, SDS, Entry, Figure, Table
 
 ENOUGH_RUNS = 3  # for a standard deviation of our own
@@ -96,20 +96,21 @@ def gaps(cells: Sequence[Cell]) -> Gaps:
 
 def why_not(cell: Cell) -> str | None:
     """Why a cell is compared with nothing published; None: it can be."""
-    own = cell.has_own_rows
+    checked = cell.checked_rows
     if cell.records[0].source.kind == TOY:
         return "toy data"
     if cell.records[0].source.kind == OWN:
         return "own data"
     if not references.names_of(cell.model):
         return "nothing is published of the model"
-    if not own:
+    if not checked:
         return "no run ended as it should"
-    if not own["training"]:
-        return "training rows are not all of GLUE's own"
-    if not own["dev"] or "subset" in cell.states:
-        return "dev rows are not all of GLUE's own"
-    return None
+    for kind, rows in checked.items():
+        if rows.is_whole and rows.provenance is Provenance.counted:
+            return f"{kind} rows are GLUE's in number alone, their texts are not checked"
+        if not rows.is_glues_own:
+            return f"{kind} rows are not all of GLUE's own"
+    return "dev rows are not all of GLUE's own" if "subset" in cell.states else None
 
 
 def own_sd(figures: Sequence[float]) -> float | None:

@@ -55,17 +55,21 @@ def ranks(average: Average, sheets: Sequence[Sheet]) -> list[Interval]:
     ]
 
 
-def borda(sheets: Sequence[Sheet]) -> list[float | None]:
-    """The Borda count of each row without holes, among those rows alone; None for the others."""
+def borda(sheets: Sequence[Sheet], counted: Sequence[bool] | None = None) -> list[float | None]:
+    """The Borda count of each row without holes, among those rows alone; None for the others.
+
+    Only rows that are `counted` give points to others; None: all are.
+    """
     import numpy as np
 
     whole = [place for place, sheet in enumerate(sheets) if not missing(NINE, sheet)]
+    among = np.array([counted is None or counted[place] for place in whole], dtype=bool)
     points = np.zeros(len(whole))
     for task in NINE.terms:
         scores = np.array(_ends([task], [sheets[place] for place in whole])[0])
-        points += _points(scores, scores) - 0.5  # each score ties with itself
-    counted = dict(zip(whole, points.tolist(), strict=True))
-    return [counted.get(place) for place in range(len(sheets))]
+        points += _points(scores, scores[among]) - among / 2  # each of them ties with itself
+    found = dict(zip(whole, points.tolist(), strict=True))
+    return [found.get(place) for place in range(len(sheets))]
 
 
 def borda_ranks(sheets: Sequence[Sheet]) -> list[Interval]:

@@ -22,6 +22,8 @@ from pydantic import (
     ValidationInfo,
 )
 
+from harness.spec import Provenance
+
 SCHEMA = 3
 PredictionTable = dict[str, list[Any]]
 """Columns split, row, label, prediction, logits; all of the same length."""
@@ -70,16 +72,38 @@ class SplitRecord(Part):
     rows_in_source: NonNegativeInt
     dropped: NonNegativeInt
     sha256: str
-    official: bool
-    agrees: tuple[str, ...] = ()  # of GLUE's own "rows", "class counts", "sha256" those that hold
+    official: bool  # until `checked` was recorded, also where only counts were known to agree
+    agrees: tuple[str, ...] = ()  # of GLUE's own "rows", "class counts", "sha256", "commit": held
+    checked: Literal["sha256", "commit", "counts"] | None = None  # the strongest, if none failed
     shared_with_train: NonNegativeInt | None = None  # rows with the texts of a training row; None:
     # the training rows themselves, or not counted by older versions
     missing_labels: tuple[str, ...] = ()  # of the training rows: labels that none of them has
 
     @property
+    def provenance(self) -> Provenance:
+        """How far the source's rows were found to be GLUE's own."""
+        if self.strongest_check is None:
+            return Provenance.other
+        return Provenance.counted if self.strongest_check == "counts" else Provenance.official
+
+    @property
+    def strongest_check(self) -> str | None:
+        """What showed best that the source's rows are GLUE's, also of a record without `checked`.
+
+        None where a fact failed, or none was known.
+        """
+        pin = next((fact for fact in ("sha256", "commit") if fact in self.agrees), None)
+        return self.checked or ((pin or "counts") if self.official else None)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all rows of the source."""
+        return self.rows == self.rows_in_source
+
+    @property
     def is_glues_own(self) -> bool:
-        """Whether these are GLUE's rows, as far as is known, and all of them."""
-        return self.official and self.rows == self.rows_in_source
+        """Whether these are GLUE's own rows, and all of them."""
+        return self.provenance is Provenance.official and self.is_whole
 
 
 class Source(Part):

@@ -57,7 +57,7 @@ def make(
         tables = {"cells": cell_tables.every_figure(board)}
         if board.rows:
             shown = {"scores": board_tables.scores(board)}
-            if board.standing is not Standing.OWN:  # averages are of GLUE's tasks
+            if board.standing is not Standing.CUSTOM:  # averages are of GLUE's tasks
                 shown["averages"] = board_tables.averages_of(board, results)
             tables = shown | tables
         if references:

@@ -15,6 +15,16 @@ TEST = "test"  # the unlabelled splits of a task, by one name
 Progress = Callable[[int, int], None]  # called with the steps done, and all there are
 
 
+class Provenance(StrEnum):
+    """How far the rows of a split, or of a run, were found to be GLUE's own."""
+
+    official = (
+        "official"  # the file's sha256 is that of GLUE's, or it is a commit's of nyu-mll/glue
+    )
+    counted = "counted"  # as many rows, and as many of each class; the texts are not checked
+    other = "other"  # neither
+
+
 class Axis(StrEnum):
     """What of runs can be held against one another, while all else is the same."""
 

@@ -16,11 +16,21 @@ from harness.entries import ENTRIES, Entry
 from harness.errors import UsageError, plain, shown_path
 from harness.names import unknown
 from harness.records import Record, Source
-from harness.spec import HUB
+from harness.spec import HUB, Provenance
 from harness.store import Store
 from harness.tables import Table, percent
 
 ALL = "all"
+DEV_ROWS = {
+    Provenance.counted: "dev rows that are GLUE's in number alone, texts not checked: {}",
+    Provenance.other: "scored on dev rows that are not GLUE's: {}",
+}
+TESTS = {
+    Provenance.counted: "test rows that are GLUE's in number alone, texts not checked: {}",
+    Provenance.other: "another test file than GLUE's own: {}: as many rows, other bytes. "
+    "Do they stand in the same order?",
+}
+"""What notes say of files whose rows are not known to be GLUE's own."""
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 MODE = 0o100644 << 16
 UNIX = 3
@@ -101,7 +111,9 @@ def archive(made: Plan, store: Store) -> bytes:
 
 def table(made: Plan, output: Path) -> Table:
     """Each file, the run that it comes from, its dev score, and how many runs it is the best of."""
-    rows, caps, placeholders, changed = [], defaultdict(list), [], []
+    rows, caps, placeholders = [], defaultdict(list), []
+    tests: dict[Provenance, list[str]] = defaultdict(list)
+    dev: dict[Provenance | None, list[str]] = defaultdict(list)
     for entry, best in ((member.entry, member.best) for member in made.members):
         if best is None:
             word = entries.words(entry, [entries.placeholder(entry)])[0]
@@ -110,7 +122,8 @@ def table(made: Plan, output: Path) -> Table:
             continue
         run = best.record
         caps[run.source.max_train].append(entry.name)
-        changed += [] if best.is_official(entry) else [entry.name]
+        tests[best.test_rows(entry)].append(entry.name)
+        dev[best.dev_rows].append(entry.name)
         score, of = percent(run.score), str(best.of)
         rows.append((entry.name, str(entry.rows), plain(run.case.id), score, of))
     notes = ["dev: the run's dev score; best of: so many runs of the task."]
@@ -120,11 +133,8 @@ def table(made: Plan, output: Path) -> Table:
             "label of the training set; STS-B: its mean score; AX: MNLI's label."
         )
     notes += [f"{cap} training rows: {', '.join(of)}" for cap, of in caps.items() if cap]
-    if changed:
-        notes.append(
-            f"another test file than GLUE's own: {', '.join(changed)}: as many rows, other bytes. "
-            "Do they stand in the same order?"
-        )
+    notes += [said.format(", ".join(dev[held])) for held, said in DEV_ROWS.items() if dev[held]]
+    notes += [said.format(", ".join(tests[held])) for held, said in TESTS.items() if tests[held]]
     model, target, recipe = [plain(str(made.candidates.axes[axis])) for axis in AXES]
     return Table(
         title=f"{shown_path(output)}: {model}, {target}, recipe {recipe}",

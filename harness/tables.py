@@ -157,7 +157,7 @@ class Table:
         ]
         widths = [max(map(len, column)) for column in zip(header, *shown, strict=True)]
         gap = 2 if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
-        for place, least in self._yielding():
+        for place, least in self._yielding(shown):
             excess = sum(widths) + gap * (len(widths) - 1) - WIDTH
             widths[place] = max(min(least, widths[place]), widths[place] - max(0, excess))
         rows = [
@@ -181,11 +181,20 @@ class Table:
         text = "\n".join([*textwrap.wrap(foldable(self.title), WIDTH), *body, *notes, *fill])
         return "\n".join(line.rstrip() for line in text.splitlines())
 
-    def _yielding(self) -> list[tuple[int, int]]:
-        """The columns that may get narrower, by their places, in this order; and how narrow."""
+    def _yielding(self, shown: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
+        """The columns that may get narrower, by their places, in this order; and how narrow.
+
+        First the figures under long names: the name is folded, what stands below it never.
+        """
         words = WORDS.union(self.words) - NARROWEST.keys()
+        folded = [
+            (column, max(map(len, [*name.split(), *(row[column] for row in shown)])))
+            for column, name in enumerate(self.header)
+            if "(" in name and name not in words
+        ]
         least = NARROWEST | {name: LEAST for name in self.header if name in words}
-        return [(self.header.index(name), least[name]) for name in least if name in self.header]
+        named = [(self.header.index(name), least[name]) for name in least if name in self.header]
+        return [*folded, *named]
 
     @property
     def alignment(self) -> list[str]:

@@ -45,17 +45,26 @@ def run(
     rows: dict[str, int] | None = None,
     predictions: dict[str, list[Any]] | None = None,
     official: bool = True,
+    dev: SplitRecord | None = None,
     **changed: Any,
 ) -> Record:
     """Store an ok run of a task whose test rows are predicted: all of GLUE's, or `rows`."""
     whole = {entry.stored_as: entry.rows for entry in ENTRIES if entry.run_of == task}
     splits = whole if rows is None else rows
-    split = {"dropped": 0, "sha256": "0" * 64, "official": official}
+    split = {
+        "dropped": 0,
+        "sha256": "0" * 64,
+        "official": official,
+        "agrees": ("sha256",) if official else (),
+    }
     made = record(
         Case(task, model, target, seed),
         score=score,
         data=DataRecord(
-            splits={n: SplitRecord(rows=r, rows_in_source=r, **split) for n, r in splits.items()},
+            splits={
+                **{n: SplitRecord(rows=r, rows_in_source=r, **split) for n, r in splits.items()},
+                **({"validation": dev} if dev else {}),
+            },
             truncated_rows={},
         ),
         **{"source": HUB, "recipe": "run-glue"} | changed,

@@ -17,7 +17,7 @@ def test_toy_subset_and_official_never_share_a_board() -> None:
     titles = [board.title for board in found]
     assert titles == [
         "GLUE dev (glue_data folder), GLUE's own rows",
-        "GLUE dev (glue_data folder), 2000 training rows, a part of GLUE's rows, or others",
+        "GLUE dev (glue_data folder), 2000 training rows, a part of GLUE's own rows",
         "toy data (generated, no GLUE scores)",
     ]
     assert sum(len(cell.records) for board in found for cell in board.cells) == len(assorted())
@@ -26,11 +26,11 @@ def test_toy_subset_and_official_never_share_a_board() -> None:
 def test_rows_that_are_not_glues_are_a_subset_without_a_cap() -> None:
     own, short, other = (
         scored("rte", 0.5),
-        scored("cola", 0.5, train=False),
-        scored("sst2", 0.5, dev=False),
+        scored("cola", 0.5, train=None),
+        scored("sst2", 0.5, dev=None),
     )
     official, subset = boards([own, short, other])
-    assert (official.standing, subset.standing) == (Standing.OFFICIAL, Standing.SUBSET)
+    assert (official.standing, subset.standing) == (Standing.OFFICIAL, Standing.OTHER)
     assert [cell.task for cell in subset.cells] == ["cola", "sst2"]
 
 
@@ -38,10 +38,10 @@ def test_runs_that_all_failed_join_the_board_of_their_task_or_the_only_one() -> 
     lost = dead("rte", "other")
     assert standings(lost) == [Standing.UNKNOWN]
     assert standings(scored("cola", 0.5), lost) == [Standing.OFFICIAL]
-    both = [scored("cola", 0.5), scored("rte", 0.5, train=False)]
+    both = [scored("cola", 0.5), scored("rte", 0.5, train=None)]
     assert [len(board.cells) for board in boards([*both, lost])] == [1, 2]
     torn = [*both, dead("sst2")]
-    assert standings(*torn) == [Standing.OFFICIAL, Standing.SUBSET, Standing.UNKNOWN]
+    assert standings(*torn) == [Standing.OFFICIAL, Standing.OTHER, Standing.UNKNOWN]
 
 
 def test_two_models_of_one_name_are_never_averaged_into_one() -> None:

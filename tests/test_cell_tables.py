@@ -66,7 +66,7 @@ def test_what_went_wrong_is_counted_and_never_averaged() -> None:
 @pytest.mark.parametrize("count", [1, 3])
 def test_tables_fit_80_columns(model: str, count: int) -> None:
     runs = [
-        scored(task, 0.9 + seed / 1000, name, target, seed, flags=flags, train=False)
+        scored(task, 0.9 + seed / 1000, name, target, seed, flags=flags, train=None)
         for task in tasks.GLUE_9
         for name in (model, "other")
         for target in ("cpu-fp32", "cpu-bf16")
@@ -80,9 +80,9 @@ def test_tables_fit_80_columns(model: str, count: int) -> None:
 
 def test_notes_say_whose_rows_were_trained_and_scored_on() -> None:
     runs = [
-        scored("cola", 0.5, train=False),
-        scored("sst2", 0.5, train=False),
-        scored("qqp", 0.5, train=False, dev=False),
+        scored("cola", 0.5, train=None),
+        scored("sst2", 0.5, train=None),
+        scored("qqp", 0.5, train=None, dev=None),
     ]
     assert cell_tables.in_brief(board(*runs)).notes == (
         "training rows: a part of GLUE's, or others, for cola, sst2, qqp",
@@ -102,7 +102,7 @@ def test_contamination_is_said_under_both_tables_of_a_session_once() -> None:
     [
         ([scored("rte", 0.5)], 1),
         ([scored("rte", 0.5), scored("cola", 0.5)], 2),
-        ([scored("rte", 0.5), scored("cola", 0.5, train=False)], 2),
+        ([scored("rte", 0.5), scored("cola", 0.5, train=None)], 2),
         ([scored("cola-ood", 0.5), scored("cola", 0.5)], 1),
     ],
     ids=["one task", "two tasks", "two boards", "one of GLUE's nine"],

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import harness
+from boarded import split_record
 from children import GOLDEN
 from conftest import ROOT
 from fakes import observed, record
@@ -33,7 +34,7 @@ PAGE = (ROOT / "docs" / "results.md").read_text("utf-8")
 
 
 def split(rows: int, *, of: int, official: bool = True) -> SplitRecord:
-    return SplitRecord(rows=rows, rows_in_source=of, dropped=0, sha256="0" * 64, official=official)
+    return split_record("sha256" if official else None, rows=rows, rows_in_source=of)
 
 
 def failed() -> Record:
@@ -62,6 +63,13 @@ def full() -> Record:
                 update={"bf16_products": "upcast", "trained_parameters": 7, "saved_bytes": 28}
             ),
             "source": Source(kind="hub", revision="abc", max_train=10, max_eval=20),
+            "data": DataRecord(
+                splits={
+                    "train": split_record(rows=1000, rows_in_source=2000),
+                    "validation": split_record(rows=250, rows_in_source=500),
+                },
+                truncated_rows={},
+            ),
             "environment": made.environment | {"boot": "b" * 16, "dirty": True},
         }
     )
@@ -150,6 +158,8 @@ def test_values_are_the_records() -> None:
         "arithmetic": seen.arithmetic, "bf16_products": "upcast", "threads": 2,
         "data": "hub", "data_revision": "abc", "max_train": 10, "max_eval": 20,
         "train_rows": 1000, "dev_rows": 250, "train_is_glue": False, "dev_is_glue": False,
+        "train_checked": "sha256", "dev_checked": "sha256", "dev_sha256": "0" * 64,
+        "metrics": "accuracy+f1+matthews_correlation+pearson+spearmanr",
         **{
             name.replace("-", "_"): made.environment[name]
             for name in ("torch", "transformers", "python", "glue-bench", "scikit-learn", "commit",

@@ -19,13 +19,18 @@ UNCASED = "bert-base-uncased"
 OWN = Source(kind="glue_data")
 
 
+OTHER = {"official": False, "agrees": (), "checked": None}
+COUNTED = {"official": False, "agrees": ("rows", "class counts"), "checked": "counts"}
+
+
 def rows_of(task: str, **changed: dict[str, Any]) -> DataRecord:
     """All of GLUE's own rows of a task, but for what is `changed` of a split."""
     row = tasks.TASKS[task]
     splits = {
         name: SplitRecord(**{
             "rows": row.rows[name], "rows_in_source": row.rows[name], "dropped": 0,
-            "sha256": "0" * 64, "official": True, **changed.get(name, {}),
+            "sha256": "0" * 64, "official": True, "agrees": ("rows", "sha256"),
+            "checked": "sha256", **changed.get(name, {}),
         })
         for name in ("train", *row.evaluated)
     }  # fmt: skip
@@ -132,10 +137,14 @@ def test_the_halves_of_mnli_are_never_crossed() -> None:
         ({"model": "toy-bert"}, "nothing is published of the model"),
         ({"model": f"{UNCASED}+scratch"}, "nothing is published of the model"),
         ({"data": rows_of("rte", train={"rows": 100})}, "training rows are not all"),
-        ({"data": rows_of("rte", train={"official": False})}, "training rows are not all"),
+        ({"data": rows_of("rte", train=OTHER)}, "training rows are not all"),
         ({"data": rows_of("rte", validation={"rows": 100})}, "dev rows are not all"),
-        ({"data": rows_of("rte", validation={"official": False})}, "dev rows are not all"),
+        ({"data": rows_of("rte", validation=OTHER)}, "dev rows are not all"),
         ({"flags": ["subset"]}, "dev rows are not all"),
+        ({"data": rows_of("rte", train=COUNTED)}, "training rows are GLUE's in number alone"),
+        ({"data": rows_of("rte", validation=COUNTED)}, "dev rows are GLUE's in number alone"),
+        ({"data": rows_of("rte", train={"agrees": ("rows",), "checked": None})},
+         "training rows are GLUE's in number alone"),
         ({"status": "oom", "reason": "x", "data": None}, "no run ended as it should"),
     ],
     ids=str,

@@ -48,7 +48,7 @@ def test_real_counts(real, file):
     assert report.rows == len(split) == len(split.ids)
     assert all(len(texts) == len(task.text_columns) for texts in split.texts[:100])
     assert tsv.fingerprint(REAL, file.task, [file.split]) == {file.split: report.sha256}
-    if file.sha256:
+    if file.sha256 and (file.task, file.split) not in SAMPLES:
         assert report.sha256 == file.sha256
     found: list[float] = list(split.labels or ())
     in_order = tuple(found.count(index) for index in range(len(task.labels)))

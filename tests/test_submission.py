@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from boarded import split_record
 from entered import HUB, all_runs, answer, run
 from harness import entries, tasks
 from harness.candidates import Wanted, choose
@@ -232,6 +233,37 @@ def test_a_test_file_that_is_not_glues_own_is_told(store, submit) -> None:
     run(store, "cola")
     code, out, _ = submit("--fill", "all")
     assert (code, "another test file than GLUE's own: WNLI.tsv: as many rows" in out) == (0, True)
+
+
+def test_the_best_is_of_runs_that_were_scored_on_the_same_dev_rows(store, submit) -> None:
+    run(store, "wnli", seed=1, score=0.9, dev=split_record(None, rows=10))
+    run(store, "wnli", seed=2, score=0.8, dev=split_record("counts"))
+    run(store, "wnli", seed=3, score=0.6, dev=split_record("sha256"))
+    run(store, "wnli", seed=4, score=0.7, dev=split_record("commit"))
+    code, out, _ = submit("--fill", "all")
+    assert (code, "wnli-minilm-cpu-fp32-s4" in out, "dev rows" in out) == (0, True, False)
+
+
+@pytest.mark.parametrize(
+    ("checked", "words"),
+    [
+        ("counts", "dev rows that are GLUE's in number alone, texts not checked: WNLI.tsv"),
+        (None, "scored on dev rows that are not GLUE's: WNLI.tsv"),
+    ],
+)
+def test_dev_rows_that_are_not_known_to_be_glues_are_told(store, submit, checked, words) -> None:
+    run(store, "wnli", dev=split_record(checked))
+    code, out, _ = submit("--fill", "all")
+    assert (code, words in " ".join(out.split())) == (0, True)
+
+
+def test_of_two_sets_of_other_dev_rows_no_run_is_the_best(store, submit) -> None:
+    for seed, sha256 in ((1, "1" * 64), (2, "2" * 64)):
+        run(store, "wnli", seed=seed, dev=split_record("counts", sha256=sha256))
+    code, _, err = submit("--fill", "all")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "wnli: runs were scored on 2 different sets of dev rows" in err
+    assert "Mend: keep the runs of each in a results folder of its own" in err
 
 
 def test_predictions_that_are_not_those_the_record_tells_of(store, submit) -> None:

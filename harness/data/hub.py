@@ -5,10 +5,14 @@ Labels of test splits are never loaded. The Hub's copy of MRPC has real ones the
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
 from harness import hub, tasks
+from harness.data import hub_files
 from harness.errors import DataError, DataUnavailable, shown
 from harness.spec import Split, Task
 
@@ -72,6 +76,41 @@ def read_split(snapshot: Path, task: Task, name: str) -> Split:
                 raise _error(task, name, f"row {row}: {column} is {shown(text)}", "a text")
     labels = None if name in task.predicted else _labels(rows, task, name)
     return Split(list(zip(*columns, strict=True)), labels, range(len(rows)))
+
+
+def agreement(snapshot: Path, task: Task, name: str, rows: Split) -> dict[str, bool]:
+    """Which facts known of GLUE's own split hold of `rows`, as `read_split` returned them.
+
+    Facts are the number of rows, that of each class, and either the file's sha256 (known of one
+    commit) or `commit`: the file holds the very bytes that the Hub's client was told to expect of
+    this commit. There is no such fact of a cache that was copied without its links.
+    """
+    found = tasks.agreement(task, name, rows)
+    files = sorted(snapshot.glob(pattern(task.source, name)))
+    expected = [hub_files.SHA256.get(str(file.relative_to(snapshot))) for file in files]
+    hashes = [_sha256(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    if files and hashes == expected:
+        return found | {"sha256": True}
+    if snapshot.name == hub_files.COMMIT and any(expected):
+        return found | {"sha256": False}
+    names = [_blob(file) for file in files]
+    if re.fullmatch("[0-9a-f]{40}", snapshot.name) and all(names):
+        return found | {"commit": hashes == names}
+    return found
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256(file: Path, size: int, changed_ns: int) -> str:
+    """Of a file's bytes; read again where its size or its time of change are others."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _blob(file: Path) -> str | None:
+    """The sha256 by which the Hub's client named the bytes that a file links to."""
+    target = file.resolve()
+    is_blob = target.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", target.name)
+    return target.name if file.is_symlink() and is_blob else None
 
 
 def _open(snapshot: Path, config: str, split: str) -> Any:

@@ -16,6 +16,9 @@ from harness.data import hub, overlap, own, sample, toy, tsv
 from harness.errors import DataError, UsageError
 from harness.spec import HUB, NOTHING, OWN, TEST, TOY, DataRequest, Split, Task
 
+PINS = ("sha256", "commit")
+"""The facts that leave no room for other rows."""
+
 
 @dataclass(frozen=True)
 class SplitInfo:
@@ -25,8 +28,9 @@ class SplitInfo:
     rows_in_source: int
     dropped: int  # malformed ones that the source held beside them
     sha256: str  # of the rows as they were used
-    official: bool  # the source's rows are GLUE's own, as far as is known
-    agrees: tuple[str, ...] = ()  # in what they are: "rows", "class counts", "sha256"
+    official: bool  # the source's rows are GLUE's own: `checked` is "sha256" or "commit"
+    agrees: tuple[str, ...] = ()  # which facts hold: "rows", "class counts", "sha256", "commit"
+    checked: str | None = None  # the strongest, where none fails: "sha256", "commit" or "counts"
     shared_with_train: int | None = None  # rows that have a training row's texts
     missing_labels: tuple[str, ...] = ()  # that no row has any more; of the training rows
 
@@ -37,7 +41,7 @@ class Data:
 
     splits: Mapping[str, Split]
     info: Mapping[str, SplitInfo]
-    is_subset: bool  # trained or evaluated on other than all of the source's own rows
+    is_subset: bool  # a part of the source's rows, or rows that are not GLUE's
     has_overlap: bool = False  # scored on training rows, more of them than GLUE's own splits share
 
 
@@ -116,7 +120,7 @@ class HubRows:
 
     def read(self, task: Task, split: str) -> Held:
         rows = hub.read_split(self.snapshot, task, split)
-        return Held(rows, agreement=tasks.agreement(task, split, rows))
+        return Held(rows, agreement=hub.agreement(self.snapshot, task, split, rows))
 
 
 @dataclass(frozen=True)
@@ -209,15 +213,16 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
             overlap.refuse_copy(task, name, wholes["train"], whole)
         part = sample.stratified(whole, size, f"{home.name}/{name}", glue=task.own is None)
         used = splits[name] = sample.without(part, share, seed)
-        facts, is_train = held.agreement, name == "train"
+        checked, is_train = _checked(held.agreement), name == "train"
         wholes[name] = whole
         info[name] = SplitInfo(
             rows=len(used),
             rows_in_source=len(whole),
             dropped=held.dropped,
             sha256=digest(used),
-            official=bool(facts) and all(facts.values()),
-            agrees=tuple(fact for fact, holds in facts.items() if holds),
+            official=checked in PINS,
+            agrees=tuple(fact for fact, holds in held.agreement.items() if holds),
+            checked=checked,
             shared_with_train=None if is_train else overlap.shared(splits["train"], used),
             missing_labels=_missing_labels(task, used) if is_train else (),
         )
@@ -228,19 +233,26 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
     for name, held in _unlabelled(request, task):
         add(name, held)
     scored = [info[name] for name in ("train", *task.evaluated)]
-    changed = request.source not in (TOY, OWN) and not all(found.official for found in scored)
+    other = request.source not in (TOY, OWN) and not all(found.checked for found in scored)
     overlaps = any(
         not overlap.is_expected(task, name, info[name].shared_with_train or 0, info[name].rows)
         for name in task.evaluated
     )
     capped = any(found.rows < found.rows_in_source for found in scored)
-    return Data(splits, info, changed or capped, overlaps)
+    return Data(splits, info, other or capped, overlaps)
 
 
 def _missing_labels(task: Task, train: Split) -> tuple[str, ...]:
     """The names of labels that no training row has."""
     there = set(train.labels or ())
     return tuple(label for index, label in enumerate(task.labels) if index not in there)
+
+
+def _checked(facts: Mapping[str, bool]) -> str | None:
+    """What shows best that a split is GLUE's own; None where a fact fails, or none is known."""
+    if not facts or not all(facts.values()):
+        return None
+    return next((fact for fact in PINS if fact in facts), "counts")
 
 
 def dev_rows(request: DataRequest, task: Task) -> dict[str, Split]:
