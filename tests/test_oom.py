@@ -64,7 +64,8 @@ class Allocator:
             rows = len(inputs[0])
             if module.training:
                 self.rows.append(rows)
-            spared = module.training and self.updates < self.spared
+            # Before the first training row, three short rows are looked at: they fit.
+            spared = self.updates < self.spared if module.training else not self.rows
             if not spared and rows > (self.training if module.training else self.evaluation):
                 self.refuse(*inputs)
 
