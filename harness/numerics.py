@@ -66,6 +66,7 @@ CONVOLUTIONS = {
     "zamba2",
 }  # fmt: skip
 MATRIX_BIASES = {"xlnet", "funnel"}
+PADDED_TO_ONE_LENGTH = {"fnet", "convbert", "canine", "yoso", "nystromformer"}
 
 CHANGES = (
     Change(2, ALL, "padding changes no logits; pairs have a token between their texts"),
@@ -96,6 +97,14 @@ CHANGES = (
         lambda run: run.method in ("lora", "bitfit"),
         leaves=lambda run: run.new_parameters is not None
         and not any(".pooler." in name for name in run.new_parameters),
+    ),
+    Change(
+        4, "one_length", "all rows of a network that lets padding reach the words have one length",
+        lambda run: run.family in PADDED_TO_ONE_LENGTH,
+    ),
+    Change(
+        4, "bert_adam", "AdamW without bias correction rounds in the order of BERT's own",
+        lambda run: run.recipe.get("bias_correction") is False,
     ),
 )  # fmt: skip
 """Every change so far, in the order of their numbers. A new one is a row at the end."""
