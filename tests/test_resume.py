@@ -134,7 +134,7 @@ DOES_NOT: dict[type, dict[str, Any]] = {
     Task: {
         "title": "X", "rows": {"train": 1}, "class_counts": {"train": (1, 1)},
         "predicted": ("other",), "part_of": "mnli", "earlier_rows": {"train": 1},
-        "is_adversarial": True, "label_means": {"train": 1.0},
+        "is_adversarial": True, "label_means": {"train": 1.0}, "shared_with_train": {"train": 1},
     },
     Model: {
         "note": "x", "contaminated": frozenset({"rte"}), "sha256": "0" * 64, "extra": "x",
