@@ -43,7 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if file.split == "test":
             (made / file.path).write_text("index\tsentence\n" + "0\tgood\n" * 20)
             continue
-        rows = [f"{text(row % 2, draw)}\t{row % 2}\n" for row in range(70)]
+        # No dev row is a training row.
+        rows = [f"{file.split} : {text(row % 2, draw)}\t{row % 2}\n" for row in range(70)]
         (made / file.path).parent.mkdir(exist_ok=True)
         (made / file.path).write_text("sentence\tlabel\n" + "".join(rows))
     tiny.pretrained(made / "model", "bert")

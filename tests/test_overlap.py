@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import harness
@@ -90,6 +90,7 @@ BOUND = st.none() | st.integers(-120, 120).map(str) | st.integers(-100, 100).map
 
 
 @given(BOUND, BOUND, st.integers(1, 110))
+@example(None, "-1%", 1)  # rounded to no row, it no longer counts from the end
 def test_slices_mean_what_they_mean_to_datasets(
     first: str | None, last: str | None, count: int
 ) -> None:

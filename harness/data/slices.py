@@ -85,7 +85,7 @@ def _part(text: str, part: str) -> Part:
 
 def _row(bound: str, count: int) -> int:
     value = round(int(bound[:-1]) * count / 100) if bound.endswith("%") else int(bound)
-    return max(count + value, 0) if value < 0 or bound.startswith("-") else value
+    return max(count + value, 0) if value < 0 else value
 
 
 def _meet(one: Part, other: Part, count: int | None) -> bool:
