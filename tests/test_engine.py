@@ -22,9 +22,10 @@ import pytest
 from conftest import ROOT
 from harness.engine import Finished, InlineEngine, ProcessEngine, shares
 from harness.errors import WorkerCrashed, WorkerTimeout
+from harness.models import Adapted
 from harness.records import Batching
 from harness.resolve import resolve
-from harness.spec import Case, DataRequest, Progress, RunConfig
+from harness.spec import Case, DataRequest, Model, Progress, RunConfig
 from harness.store import Store
 from sessions import ARGS
 
@@ -184,7 +185,8 @@ def test_a_broken_model_is_a_failure_with_its_file(engine: ProcessEngine, tmp_pa
     shutil.copytree(whole.model_directory, broken)
     weights = broken / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    config = dataclasses.replace(whole, model_directory=str(broken))
+    adapted = Adapted("toy-bert", Model("toy-bert", path=str(broken), recipe="toy"))
+    config = resolve(whole.case, whole.data, adapted=adapted, threads=1)
     done = engine.submit(config, lambda *step: None).result(120)
     assert done.outcome.status == "failed"
     assert str(broken) in (done.outcome.reason or "")

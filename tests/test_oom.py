@@ -26,9 +26,10 @@ import tiny
 from fakes import numbers
 from harness import batching, environment, runner
 from harness.engine import Finished, InlineEngine, ProcessEngine, until_it_fits
+from harness.models import Adapted
 from harness.records import Outcome
 from harness.resolve import resolve
-from harness.spec import Case, DataRequest, RunConfig
+from harness.spec import Case, DataRequest, Model, RunConfig
 
 CASE, ROWS = Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy", max_train=72, max_eval=32)
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -111,8 +112,13 @@ def memory() -> Iterator[Allocator]:
 def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     """72 rows, 32 a step, 2 epochs: 6 updates, every third of 8 rows. No dropout."""
     folder = tiny.classifier(tmp_path_factory.mktemp("m"), "bert", ["no"] * 2, **NO_DROPOUT)
-    made = resolve(CASE, ROWS, epochs=2, threads=1)
-    return dataclasses.replace(made, model_directory=str(folder))
+    return config_of(folder)
+
+
+def config_of(folder: Path) -> RunConfig:
+    """A run of the model of a folder, under toy-bert's name."""
+    adapted = Adapted("toy-bert", Model("toy-bert", path=str(folder), recipe="toy"))
+    return resolve(CASE, ROWS, adapted=adapted, epochs=2, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +301,7 @@ def test_a_real_lack_of_memory(config: RunConfig, tmp_path: Path) -> None:
     wide = tiny.classifier(tmp_path, "bert", ["no"] * 2, intermediate_size=4096, **NO_DROPOUT)
     small = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, epochs=1))
     large = dataclasses.replace(
-        small, model_directory=str(wide), recipe=dataclasses.replace(small.recipe, batch_size=72)
+        config_of(wide), recipe=dataclasses.replace(small.recipe, batch_size=72)
     )
     with contextlib.closing(ProcessEngine()) as engine:
         engine.start()  # the fork server, of which the child is one more
