@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-from harness import families, tasks
+from harness import escape, families, tasks
 from harness.adapters import FrozenEncoder
 from harness.data import batches
 from harness.encoders import UNREADABLE, Encoder, be_quiet, read_tokenizer, unreadable
@@ -27,6 +27,8 @@ from harness.spec import RunConfig
 CARD = "glue-bench.json"
 """Says what the model beside it was trained on."""
 
+LONGEST_NAME = 200
+"""Of a folder: file systems allow 255 bytes, and a number may follow."""
 WEIGHTS, HEAD = "model.safetensors", "head.safetensors"
 AS_SAVED: dict[str, Any] = {
     "dtype": torch.float32, "use_safetensors": True, "trust_remote_code": False,
@@ -36,7 +38,8 @@ AS_SAVED: dict[str, Any] = {
 def save(encoder: Encoder, config: RunConfig, score: float) -> str:
     """Put a fine-tuned model into the folder that `config` names; returns its own folder's name.
 
-    The name is the case's id; where that is taken, a number follows. Raises `StorageError`.
+    The name is the case's id, a long one cut; where that is taken, a number follows. Raises
+    `StorageError`.
     """
     home, task = Path(str(config.save_to)), tasks.of(config)
     card: dict[str, Any] = {
@@ -57,7 +60,7 @@ def save(encoder: Encoder, config: RunConfig, score: float) -> str:
             card |= _write(encoder, config, whole)
             encoder.tokenizer.save_pretrained(whole)
             (whole / CARD).write_text(json.dumps(card, indent=1) + "\n", "utf-8")
-            return _move(whole, home, config.case.id)
+            return _move(whole, home, escape.brief(config.case.id, LONGEST_NAME))
     except (OSError, SafetensorError) as error:
         raise StorageError(
             f"{home}: the fine-tuned model could not be saved: {error}. Mend: "

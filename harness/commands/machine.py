@@ -50,7 +50,10 @@ def predict(
     text: Annotated[str, typer.Argument(help="the first text")],
     text2: Annotated[str | None, typer.Argument(help="the second text, for a pair task")] = None,
 ) -> None:
-    """Say what a fine-tuned model makes of a text, or of a pair of texts."""
+    """Say what a fine-tuned model makes of a text, or of a pair of texts.
+
+    A text may begin with a hyphen; after `--`, everything is one.
+    """
     from harness import checkpoints
 
     named = models.get(model).model
