@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness import models
+from harness.errors import plain
 from harness.exits import Exit
 
 
@@ -63,4 +64,4 @@ def predict(
     if answer.score is not None:
         typer.echo(f"score  {answer.score:.3f}")
     for name, share in sorted(answer.shares.items(), key=lambda item: -item[1]):
-        typer.echo(f"{share:.4f}  {name}")
+        typer.echo(f"{share:.4f}  {plain(name)}")
