@@ -55,6 +55,8 @@ def number(name: str, value: Any) -> int:
         found = None
     if found is None or isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
         raise _refused(name, value, "a whole number")
+    if abs(found) > options.LARGEST:
+        raise _refused(name, value, f"a whole number of at most {options.LARGEST:,}")
     return found
 
 

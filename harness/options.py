@@ -24,6 +24,7 @@ ENGINES = ("process", "inline")
 MOST_SEEDS = 10_000
 LAST_SEED = 2**32 - 1  # of NumPy's and scikit-learn's generators
 MOST_JOBS = 1024
+LARGEST = 10**12  # of rows, epochs and the like
 SUBTABLES = ("thresholds",)  # of [tool.glue-bench], read elsewhere
 
 
@@ -55,13 +56,14 @@ def seeds(text: str) -> tuple[int, ...]:
 
 
 def positive(text: str) -> int:
-    """A whole number above zero."""
+    """A whole number above zero, and no more than anything here can be counted to."""
     try:
         number = int(text)
     except ValueError:
         number = 0
-    if number < 1:
-        raise ValueError("expected a whole number above zero")
+    if not 1 <= number <= LARGEST:
+        most = f", at most {LARGEST:,}" if number > LARGEST else ""
+        raise ValueError(f"expected a whole number above zero{most}")
     return number
 
 
