@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import driver, plan
+from harness import arguments, driver, paths, plan
 from harness.errors import shown_path
 from harness.options import RESULTS, Settings, check
 from harness.spec import HUB, TOY
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def run(
     task: str,
-    model: str = "toy-bert",
+    model: str | os.PathLike[str] = "toy-bert",
     target: str = "cpu-fp32",
     seed: int = 42,
     *,
@@ -47,32 +47,40 @@ def run(
     `epochs` replace the model's own; `predict_test` adds the unlabelled splits to the predictions;
     the fine-tuned model is put below `save_models`. With `resume`, an ok run of `results` with the
     same inputs is returned in place of a new one. A run that goes wrong is a record too: look at
-    its `status` and `reason`.
-    Raises `UsageError` for names nobody knows and `StorageError` where nothing can be written;
-    `NotStored`, which holds the record, where a run is over by then.
+    its `status` and `reason`. Where a folder or file is meant, text and path objects will do, and
+    `~` is the home folder; numbers may be NumPy's. `seed` is from 0 to 2**32 - 1, `timeout` in
+    seconds.
+
+    `engine="process"` runs in a process of its own, which works in a script without
+    `if __name__ == "__main__"`, in a notebook, in threads, and in workers of
+    `multiprocessing.Pool` and `ProcessPoolExecutor`; `engine="inline"` in this one.
+    Raises `UsageError` for names nobody knows and arguments that cannot be meant, naming them;
+    `StorageError` where nothing can be written; `NotStored`, which holds the record, where a run is
+    over by then.
     """
     settings = check(
         Settings(
-            data=str(data) if data in (TOY, HUB) else str(Path(data).resolve()),
-            tasks=(task,),
-            models=(model,),
-            targets=(target,),
-            seeds=(seed,),
-            recipe=recipe,
-            epochs=epochs,
-            max_train=max_train,
-            max_eval=max_eval,
-            predict_test=predict_test,
-            task_file=None if task_file is None else str(Path(task_file).resolve()),
-            vectors=None if vectors is None else str(Path(vectors).resolve()),
-            save_models=None if save_models is None else str(Path(save_models).resolve()),
-            resume=resume,
-            engine=engine,
-            timeout=timeout,
+            data=str(data) if data in (TOY, HUB) else arguments.path("data", data),
+            tasks=(arguments.text("task", task),),
+            models=(arguments.model("model", model),),
+            targets=(arguments.text("target", target),),
+            seeds=(arguments.seed("seed", seed),),
+            recipe=arguments.optional(arguments.text, "recipe", recipe),
+            epochs=arguments.optional(arguments.number, "epochs", epochs),
+            max_train=arguments.optional(arguments.number, "max_train", max_train),
+            max_eval=arguments.optional(arguments.number, "max_eval", max_eval),
+            predict_test=arguments.switch("predict_test", predict_test),
+            task_file=arguments.optional(arguments.path, "task_file", task_file),
+            vectors=arguments.optional(arguments.path, "vectors", vectors),
+            save_models=arguments.optional(arguments.path, "save_models", save_models),
+            resume=arguments.switch("resume", resume),
+            engine=arguments.text("engine", engine),
+            timeout=arguments.optional(arguments.seconds, "timeout", timeout),
         )
     )
     planned = plan.make(settings)
-    running = driver.Driver(planned, Store(Path(results)), driver.make_engine(settings, planned))
+    store = Store(Path(arguments.path("results", results)))
+    running = driver.Driver(planned, store, driver.make_engine(settings, planned))
     try:
         running.start(planned.cases)
         return running.run(planned.cases[0]).record
@@ -91,16 +99,16 @@ def load_results(path: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
 
     Damaged files are left out, as `glue-bench report` leaves them out; there is a warning for each
     of them, for whatever else a record holds that the frame does not show, and for a folder without
-    runs. After `warnings.simplefilter("error")` it is raised. Raises `StorageError` if the folder
-    cannot be read.
+    runs. After `warnings.simplefilter("error")` it is raised. Raises `UsageError` for what cannot
+    be a folder's name, and `StorageError` if the folder cannot be read.
     """
     from harness import frame
 
-    store = Store(Path(path))
+    store = Store(Path(arguments.path("path", path)))
     found = store.find()
     made, unshown = frame.of(found.records)
     complaints = [*map(str, found.damaged), *unshown]
-    if not store.runs.is_dir():
+    if not paths.is_folder(store.runs):
         complaints.append(
             f"{shown_path(store.runs)}: no such folder, so no runs. Mend: name the folder that "
             "holds runs/"

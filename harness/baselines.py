@@ -32,6 +32,7 @@ __all__ = [
 ]  # fmt: skip
 ENOUGH_SEEDS = 10  # of a cell: what the gate's error rates are stated for
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+LONGEST_NAME = 100  # it is a folder's
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,11 @@ def located(name_or_folder: str, root: Path) -> Path:
     """The folder of a baseline: `root`/NAME, or a folder if it has a `/`. Raises `UsageError`."""
     if "/" in name_or_folder:
         return Path(name_or_folder)
-    if not NAME.fullmatch(name_or_folder):
+    if not NAME.fullmatch(name_or_folder) or len(name_or_folder) > LONGEST_NAME:
         raise UsageError(
             f"baseline {shown(name_or_folder)}: expected a name of small letters, digits and "
-            "`.`, `_`, `-`, which does not begin with one of these; or a folder, with a `/` in it"
+            "`.`, `_`, `-`, which does not begin with one of these, of at most "
+            f"{LONGEST_NAME} characters; or a folder, with a `/` in it"
         )
     return root / name_or_folder
 

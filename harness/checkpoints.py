@@ -16,7 +16,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModel
 
-from harness import batch_invariance, cards, families, input_limits, stored_weights, tasks
+from harness import (
+    batch_invariance,
+    cards,
+    escape,
+    families,
+    input_limits,
+    stored_weights,
+    tasks,
+)
 from harness.adapters import FrozenEncoder
 from harness.data import batches
 from harness.encoders import Encoder, be_quiet, notes_on, read_config, read_tokenizer
@@ -26,6 +34,8 @@ from harness.spec import RunConfig
 from harness.stored_weights import UNREADABLE, unreadable
 from harness.weights import CARD
 
+LONGEST_NAME = 200
+"""Of a folder: file systems allow 255 bytes, and a number may follow."""
 WEIGHTS, HEAD = "model.safetensors", "head.safetensors"
 
 
@@ -39,7 +49,7 @@ class Saved(NamedTuple):
 def save(encoder: Encoder, config: RunConfig, score: float) -> Saved:
     """Put a fine-tuned model into the folder that `config` names.
 
-    Its own folder's name is the case's id; where that is taken, a number follows. Raises
+    The name is the case's id, a long one cut; where that is taken, a number follows. Raises
     `StorageError`.
     """
     home, task = Path(str(config.save_to)), tasks.of(config)
@@ -62,7 +72,7 @@ def save(encoder: Encoder, config: RunConfig, score: float) -> Saved:
             card |= _write(encoder, config, whole)
             encoder.tokenizer.save_pretrained(whole)
             sha256 = cards.write(whole, card)
-            return Saved(_move(whole, home, config.case.id), sha256)
+            return Saved(_move(whole, home, escape.brief(config.case.id, LONGEST_NAME)), sha256)
     except (OSError, SafetensorError) as error:
         raise StorageError(
             f"{home}: the fine-tuned model could not be saved: {error}. Mend: "

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+from pathlib import Path
 
 import typer
 
+from harness import paths
 from harness.commands import (
     baseline,
     cases,
@@ -18,7 +22,7 @@ from harness.commands import (
     submit,
     verify,
 )
-from harness.errors import GlueBenchError, StorageError
+from harness.errors import GlueBenchError, StorageError, printable, shown_path
 from harness.exits import Exit
 
 app = typer.Typer(
@@ -40,7 +44,7 @@ app.command(
 )(cases.explain)
 app.command()(machine.doctor)
 app.command()(machine.fetch)
-app.command()(machine.predict)
+app.command(context_settings={"ignore_unknown_options": True})(machine.predict)  # "-5 degrees"
 app.command()(verify.verify)
 app.command()(submit.submit)
 app.command()(score.score)
@@ -48,9 +52,19 @@ app.add_typer(baseline.app, name="baseline")
 
 
 def main() -> None:
-    """The entry point: an error of ours is one line and the documented exit code."""
+    """The entry point: an error of ours is one line and the documented exit code.
+
+    So is a file that the system refuses where nothing better is known to say. What the output's
+    encoding lacks, as it lacks a file's name that is not UTF-8, is spelt out.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except GlueBenchError as error:
-        typer.echo(f"glue-bench: {error}", err=True)
+        typer.echo(f"glue-bench: {printable(str(error))}", err=True)
         sys.exit(Exit.STORAGE if isinstance(error, StorageError) else Exit.USAGE)
+    except OSError as error:
+        where = f"{shown_path(Path(os.fsdecode(error.filename)))}: " if error.filename else ""
+        typer.echo(f"glue-bench: {where}{paths.reason(error)}", err=True)
+        sys.exit(Exit.STORAGE)

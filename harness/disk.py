@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Generator
 from pathlib import Path
 
+from harness import paths
 from harness.errors import StorageError, shown_path
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
@@ -113,8 +114,9 @@ def names_in(disk: Disk, folder: Path, suffix: str | tuple[str, ...], mend: str)
 
 
 def _unreadable(path: Path, error: OSError, mend: str) -> StorageError:
-    reason = error.strerror or error
-    return StorageError(f"{shown_path(path)}: cannot be read: {reason}. {mend}")
+    if error.errno in paths.NAMES:  # nothing is damaged: no such folder can be
+        mend = "Mend: name another"
+    return StorageError(f"{shown_path(path)}: cannot be read: {paths.reason(error)}. {mend}")
 
 
 def make_folders(disk: Disk, folder: Path) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import environment, interrupt, options
+from harness import environment, interrupt, options, paths
 from harness.data.load import source_kind
 from harness.engine import Engine, Finished, InlineEngine, ProcessEngine
 from harness.errors import (
+    DataError,
     DataUnavailable,
     GlueBenchError,
     ModelUnavailable,
@@ -20,6 +21,8 @@ from harness.errors import (
     UsageError,
     WorkerError,
     WorkerTimeout,
+    printable,
+    shown_path,
 )
 from harness.journal import EventName, Journal
 from harness.plan import Plan
@@ -232,8 +235,8 @@ class Driver:
 
     def _record(self, case: Case, config: RunConfig | None, outcome: Outcome) -> Record:
         told = {name: getattr(outcome, name) for name in Outcome.model_fields}
-        if outcome.reason:  # the home folder's name is the user's
-            told["reason"] = outcome.reason.replace(f"{Path.home()}/", "~/")
+        if outcome.reason:
+            told["reason"] = paths.without_home(printable(outcome.reason))
         return Record(
             **told,
             case=CaseInfo(id=case.id, **dataclasses.asdict(case)),
@@ -255,18 +258,22 @@ class Driver:
 
 def configuration(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
     """What a case of a plan is run with, one of `jobs` at a time. Raises `GlueBenchError`."""
-    return resolve(
-        case,
-        plan.data,
-        task=plan.own_tasks.get(case.task),
-        adapted=plan.models[case.model],
-        recipe=plan.recipe,
-        epochs=plan.epochs,
-        save_models=plan.save_models,
-        vectors=plan.vectors,
-        threads=max(1, len(environment.usable_cpus()) // jobs),
-        jobs=jobs,
-    )
+    try:
+        return resolve(
+            case,
+            plan.data,
+            task=plan.own_tasks.get(case.task),
+            adapted=plan.models[case.model],
+            recipe=plan.recipe,
+            epochs=plan.epochs,
+            save_models=plan.save_models,
+            vectors=plan.vectors,
+            threads=max(1, len(environment.usable_cpus()) // jobs),
+            jobs=jobs,
+        )
+    except OSError as error:  # of a file that a library opens, such as one of the Hub's cache
+        where = shown_path(Path(str(error.filename))) if error.filename else case.id
+        raise DataError(f"{where}: cannot be read: {paths.reason(error)}") from error
 
 
 def make_engine(settings: options.Settings, plan: Plan) -> Engine:

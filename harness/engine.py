@@ -17,15 +17,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness import batching, environment, interrupt
-from harness.errors import WorkerCrashed, WorkerError, WorkerKilled, WorkerTimeout
+from harness import batching, environment, interrupt, process_state
+from harness.errors import StorageError, WorkerCrashed, WorkerError, WorkerKilled, WorkerTimeout
 from harness.records import Outcome, PredictionTable
 from harness.resolve import to_json
 from harness.spec import Progress, RunConfig
@@ -107,7 +107,10 @@ class InlineEngine:
 
 
 class ProcessEngine:
-    """Runs each configuration in a child of a warm fork server (spawned where there is no fork)."""
+    """Runs each configuration in a child of a warm fork server (spawned where there is none).
+
+    Raises `StorageError` where no temporary folder can be written.
+    """
 
     def __init__(self, jobs: int = 1, timeout_s: float | None = None) -> None:
         self.jobs, self.timeout_s = jobs, timeout_s
@@ -121,7 +124,15 @@ class ProcessEngine:
         self._starting = threading.Lock()
         self._alive: set[Any] = set()
         self._closed = False
-        self._logs = tempfile.TemporaryDirectory(prefix="glue-bench-")
+        try:
+            self._logs = tempfile.TemporaryDirectory(
+                prefix="glue-bench-", ignore_cleanup_errors=True
+            )
+        except OSError as error:
+            raise StorageError(
+                f"no temporary folder can be written: {error}. Mend: make room there, or set "
+                "TMPDIR to a folder that can be"
+            ) from error
 
     def start(self) -> None:
         """Start the fork server; it imports while the caller goes on."""
@@ -129,9 +140,15 @@ class ProcessEngine:
             return
         from multiprocessing import forkserver
 
-        with _environment(WORKER_ENVIRONMENT | dict(os.environ)):
-            self._context.set_forkserver_preload(list(PRELOAD))
-            forkserver.ensure_running()
+        try:
+            with (
+                process_state.environment(WORKER_ENVIRONMENT | dict(os.environ)),
+                process_state.short_temporary_folder(),
+            ):
+                self._context.set_forkserver_preload(list(PRELOAD))
+                forkserver.ensure_running()
+        except OSError:  # its socket has no place, or it is the server of the process we forked off
+            self._context = multiprocessing.get_context("spawn")
 
     def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
         """Run `config` as soon as one of the `jobs` places is free."""
@@ -169,19 +186,11 @@ class ProcessEngine:
             return Finished(batching.killed(config, error), None, error.log)
 
     def _run(self, config: RunConfig, progress: Progress, deadline: float) -> Finished:
-        receiver, sender = self._context.Pipe(duplex=False)
         log = Path(self._logs.name) / f"{time.monotonic_ns()}.log"
-        log.touch()
-        process = self._context.Process(target=work, args=(sender, str(log), to_json(config)))
-        with self._starting, _no_main_module():
-            if self._closed:
-                raise WorkerError("the session ended before this run began")
-            try:
-                process.start()
-            except OSError as error:
-                raise WorkerCrashed(f"no worker could be started: {error}") from error
-            self._alive.add(process)
-        sender.close()  # so that the child's death ends the pipe
+        try:
+            process, receiver = self._started(config, log)
+        except OSError as error:
+            raise WorkerCrashed(f"no worker could be started: {error}") from error
         parts = batching.Parts(config)
 
         def heard(step: int, steps: int) -> None:
@@ -191,15 +200,34 @@ class ProcessEngine:
         try:
             outcome, predictions = self._listen(process, receiver, heard, deadline)
         except WorkerError as error:
-            error.log += log.read_text(errors="replace")
+            error.log += _printed(log)
             error.batching = parts.record()
             raise
         finally:
             _kill(process)
             self._alive.discard(process)
             receiver.close()
-        printed = log.read_text(errors="replace")
-        return Finished(Outcome.model_validate_json(outcome), predictions, printed)
+        return Finished(Outcome.model_validate_json(outcome), predictions, _printed(log))
+
+    def _started(self, config: RunConfig, log: Path) -> tuple[Any, Any]:
+        """A worker at work, and the pipe that it is heard by. Raises `OSError`, `WorkerError`."""
+        log.touch()
+        receiver, sender = self._context.Pipe(duplex=False)
+        try:
+            process: Any = self._context.Process(
+                target=work, args=(sender, str(log), to_json(config)), daemon=False
+            )
+            with self._starting, process_state.may_start_worker():
+                if self._closed:
+                    raise WorkerError("the session ended before this run began")
+                process.start()
+                self._alive.add(process)
+        except BaseException:
+            receiver.close()
+            raise
+        finally:
+            sender.close()  # so that the child's death ends the pipe
+        return process, receiver
 
     def _listen(
         self, process: Any, receiver: Any, progress: Progress, deadline: float
@@ -242,6 +270,14 @@ def shares(cpus: tuple[int, ...], jobs: int) -> list[tuple[int, ...] | None]:
     return [tuple(cpus[(job * each + i) % len(cpus)] for i in range(each)) for job in range(jobs)]
 
 
+def _printed(log: Path) -> str:
+    """What a worker printed; a run is not lost because somebody tidied the temporary folder."""
+    try:
+        return log.read_text(errors="replace")
+    except OSError as error:
+        return f"its output cannot be read: {error}\n"
+
+
 def _received(receiver: Any) -> tuple[str, Any]:
     """The child's next message; "nothing" if it died, be it in mid-message."""
     try:
@@ -271,33 +307,3 @@ def _signal(process: Any) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
-
-
-@contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Generator[None]:
-    """Set variables that a process started inside will inherit."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _no_main_module() -> Generator[None]:
-    """Hide `__main__` from multiprocessing: a child would run the script, or import pytest."""
-    main = sys.modules["__main__"]
-    hidden = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}
-    main.__spec__ = None
-    if hasattr(main, "__file__"):
-        del main.__file__
-    try:
-        yield
-    finally:
-        for name, value in hidden.items():
-            setattr(main, name, value)

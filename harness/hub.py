@@ -34,6 +34,17 @@ class Absent:
     found: str
 
 
+def cache() -> str | None:
+    """The folder that snapshots are kept in; None where it lies below a home that is not known."""
+    from huggingface_hub import constants
+
+    folder = constants.HF_HUB_CACHE
+    return None if folder.startswith("~") else folder
+
+
+NO_CACHE = "no home folder is known, so its cache has no place: HF_HOME has to name a folder"
+
+
 def cached(
     kind: Kind, name: str, wanted: Sequence[str], revision: str | None = None
 ) -> Snapshot | None:
@@ -41,20 +52,22 @@ def cached(
 
     Or that of a commit. Looks at the disk only.
     """
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
+    if cache() is None:
+        return None
     try:
         folder = snapshot_download(
             name,
             repo_type=kind,
             revision=revision,
-            cache_dir=constants.HF_HUB_CACHE,
+            cache_dir=cache(),
             allow_patterns=list(wanted),
             local_files_only=True,
         )
-    except (HFValidationError, LocalEntryNotFoundError):
-        return None
+    except (HFValidationError, LocalEntryNotFoundError, PermissionError):
+        return None  # where the cache may not be read, `fetch` says so
     directory = Path(folder)
     if not all(any(directory.glob(pattern)) for pattern in wanted):
         return None
@@ -105,10 +118,10 @@ def fetch(
 
     Or those of a commit. Files that are there already are only fetched `again` on request.
     """
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HTTPError
 
-    absent = _lookup(kind, name)
+    absent = _lookup(kind, name) if cache() else Absent(NO_CACHE)
     if absent:
         return absent
     try:
@@ -116,7 +129,7 @@ def fetch(
             name,
             repo_type=kind,
             revision=revision,
-            cache_dir=constants.HF_HUB_CACHE,
+            cache_dir=cache(),
             allow_patterns=[*CARD[kind], *wanted, *also],
             force_download=again,
         )
@@ -153,6 +166,8 @@ def _lookup(kind: Kind, name: str) -> Absent | None:
         return Absent("not a name that the Hub allows")
     except OfflineModeIsEnabled:
         return Absent("HF_HUB_OFFLINE is set")
+    except PermissionError as error:  # the token's file, or the cache
+        return Absent(f"a file of the Hub's client cannot be read ({_first_line(error)})")
     except (OSError, HTTPError) as error:
         return Absent(f"the Hub cannot be reached ({_first_line(error)})")
     return None

@@ -55,8 +55,9 @@ class Journal:
             self.disk.flush(self._descriptor)
         except OSError as error:
             raise StorageError(
-                f"{self.path}: could not write the event {name}: {error.strerror or error}. Mend: "
-                "make room; `glue-bench status` lacks what this session does from here on"
+                f"{shown_path(self.path)}: could not write the event {name}: "
+                f"{error.strerror or error}. Mend: make room; `glue-bench status` lacks what this "
+                "session does from here on"
             ) from error
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from harness import plan
-from harness.errors import UsageError, shown
+from harness import paths, plan
+from harness.errors import UsageError, shown, shown_path
 from harness.options import RESULTS, source
 from harness.records import PredictionTable, Record
 from harness.spec import HUB, OWN, TOY
@@ -30,9 +30,9 @@ def find(result: str, results: Path = RESULTS) -> Stored:
     Raises `UsageError` where there is none or several, `StorageError` for one that is damaged.
     """
     path = Path(result)
-    if path.is_file():
+    if paths.is_file(path):
         return Stored(read(path), Store(path.absolute().parent.parent))
-    if path.is_dir():
+    if paths.is_folder(path):
         raise UsageError(
             f"{result}: is a folder; expected a record's file, such as {path}/runs/CASE-ID.json"
         )
@@ -41,8 +41,8 @@ def find(result: str, results: Path = RESULTS) -> Stored:
     if len(found) != 1:
         many = f"{len(found)} runs whose ids begin" if found else "no run whose id begins"
         raise UsageError(
-            f"{shown(result)}: no such file, and {results} holds {many} with it; expected a "
-            "record's file, or the beginning of one run's id"
+            f"{shown(result)}: no such file, and {shown_path(results)} holds {many} with it; "
+            "expected a record's file, or the beginning of one run's id"
         )
     return Stored(found[0], store)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import hub, weights
+from harness import hub, paths, weights
 from harness.adaptations import ADAPTATIONS, Adaptation
 from harness.errors import ModelError, ModelUnavailable, UsageError, shown
 from harness.names import unknown
@@ -89,18 +89,19 @@ def _splits(name: str) -> Iterator[tuple[str, list[str]]]:
 def _parts(name: str) -> tuple[str, list[str]]:
     """The model's own name, in which a folder may have a plus, and its suffixes."""
     *others, shortest = _splits(name)
-    folders = (found for found in others if Path(found[0]).expanduser().is_dir())
+    folders = (found for found in others if _folder(found[0]))
     return next(folders, shortest)
 
 
 def _model(name: str) -> Model:
     if name in MODELS:
         return MODELS[name]
-    path = Path(name).expanduser()
-    if name and path.is_dir():
-        return Model(folder_name(name), path=str(path.resolve()))
+    if path := _folder(name):
+        return Model(folder_name(str(path)), path=str(path))
     if name.startswith(("/", ".", "~")) or name.count("/") > 1:
-        raise UsageError(f"model {shown(name)}: no such folder; expected one with a config.json")
+        raise UsageError(
+            f"model {shown(name)}: {_why_none(name)}; expected a folder with a config.json"
+        )
     if HUB_ID.fullmatch(name):
         row = next((row for row in MODELS.values() if row.hub == name), None)
         return row or Model(name, hub=name)
@@ -108,18 +109,34 @@ def _model(name: str) -> Model:
     raise UsageError(f"{known} Or a folder, or an id of the Hugging Face Hub: ORG/NAME.")
 
 
+def _folder(name: str, base: Path | None = None) -> Path | None:
+    """The folder that a name leads to from `base`, or from here; None where there is none."""
+    try:
+        path = paths.located(name, base)
+    except ValueError:
+        return None
+    return path if paths.is_folder(path) else None
+
+
+def _why_none(name: str) -> str:
+    """Why a name leads to no folder."""
+    try:
+        return paths.why_no_folder(paths.expanded(name)) or "no such folder"
+    except ValueError as error:
+        return str(error)
+
+
 def located(name: str, base: Path) -> str:
     """`name`, but a folder that lies below `base` as its absolute path."""
     for own, suffixes in _splits(name):
-        path = base / Path(own).expanduser()
-        if own and own not in MODELS and path.is_dir():
-            return "+".join([str(path.resolve()), *suffixes])
+        if own not in MODELS and (path := _folder(own, base)):
+            return "+".join([str(path), *suffixes])
     return name
 
 
 def folder_name(path: str) -> str:
     """What a user's folder is called in ids and records: its last part."""
-    return re.sub(r"[^\w.-]", "_", Path(path).expanduser().resolve().name, flags=re.ASCII)
+    return re.sub(r"[^\w.-]", "_", paths.located(path).name, flags=re.ASCII)
 
 
 def choose(names: Iterable[str]) -> dict[str, Adapted]:

@@ -6,16 +6,20 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 
-from harness.errors import shown
+from harness.errors import drawn, shown
 
 HIDDEN = ("Cf", "Mn")  # Unicode's categories of marks that are not seen as characters
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` was probably meant to be; swapped letters come first."""
+    """The known name that `name` was probably meant to be.
+
+    One that looks the same comes first, then one with swapped letters.
+    """
     known = list(known)
+    alike = [other for other in known if drawn(other) == drawn(name)]
     swapped = [other for other in known if sorted(other) == sorted(name.lower())]
-    close = swapped or difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    close = alike or swapped or difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
     return close[0] if close else None
 
 
@@ -24,6 +28,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     known = list(known)
     guess = nearest(name, known)
     hint = f" Did you mean '{guess}'?" if guess else ""
+    if guess and drawn(guess) == drawn(name):
+        hint = f" It looks like '{guess}', and is {name!a}."
     return f"unknown {kind} {shown(name)}.{hint} Known: {', '.join(known)}."
 
 

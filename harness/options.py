@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import models, profiles
-from harness.errors import UsageError, shown
+from harness import models, paths, profiles
+from harness.errors import UsageError, shown, shown_path
 from harness.names import unknown
 from harness.spec import HUB, TOY
 
@@ -21,6 +21,10 @@ FIRST_SEED = 42
 RESULTS = Path("results") / "local"  # where records go unless it is said
 BASELINES = Path("results") / "baselines"
 ENGINES = ("process", "inline")
+MOST_SEEDS = 10_000
+LAST_SEED = 2**32 - 1  # of NumPy's and scikit-learn's generators
+MOST_JOBS = 1024
+LARGEST = 10**12  # of rows, epochs and the like
 SUBTABLES = ("thresholds",)  # of [tool.glue-bench], read elsewhere
 
 
@@ -40,21 +44,33 @@ def seeds(text: str) -> tuple[int, ...]:
         numbers = ()
     if not numbers or min(numbers) < 0:
         raise ValueError("expected how many seeds, or the seeds separated by commas")
+    if max(numbers) > LAST_SEED:
+        raise ValueError(f"expected seeds of at most {LAST_SEED}")
     if "," in text:
         return numbers
     if numbers[0] < 1:
         raise ValueError("expected at least one seed")
+    if numbers[0] > MOST_SEEDS:
+        raise ValueError(f"expected at most {MOST_SEEDS:,} seeds; `{numbers[0]},` is that one seed")
     return tuple(range(FIRST_SEED, FIRST_SEED + numbers[0]))
 
 
 def positive(text: str) -> int:
-    """A whole number above zero."""
+    """A whole number above zero, and no more than anything here can be counted to."""
     try:
         number = int(text)
     except ValueError:
         number = 0
-    if number < 1:
-        raise ValueError("expected a whole number above zero")
+    if not 1 <= number <= LARGEST:
+        most = f", at most {LARGEST:,}" if number > LARGEST else ""
+        raise ValueError(f"expected a whole number above zero{most}")
+    return number
+
+
+def job_count(text: str) -> int:
+    """How many runs at a time."""
+    if (number := positive(text)) > MOST_JOBS:
+        raise ValueError(f"expected at most {MOST_JOBS:,}")
     return number
 
 
@@ -85,7 +101,7 @@ def yes(text: str) -> bool:
 
 def folder(value: str, base: Path) -> str:
     """A folder, or a file, as an absolute path."""
-    return str((base / Path(value).expanduser()).resolve())
+    return str(paths.located(value, base))
 
 
 def source(value: str, base: Path) -> str:
@@ -180,7 +196,7 @@ OPTIONS = (
     Option("save-models", "DIR", "put each fine-tuned model there", locate=folder),
     Option("predict-test", "", "predict the unlabelled test splits too", yes),
     Option("engine", "process|inline", "a fresh process per run (default), or this one", engine),
-    Option("jobs", "N", "runs at a time, each on its share of the CPUs (default: 1)", positive),
+    Option("jobs", "N", "runs at a time, each on its share of the CPUs (default: 1)", job_count),
     Option(
         "timeout", "SECONDS", "stop a run that takes longer (default: an hour; paper: a week)",
         seconds,
@@ -255,28 +271,40 @@ def check(settings: Settings) -> Settings:
 
 def table(path: Path) -> dict[str, Any]:
     """The table `[tool.glue-bench]` of a pyproject.toml as it stands. Raises `UsageError`."""
-    if not path.is_file():
-        return {}
+    where = shown_path(path)
     try:
-        said: Any = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
+        said: Any = tomllib.loads(path.read_text("utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return {}
+    except OSError as error:
+        raise UsageError(f"{where}: cannot be read: {paths.reason(error)}") from None
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
+        raise UsageError(f"{where}: not valid TOML: {error}") from None
     for key in ("tool", "glue-bench"):
         said = said.get(key, {})
         if not isinstance(said, dict):
-            raise UsageError(f"{path}: {key}: found {shown(said)}; expected a table")
+            raise UsageError(f"{where}: {key}: found {shown(said)}; expected a table")
     return said
 
 
 def read_file(path: Path) -> dict[str, str]:
     """What a pyproject.toml says of the options, each value as it would be typed."""
     said = {key: value for key, value in table(path).items() if key not in SUBTABLES}
-    known = [option.name for option in OPTIONS]
+    where = f"{shown_path(path)}: [tool.glue-bench]"
+    known = {option.name: option for option in OPTIONS}
     for key in said:
         if key not in known:
-            raise UsageError(f"{path}: [tool.glue-bench] has an {unknown('key', key, known)}")
-    return {
-        # The last comma tells a list of one seed from a number of seeds.
-        key: "".join(f"{part}," for part in value) if isinstance(value, list) else str(value)
-        for key, value in said.items()
-    }
+            raise UsageError(f"{where} has an {unknown('key', key, known)}")
+    return {key: _typed(known[key], value, f"{where} {key}") for key, value in said.items()}
+
+
+def _typed(option: Option, value: Any, where: str) -> str:
+    """A value of a pyproject.toml as it would be typed. Raises `UsageError`."""
+    parts = value if isinstance(value, list) else [value]
+    is_text = option.parse in (str, names, engine)
+    expected = "text in quotes" if is_text else "text, a number, or true or false"
+    for part in parts:
+        if not isinstance(part, str if is_text else str | int | float):
+            raise UsageError(f"{where}: found {shown(part)}; expected {expected}")
+    # The last comma tells a list of one seed from a number of seeds.
+    return "".join(f"{part}," for part in parts) if isinstance(value, list) else str(value)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import models, profiles, recipes, targets, tasks
+from harness import models, paths, profiles, recipes, targets, tasks
 from harness.errors import UsageError, shown
 from harness.models import Adapted
 from harness.names import unknown
@@ -62,10 +62,10 @@ def _task(name: str, own: Mapping[str, Task]) -> Task:
 
 def checked_source(source: str, option: str = "--glue-data") -> str:
     """A source of rows, which `option` named. Raises `UsageError` where there is none."""
-    if source not in (TOY, HUB) and not Path(source).is_dir():
+    if source not in (TOY, HUB) and (why := paths.why_no_folder(Path(source))):
         raise UsageError(
-            f"{option}: found {shown(source)}, which is no folder; expected `toy`, `hub` or a "
-            "folder that holds CoLA/, SST-2/, ... in the glue_data layout"
+            f"{option}: found {shown(source)}, which is no folder ({why}); expected `toy`, `hub` "
+            "or a folder that holds CoLA/, SST-2/, ... in the glue_data layout"
         )
     return source
 

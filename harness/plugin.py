@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import interrupt, options, summary, tasks
-from harness.errors import NotStored, StorageError, UsageError
+from harness.errors import NotStored, StorageError, UsageError, printable
 from harness.exits import Exit
 from harness.session import ALL_CELLS, GlueSession, case_of, cell_of
 from harness.spec import Case
@@ -155,7 +155,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     glue = session.config.stash[SESSION]
     glue.items = [item for item in session.items if case_of(item)]
     glue.cells = [cell for item in session.items if (cell := cell_of(item))]
-    if glue.items and not session.config.option.collectonly:
+    if glue.items and not glue.runs_nothing:
         with _as_usage_error():
             glue.start()
 
@@ -271,7 +271,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if isinstance(complaint, NotStored):
             _print_line(session.config, complaint.line)
     measured = any(record.status == "ok" for record in glue.records)
-    ran = glue.items and not session.config.option.collectonly
+    ran = glue.items and not glue.runs_nothing
     if ((ran and not measured) or glue.compared_nothing) and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
     if glue.complaints:
@@ -291,4 +291,4 @@ def _as_usage_error() -> Generator[None]:
     try:
         yield
     except (UsageError, StorageError) as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(printable(str(error))) from None

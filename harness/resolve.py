@@ -147,10 +147,10 @@ CONFIG = TypeAdapter(RunConfig)
 
 
 def to_json(config: RunConfig) -> str:
-    """A configuration as it travels to a worker."""
-    return CONFIG.dump_json(config).decode()
+    """A configuration as it travels to a worker; the name of a file in it may be no UTF-8."""
+    return json.dumps(CONFIG.dump_python(config, mode="json"))
 
 
 def from_json(text: str) -> RunConfig:
     """The configuration that `to_json` wrote."""
-    return CONFIG.validate_json(text)
+    return CONFIG.validate_python(json.loads(text))

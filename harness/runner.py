@@ -25,6 +25,7 @@ from harness.errors import (
     StorageError,
     TrainingDiverged,
     Unavailable,
+    printable,
 )
 from harness.outcomes import Work
 from harness.prepared import Prepared, prepare
@@ -57,7 +58,7 @@ def run(
             else:
                 outcome, predictions = _fine_tune_and_evaluate(config, parts, progress)
     except Unavailable as error:
-        return Outcome(status="skipped", reason=str(error)), None
+        return Outcome(status="skipped", reason=one_line(error)), None
     except Exception as error:  # noqa: BLE001  (recorded, whatever it was; the next case must run)
         if not isinstance(error, GlueBenchError):
             traceback.print_exc()  # to the worker's log, which pytest shows with the failure
@@ -83,7 +84,7 @@ def status_of(error: Exception) -> Status:
 
 def one_line(error: BaseException) -> str:
     """An error as a reason: its type unless it is one of ours, and its message on one line."""
-    message = " ".join(str(error).split()) or "no message"
+    message = printable(" ".join(str(error).split())) or "no message"
     return message if isinstance(error, GlueBenchError) else f"{type(error).__name__}: {message}"
 
 
@@ -186,4 +187,4 @@ def _saved(encoder: encoders.Encoder, config: RunConfig, score: float) -> dict[s
         saved = checkpoints.save(encoder, config, score)
         return {"saved_model": saved.name, "saved_model_sha256": saved.sha256}
     except StorageError as error:
-        return {"status": "failed", "reason": str(error)}
+        return {"status": "failed", "reason": one_line(error)}

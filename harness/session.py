@@ -45,6 +45,12 @@ class GlueSession:
         self.lacks_baseline = False  # verdicts were collected, and there is none to judge by
         self.complaints: list[StorageError] = []  # what could not be kept, or read
 
+    @property
+    def runs_nothing(self) -> bool:
+        """Whether pytest was asked to list or to plan, so that no case will run."""
+        asked = ("collectonly", "showfixtures", "show_fixtures_per_test", "setuponly", "setupplan")
+        return any(self.config.getoption(name, False) for name in asked)
+
     @functools.cached_property
     def settings(self) -> options.Settings:
         """What options, environment and pyproject.toml say."""
@@ -116,7 +122,7 @@ class GlueSession:
     @property
     def compared_nothing(self) -> bool:
         """Whether a baseline was named, cases ran, and no cell was compared with it."""
-        if self.config.option.collectonly or not (self.items or self.cells):
+        if self.runs_nothing or not (self.items or self.cells):
             return False  # any session of the environment: its settings are not ours to read
         return self.regression is not None and not self.regression.comparison.compared
 

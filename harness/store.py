@@ -19,7 +19,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import codec
+from harness import codec, paths
 from harness.disk import DISK, Disk, make_folders, names_in, read_file, write_file
 from harness.errors import NotStored, StorageError, shown_path
 from harness.records import PredictionsFile, PredictionTable, Record
@@ -76,7 +76,8 @@ class Store:
             if read(path, self.disk) == record:
                 return False
             raise StorageError(
-                f"{path}: holds another record than the one to be stored, which is left alone"
+                f"{shown_path(path)}: holds another record than the one to be stored, which is "
+                "left alone"
             )
         self._write(path, codec.to_bytes(record), record)
         return True
@@ -189,7 +190,7 @@ def cannot_write(path: Path, error: OSError, option: str, size: int = 0) -> str:
     room = error.errno in (errno.ENOSPC, errno.EDQUOT)
     asked = f" ({size:,} bytes)" if size else ""
     return (
-        f"{path}{asked}: could not write: {error.strerror or error}. Mend: "
+        f"{shown_path(path)}{asked}: could not write: {paths.reason(error)}. Mend: "
         f"{'make room, or ' if room else ''}choose another folder with {option}"
     )
 

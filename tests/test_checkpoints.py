@@ -180,3 +180,38 @@ def test_predict_reads_a_network_from_scratch(tmp_path: Path, capsys, monkeypatc
     assert {line.split()[1] for line in said.splitlines()} == {"negative", "positive"}
     with pytest.raises(ModelError, match=r"holds a network that starts from nothing.*such as cbow"):
         models.directory(models.get(str(folder)).model)
+
+
+@pytest.mark.cases
+def test_a_model_with_a_long_name_is_saved_under_a_shorter_one(tmp_path: Path) -> None:
+    encoder = encoders.load(TOY, tasks.TASKS["sst2"], seed=1)
+    config = configuration("sst2", tmp_path)
+    for last in "ab":
+        case = dataclasses.replace(config.case, model="m" * 254 + last)
+        name = checkpoints.save(encoder, dataclasses.replace(config, case=case), score=0.5)
+        assert len(name) <= 200
+        card = json.loads((tmp_path / name / "glue-bench.json").read_text())
+        assert card["case"] == case.id
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize("text", ["-5 degrees", "--", "-", "--help me", "--text2=b", "-h"])
+def test_a_text_may_begin_with_a_hyphen(
+    text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    class Model:
+        def answer(self, *texts: str) -> checkpoints.Answer:
+            asked.append(texts)
+            return checkpoints.Answer({"good": 0.75, "b\x1bad": 0.25})
+
+    monkeypatch.setattr(checkpoints, "load", lambda folder: Model())
+    said = ("--", text) if text == "--" else (text,)
+    code, out, err = sessions.glue_bench(capsys, monkeypatch, "predict", TOY, *said)
+    assert (code, err) == (0, "")
+    assert asked == [(text,)]
+    assert "\x1b" not in out
+    code, _, _ = sessions.glue_bench(capsys, monkeypatch, "predict", TOY, "a", "--", text)
+    assert (code, asked[-1]) == (0, ("a", text))

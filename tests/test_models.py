@@ -127,7 +127,7 @@ def test_names_that_clash_are_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("./nowhere", "no such folder; expected one with a config.json"),
+        ("./nowhere", "no such folder; expected a folder with a config.json"),
         ("/nowhere/at/all", "no such folder"),
         ("a/b/c", "no such folder"),
         ("minlim", "Did you mean 'minilm'?"),

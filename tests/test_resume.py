@@ -135,7 +135,7 @@ DOES_NOT: dict[type, dict[str, Any]] = {
         "title": "X", "rows": {"train": 1}, "class_counts": {"train": (1, 1)},
         "shared_with_train": {"validation": 1},
         "predicted": ("other",), "part_of": "mnli", "earlier_rows": {"train": 1},
-        "is_adversarial": True, "label_means": {"train": 1.0}, "shared_with_train": {"train": 1},
+        "is_adversarial": True, "label_means": {"train": 1.0},
     },
     Model: {
         "note": "x", "contaminated": frozenset({"rte"}), "sha256": "0" * 64, "extra": "x",

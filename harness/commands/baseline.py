@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.results import Results, complain, existing
-from harness.errors import StorageError, UsageError
+from harness.errors import StorageError, UsageError, shown_path
 from harness.exits import Exit
 from harness.options import BASELINES, RESULTS
 
@@ -100,7 +100,8 @@ def list_(baselines: Baselines = BASELINES) -> None:
             found[name] = error
     if not found:
         typer.echo(
-            f"{baselines}: holds no baseline; `glue-bench baseline save` makes one", err=True
+            f"{shown_path(baselines)}: holds no baseline; `glue-bench baseline save` makes one",
+            err=True,
         )
         raise typer.Exit(Exit.NOTHING)
     typer.echo(tables.overview(baselines, found).text())
@@ -131,7 +132,7 @@ def _chosen(results: Path, commit: str | None, cell: str | None = None) -> Chose
     try:
         return chosen(records, commit, cell, refused)
     except UsageError as error:
-        raise UsageError(f"{results}: {error}") from error
+        raise UsageError(f"{shown_path(results)}: {error}") from error
 
 
 def _require_none_worse(baseline: Baseline, chosen: Chosen) -> None:

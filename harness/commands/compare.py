@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from harness import paths
 from harness.commands.results import complain, existing
-from harness.errors import StorageError, UsageError
+from harness.errors import StorageError, UsageError, plain
 from harness.exits import Exit
 from harness.options import BASELINES
 
@@ -53,7 +54,8 @@ def compare(
     limits = thresholds.typed(fail_on) if fail_on else thresholds.configured(Path.cwd())
     then, now = (_runs(side, baselines) for side in (base, new))
     found = comparing.compare(then.records, now.records, limits, then.notes)
-    typer.echo(f"{base} against {new}\n\n{verdicts.text(found, markdown=form is Form.markdown)}")
+    told = verdicts.text(found, markdown=form is Form.markdown)
+    typer.echo(f"{plain(base)} against {plain(new)}\n\n{told}")
     complain([*then.damaged, *now.damaged])
     raise typer.Exit(found.exit)
 
@@ -70,17 +72,15 @@ def _runs(side: str, root: Path) -> Side:
     from harness import baseline_tables, baselines
     from harness.store import Store
 
-    folder = Path(side)
-    if (folder / "acts").is_dir() or not folder.is_dir():
+    folder = existing(Path(side)) if "/" in side else Path(side)
+    if paths.is_folder(folder / "acts") or not paths.is_folder(folder):
         try:
             found = baselines.load(baselines.located(side, root))
             return Side(found.records, notes=baseline_tables.notes(found))
         except UsageError as error:
-            if "/" in side:
-                existing(folder)
             raise UsageError(f"{error} (or name a results folder)") from error
     stored = Store(folder).find()
     if not stored.records and not stored.damaged:
-        typer.echo(f"{side}: holds no run; expected runs/*.json", err=True)
+        typer.echo(f"{plain(side)}: holds no run; expected runs/*.json", err=True)
         raise typer.Exit(Exit.NOTHING)
     return Side(stored.records, stored.damaged)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness import models
+from harness.errors import plain
 from harness.exits import Exit
 
 
@@ -50,7 +51,10 @@ def predict(
     text: Annotated[str, typer.Argument(help="the first text")],
     text2: Annotated[str | None, typer.Argument(help="the second text, for a pair task")] = None,
 ) -> None:
-    """Say what a fine-tuned model makes of a text, or of a pair of texts."""
+    """Say what a fine-tuned model makes of a text, or of a pair of texts.
+
+    A text may begin with a hyphen; after `--`, everything is one.
+    """
     from harness import checkpoints
 
     named = models.get(model).model
@@ -64,4 +68,4 @@ def predict(
     for name, score in answer.scores.items():
         typer.echo(f"{score:.3f}  {name}")
     for name, share in sorted(answer.shares.items(), key=lambda item: -item[1]):
-        typer.echo(f"{share:.4f}  {name}")
+        typer.echo(f"{share:.4f}  {plain(name)}")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import StorageError, UsageError
+from harness import paths
+from harness.errors import StorageError, UsageError, printable, shown_path
 from harness.exits import Exit
 from harness.options import RESULTS
 from harness.spec import Axis
@@ -60,16 +61,16 @@ def report(
     from harness import report as reports
     from harness.store import Store
 
-    if output and (output.is_file() or output.suffix in SUFFIXES):
+    if output and (paths.is_file(output) or output.suffix in SUFFIXES):
         raise UsageError(
-            f"-o {output}: names a file; expected a folder, into which every format is written. "
-            f"Mend: -o {output.with_suffix('')}"
+            f"-o {shown_path(output)}: names a file; expected a folder, into which every format is "
+            f"written. Mend: -o {output.with_suffix('')}"
         )
     if reference and not by:
         raise UsageError("--reference: holds for --by target|model|recipe|torch. Mend: add --by")
     found = Store(existing(results)).find()
     if not found.records and not found.damaged:
-        typer.echo(f"{results}: holds no run; expected runs/*.json", err=True)
+        typer.echo(f"{shown_path(results)}: holds no run; expected runs/*.json", err=True)
         raise typer.Exit(Exit.NOTHING)
     made = reports.make(
         found.records, str(results), references=references, by=by, reference=reference
@@ -98,7 +99,7 @@ def _write(made: Report, folder: Path) -> None:
     except OSError as error:
         raise StorageError(cannot_write(path, error, "-o", len(files.get(path, b"")))) from error
     names = [path.name for path in files]
-    typer.echo(f"{folder}: runs: {made.runs}; {', '.join(names)}", err=True)
+    typer.echo(f"{shown_path(folder)}: runs: {made.runs}; {', '.join(names)}", err=True)
 
 
 def status(results: Results = RESULTS) -> None:
@@ -107,7 +108,7 @@ def status(results: Results = RESULTS) -> None:
 
     found = states.read(existing(results))
     if not found.sessions:
-        typer.echo(f"{results}: holds no journal; expected journal/*.jsonl", err=True)
+        typer.echo(f"{shown_path(results)}: holds no journal; expected journal/*.jsonl", err=True)
         raise typer.Exit(Exit.NOTHING)
     typer.echo(states.text(found))
     complain(found.damaged)
@@ -125,7 +126,7 @@ def import_(
     for found in codec.records_in(_text(file)):
         (damaged if isinstance(found, StorageError) else records).append(found)
     if not records and not damaged:
-        raise UsageError(f"{file}: holds no record; expected lines with {codec.MARK}")
+        raise UsageError(f"{shown_path(file)}: holds no record; expected lines with {codec.MARK}")
     store = Store(results)
     for record in records:
         try:
@@ -139,8 +140,9 @@ def import_(
 
 def existing(results: Path) -> Path:
     """A results folder that is there. Raises `UsageError`."""
-    if not results.is_dir():
-        raise UsageError(f"{results}: no such folder. Mend: run `pytest benchmarks` first")
+    if why := paths.why_no_folder(results):
+        mend = "run `pytest benchmarks` first, or name the folder that holds runs/"
+        raise UsageError(f"{shown_path(results)}: {why}. Mend: {mend}")
     return results
 
 
@@ -148,7 +150,7 @@ def _text(file: Path) -> str:
     try:
         content = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
     except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
+        raise UsageError(f"{shown_path(file)}: cannot be read: {paths.reason(error)}") from error
     return content.decode("utf-8", errors="replace")
 
 
@@ -156,6 +158,6 @@ def complain(damaged: Iterable[StorageError]) -> None:
     """Name what could not be read; then the command's exit code says so too."""
     damaged = list(damaged)
     for error in damaged:
-        typer.echo(f"glue-bench: {error}", err=True)
+        typer.echo(f"glue-bench: {printable(str(error))}", err=True)
     if damaged:
         raise typer.Exit(Exit.STORAGE)

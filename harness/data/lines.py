@@ -16,7 +16,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
-from harness.errors import DataError, plain, shown
+from harness.errors import DataError, shown, shown_path
 
 MAX_LINE = 1 << 20  # bytes, line end included
 
@@ -114,7 +114,7 @@ def error(where: str, found: str, expected: str, mend: str) -> DataError:
 
 def at(path: Path, line: int | None = None) -> str:
     """A file, or a line of it, as an error names it."""
-    return plain(str(path)) if line is None else f"{plain(str(path))}:{line}"
+    return shown_path(path) if line is None else f"{shown_path(path)}:{line}"
 
 
 def refuse_signature(path: Path, start: bytes) -> None:

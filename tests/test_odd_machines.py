@@ -1,0 +1,179 @@
+"""Where a run starts from: no home folder, a long TMPDIR, a pool's worker, several threads."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pooled
+from conftest import ROOT
+from fakes import FakeEngine
+from harness import driver, engine, process_state
+from harness.engine import ProcessEngine
+from harness.errors import StorageError, WorkerCrashed
+from harness.resolve import from_json, resolve, to_json
+from harness.spec import Case, DataRequest, RunConfig
+from harness.store import Store
+from sessions import ARGS, run
+
+pytestmark = pytest.mark.cases
+
+
+def configuration() -> RunConfig:
+    small = DataRequest("toy", max_train=32, max_eval=32)
+    return resolve(Case("rte", "toy-bert", "cpu-fp32", 42), small, epochs=1, threads=1)
+
+
+SCRIPT = """
+import multiprocessing, sys, harness
+def one(seed):
+    run = harness.run("rte", seed=seed, max_train=32, max_eval=32, epochs=1, results=sys.argv[1])
+    return run.status
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    print(pool.map(one, [1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process may not be forked")
+def test_a_pools_worker_runs_without_a_home_and_with_a_long_tmpdir(tmp_path: Path) -> None:
+    script, long = tmp_path / "script.py", tmp_path / ("t" * 130)
+    script.write_text(SCRIPT)  # without `if __name__ == "__main__"`
+    long.mkdir()
+    environment = {key: os.environ[key] for key in os.environ if key != "HOME"}
+    environment |= {"TMPDIR": str(long), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "r"], env=environment, cwd=tmp_path, text=True,
+        capture_output=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.stdout == "['ok']\n", done.stderr
+    assert len(Store(tmp_path / "r").load()) == 1
+    assert not list(long.glob("glue-bench-*"))
+
+
+def test_a_daemonic_process_may_start_a_worker_and_stays_one() -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert "not allowed to have children" in str(pool.apply(pooled.exit_code, (False,)))
+        assert pool.apply(pooled.exit_code, (True,)) == 0
+
+
+def unable(*args: object) -> None:
+    raise OSError("AF_UNIX path too long")
+
+
+def forked_off(*args: object) -> None:
+    raise ChildProcessError(errno.ECHILD, "No child processes")
+
+
+@pytest.mark.parametrize("failure", [unable, forked_off])
+def test_without_a_fork_server_workers_are_spawned(
+    failure: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forkserver, "ensure_running", failure)
+    made = ProcessEngine()
+    try:
+        made.start()
+        assert made._context.get_start_method() == "spawn"
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize(("length", "is_kept"), [(20, True), (75, True), (77, False), (200, False)])
+def test_a_socket_has_a_short_place(
+    length: int, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = "/" + "t" * (length - 1)
+    monkeypatch.setattr(tempfile, "tempdir", folder)
+    with process_state.short_temporary_folder():
+        assert (tempfile.gettempdir() == folder) is is_kept
+        assert len(tempfile.gettempdir()) + len("/pymp-12345678/listener-12345678") <= 107
+    assert tempfile.gettempdir() == folder
+
+
+def test_no_temporary_folder_at_all_is_one_error_before_the_first_case(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*args: object, **kwargs: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/x']")
+
+    monkeypatch.setattr(engine.tempfile, "TemporaryDirectory", none)
+    found = run(project, "-k", "rte and fp32")
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
+    found.stderr.fnmatch_lines(["*no temporary folder can be written*TMPDIR*"])
+    with pytest.raises(StorageError, match="TMPDIR"):
+        ProcessEngine()
+
+
+def test_a_temporary_folder_that_vanishes_is_a_crash_with_a_record() -> None:
+    made = ProcessEngine()
+    try:
+        made._logs.cleanup()
+        future = made.submit(configuration(), lambda *step: None)
+        with pytest.raises(WorkerCrashed, match="no worker could be started"):
+            future.result(60)
+    finally:
+        made.close()
+
+
+def test_two_threads_that_start_workers_leave_the_script_as_it_was() -> None:
+    main = sys.modules["__main__"]
+    before, barrier, seen = dict(vars(main)), threading.Barrier(2), []
+
+    def start() -> None:
+        barrier.wait()
+        for _ in range(200):
+            with process_state.may_start_worker(), process_state.environment({"GLUE_X": "1"}):
+                seen.append(hasattr(main, "__file__") or main.__spec__ is not None)
+
+    threads = [threading.Thread(target=start) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not any(seen)
+    assert vars(main) == before
+    assert "GLUE_X" not in os.environ
+
+
+def test_a_configuration_travels_with_names_that_are_no_utf8() -> None:
+    config = configuration()
+    object.__setattr__(config, "save_to", os.fsdecode(b"/caf\xe9"))
+    assert from_json(to_json(config)) == config
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["--fixtures", "--fixtures-per-test", "--collect-only", "--co", "--setup-plan", "--setup-only",
+     "--markers", "--version", "--help", "--cache-show"],
+)  # fmt: skip
+def test_what_only_lists_opens_no_session(
+    asked: str, project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    plugins = ARGS[2:] if asked == "--cache-show" else ARGS
+    found = project.runpytest_inprocess("benchmarks", *plugins, asked, "-k", "rte")
+    assert found.ret == 0
+    assert not engines
+    assert not (project.path / "results").exists()
+    assert "INTERNALERROR" not in found.stdout.str() + found.stderr.str()
+
+
+def test_a_file_that_a_library_may_not_read_is_a_record(
+    project: pytest.Pytester, engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*args: object, **kwargs: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/cache/refs/main")
+
+    monkeypatch.setattr(driver, "resolve", denied)
+    found = run(project, "-k", "rte and fp32")
+    assert found.ret == 1
+    (stored,) = Store(project.path / "results" / "local").load()
+    assert stored.reason == "/cache/refs/main: cannot be read: Permission denied"
