@@ -30,6 +30,7 @@ from harness.records import Outcome, PredictionTable
 from harness.resolve import to_json
 from harness.spec import Progress, RunConfig
 from harness.worker import WORKER_ENVIRONMENT, work
+from harness.worker_log import Echo, WorkerLog
 
 PRELOAD = (
     "torch.optim",
@@ -41,6 +42,7 @@ PRELOAD = (
     "harness.runner",
 )
 MEMORY_SAMPLE_S = 0.5
+ECHO_S = 0.05  # how long what a worker prints may wait to be shown
 GOODBYE_S = 10.0
 
 
@@ -73,6 +75,9 @@ def until_it_fits(config: RunConfig, attempt: Callable[[RunConfig], Finished]) -
 class Engine(Protocol):
     """Runs configurations. A future holds `Finished`, or the `WorkerError` that prevented it."""
 
+    echo: Echo | None
+    """Hears what workers print, while they print it; None: nobody does."""
+
     def start(self) -> None:
         """Get ready; returns at once."""
         ...
@@ -88,6 +93,8 @@ class Engine(Protocol):
 
 class InlineEngine:
     """Runs in this process: for a debugger. One after the other; no timeout, no isolation."""
+
+    echo: Echo | None = None  # not needed: what a run prints is printed by this process
 
     def start(self) -> None:
         """Nothing to get ready."""
@@ -111,6 +118,7 @@ class ProcessEngine:
 
     def __init__(self, jobs: int = 1, timeout_s: float | None = None) -> None:
         self.jobs, self.timeout_s = jobs, timeout_s
+        self.echo: Echo | None = None
         self._context = multiprocessing.get_context(
             "forkserver" if sys.platform == "linux" else "spawn"
         )
@@ -170,9 +178,8 @@ class ProcessEngine:
 
     def _run(self, config: RunConfig, progress: Progress, deadline: float) -> Finished:
         receiver, sender = self._context.Pipe(duplex=False)
-        log = Path(self._logs.name) / f"{time.monotonic_ns()}.log"
-        log.touch()
-        process = self._context.Process(target=work, args=(sender, str(log), to_json(config)))
+        log = WorkerLog(Path(self._logs.name) / f"{time.monotonic_ns()}.log")
+        process = self._context.Process(target=work, args=(sender, str(log.path), to_json(config)))
         with self._starting, _no_main_module():
             if self._closed:
                 raise WorkerError("the session ended before this run began")
@@ -188,27 +195,37 @@ class ProcessEngine:
             parts.phase = "training"
             progress(step, steps)
 
+        def show_new_text() -> None:
+            if self.echo and (text := log.new_text()):
+                self.echo(config.case.id, text)
+
         try:
-            outcome, predictions = self._listen(process, receiver, heard, deadline)
+            outcome, predictions = self._listen(process, receiver, heard, deadline, show_new_text)
         except WorkerError as error:
-            error.log += log.read_text(errors="replace")
+            error.log += log.text()
             error.batching = parts.record()
             raise
         finally:
             _kill(process)
             self._alive.discard(process)
             receiver.close()
-        printed = log.read_text(errors="replace")
-        return Finished(Outcome.model_validate_json(outcome), predictions, printed)
+            show_new_text()
+        return Finished(Outcome.model_validate_json(outcome), predictions, log.text())
 
     def _listen(
-        self, process: Any, receiver: Any, progress: Progress, deadline: float
+        self,
+        process: Any,
+        receiver: Any,
+        progress: Progress,
+        deadline: float,
+        show_new_text: Callable[[], None],
     ) -> tuple[str, PredictionTable | None]:
         """The child's outcome and predictions. Raises `WorkerTimeout` or `WorkerCrashed`."""
         peak: int | None = None
         while True:
-            wait_s = min(MEMORY_SAMPLE_S, deadline - time.monotonic())
+            wait_s = min(ECHO_S if self.echo else MEMORY_SAMPLE_S, deadline - time.monotonic())
             ready = connection.wait([receiver, process.sentinel], max(0.0, wait_s))
+            show_new_text()
             peak = environment.memory_bytes("VmHWM", process.pid) or peak
             if receiver in ready:
                 kind, value = _received(receiver)
