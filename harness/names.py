@@ -3,22 +3,65 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from harness.errors import shown
 
+MOST_GUESSES = 6
+NO_SYNONYMS: Mapping[str, str] = MappingProxyType({})
+
+
+def guesses(
+    name: str, known: Iterable[str], synonyms: Mapping[str, str] = NO_SYNONYMS
+) -> list[str]:
+    """The known names that `name` was probably meant to be, the likeliest first; maybe none.
+
+    In this order: the same letters in another order; a plural; names that begin with `name`, or
+    have it among their parts, as `bert-base-uncased` has `bert-base` and `cuda-fp16` has `cuda`;
+    names of similar letters. A device's number (`cuda:0`) counts for nothing. `synonyms` maps a
+    part that people write to the one that is known.
+    """
+    known = list(known)
+    parts = [synonyms.get(part, part) for part in _parts(re.sub(r":\d+$", "", name))]
+    if not parts:
+        return []
+    written = "-".join(parts)
+    swapped = [other for other in known if sorted(other) == sorted(name.lower())]
+    plural = [other for other in known if other == f"{written}s"]
+    begin = [other for other in known if _parts(other)[: len(parts)] == parts]
+    within = [other for other in known if _holds(_parts(other), parts)]
+    similar = difflib.get_close_matches(written, known, n=1, cutoff=0.6)
+    return next(filter(None, (swapped, plural, begin, within, similar)), [])
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` was probably meant to be; swapped letters come first."""
-    known = list(known)
-    swapped = [other for other in known if sorted(other) == sorted(name.lower())]
-    close = swapped or difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return close[0] if close else None
+    """The known name that `name` was most probably meant to be."""
+    return next(iter(guesses(name, known)), None)
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """A message that an unknown name deserves: the nearest known one, and all of them."""
+def unknown(
+    kind: str, name: str, known: Iterable[str], synonyms: Mapping[str, str] = NO_SYNONYMS
+) -> str:
+    """A message that an unknown name deserves: the nearest known ones, and all of them."""
     known = list(known)
-    guess = nearest(name, known)
-    hint = f" Did you mean '{guess}'?" if guess else ""
+    found = [f"'{guess}'" for guess in guesses(name, known, synonyms)[:MOST_GUESSES]]
+    hint = f" Did you mean {one_of(found)}?" if found else ""
     return f"unknown {kind} {shown(name)}.{hint} Known: {', '.join(known)}."
+
+
+def one_of(words: list[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in re.split(r"[-_ ]+", name.lower().strip()) if part]
+
+
+def _holds(whole: list[str], parts: list[str]) -> bool:
+    """Whether `parts` stand in `whole`, one after the other."""
+    starts = range(len(whole) - len(parts) + 1)
+    return any(whole[start:][: len(parts)] == parts for start in starts)

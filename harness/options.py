@@ -6,14 +6,15 @@ The command line wins over the environment, that over the file, that over the pr
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import models, profiles
-from harness.errors import UsageError, shown
+from harness import models, option_hints, profiles
+from harness.errors import UsageError, plain, shown
 from harness.names import unknown
 from harness.spec import HUB, TOY
 
@@ -21,7 +22,8 @@ FIRST_SEED = 42
 RESULTS = Path("results") / "local"  # where records go unless it is said
 BASELINES = Path("results") / "baselines"
 ENGINES = ("process", "inline")
-SUBTABLES = ("thresholds",)  # of [tool.glue-bench], read elsewhere
+TABLE = "glue-bench"  # [tool.glue-bench] of pyproject.toml
+SUBTABLES = ("thresholds",)  # of that table, read elsewhere
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -261,11 +263,23 @@ def table(path: Path) -> dict[str, Any]:
         said: Any = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
-    for key in ("tool", "glue-bench"):
+    for key in ("tool", TABLE):
         said = said.get(key, {})
         if not isinstance(said, dict):
             raise UsageError(f"{path}: {key}: found {shown(said)}; expected a table")
+        for other in said if key == "tool" else ():
+            if other != TABLE and re.sub("[-_]", "", other).lower() == "gluebench":
+                raise UsageError(f"{path}: found [tool.{plain(other)}]; expected [tool.{TABLE}]")
     return said
+
+
+def unknown_flags(arguments: Iterable[str]) -> Iterator[str]:
+    """What to say of each of `arguments` that looks like an option of ours and is none."""
+    flags = {option.flag for option in OPTIONS}
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if re.match("--glue[-_]?", flag) and flag not in flags:
+            yield option_hints.of_flag(plain(flag), [option.name for option in OPTIONS])
 
 
 def read_file(path: Path) -> dict[str, str]:
@@ -274,7 +288,10 @@ def read_file(path: Path) -> dict[str, str]:
     known = [option.name for option in OPTIONS]
     for key in said:
         if key not in known:
-            raise UsageError(f"{path}: [tool.glue-bench] has an {unknown('key', key, known)}")
+            where = f"{path}: [tool.glue-bench] has an"
+            if hint := option_hints.of_hyper_parameter(key):
+                raise UsageError(f"{where} unknown key {shown(key)}: {hint}")
+            raise UsageError(f"{where} {unknown('key', key, [*known, *SUBTABLES])}")
     return {
         # The last comma tells a list of one seed from a number of seeds.
         key: "".join(f"{part}," for part in value) if isinstance(value, list) else str(value)

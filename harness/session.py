@@ -41,6 +41,7 @@ class GlueSession:
         self._driver: Driver | None = None
         self.items: list[pytest.Item] = []
         self.deselected = 0
+        self.was_interrupted = False  # by Ctrl-C, as a rule
         self.records: list[Record] = []
         self.reused: list[str] = []  # cases
         self.cells: list[str] = []  # that are to be judged

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode=None,  # as of the whole command
     help="What new runs are compared with: moved only by save, promote and accept.",
 )
 
