@@ -78,7 +78,7 @@ for verb in cases.NO_VERBS:
 def main() -> None:
     """The entry point: an error of ours is one line and the documented exit code."""
     try:
-        app()
+        app(prog_name="glue-bench")
     except GlueBenchError as error:
         typer.echo(f"glue-bench: {error}", err=True)
         sys.exit(Exit.STORAGE if isinstance(error, StorageError) else Exit.USAGE)

@@ -48,7 +48,7 @@ def save(
     _say(kept.save(folder, chosen, reason, branch), folder, chosen)
 
 
-@app.command()
+@app.command(short_help="Put runs in place of a baseline's of the same cells.")
 def promote(
     name: Name,
     reason: Reason,
