@@ -22,11 +22,12 @@ from harness.spec import Case, DataRequest, Task
 from sessions import ARGS, glue_bench, run
 
 WITHOUT = """
+from functools import partial
 from importlib.machinery import PathFinder
 find = PathFinder.find_spec
 def find_spec(name, path=None, target=None):
     return None if name.partition(".")[0] in {!r} else find(name, path, target)
-PathFinder.find_spec = find_spec
+PathFinder.find_spec = partial(find_spec)  # pytest would bind a function to its own class
 """
 """A sitecustomize.py for which packages are not installed."""
 
@@ -47,7 +48,7 @@ def test_pytest_help_works_without_the_dev_extra(tmp_path: Path) -> None:
     done = in_a_clone(tmp_path, "--help")
     assert done.returncode == 0, done.stderr
     assert "--glue-models=A,B" in done.stdout
-    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("args", [(), ("tests/test_cli.py",)])
