@@ -47,7 +47,7 @@ def run(
     `epochs` replace the model's own; `predict_test` adds the unlabelled splits to the predictions;
     the fine-tuned model is put below `save_models`. With `resume`, an ok run of `results` with the
     same inputs is returned in place of a new one. A run that goes wrong is a record too: look at
-    its `status` and `reason`.
+    its `status` and `reason`. What it prints in its own process is printed here as well.
     Raises `UsageError` for names nobody knows and `StorageError` where nothing can be written;
     `NotStored`, which holds the record, where a run is over by then.
     """
@@ -72,7 +72,9 @@ def run(
         )
     )
     planned = plan.make(settings)
-    running = driver.Driver(planned, Store(Path(results)), driver.make_engine(settings, planned))
+    worker = driver.make_engine(settings, planned)
+    worker.echo = lambda case_id, text: print(text, end="", flush=True)
+    running = driver.Driver(planned, Store(Path(results)), worker)
     try:
         running.start(planned.cases)
         return running.run(planned.cases[0]).record

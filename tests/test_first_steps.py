@@ -272,3 +272,35 @@ def test_a_metric_or_network_that_there_is_not_is_named() -> None:
         metrics.evaluate(wrong, [0, 1], [0, 1])
     with pytest.raises(UsageError, match=r"unknown network .* 'gru'"):
         networks.Network("gru", 9, 2, pairs=False)
+
+
+def readme(name: str) -> list[str]:
+    """The lines of the README's block that stands below `<!-- name -->`."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    found = re.findall(rf"<!-- {name} -->\n```bash\n(.*?)```", text, re.S)
+    assert len(found) == 1, f"README.md: expected one block below <!-- {name} -->"
+    return found[0].splitlines()
+
+
+@pytest.mark.parametrize("name", ["clone", "cpu", "venv", "main", "tests"])
+@pytest.mark.cases
+def test_the_readmes_commands_are_pasted_line_by_line(name: str) -> None:
+    assert len(readme(name)) == 1
+
+
+@pytest.mark.cases
+def test_pasting_the_readmes_commands_brings_no_cuda_to_a_machine_without_a_gpu() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    places = [text.index(f"<!-- {name} -->") for name in ("clone", "cpu", "main", "tests")]
+    assert places == sorted(places)
+    (line,) = readme("cpu")
+    pinned = re.search(r"^torch==(\S+)$", (ROOT / "constraints.txt").read_text(), re.M)
+    assert pinned is not None
+    assert line.startswith(readme("venv")[0])
+    assert f"torch=={pinned[1]} --index-url https://download.pytorch.org/whl/cpu" in line
+
+
+def test_ci_runs_what_the_readme_says() -> None:
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    for name in ("venv", "main", "tests"):
+        assert f'"$(readme {name})"' in script

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import harness
 import printing
 from fakes import ANSWERS, FakeEngine, outcome
 from harness.engine import InlineEngine, ProcessEngine
@@ -102,3 +103,12 @@ def test_a_log_is_read_in_whole_characters(tmp_path: Path) -> None:
 
 def test_lines_of_several_runs_are_told_apart() -> None:
     assert prefixed("a\nb", "sst2") == "[sst2] a\n[sst2] b\n"
+
+
+def test_harness_run_prints_what_its_run_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.engine.work", printing.dying_work)
+    record = harness.run("rte", max_train=8, max_eval=8, results=tmp_path)
+    assert record.status == "crashed"
+    assert capsys.readouterr().out == f"{printing.FIRST}\n"
