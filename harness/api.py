@@ -47,9 +47,9 @@ def run(
     `epochs` replace the model's own; `predict_test` adds the unlabelled splits to the predictions;
     the fine-tuned model is put below `save_models`. With `resume`, an ok run of `results` with the
     same inputs is returned in place of a new one. A run that goes wrong is a record too: look at
-    its `status` and `reason`. Where a folder or file is meant, text and path objects will do, and
-    `~` is the home folder; numbers may be NumPy's. `seed` is from 0 to 2**32 - 1, `timeout` in
-    seconds.
+    its `status` and `reason`. What it prints in its own process is printed here as well. Where a
+    folder or file is meant, text and path objects will do, and `~` is the home folder; numbers may
+    be NumPy's. `seed` is from 0 to 2**32 - 1, `timeout` in seconds.
 
     `engine="process"` runs in a process of its own, which works in a script without
     `if __name__ == "__main__"`, in a notebook, in threads, and in workers of
@@ -80,7 +80,9 @@ def run(
     )
     planned = plan.make(settings)
     store = Store(Path(arguments.path("results", results)))
-    running = driver.Driver(planned, store, driver.make_engine(settings, planned))
+    worker = driver.make_engine(settings, planned)
+    worker.echo = lambda case_id, text: print(text, end="", flush=True)
+    running = driver.Driver(planned, store, worker)
     try:
         running.start(planned.cases)
         return running.run(planned.cases[0]).record

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -29,26 +30,56 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Fine-tune and evaluate models on GLUE, and compare what came of it. "
-    "Runs are started by pytest: `pytest benchmarks -k sst2`.",
+    rich_markup_mode=None,  # rich takes what stands in square brackets for markup, and drops it
 )
-app.command("list")(listing.list_)
-app.command()(results.report)
-app.command()(compare.compare)
-app.command()(flips.flips)
-app.command()(results.status)
-app.command("import")(results.import_)
+
+
+@app.callback()
+def glue_bench(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=machine.print_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    """Fine-tune and evaluate models on GLUE, and compare what came of it.
+
+    Runs are started by pytest: `pytest benchmarks -k sst2`.
+    """
+
+
+app.command("list", short_help="List tasks, models, targets, ... or published results.")(
+    listing.list_
+)
+app.command(short_help="Tabulate every run of a results folder.")(results.report)
+app.command(short_help="Judge NEW's runs against BASE's, cell by cell.")(compare.compare)
+app.command(short_help="List the rows that two runs answer differently.")(flips.flips)
+app.command(short_help="Say what each session ran, and what it did not.")(results.status)
+app.command("import", short_help="Store records that a session could only print.")(results.import_)
 app.command(
+    short_help="Say whether --glue-resume would keep a CASE's run.",
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     options_metavar="CASE [--glue-OPTION ...]",
 )(cases.explain)
-app.command()(machine.doctor)
-app.command()(machine.fetch)
-app.command(context_settings={"ignore_unknown_options": True})(machine.predict)  # "-5 degrees"
-app.command()(verify.verify)
-app.command()(submit.submit)
-app.command()(score.score)
-app.add_typer(baseline.app, name="baseline")
+app.command(short_help="Say what this machine can run, and what is broken.")(machine.doctor)
+app.command(short_help="Bring tasks and models from the Hub here.")(machine.fetch)
+app.command(
+    short_help="Say what a fine-tuned model makes of a text.",
+    context_settings={"ignore_unknown_options": True},  # a text may be "-5 degrees"
+)(machine.predict)
+app.command(short_help="Compute a run's first steps again, and compare.")(verify.verify)
+app.command(short_help="Write the zip that gluebenchmark.com takes.")(submit.submit)
+app.command(short_help="Score a file of predictions.")(score.score)
+app.add_typer(
+    baseline.app, name="baseline", short_help="Make, move and show what new runs are compared with."
+)
+for verb in cases.NO_VERBS:
+    app.command(
+        verb,
+        hidden=True,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )(cases.run)
 
 
 def main() -> None:
@@ -60,7 +91,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        app(prog_name="glue-bench")
     except GlueBenchError as error:
         typer.echo(f"glue-bench: {printable(str(error))}", err=True)
         sys.exit(Exit.STORAGE if isinstance(error, StorageError) else Exit.USAGE)

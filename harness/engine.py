@@ -30,6 +30,7 @@ from harness.records import Outcome, PredictionTable
 from harness.resolve import to_json
 from harness.spec import Progress, RunConfig
 from harness.worker import WORKER_ENVIRONMENT, work
+from harness.worker_log import Echo, WorkerLog
 
 PRELOAD = (
     "torch.optim",
@@ -41,6 +42,7 @@ PRELOAD = (
     "harness.runner",
 )
 MEMORY_SAMPLE_S = 0.5
+ECHO_S = 0.05  # how long what a worker prints may wait to be shown
 GOODBYE_S = 10.0
 
 
@@ -73,6 +75,9 @@ def until_it_fits(config: RunConfig, attempt: Callable[[RunConfig], Finished]) -
 class Engine(Protocol):
     """Runs configurations. A future holds `Finished`, or the `WorkerError` that prevented it."""
 
+    echo: Echo | None
+    """Hears what workers print, while they print it; None: nobody does."""
+
     def start(self) -> None:
         """Get ready; returns at once."""
         ...
@@ -88,6 +93,8 @@ class Engine(Protocol):
 
 class InlineEngine:
     """Runs in this process: for a debugger. One after the other; no timeout, no isolation."""
+
+    echo: Echo | None = None  # not needed: what a run prints is printed by this process
 
     def start(self) -> None:
         """Nothing to get ready."""
@@ -114,6 +121,7 @@ class ProcessEngine:
 
     def __init__(self, jobs: int = 1, timeout_s: float | None = None) -> None:
         self.jobs, self.timeout_s = jobs, timeout_s
+        self.echo: Echo | None = None
         self._context = multiprocessing.get_context(
             "forkserver" if sys.platform == "linux" else "spawn"
         )
@@ -186,9 +194,9 @@ class ProcessEngine:
             return Finished(batching.killed(config, error), None, error.log)
 
     def _run(self, config: RunConfig, progress: Progress, deadline: float) -> Finished:
-        log = Path(self._logs.name) / f"{time.monotonic_ns()}.log"
+        log = WorkerLog(Path(self._logs.name) / f"{time.monotonic_ns()}.log")
         try:
-            process, receiver = self._started(config, log)
+            process, receiver = self._started(config, log.path)
         except OSError as error:
             raise WorkerCrashed(f"no worker could be started: {error}") from error
         parts = batching.Parts(config)
@@ -197,21 +205,25 @@ class ProcessEngine:
             parts.phase = "training"
             progress(step, steps)
 
+        def show_new_text() -> None:
+            if self.echo and (text := log.new_text()):
+                self.echo(config.case.id, text)
+
         try:
-            outcome, predictions = self._listen(process, receiver, heard, deadline)
+            outcome, predictions = self._listen(process, receiver, heard, deadline, show_new_text)
         except WorkerError as error:
-            error.log += _printed(log)
+            error.log += log.text()
             error.batching = parts.record()
             raise
         finally:
             _kill(process)
             self._alive.discard(process)
             receiver.close()
-        return Finished(Outcome.model_validate_json(outcome), predictions, _printed(log))
+            show_new_text()
+        return Finished(Outcome.model_validate_json(outcome), predictions, log.text())
 
     def _started(self, config: RunConfig, log: Path) -> tuple[Any, Any]:
         """A worker at work, and the pipe that it is heard by. Raises `OSError`, `WorkerError`."""
-        log.touch()
         receiver, sender = self._context.Pipe(duplex=False)
         try:
             process: Any = self._context.Process(
@@ -230,13 +242,19 @@ class ProcessEngine:
         return process, receiver
 
     def _listen(
-        self, process: Any, receiver: Any, progress: Progress, deadline: float
+        self,
+        process: Any,
+        receiver: Any,
+        progress: Progress,
+        deadline: float,
+        show_new_text: Callable[[], None],
     ) -> tuple[str, PredictionTable | None]:
         """The child's outcome and predictions. Raises `WorkerTimeout` or `WorkerCrashed`."""
         peak: int | None = None
         while True:
-            wait_s = min(MEMORY_SAMPLE_S, deadline - time.monotonic())
+            wait_s = min(ECHO_S if self.echo else MEMORY_SAMPLE_S, deadline - time.monotonic())
             ready = connection.wait([receiver, process.sentinel], max(0.0, wait_s))
+            show_new_text()
             peak = environment.memory_bytes("VmHWM", process.pid) or peak
             if receiver in ready:
                 kind, value = _received(receiver)
@@ -268,14 +286,6 @@ def shares(cpus: tuple[int, ...], jobs: int) -> list[tuple[int, ...] | None]:
         return [None]
     each = max(1, len(cpus) // jobs)
     return [tuple(cpus[(job * each + i) % len(cpus)] for i in range(each)) for job in range(jobs)]
-
-
-def _printed(log: Path) -> str:
-    """What a worker printed; a run is not lost because somebody tidied the temporary folder."""
-    try:
-        return log.read_text(errors="replace")
-    except OSError as error:
-        return f"its output cannot be read: {error}\n"
 
 
 def _received(receiver: Any) -> tuple[str, Any]:

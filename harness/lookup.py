@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from harness import paths, plan
 from harness.errors import UsageError, shown, shown_path
+from harness.names import MOST_GUESSES, guesses, one_of
 from harness.options import RESULTS, source
 from harness.records import PredictionTable, Record
 from harness.spec import HUB, OWN, TOY
-from harness.store import Store, read
+from harness.store import Store, file_name, read
 
 
 class Stored(NamedTuple):
@@ -18,6 +20,7 @@ class Stored(NamedTuple):
 
     record: Record
     store: Store
+    note: str = ""  # which run it is, where the name has several
 
     def predictions(self) -> PredictionTable:
         """The run's predictions. Raises `StorageError`."""
@@ -25,9 +28,11 @@ class Stored(NamedTuple):
 
 
 def find(result: str, results: Path = RESULTS) -> Stored:
-    """The run of a record's file, or the one in a results folder whose id begins with `result`.
+    """The run that `result` names: a record's file, a case, or how a run's id begins.
 
-    Raises `UsageError` where there is none or several, `StorageError` for one that is damaged.
+    The last two are looked for in the folder `results`. Of several runs of a case it is the newest
+    that ended ok, or the newest if none did. Raises `UsageError` where there is no run of that
+    name, or several whose ids begin so, and `StorageError` for a record that is damaged.
     """
     path = Path(result)
     if paths.is_file(path):
@@ -37,14 +42,46 @@ def find(result: str, results: Path = RESULTS) -> Stored:
             f"{result}: is a folder; expected a record's file, such as {path}/runs/CASE-ID.json"
         )
     store = Store(results)
-    found = [record for record in store.find().records if record.id.startswith(result)]
-    if len(found) != 1:
-        many = f"{len(found)} runs whose ids begin" if found else "no run whose id begins"
-        raise UsageError(
-            f"{shown(result)}: no such file, and {shown_path(results)} holds {many} with it; "
-            "expected a record's file, or the beginning of one run's id"
+    records = store.find().records
+    if runs := [record for record in records if record.case.id == result]:
+        return _newest(runs, store)
+    named = [record for record in records if _has_name(record, result)]
+    if len(named) != 1:
+        raise UsageError(_not_found(result, results, records, len(named)))
+    return Stored(named[0], store)
+
+
+def _newest(runs: Sequence[Record], store: Store) -> Stored:
+    """The newest run that ended ok, or else the newest, of `runs`, which stand oldest first."""
+    ok = [record for record in runs if record.status == "ok"]
+    found = (ok or runs)[-1]
+    which = "newest that ended ok" if ok else "newest; none ended ok"
+    note = f"{found.case.id}: {len(runs)} runs; this is the {which}, {found.id[:8]}"
+    return Stored(found, store, note if len(runs) > 1 else "")
+
+
+def _has_name(record: Record, name: str) -> bool:
+    """Whether a run is named by the beginning of its id, or by its file's name without a folder."""
+    return bool(name) and (
+        record.id.startswith(name) or file_name(record) in (name, f"{name}.json")
+    )
+
+
+def _not_found(result: str, results: Path, records: Sequence[Record], found: int) -> str:
+    folder = shown_path(results)
+    if found:
+        what = f"{folder} holds {found} runs whose ids begin so. Mend: say more of the id"
+    elif not records:
+        what = f"{folder} holds no run. Mend: run `pytest benchmarks`, or say --results DIR"
+    else:
+        cases = dict.fromkeys(record.case.id for record in records)
+        near = [f"'{guess}'" for guess in guesses(result, cases)[:MOST_GUESSES]]
+        hint = f" Did you mean {one_of(near)}?" if near else ""
+        what = (
+            f"{folder} holds no run of that case, and no run whose id begins with it.{hint} "
+            f"{folder}/runs/ shows what is there"
         )
-    return Stored(found[0], store)
+    return f"{shown(result)}: no such file, and {what}"
 
 
 def source_of(record: Record, data: str | None) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
+from harness.errors import UsageError
+from harness.names import unknown
 from harness.spec import Task
 
 Labels = Sequence[int] | Sequence[float]
@@ -73,8 +75,12 @@ def is_constant(values: Labels) -> bool:
 def evaluate(task: Task, labels: Labels, predictions: Labels) -> dict[str, float]:
     """Each of the task's metrics on one split.
 
-    Raises `ValueError` where the two do not belong together.
+    Raises `ValueError` where the two do not belong together, `UsageError` for a metric that there
+    is not.
     """
+    for name in task.metrics:
+        if name not in METRICS:
+            raise UsageError(f"task {task.name}: {unknown('metric', name, METRICS)}")
     if len(labels) != len(predictions) or not labels:
         raise ValueError(
             f"{len(labels)} labels and {len(predictions)} predictions: expected as many"

@@ -3,34 +3,75 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from harness.errors import drawn, shown
 
 HIDDEN = ("Cf", "Mn")  # Unicode's categories of marks that are not seen as characters
 
+MOST_GUESSES = 6
+NO_SYNONYMS: Mapping[str, str] = MappingProxyType({})
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` was probably meant to be.
 
-    One that looks the same comes first, then one with swapped letters.
+def guesses(
+    name: str, known: Iterable[str], synonyms: Mapping[str, str] = NO_SYNONYMS
+) -> list[str]:
+    """The known names that `name` was probably meant to be, the likeliest first; maybe none.
+
+    In this order: the same letters in another order; a plural; names that begin with `name`, or
+    have it among their parts, as `bert-base-uncased` has `bert-base` and `cuda-fp16` has `cuda`;
+    names of similar letters. A device's number (`cuda:0`) counts for nothing. `synonyms` maps a
+    part that people write to the one that is known.
     """
     known = list(known)
-    alike = [other for other in known if drawn(other) == drawn(name)]
+    parts = [synonyms.get(part, part) for part in _parts(re.sub(r":\d+$", "", name))]
+    if not parts:
+        return []
+    written = "-".join(parts)
     swapped = [other for other in known if sorted(other) == sorted(name.lower())]
-    close = alike or swapped or difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return close[0] if close else None
+    plural = [other for other in known if other == f"{written}s"]
+    begin = [other for other in known if _parts(other)[: len(parts)] == parts]
+    within = [other for other in known if _holds(_parts(other), parts)]
+    similar = difflib.get_close_matches(written, known, n=1, cutoff=0.6)
+    return next(filter(None, (swapped, plural, begin, within, similar)), [])
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """A message that an unknown name deserves: the nearest known one, and all of them."""
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was probably meant to be; one that looks the same is first."""
     known = list(known)
-    guess = nearest(name, known)
-    hint = f" Did you mean '{guess}'?" if guess else ""
-    if guess and drawn(guess) == drawn(name):
-        hint = f" It looks like '{guess}', and is {name!a}."
+    alike = (other for other in known if drawn(other) == drawn(name))
+    return next(alike, None) or next(iter(guesses(name, known)), None)
+
+
+def unknown(
+    kind: str, name: str, known: Iterable[str], synonyms: Mapping[str, str] = NO_SYNONYMS
+) -> str:
+    """A message that an unknown name deserves: the nearest known ones, and all of them."""
+    known = list(known)
+    found = [f"'{guess}'" for guess in guesses(name, known, synonyms)[:MOST_GUESSES]]
+    hint = f" Did you mean {one_of(found)}?" if found else ""
+    if alike := next((other for other in known if drawn(other) == drawn(name)), None):
+        hint = f" It looks like '{alike}', and is {name!a}."
     return f"unknown {kind} {shown(name)}.{hint} Known: {', '.join(known)}."
+
+
+def one_of(words: list[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in re.split(r"[-_ ]+", name.lower().strip()) if part]
+
+
+def _holds(whole: list[str], parts: list[str]) -> bool:
+    """Whether `parts` stand in `whole`, one after the other."""
+    starts = range(len(whole) - len(parts) + 1)
+    return any(whole[start:][: len(parts)] == parts for start in starts)
 
 
 def lookalike(name: str, known: Iterable[str]) -> str:

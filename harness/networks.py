@@ -18,6 +18,8 @@ from torch.nn.functional import pad
 from harness import vocabulary
 from harness.data import vectors as word_vectors
 from harness.encoders import Encoder
+from harness.errors import UsageError
+from harness.names import unknown
 from harness.spec import Split, Task
 
 WIDTH = 300  # of a word's vector, as the GloVe vectors of most papers
@@ -126,6 +128,8 @@ class Network(nn.Module):
         self.shape = {
             "encoder": encoder, "words": words, "outputs": outputs, "pairs": pairs, "width": width,
         }  # fmt: skip
+        if encoder not in NETWORKS:
+            raise UsageError(unknown("network of harness/networks.py", encoder, NETWORKS))
         self.encoder = NETWORKS[encoder](words, width)
         self.pairs = pairs
         self.dropout = nn.Dropout(DROPOUT)

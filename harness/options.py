@@ -6,14 +6,15 @@ The command line wins over the environment, that over the file, that over the pr
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import models, paths, profiles
-from harness.errors import UsageError, shown, shown_path
+from harness import models, option_hints, paths, profiles
+from harness.errors import UsageError, plain, shown, shown_path
 from harness.names import unknown
 from harness.spec import HUB, TOY
 
@@ -25,7 +26,8 @@ MOST_SEEDS = 10_000
 LAST_SEED = 2**32 - 1  # of NumPy's and scikit-learn's generators
 MOST_JOBS = 1024
 LARGEST = 10**12  # of rows, epochs and the like
-SUBTABLES = ("thresholds",)  # of [tool.glue-bench], read elsewhere
+TABLE = "glue-bench"  # [tool.glue-bench] of pyproject.toml
+SUBTABLES = ("thresholds",)  # of that table, read elsewhere
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -280,11 +282,23 @@ def table(path: Path) -> dict[str, Any]:
         raise UsageError(f"{where}: cannot be read: {paths.reason(error)}") from None
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
         raise UsageError(f"{where}: not valid TOML: {error}") from None
-    for key in ("tool", "glue-bench"):
+    for key in ("tool", TABLE):
         said = said.get(key, {})
         if not isinstance(said, dict):
             raise UsageError(f"{where}: {key}: found {shown(said)}; expected a table")
+        for other in said if key == "tool" else ():
+            if other != TABLE and re.sub("[-_]", "", other).lower() == "gluebench":
+                raise UsageError(f"{where}: found [tool.{plain(other)}]; expected [tool.{TABLE}]")
     return said
+
+
+def unknown_flags(arguments: Iterable[str]) -> Iterator[str]:
+    """What to say of each of `arguments` that looks like an option of ours and is none."""
+    flags = {option.flag for option in OPTIONS}
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if re.match("--glue[-_]?", flag) and flag not in flags:
+            yield option_hints.of_flag(plain(flag), [option.name for option in OPTIONS])
 
 
 def read_file(path: Path) -> dict[str, str]:
@@ -294,7 +308,9 @@ def read_file(path: Path) -> dict[str, str]:
     known = {option.name: option for option in OPTIONS}
     for key in said:
         if key not in known:
-            raise UsageError(f"{where} has an {unknown('key', key, known)}")
+            if hint := option_hints.of_hyper_parameter(key):
+                raise UsageError(f"{where} has an unknown key {shown(key)}: {hint}")
+            raise UsageError(f"{where} has an {unknown('key', key, [*known, *SUBTABLES])}")
     return {key: _typed(known[key], value, f"{where} {key}") for key, value in said.items()}
 
 

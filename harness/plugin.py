@@ -44,6 +44,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(option.flag, dest=f"glue_{option.key}", **option.form)
 
 
+@pytest.hookimpl(trylast=True)  # once every conftest.py has added its options
+def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> None:
+    _, rest = parser.parse_known_and_unknown_args(args)
+    with _as_usage_error():
+        for complaint in options.unknown_flags(rest):
+            raise UsageError(complaint)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
@@ -265,6 +273,7 @@ def pytest_terminal_summary(
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     glue = session.config.stash[SESSION]
+    glue.was_interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
     told = len(glue.complaints)
     glue.stop()
     for complaint in glue.complaints[told:]:  # of runs that were started ahead
@@ -282,8 +291,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if SESSION in config.stash:
-        config.stash[SESSION].close()
+    if SESSION not in config.stash:
+        return
+    glue = config.stash[SESSION]
+    glue.close()
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and (line := summary.how_to_go_on(glue)):
+        reporter.ensure_newline()
+        reporter.write_line(line)
 
 
 @contextlib.contextmanager

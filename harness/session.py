@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from harness.clock import worker_clock
 from harness.errors import UsageError
 from harness.plan import Plan, make
 from harness.spec import Case
+from harness.worker_log import prefixed
 
 if TYPE_CHECKING:
     from harness.driver import Driver
@@ -39,6 +41,7 @@ class GlueSession:
         self._driver: Driver | None = None
         self.items: list[pytest.Item] = []
         self.deselected = 0
+        self.was_interrupted = False  # by Ctrl-C, as a rule
         self.records: list[Record] = []
         self.reused: list[str] = []  # cases
         self.cells: list[str] = []  # that are to be judged
@@ -78,18 +81,22 @@ class GlueSession:
         return Path(self.settings.results or self.config.rootpath / options.RESULTS)
 
     @property
+    def shows_output(self) -> bool:
+        """Whether what tests print is shown while they print it, as with `-s`."""
+        return self.config.getoption("capture", "no") in ("no", "tee-sys")
+
+    @property
     def driver(self) -> Driver:
         """Runs the cases; made when the first is about to run."""
         if self._driver is None:
             from harness import driver, store
 
             settings = self.settings
-            self._driver = driver.Driver(
-                self.plan,
-                store.Store(self.results),
-                driver.make_engine(settings, self.plan),
-                min(settings.jobs or 1, len(self.items)),
-            )
+            jobs = min(settings.jobs or 1, len(self.items))
+            engine = driver.make_engine(settings, self.plan)
+            if self.shows_output:
+                engine.echo = functools.partial(_print_output, is_alone=jobs == 1)
+            self._driver = driver.Driver(self.plan, store.Store(self.results), engine, jobs)
         return self._driver
 
     def judge(self, cell: str) -> tuple[Verdict, str]:
@@ -179,7 +186,7 @@ class GlueSession:
         capture = self.config.pluginmanager.getplugin("capturemanager")
         with _progress_bar(capture, case.id) as progress:
             ran = self.driver.run(case, upcoming, progress)
-        if ran.log:
+        if ran.log and not self.shows_output:
             item.add_report_section("call", "worker log", ran.log)
         self.records.append(ran.record)
         if ran.is_reused:
@@ -197,6 +204,14 @@ def case_of(item: pytest.Item) -> Case | None:
     """The case an item runs; None for any other test."""
     spec = getattr(item, "callspec", None)
     return spec.params.get("glue_case") if spec else None
+
+
+def _print_output(case_id: str, text: str, *, is_alone: bool) -> None:
+    """Print what a worker printed, above the progress bar; with the case where several run."""
+    from tqdm import tqdm
+
+    tqdm.write(text if is_alone else prefixed(text, case_id), file=sys.stdout, end="")
+    sys.stdout.flush()
 
 
 @contextlib.contextmanager

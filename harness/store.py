@@ -1,7 +1,8 @@
 """Records on disk: one immutable file per run, written so that no crash can lose or tear it.
 
-    RESULTS/runs/<case id>-<uuid8>.json      the record, its last key a checksum of the rest
-    RESULTS/predictions/<uuid>.parquet       its predictions, written first
+    RESULTS/runs/<case id>-<uuid8>.json              the record, its last key a checksum of the rest
+    RESULTS/predictions/<case id>-<uuid8>.parquet    its predictions, written first; in older
+                                                     folders <uuid>.parquet
 
 Files are written beside their place, flushed to the disk and moved into it; then the folder is
 flushed too. After a power cut a file is there whole, or not there.
@@ -56,7 +57,7 @@ class Store:
     def save(self, record: Record, predictions: PredictionTable | None = None) -> Record:
         """Write a run; returns the record as stored. Raises `NotStored`, which holds the record."""
         if predictions is not None:
-            name = f"{record.id}.parquet"
+            name = Path(file_name(record)).with_suffix(".parquet").name
             content = _parquet(predictions)
             self._write(self.predictions / name, content, record)
             file = PredictionsFile(

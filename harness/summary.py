@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness import escape, models, targets, tasks
+from harness import models, targets, tasks
+from harness.escape import visible
 from harness.exits import Exit
 from harness.names import nearest
 from harness.session import GlueSession
 
 LIST_COMMAND = "glue-bench list tasks|models|targets"
+KEYWORDS = ("and", "or", "not", "glue", "task", "model", "target", "seed")  # of -k and -m
 
 
 def header(glue: GlueSession) -> list[str]:
@@ -68,7 +71,7 @@ def _write_results(glue: GlueSession, say: Callable[[str], None]) -> None:
         say(note)
     notes = {(r.case.model, note) for r in ran if r.model for note in r.model.notes}
     for model, note in sorted(notes):
-        say(f"note on {escape.visible(model)}: {note}")
+        say(f"note on {visible(model)}: {note}")
     skipped = Counter(record.reason for record in glue.records if record.status == "skipped")
     for reason, count in skipped.items():
         say(f"skipped {count}: {reason}")
@@ -87,13 +90,36 @@ def _write_results(glue: GlueSession, say: Callable[[str], None]) -> None:
 def _explain_empty(glue: GlueSession, write: Callable[[str], None]) -> None:
     """What to say when -k or -m left no case."""
     write(f"glue-bench: none of {glue.deselected} cases is selected.")
-    known = [*glue.plan.own_tasks, *tasks.TASKS, *models.MODELS, *targets.TARGETS]
+    known = {
+        "tasks": [*glue.plan.own_tasks, *tasks.TASKS],
+        "models": [*models.MODELS],
+        "targets": [*targets.TARGETS],
+    }
+    names = [name for kind in known.values() for name in kind]
+    cases = [case.id for case in glue.plan.cases]
     typed = re.findall(r"[\w.+-]+", f"{glue.config.option.keyword} {glue.config.option.markexpr}")
-    for word in typed:
-        guess = nearest(word, known) if word not in known else None
-        if guess:
-            write(f"  Did you mean '{guess}' by '{word}'?")
+    for word in dict.fromkeys(typed):
+        if word in KEYWORDS or any(word.lower() in case for case in cases):
+            continue
+        for kind, ours in known.items():
+            if holding := [name for name in ours if word.lower() in name]:
+                write(f"  No case has '{word}'. To add it: --glue-{kind} {holding[0]}")
+                break
+        else:
+            if guess := nearest(word, names):
+                write(f"  Did you mean '{guess}' by '{word}'?")
     write(f"  Names: {LIST_COMMAND}")
+
+
+def how_to_go_on(glue: GlueSession) -> str | None:
+    """The command that runs what an interrupted session did not; None for any other session."""
+    if not glue.was_interrupted or not glue.items or glue.config.option.collectonly:
+        return None
+    args = [str(arg) for arg in glue.config.invocation_params.args]
+    if "--glue-resume" not in args:
+        args.append("--glue-resume")
+    ran = f"interrupted after {len(glue.records)} of {len(glue.items)} cases"
+    return f"glue-bench: {ran}. To go on: pytest {visible(shlex.join(args))}"
 
 
 def shown(config: pytest.Config, path: str) -> str:

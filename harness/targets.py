@@ -30,10 +30,17 @@ TARGETS: dict[str, Target] = {
 }
 
 
+SYNONYMS = {
+    "gpu": "cuda", "nvidia": "cuda", "rocm": "cuda", "metal": "mps", "apple": "mps", "intel": "xpu",
+    "float32": "fp32", "float16": "fp16", "half": "fp16", "bfloat16": "bf16",
+}  # fmt: skip
+"""What people write for a part of a target's name."""
+
+
 def get(name: str) -> Target:
-    """The row of a target. Raises `UsageError` with the nearest known name."""
+    """The row of a target. Raises `UsageError` with those that may be meant: a device's, say."""
     if name not in TARGETS:
-        raise UsageError(unknown("target", name, TARGETS))
+        raise UsageError(unknown("target", name, TARGETS, SYNONYMS))
     return TARGETS[name]
 
 

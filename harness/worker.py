@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import io
 import multiprocessing
 import os
 import signal
@@ -33,6 +34,12 @@ def work(sender: Any, log: str, config_json: str) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # else a file gets what is printed in blocks, at the end
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
     faulthandler.enable(file=sys.__stderr__ or 2)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     try:

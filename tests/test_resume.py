@@ -241,10 +241,14 @@ def test_explain_says_why(
     code, _, err = explain("rte-toy-bert-cpu-fp32-s43")
     assert code == 2
     assert "Did you mean 'rte-toy-bert-cpu-fp32-s42'?" in err
-    for wrong in ((CASE.id, "--glue-epoch", "3"), (), (CASE.id, "--glue-epochs", "x")):
+    for wrong, said in (
+        ((CASE.id, "--glue-epoch", "3"), "Did you mean --glue-epochs?"),
+        ((), "expected"),
+        ((CASE.id, "--glue-epochs", "x"), "expected"),
+    ):
         code, _, err = explain(*wrong)
         assert code == 2
-        assert "expected" in err
+        assert said in err
     (results / "runs" / "x.json").write_text("{")
     code, out, err = explain(CASE.id)
     assert (code, "keep" in out, "x.json: not a record" in err) == (5, True, True)

@@ -8,7 +8,7 @@ from harness.spec import Split
 
 
 def test_every_row_is_whole() -> None:
-    assert set(tasks.TASKS) == {*tasks.GLUE_9, "ax", "cola-ood"}
+    assert {*tasks.GLUE_9, "ax", "cola-ood"} <= set(tasks.TASKS)
     for task in tasks.TASKS.values():
         assert set(task.metrics) <= set(metrics.METRICS)
         assert len(task.text_columns) in (1, 2)

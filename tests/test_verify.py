@@ -262,7 +262,8 @@ def test_results_that_cannot_be_found(stored: Stored, tmp_path: Path) -> None:
     assert lookup.find(stored.record.id[:6], results).record.id == stored.record.id
     for result, wanted in {
         str(tmp_path / "none.json"): "no such file",
-        "zzz": "no run whose id begins",
+        "zzz": "holds no run of that case, and no run whose id begins",
+        "rte-toy-bert-cpu-fp32-s43": "Did you mean 'rte-mine-cpu-fp32-s42'",
         str(results): "is a folder; expected a record's file",
     }.items():
         with pytest.raises(UsageError, match=wanted):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode=None,  # as of the whole command
     help="What new runs are compared with: moved only by save, promote and accept.",
 )
 
@@ -47,7 +48,7 @@ def save(
     _say(kept.save(folder, chosen, reason, branch), folder, chosen)
 
 
-@app.command()
+@app.command(short_help="Put runs in place of a baseline's of the same cells.")
 def promote(
     name: Name,
     reason: Reason,

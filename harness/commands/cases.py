@@ -1,4 +1,4 @@
-"""What would become of a case."""
+"""What would become of a case, and how its run is started."""
 
 from __future__ import annotations
 
@@ -12,6 +12,17 @@ from harness import options
 from harness.commands.results import complain
 from harness.errors import UsageError
 
+NO_VERBS = ("run", "train", "finetune", "fine-tune", "evaluate", "eval", "benchmark", "test")
+"""What people expect a command that starts runs to be called."""
+
+
+def run(context: typer.Context) -> None:
+    """Say how runs are started: by pytest, or from Python."""
+    raise UsageError(
+        f"`{context.info_name}` is no verb: runs are started by pytest. Mend: `pytest benchmarks "
+        '-k sst2` (`pytest --help` lists the options --glue-*), or `harness.run("sst2")` in Python'
+    )
+
 
 def explain(context: typer.Context) -> None:
     """Say whether --glue-resume would keep the stored run of a CASE, and if not, why.
@@ -21,6 +32,8 @@ def explain(context: typer.Context) -> None:
     """
     from harness import explain as explained
 
+    for complaint in options.unknown_flags(context.args):
+        raise UsageError(complaint)
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.error = _refuse
     parser.add_argument("case")

@@ -36,8 +36,8 @@ def compare(
         list[str] | None,
         typer.Option(
             metavar="MEASURE:CHANGE",
-            help="the change for the worse that counts, such as accuracy:-1pt or step_time:+10%; "
-            "several times for several measures (default: [tool.glue-bench.thresholds])",
+            help="a change for the worse that counts, such as accuracy:-1pt or step_time:+10%; "
+            "once for each measure (default: [tool.glue-bench.thresholds])",
         ),
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="what to write")] = Form.text,

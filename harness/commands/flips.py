@@ -12,7 +12,7 @@ from harness.errors import NotComparable, UsageError
 from harness.exits import Exit
 from harness.options import RESULTS
 
-RUN = "a record's file, or how its id begins"
+RUN = "a case (its newest ok run), a record's file, or how a run's id begins"
 
 
 class Form(StrEnum):
@@ -27,7 +27,7 @@ class Form(StrEnum):
 def flips(
     a: Annotated[str, typer.Argument(help=RUN)],
     b: Annotated[str, typer.Argument(help=f"what is compared with A: {RUN}")],
-    results: Annotated[Path, typer.Option(help="where an id is looked for")] = RESULTS,
+    results: Annotated[Path, typer.Option(help="where cases and ids are looked for")] = RESULTS,
     with_text: Annotated[
         bool, typer.Option("--with-text", help="show each row's sentences too")
     ] = False,
@@ -53,6 +53,8 @@ def flips(
     if with_text and form is Form.csv:
         raise UsageError("--with-text: CSV holds no sentences; expected another --format")
     one, other = (lookup.find(run, results) for run in (a, b))
+    for note in filter(None, (one.note, other.note)):
+        typer.echo(note, err=True)
     try:
         found = ledgers.of(one, other)
     except NotComparable as error:

@@ -7,19 +7,34 @@ from typing import Annotated
 
 import typer
 
-from harness import models
+from harness import environment, models
 from harness.errors import plain
 from harness.exits import Exit
 
 
+def print_version(asked: bool) -> None:
+    """Print the version and end, if that was asked for."""
+    if asked:
+        typer.echo(f"glue-bench {environment.version('glue-bench') or '(not installed)'}")
+        raise typer.Exit(Exit.FINE)
+
+
 def doctor() -> None:
-    """Say what this machine can run, what is missing, and the command that adds it."""
+    """Say what this machine can run, what is not here, and what is broken.
+
+    Exits with 1 if something is broken. What is merely not here (a device, a model of the Hub, an
+    extra) breaks nothing.
+    """
     from harness.doctor import examine
 
+    broken = 0
     for finding in examine():
-        typer.echo(f"{'ok     ' if finding.ok else 'missing'}  {finding.what}")
-        if finding.mend:
-            typer.echo(f"           -> {finding.mend}")
+        typer.echo(finding.text())
+        broken += finding.is_broken
+    if broken:
+        typer.echo(f"\nbroken: {broken}")
+        raise typer.Exit(Exit.WORSE)
+    typer.echo("\nNothing is broken: what is not here is optional.")
 
 
 def fetch(

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from harness.commands.flips import RUN
 from harness.exits import Exit
 from harness.options import RESULTS
 
 
 def verify(
-    result: Annotated[str, typer.Argument(help="a record's file, or how its id begins")],
+    result: Annotated[str, typer.Argument(help=RUN)],
     data: Annotated[
         str | None, typer.Option(help="hub, toy or a folder: the rows, where they were a folder's")
     ] = None,
@@ -25,14 +26,17 @@ def verify(
     threads: Annotated[
         int | None, typer.Option(min=1, help="in place of as many as the run had")
     ] = None,
-    results: Annotated[Path, typer.Option(help="where an id is looked for")] = RESULTS,
+    results: Annotated[Path, typer.Option(help="where cases and ids are looked for")] = RESULTS,
 ) -> None:
     """Compute a stored run's first steps again; name the first input that differs."""
     from harness import lookup, replay
     from harness import verify as same_again
     from harness.engine import ProcessEngine
 
-    record = lookup.find(result, results).record
+    stored = lookup.find(result, results)
+    if stored.note:
+        typer.echo(stored.note, err=True)
+    record = stored.record
     engine = ProcessEngine()
     try:
         engine.start()

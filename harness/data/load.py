@@ -173,9 +173,13 @@ def located(request: DataRequest, task: Task) -> DataRequest:
             request, source=OWN, snapshot=found and str(found.directory),
             revision=found and found.revision,
         )  # fmt: skip
-    if request.source == TOY and task.rows_of:
+    if request.source == TOY and (missing := toy.missing(task)):
+        write = (
+            "" if task.rows_of else f", or add it to {' and to '.join(missing)} (docs/adding.md)"
+        )
         raise UsageError(
-            f"{task.name}: toy data has no such rows. Mend: say --glue-data DIR, or --glue-data hub"
+            f"{task.name}: toy data has no such rows. Mend: say --glue-data DIR, or --glue-data "
+            f"hub{write}"
         )
     if request.source != HUB:
         return request

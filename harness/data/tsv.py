@@ -123,6 +123,12 @@ def agreement(task_name: str, split_name: str, split: Split, report: FileReport)
 def _find(task_name: str, split: str) -> tuple[Task, File]:
     task = tasks.get(task_name)
     file = FILES.get((task.name, split))
+    if file is None and split in task.rows:
+        raise UsageError(
+            f"{task.name}: harness/data/layout.py does not say which file holds its {split} rows. "
+            f'Mend: add File("{task.name}", "{split}", ...) there (docs/adding.md), or read them '
+            "from elsewhere: --glue-data toy, or hub"
+        )
     if file is None:
         raise UsageError(unknown(f"split of {task.title}", split, task.rows))
     return task, file

@@ -10,6 +10,6 @@
 Everything but `pretrain` needs the standard library only.
 """
 
-from harness.data.toy.generate import NOISE, VERSION, generate
+from harness.data.toy.generate import NOISE, VERSION, generate, missing
 
-__all__ = ["NOISE", "VERSION", "generate"]
+__all__ = ["NOISE", "VERSION", "generate", "missing"]

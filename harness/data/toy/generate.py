@@ -14,6 +14,7 @@ from harness.data.toy.makers import MAKERS
 from harness.spec import Split, Task
 from harness.tasks import get
 
+HERE = "harness/data/toy/generate.py"
 VERSION = 1
 """Changes whenever any row does."""
 
@@ -36,6 +37,14 @@ SHARES: Mapping[str, tuple[float, ...]] = {
     "wnli": (0.54, 0.46),
     "ax": (0.34, 0.33, 0.33),
 }
+
+
+def missing(task: Task) -> list[str]:
+    """What a task's miniature still lacks, as the tables that have no row of it."""
+    tables = {"MAKERS in harness/data/toy/makers.py": MAKERS, "SHARES in " + HERE: SHARES}
+    lacking = [table for table, rows in tables.items() if task.name not in rows]
+    unsized = [name for name in task.rows if name.split("_")[0] not in ROWS]
+    return lacking + [f"ROWS in {HERE} (for its split {name})" for name in unsized]
 
 
 def generate(task_name: str, noise: float = NOISE) -> dict[str, Split]:

@@ -1,0 +1,45 @@
+"""Workers that train nothing and print what a test says."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from fakes import outcome
+from harness import runner, worker
+
+FIRST = "step 1: loss 0.69 é"
+LAST = "step 2: loss 0.42"
+
+
+def work(sender: Any, log: str, config_json: str) -> None:
+    """A worker that prints a line, waits for the file `go` beside its log, and prints another."""
+
+    def run(config: object, progress: object) -> tuple[Any, None]:
+        print(FIRST)
+        wait_for(Path(log).parent / "go")
+        print(LAST, file=sys.stderr, end="")
+        return outcome(), None
+
+    runner.run = run  # only in this child
+    worker.work(sender, log, config_json)
+
+
+def dying_work(sender: Any, log: str, config_json: str) -> None:
+    """A worker that prints a line and ends at once, without flushing anything."""
+
+    def run(config: object, progress: object) -> tuple[Any, None]:
+        print(FIRST)
+        os._exit(3)
+
+    runner.run = run
+    worker.work(sender, log, config_json)
+
+
+def wait_for(path: Path) -> None:
+    """Return once there is such a file."""
+    while not path.exists():
+        time.sleep(0.01)
