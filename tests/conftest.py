@@ -30,7 +30,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", WORKER_ENVIRONMENT["GOMP_SPINCOUNT"])
 if "PYTEST_XDIST_WORKER" in os.environ:  # each of -n has a core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-settings.register_profile("tests", deadline=None)  # no test asserts a time
+# No test asserts a time. Two runs of the tests try the same examples, so that what falls here falls
+# everywhere; `--hypothesis-profile=fresh` draws others, and what it finds is kept as `@example`.
+settings.register_profile("tests", deadline=None, derandomize=True)
+settings.register_profile("fresh", deadline=None, print_blob=True)
 settings.load_profile("tests")
 
 needs_real_glue = pytest.mark.skipif(

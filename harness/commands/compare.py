@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -52,7 +52,7 @@ def compare(
 
     limits = thresholds.typed(fail_on) if fail_on else thresholds.configured(Path.cwd())
     then, now = (_runs(side, baselines) for side in (base, new))
-    found = comparing.compare(then.records, now.records, limits, then.notes)
+    found = comparing.compare(then.records, now.records, limits, then.notes, then.ok_alone)
     typer.echo(f"{base} against {new}\n\n{verdicts.text(found, markdown=form is Form.markdown)}")
     complain([*then.damaged, *now.damaged])
     raise typer.Exit(found.exit)
@@ -64,6 +64,7 @@ class Side(NamedTuple):
     records: Sequence[Record]
     damaged: Sequence[StorageError] = ()
     notes: Mapping[str, str] = MappingProxyType({})
+    ok_alone: Collection[str] = ()
 
 
 def _runs(side: str, root: Path) -> Side:
@@ -74,7 +75,8 @@ def _runs(side: str, root: Path) -> Side:
     if (folder / "acts").is_dir() or not folder.is_dir():
         try:
             found = baselines.load(baselines.located(side, root))
-            return Side(found.records, notes=baseline_tables.notes(found))
+            notes = baseline_tables.notes(found)
+            return Side(found.records, notes=notes, ok_alone=found.ok_alone)
         except UsageError as error:
             if "/" in side:
                 existing(folder)
