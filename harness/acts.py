@@ -58,6 +58,7 @@ class Act(Part):
     cells: tuple[str, ...]  # names of those that it took
     gone: tuple[str, ...] = ()  # names of those that it took out
     runs: tuple[RunFile, ...]  # all that the baseline consists of after it
+    with_failed: tuple[str, ...] = ()  # names of the cells whose runs that failed are among these
 
     model_config = ConfigDict(
         extra="forbid", allow_inf_nan=False, frozen=True, populate_by_name=True

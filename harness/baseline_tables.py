@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from harness import sound
 from harness.baselines import ENOUGH_SEEDS, Act, Baseline
 from harness.boards import where
-from harness.cells import MISSING, by_source, cells
+from harness.cells import MISSING, Cell, by_source, cells
 from harness.chosen import commit_of
 from harness.errors import StorageError
 from harness.records import Record
 from harness.tables import WIDTH, Table, score
 
 OVERVIEW = ("baseline", "cells", "runs", "fewest seeds", "commit", "last act", "when")
-PER_CELL = ("task", "model", "target", "recipe", "score", "n", "commit")
+PER_CELL = ("task", "model", "target", "recipe", "score", "n", "wrong", "commit")
 _fill = partial(textwrap.fill, width=WIDTH, break_on_hyphens=False)
 
 
@@ -30,16 +31,18 @@ def overview(root: Path, found: Mapping[str, Baseline | StorageError]) -> Table:
 
 
 def size(baseline: Baseline) -> str:
-    """How many cells and runs it has, and whether they have few seeds."""
+    """How many cells and runs it has, how many went wrong, and whether seeds are few."""
     seeds = _seeds(baseline)
-    said = f"{baseline.folder}: cells: {len(seeds)}, runs: {sum(seeds)}"
-    few = sum(count < ENOUGH_SEEDS for count in seeds)
-    if not few:
-        return said
-    return f"{said}\n" + _fill(
-        f"few seeds: cells with fewer than {ENOUGH_SEEDS}: {few}, the fewest: {min(seeds)}; "
-        f"the gate's error rates are stated for {ENOUGH_SEEDS} or more"
-    )
+    said = f"{baseline.folder}: cells: {len(seeds)}, runs: {len(baseline.records)}"
+    lines = [said]
+    if wrong := sum(len(sound.went_wrong(cell)) for cell in cells(baseline.records)):
+        lines.append(f"of these went wrong, and are counted beside the others: {wrong}")
+    if few := sum(count < ENOUGH_SEEDS for count in seeds):
+        lines.append(
+            f"few seeds: cells with fewer than {ENOUGH_SEEDS}: {few}, the fewest: {min(seeds)}; "
+            f"the gate's error rates are stated for {ENOUGH_SEEDS} or more"
+        )
+    return "\n".join(map(_fill, lines))
 
 
 def notes(baseline: Baseline) -> dict[str, str]:
@@ -71,7 +74,16 @@ def per_cell(baseline: Baseline) -> list[Table]:
     tables = []
     for board in by_source(baseline.records):
         rows = tuple(
-            (c.task, c.model, c.target, c.recipe, score(c), str(len(c.scores)), _commit(c.records))
+            (
+                c.task,
+                c.model,
+                c.target,
+                c.recipe,
+                score(c),
+                str(len(c.scores)),
+                _wrong(c, baseline),
+                _commit(c.records),
+            )
             for c in cells(board)
         )
         tables.append(
@@ -82,13 +94,19 @@ def per_cell(baseline: Baseline) -> list[Table]:
 
 def _row(name: str, baseline: Baseline) -> tuple[str, ...]:
     seeds, last = _seeds(baseline), baseline.last
-    counts = map(str, (len(seeds), sum(seeds), min(seeds)))
+    counts = map(str, (len(seeds), len(baseline.records), min(seeds)))
     act = f"{last.number} {last.act}"
     return (name, *counts, _commit(baseline.records), act, f"{last.created:%Y-%m-%d}")
 
 
+def _wrong(cell: Cell, baseline: Baseline) -> str:
+    """How many runs went wrong; at least so many, if those that failed were left out."""
+    count = len(sound.went_wrong(cell))
+    return f"{count} or more" if cell.name in baseline.ok_alone else str(count)
+
+
 def _seeds(baseline: Baseline) -> list[int]:
-    return [len(cell.records) for cell in cells(baseline.records)]
+    return [len(cell.ok) for cell in cells(baseline.records)]
 
 
 def _commit(records: Sequence[Record]) -> str:

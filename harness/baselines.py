@@ -18,8 +18,8 @@ from typing import Any
 
 from harness import acts, codec, environment
 from harness.acts import Act, RunFile
-from harness.cells import cells
-from harness.chosen import Chosen, chosen, commit_of, of_cell
+from harness.cells import Cell, cells, name_of, names_of
+from harness.chosen import Chosen, chosen, commit_of, kept, of_cell
 from harness.disk import DISK, Disk, names_in
 from harness.errors import StorageError, UsageError, shown, shown_path
 from harness.names import nearest
@@ -52,6 +52,11 @@ class Baseline:
         """The cells whose last move was an acceptance, and that act."""
         moved = {cell: act for act in self.acts for cell in act.cells}
         return {cell: act for cell, act in moved.items() if act.act == "accept"}
+
+    @property
+    def ok_alone(self) -> set[str]:
+        """The cells from which runs that failed were left out, as all acts once did."""
+        return {*names_of(self.records)} - {*self.last.with_failed}
 
     @property
     def last(self) -> Act:
@@ -146,22 +151,23 @@ def save(folder: Path, chosen: Chosen, reason: str, branch: str, disk: Disk = DI
     _require(reason)
     _require_on(branch, chosen.commit)
     said = {"act": "save", "commit": chosen.commit, "branch": branch, "cells": chosen.cells}
-    return _move(folder, None, chosen.records, disk, reason=reason, **said)
+    return _move(folder, None, chosen.records, chosen, disk, reason=reason, **said)
 
 
 def promote(folder: Path, chosen: Chosen, reason: str, branch: str, disk: Disk = DISK) -> Act:
     """Put runs in place of the baseline's of the same task, model and target; others stay.
 
     Where inputs (`cell_key`) and commit are the same, they join: a cell gets more seeds, and of a
-    seed that was run again the newest run. Raises `UsageError` if there is no baseline, the commit
-    is not known to be in the history of `branch`, or nothing would change; `StorageError`.
+    seed that was run again the newest run, beside one that went wrong before it. Raises
+    `UsageError` if there is no baseline, the commit is not known to be in the history of `branch`,
+    or nothing would change; `StorageError`.
     """
     before = load(folder, disk)
     _require(reason)
     _require_on(branch, chosen.commit)
     said = {"act": "promote", "commit": chosen.commit, "branch": branch, "cells": chosen.cells}
     after = _merged(before.records, chosen.records)
-    return _move(folder, before, after, disk, reason=reason, **said)
+    return _move(folder, before, after, chosen, disk, reason=reason, **said)
 
 
 def accept(folder: Path, cell: str, chosen: Chosen | None, reason: str, disk: Disk = DISK) -> Act:
@@ -185,7 +191,8 @@ def accept(folder: Path, cell: str, chosen: Chosen | None, reason: str, disk: Di
                 f"{shown_path(folder)}: {cell} is its only cell, and a baseline without runs is "
                 "nothing to compare with. Mend: remove the folder if nobody needs it"
             )
-    return _move(folder, before, after, disk, act="accept", reason=reason, branch=None, **said)
+    said = {"act": "accept", "reason": reason, "branch": None, **said}
+    return _move(folder, before, after, chosen, disk, **said)
 
 
 def _require(reason: str) -> None:
@@ -205,20 +212,45 @@ def _require_on(branch: str, commit: str) -> None:
 
 def _merged(before: Iterable[Record], taken: Sequence[Record]) -> list[Record]:
     replaced = {record.cell[:3] for record in taken}
-    joined = {(record.cell, commit_of(record)) for record in taken}
-    kept = [
+    joined = {of for cell in cells(taken) for of in _inputs_and_commits(cell)}
+    stays = [
         record
-        for record in before
-        if record.cell[:3] not in replaced or (record.cell, commit_of(record)) in joined
+        for cell in cells(before)
+        if cell.records[0].cell[:3] not in replaced or joined & {*_inputs_and_commits(cell)}
+        for record in (*cell.records, *cell.replaced)
     ]
-    return [record for cell in cells([*kept, *taken]) for record in cell.records]
+    return [record for cell in cells([*stays, *taken]) for record in kept(cell)]
+
+
+def _inputs_and_commits(cell: Cell) -> set[tuple[str, str, str, str | None, str]]:
+    """A run that failed before its inputs were known has those of its cell."""
+    return {(cell.task, cell.model, cell.target, cell.key, commit_of(r)) for r in cell.records}
+
+
+def _with_failed(
+    before: Baseline | None, after: Sequence[Record], chosen: Chosen | None
+) -> tuple[str, ...]:
+    """The cells all of whose runs came with those that failed."""
+    came = {record.id for record in chosen.records} if chosen else set()
+    if before:
+        complete = {*before.last.with_failed}
+        came |= {record.id for record in before.records if name_of(record) in complete}
+    without = {name_of(record) for record in after if record.id not in came}
+    return tuple(name for name in names_of(after) if name not in without)
 
 
 def _move(
-    folder: Path, before: Baseline | None, after: Iterable[Record], disk: Disk, **said: Any
+    folder: Path,
+    before: Baseline | None,
+    after: Iterable[Record],
+    chosen: Chosen | None,
+    disk: Disk,
+    **said: Any,
 ) -> Act:
     after = _in_order(after)
-    if before and {record.id for record in after} == {record.id for record in before.records}:
+    said["with_failed"] = _with_failed(before, after, chosen)
+    same = before and {record.id for record in after} == {record.id for record in before.records}
+    if before and same and {*said["with_failed"]} == {*before.last.with_failed}:
         raise UsageError(
             f"{shown_path(folder)}: nothing would change: it consists of these runs already. Mend: "
             "name others, by --commit or another results folder"

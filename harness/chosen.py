@@ -1,4 +1,4 @@
-"""Which runs may be in a baseline."""
+"""Which runs may be in a baseline: those that ended ok, and beside them those that failed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.cells import cells, name_of, names_of
+from harness import sound
+from harness.cells import Cell, cells, name_of, names_of
 from harness.errors import UsageError, shown
 from harness.names import unknown
 from harness.records import Record
@@ -14,7 +15,10 @@ from harness.records import Record
 
 @dataclass(frozen=True)
 class Chosen:
-    """Runs that may be in a baseline, all of one commit, one per seed and cell; at least one."""
+    """Runs that may be in a baseline, all of one commit: one per seed and cell, and what failed.
+
+    Of each cell at least one run ended ok.
+    """
 
     records: tuple[Record, ...]
     commit: str
@@ -32,8 +36,10 @@ def chosen(
     cell: str | None = None,
     refused: Collection[str] = (),
 ) -> Chosen:
-    """Those of `records` that may be in a baseline: ok, of a clean tree, at one known commit.
+    """Those of `records` that may be in a baseline: of a clean tree, at one known commit.
 
+    Runs that failed are among them, beside one of their cell that ended ok: how often runs go wrong
+    is compared as their scores are. So are those at their floor, which a profile may let fail.
     `commit` may be cut short; None: the newest such run's. `cell`: of the cell of that name alone.
     `refused` are ids of runs that ended ok and whose tests failed, for a reason of the tests' own.
     Raises `UsageError` where none is left, or a name is unknown or means two things.
@@ -42,20 +48,37 @@ def chosen(
     if records and cell is not None:
         records = of_cell(records, cell)
     reasons = {
-        record.id: "whose test failed" if record.id in refused else _why_unfit(record)
+        record.id: "whose test failed" if _is_refused(record, refused) else _why_unfit(record)
         for record in records
     }
     left_out = Counter(why for why in reasons.values() if why)
     fit = [record for record in records if not reasons[record.id]]
-    if not fit:
-        raise _nothing(left_out)
-    newest = commit_of(max(fit, key=lambda record: (record.created, record.id)))
-    full = newest if commit is None else _full(commit, sorted({*map(commit_of, fit)}), left_out)
+    ended = [record for record in fit if record.status == "ok"]
+    if not ended:
+        left_out["that failed"] += len(fit)
+        raise _nothing(+left_out)
+    newest = commit_of(max(ended, key=lambda record: (record.created, record.id)))
+    full = newest if commit is None else _full(commit, sorted({*map(commit_of, ended)}), left_out)
     same = [record for record in fit if commit_of(record) == full]
-    taken = tuple(record for cell in cells(same) for record in cell.records)
+    found = cells(same)
+    taken = tuple(record for cell in found if cell.ok for record in kept(cell))
+    without = [
+        record for cell in found if not cell.ok for record in (*cell.records, *cell.replaced)
+    ]
     left_out["of another commit"] += len(fit) - len(same)
-    left_out["run again later"] += len(same) - len(taken)
+    left_out["of a cell without an ok run"] += len(without)
+    left_out["of a seed that has another run"] += len(same) - len(taken) - len(without)
     return Chosen(taken, full, +left_out)
+
+
+def kept(cell: Cell) -> list[Record]:
+    """What a baseline keeps of a cell: a run per seed, and those that went wrong before it."""
+    ids = {run.id for run in cell.records}
+    return [*cell.records, *(run for run in sound.went_wrong(cell) if run.id not in ids)]
+
+
+def _is_refused(record: Record, refused: Collection[str]) -> bool:
+    return record.id in refused and "at_floor" not in record.flags
 
 
 def commit_of(record: Record) -> str:
@@ -64,8 +87,8 @@ def commit_of(record: Record) -> str:
 
 
 def _why_unfit(record: Record) -> str | None:
-    if record.status != "ok":
-        return "not ok"
+    if record.status == "skipped":
+        return "skipped"
     if not commit_of(record):
         return "of an unknown commit"
     return None if record.environment.get("dirty") is False else "of a dirty tree"

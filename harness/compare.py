@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from types import MappingProxyType
 
-from harness import gate, stats
+from harness import gate, sound, stats
 from harness.cells import Cell, cells
 from harness.exits import Exit
 from harness.gate import Finding, Verdict
@@ -103,16 +103,19 @@ def compare(
     new: Iterable[Record],
     thresholds: Thresholds,
     notes: Mapping[str, str] = NO_NOTES,
+    ok_alone: Collection[str] = (),
 ) -> Comparison:
     """Judge every cell of both sides. Raises `UsageError` for thresholds that contradict.
 
-    `notes` say what a reader has to know of the base's cells, by their names.
+    `notes` say what a reader has to know of the base's cells, by their names; `ok_alone` names
+    those from which runs that failed were left out.
     """
     then, now = (cells(run for run in side if run.status != "skipped") for side in (base, new))
     verdicts = []
     for old, fresh in _pairs(then, now):
         if old and fresh:
-            findings = gate.judge(old, fresh, thresholds.of(fresh.name))
+            limits = thresholds.of(fresh.name)
+            findings = gate.judge(old, fresh, limits, is_ok_alone=old.name in ok_alone)
             verdicts.append(CellVerdict(old, fresh, findings, note=notes.get(old.name, "")))
         else:
             why = "the base has no run of it" if fresh else "no run of it, and the base has some"
@@ -166,7 +169,7 @@ def together(verdicts: Sequence[CellVerdict]) -> Change | None:
         if cell.base.ignores_its_seed or cell.new.ignores_its_seed:
             continue
         sides = cell.base, cell.new
-        known = [run.score for side in sides for run in gate.sound(side) if run.score is not None]
+        known = [run.score for side in sides for run in sound.runs(side) if run.score is not None]
         if spread := stdev(known):
             base.append(_distances(cell.base, fmean(known), spread))
             new.append(_distances(cell.new, fmean(known), spread))
@@ -176,7 +179,7 @@ def together(verdicts: Sequence[CellVerdict]) -> Change | None:
 def _distances(cell: Cell, centre: float, sd: float) -> dict[int, float | None]:
     """How far each seed's score is from `centre`, in `sd`; None: its run is not averaged."""
     found: dict[int, float | None] = {run.case.seed: None for run in cell.records}
-    for run in gate.sound(cell):
+    for run in sound.runs(cell):
         if run.score is not None:
             found[run.case.seed] = (run.score - centre) / sd
     return found

@@ -26,7 +26,7 @@ from harness.spec import Axis
 from harness.stats import ALPHA
 from harness.tables import CHANGE, CONTAMINATED, COUNT, RATIO, Entry, Figure, Table
 
-SPEED = MEASURES["examples_per_s"]
+SPEED, SCORE = MEASURES["examples_per_s"], MEASURES["score"]
 REFERENCE = "reference"
 
 
@@ -52,8 +52,8 @@ ORDER: Mapping[Axis, Sequence[str]] = {
 }
 NOTES = (
     "change: in points, of the mean score; speed-up: ratio of the training examples per second. "
-    f"In brackets their bounds by Student's t over runs, each wrong with a chance of {ALPHA:.0%} "
-    "at most; they take two runs on one side at least.",
+    f"In brackets their bounds over runs, each wrong with a chance of {ALPHA:.0%} where the spread "
+    "of both is alike (docs/gate.md); they take two runs on one side at least.",
 )
 
 
@@ -201,7 +201,7 @@ def _change(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
     figure = Figure(cell.mean - base.mean, CHANGE)
     if base.ignores_its_seed or cell.ignores_its_seed:
         return figure, "no bounds, since its seeds gave the same run"
-    found = stats.change(base.scores, cell.scores, gate.a_row(base))
+    found = stats.change(base.scores, cell.scores, gate.a_row(SCORE, base, cell))
     return (replace(figure, low=found.low, high=found.high) if found else figure), ""
 
 

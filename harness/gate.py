@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from statistics import fmean
 
-from harness import stats
+from harness import resolution, sound, stats
 from harness.cells import Cell
 from harness.measures import MEASURES, Measure, Needs
 from harness.records import Record
@@ -20,7 +20,6 @@ from harness.resume import differences
 from harness.stats import Change
 from harness.thresholds import Threshold
 
-WENT_WRONG = ("collapsed", "unstable")  # flags of ok runs that are counted, and not averaged
 SLOWED = ("degraded", "shared_cores", "noisy")  # flags of runs whose times say nothing
 MACHINE = ("cpu", "cores", "memory_bytes", "machine", "os", "python", "torch", "transformers",
            "tokenizers", "numpy")  # fmt: skip
@@ -66,10 +65,15 @@ class Finding:
         return self.measure.is_score or self.verdict is not Verdict.INCOMPARABLE
 
 
-def judge(base: Cell, new: Cell, thresholds: Mapping[str, Threshold]) -> tuple[Finding, ...]:
-    """A finding for each measure that has a threshold, and for those that are always shown."""
+def judge(
+    base: Cell, new: Cell, thresholds: Mapping[str, Threshold], *, is_ok_alone: bool = False
+) -> tuple[Finding, ...]:
+    """A finding for each measure that has a threshold, and for those that are always shown.
+
+    `is_ok_alone`: the base's runs that failed were left out of it.
+    """
     asked = [name for name in MEASURES if name in thresholds or name in SHOWN]
-    obstacle = _not_alike(base, new)
+    obstacle = _not_alike(base, new, is_ok_alone)
     found = []
     for measure in map(MEASURES.__getitem__, asked):
         threshold = thresholds.get(measure.name)
@@ -84,7 +88,7 @@ def judge(base: Cell, new: Cell, thresholds: Mapping[str, Threshold]) -> tuple[F
     return tuple(found)
 
 
-def _not_alike(base: Cell, new: Cell) -> str | None:
+def _not_alike(base: Cell, new: Cell, is_ok_alone: bool) -> str | None:
     """Why no figure of the two can be compared: inputs that differ, by name, or the same runs."""
     shared = {r.id for r in base.records} & {r.id for r in new.records}
     if shared:
@@ -95,9 +99,18 @@ def _not_alike(base: Cell, new: Cell) -> str | None:
     if not base.ok:
         return f"no run of the base ended ok: {_endings(base)}"
     failed = [len(cell.records) - len(cell.ok) for cell in (base, new)]
+    said = f"{failed[1]} of {len(new.records)} runs did not end ok: {_endings(new)}"
+    if is_ok_alone and failed[1]:
+        return f"{said}. {NOT_KEPT}"
     if failed[1] * len(base.records) > failed[0] * len(new.records) and not _fails_more(base, new):
-        return f"{failed[1]} of {len(new.records)} runs did not end ok: {_endings(new)}"
+        return said
     return None
+
+
+NOT_KEPT = (
+    "How often the base's failed is not known: it was saved without those that did. Mend: promote "
+    "it again, from results that hold them"
+)
 
 
 def _endings(cell: Cell) -> str:
@@ -107,13 +120,8 @@ def _endings(cell: Cell) -> str:
 
 def _wrong(base: Cell, new: Cell) -> tuple[int, int, int, int]:
     """Runs that failed, collapsed or were unstable: of how many new ones, of how many before."""
-    counts = [(len(cell.records) - len(sound(cell)), len(cell.records)) for cell in (new, base)]
+    counts = [(len(sound.went_wrong(cell)), len(cell.records)) for cell in (new, base)]
     return (*counts[0], *counts[1])
-
-
-def sound(cell: Cell) -> list[Record]:
-    """The runs whose scores are averaged."""
-    return [run for run in cell.ok if not set(WENT_WRONG) & set(run.flags)]
 
 
 def _fails_more(base: Cell, new: Cell) -> str | None:
@@ -128,14 +136,14 @@ FEW_WRONG = f"{WRONG}: too few to tell from chance. Mend: more runs"
 
 
 def _scores(base: Cell, new: Cell, measure: Measure, threshold: Threshold | None) -> Finding:
-    before, after = ([measure.of(run) for run in sound(cell)] for cell in (base, new))
+    before, after = ([measure.of(run) for run in sound.runs(cell)] for cell in (base, new))
     then, now = ([value for value in side if value is not None] for side in (before, after))
     if not then or not now:
         without = not _metric_names(base) & {measure.name} and measure.name != "score"
         if without:
             why = f"has no {measure.name}, but {', '.join(sorted(_metric_names(base)))}"
             return Finding(measure, threshold, Verdict.INCOMPARABLE, why)
-    finding = _compared(measure, threshold, then, now, a_row(base))
+    finding = _compared(measure, threshold, then, now, a_row(measure, base, new))
     if worse := _fails_more(base, new):
         return replace(finding, verdict=Verdict.WORSE, why=worse)
     if base.ignores_its_seed or new.ignores_its_seed:
@@ -153,11 +161,21 @@ def _metric_names(cell: Cell) -> set[str]:
     return {name for run in cell.ok for split in run.metrics.values() for name in split}
 
 
-def a_row(cell: Cell) -> float:
-    """The share of a dev set that one row is: finer than that, seeds that agree say nothing."""
-    data = next((run.data for run in cell.ok if run.data), None)
-    rows = [s.rows for name, s in (data.splits if data else {}).items() if "validation" in name]
-    return 1 / min(rows) if rows and min(rows) else 0.0
+def a_row(measure: Measure, *sides: Cell) -> float:
+    """The most that one dev row can change a score: seeds that agree are no surer than that.
+
+    As the runs recorded it; of older ones, which did not, about as much. 0.0 of a correlation.
+    """
+    return max((_a_row(measure.name, run) for cell in sides for run in sound.runs(cell)), default=0)
+
+
+def _a_row(name: str, run: Record) -> float:
+    if run.one_row:
+        return run.one_row.get(name, 0.0)
+    splits = run.data.splits if run.data else {}
+    rows = [split.rows for dev, split in splits.items() if dev in run.metrics]
+    names = {metric for found in run.metrics.values() for metric in found}
+    return resolution.estimated(name, names, min(rows, default=0), len(rows))
 
 
 def costs(

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness import batching, flags, metrics, train
+from harness import batching, flags, metrics, resolution, train
 from harness.data import batches
 from harness.errors import IntegrityError
 from harness.flags import Evidence
@@ -60,6 +60,7 @@ def of_work(work: Work) -> Outcome:
         score=last.score,
         floor=metrics.floor(work.ready.task, labels),
         metrics=last.metrics,
+        one_row=_one_row(work, labels),
         history=work.history,
         first_losses=work.training.losses[:FIRST_LOSSES],
         data=data_record(work.ready),
@@ -73,6 +74,17 @@ def of_work(work: Work) -> Outcome:
     if fault := flags.fault(evidence):
         update |= {"status": "failed", "reason": fault}
     return found.model_copy(update=update)
+
+
+def _one_row(work: Work, labels: Mapping[str, metrics.Labels]) -> dict[str, float]:
+    """The most that one dev row can change each figure; {} where predictions are no classes."""
+    task = work.ready.task
+    if task.is_regression:
+        return {}
+    rows = {
+        name: (labels[name], train.predictions(task, work.logits[name])) for name in task.evaluated
+    }
+    return resolution.largest_steps(rows, task.metrics, task.outputs)
 
 
 def data_record(ready: Prepared) -> DataRecord:

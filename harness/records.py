@@ -209,6 +209,9 @@ class Outcome(Part):
     score: float | None = None
     floor: float | None = None
     metrics: dict[str, dict[str, float]] = {}
+    one_row: dict[
+        str, float
+    ] = {}  # by metric, and of the score: the most one dev row can change it
     history: list[Evaluation] = []
     first_losses: list[float] = []
     data: DataRecord | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from harness import baseline_tables, baselines, environment, thresholds
@@ -84,7 +84,8 @@ class Regression:
         kept = set(reused)
         if self._comparison is None:
             new = [r for r in records if r.case.id not in kept or is_of_this_code(r)]
-            self._comparison = self._compared(self.base, new, {*cells})
+            lacking = self.baseline.ok_alone
+            self._comparison = self._compared(self.base, new, {*cells}, lacking)
         cell = self._comparison.of(name)
         if cell is None:
             left_out = [r.case.id for r in records if name_of(r) == name]
@@ -122,10 +123,14 @@ class Regression:
         return list(range(first, first + (self.settings.recheck or 0)))
 
     def _compared(
-        self, base: Iterable[Record], new: Iterable[Record], cells: set[str]
+        self,
+        base: Iterable[Record],
+        new: Iterable[Record],
+        cells: set[str],
+        ok_alone: Collection[str] = (),
     ) -> Comparison:
         sides = [[run for run in side if name_of(run) in cells] for side in (base, new)]
-        return compare(*sides, self.thresholds, baseline_tables.notes(self.baseline))
+        return compare(*sides, self.thresholds, baseline_tables.notes(self.baseline), ok_alone)
 
     def _again(self, cell: CellVerdict, recheck: Recheck) -> CellVerdict:
         """Stage 2, on seeds that neither side has had."""

@@ -179,7 +179,7 @@ class Table:
         ]
         fill = [FILL, *map(visible, self.fill)] if self.fill else []
         text = "\n".join([*textwrap.wrap(foldable(self.title), WIDTH), *body, *notes, *fill])
-        return "\n".join(line.rstrip() for line in text.splitlines())
+        return "\n".join(line.rstrip() for line in text.splitlines()).rstrip("\n")
 
     def _yielding(self, shown: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
         """The columns that may get narrower, by their places, in this order; and how narrow.

@@ -38,7 +38,11 @@ MISSING = [
 if "hypothesis" not in MISSING:
     from hypothesis import settings
 
-    settings.register_profile("tests", deadline=None)  # no test asserts a time
+    # No test asserts a time. Two runs of the tests try the same examples, so that what falls here
+    # falls everywhere; `--hypothesis-profile=fresh` draws others, and what it finds is kept as
+    # `@example`.
+    settings.register_profile("tests", deadline=None, derandomize=True)
+    settings.register_profile("fresh", deadline=None, print_blob=True)
     settings.load_profile("tests")
 
 needs_real_glue = pytest.mark.skipif(

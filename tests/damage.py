@@ -121,6 +121,6 @@ def is_clear(errors: list[StorageError], place: str) -> bool:
 
 def _search(judge: Any, contents: st.SearchStrategy[bytes], examples: int) -> None:
     settings(
-        max_examples=examples, database=None, deadline=None, derandomize=True,
+        max_examples=examples, database=None, deadline=None,
         suppress_health_check=list(HealthCheck),
     )(given(contents)(judge))()  # fmt: skip

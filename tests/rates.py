@@ -7,6 +7,8 @@ import math
 import numpy as np
 from scipy import stats
 
+from harness.stats import ALPHA, more_often
+
 
 def is_likely(count: int, tries: int, *chances: float) -> bool:
     """Whether a count is what it is in 99.9% of all cases, for a chance between those given."""
@@ -16,7 +18,7 @@ def is_likely(count: int, tries: int, *chances: float) -> bool:
 
 
 def chance_of_worse(drop: float, margin: float, runs: tuple[int, int], sd: float) -> float:
-    """That one stage calls a true drop worse: over all that the sd between runs may be taken for.
+    """That Student's t calls a true drop worse: over all that the sd between runs may be taken for.
 
     The mean difference is normal, and independent of the pooled sd, which is a chi.
     """
@@ -25,3 +27,19 @@ def chance_of_worse(drop: float, margin: float, runs: tuple[int, int], sd: float
     found = sd * np.sqrt(stats.chi2.ppf(even, freedom) / freedom)
     needed = np.maximum(margin, stats.t.ppf(0.99, freedom) * found * per_run)
     return float(stats.norm.cdf((drop - needed) / (sd * per_run)).mean())
+
+
+def chance_that_failures_are_worse(share: float, new: int, base: int, *, kept: bool) -> float:
+    """That Fisher's test calls unchanged code worse, a `share` of whose runs goes wrong.
+
+    Of `base` runs those that went wrong are in the baseline; or, not `kept`, they were left out and
+    others run until as many were sound.
+    """
+    news = stats.binom.pmf(range(new + 1), new, share)
+    bases = stats.binom.pmf(range(base + 1), base, share) if kept else [1.0]
+    return sum(
+        a * b
+        for bad, a in enumerate(news)
+        for bad_before, b in enumerate(bases)
+        if more_often(bad, new, bad_before, base) <= ALPHA
+    )

@@ -132,7 +132,7 @@ def walks(examples: int, steps: int) -> Counter[str]:
         StoreMachine,
         settings=settings(
             max_examples=examples, stateful_step_count=steps, database=None, deadline=None,
-            derandomize=True, suppress_health_check=list(HealthCheck),
+            suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
     return Counter(steps=STEPS["steps"] - before, violations=0)

@@ -19,7 +19,7 @@ FIRST = ("save", "main", "r", "--reason", "the first one")
 def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Any:
     """`glue-bench baseline ...` beside a results folder `r`: its exit code and all it printed."""
     monkeypatch.chdir(tmp_path)
-    bad = run(status="failed", reason="x", score=None)
+    bad = run(seed=44, status="failed", reason="x", score=None)
     for one in (run(score=0.91), run(seed=43), run("rte"), bad, run(dirty=True)):
         Store(Path("r"), QUICK).save(one)
 
@@ -39,14 +39,15 @@ def test_a_baseline_is_saved_moved_and_shown(say: Any) -> None:
     assert code == 0
     assert text.splitlines()[0].endswith(" save: the first one")
     assert f"took, of commit {OLD}, on main:\n   {SST2}, {RTE}\n" in text
-    assert "left out: 1 not ok\nleft out: 1 of a dirty tree\n" in text
-    assert "results/baselines/main: cells: 2, runs: 3\n" in text
+    assert "left out: 1 of a dirty tree\n" in text
+    assert "results/baselines/main: cells: 2, runs: 4\n" in text
+    assert "of these went wrong, and are counted beside the others: 1\n" in text
     assert "cells with fewer than 10: 2, the fewest: 1;" in text
 
     for seed in range(42, 52):
         Store(Path("r"), QUICK).save(run("rte", seed, commit=NEW))
     code, text = say("accept", "main", RTE, "r", "--reason", "known loss", "--commit", NEW[:4])
-    assert (code, "cells: 2, runs: 12\n" in text) == (0, True)
+    assert (code, "cells: 2, runs: 13\n" in text) == (0, True)
     assert "left out: 1 of another commit\n" in text
     code, text = say("accept", "main", SST2, "r", "--reason", "not wanted", "--gone")
     assert (code, f"took out: {SST2}\n" in text, "few seeds" in text) == (0, True, False)
@@ -54,13 +55,13 @@ def test_a_baseline_is_saved_moved_and_shown(say: Any) -> None:
 
     code, text = say("list")
     assert code == 0
-    assert text.splitlines()[3].split()[:7] == ["main", "2", "3", "1", OLD[:7], "4", "promote"]
+    assert text.splitlines()[3].split()[:7] == ["main", "2", "4", "1", OLD[:7], "4", "promote"]
     code, text = say("show", "results/baselines/main")
     assert code == 0
     lines = text.splitlines()
     assert lines[0] == "Baseline main on toy data (generated, no GLUE scores)"
     assert lines[3].split()[:4] == ["sst2", "toy-bert", "cpu-fp32", "toy"]
-    assert lines[3].split()[4:] == ["90.50", "±0.71", "2", OLD[:7]]
+    assert lines[3].split()[4:] == ["90.50", "±0.71", "2", "1", OLD[:7]]
     acts = [line.split()[2:] for line in lines if line[:2] in ("1.", "2.", "3.", "4.")]
     assert acts == [
         ["save:", "the", "first", "one"], ["accept:", "known", "loss"],

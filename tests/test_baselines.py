@@ -11,27 +11,91 @@ from typing import Any
 import pytest
 
 from baselined import COLA, NEW, OLD, QUICK, RTE, SST2, files, ids, kept, run, saved
-from harness import baselines, environment
+from harness import baselines, environment, sound
 from harness.baselines import accept, chosen, load, located, promote, save
+from harness.cells import cells
 from harness.errors import UsageError
 from harness.records import Record
 from harness.store import Store
 
 
-def test_only_ok_runs_of_clean_trees_at_one_commit_are_chosen() -> None:
+def failed(task: str = "sst2", seed: int = 42, status: str = "failed", **more: Any) -> Record:
+    return run(task, seed, status=status, reason="x", score=None, **more)
+
+
+def test_only_runs_of_clean_trees_at_one_commit_are_chosen() -> None:
     first, again, other = run(), run(), run("rte", seed=7)
-    bad = [run(status="failed", reason="x", score=None), run(status="oom", reason="x", score=None)]
-    unfit = [run(dirty=True), run(dirty=None), run(commit=None), *bad]
+    unfit = [run(dirty=True), run(dirty=None), run(commit=None), failed(status="skipped")]
     found = chosen([run(commit=NEW), *unfit, first, again, other], OLD[:2])
     assert (ids(*found.records), found.commit) == (ids(again, other), OLD)
     assert found.cells == (SST2, RTE)
     assert dict(found.left_out) == {
-        "not ok": 2, "of a dirty tree": 2, "of an unknown commit": 1,
-        "of another commit": 1, "run again later": 1,
+        "skipped": 1, "of a dirty tree": 2, "of an unknown commit": 1,
+        "of another commit": 1, "of a seed that has another run": 1,
     }  # fmt: skip
     newest = run(commit=NEW)
     assert chosen([first, newest, run(dirty=True)]).records == (newest,)
     assert chosen([first, other, newest], cell=RTE).records == (other,)
+
+
+@pytest.mark.cases
+def test_runs_that_failed_are_kept_beside_those_that_ended_ok() -> None:
+    bad = [failed(seed=50 + i, status=s) for i, s in enumerate(("failed", "oom", "diverged"))]
+    collapsed = run(seed=60, flags=["collapsed", "at_floor"])
+    unkeyed = failed(seed=61, cell_key=None)
+    first, own = run(), run(seed=62)
+    alone = [failed("cola"), failed("cola", 43)]  # a cell that nothing could be compared with
+    found = chosen([first, *bad, collapsed, unkeyed, own, *alone], refused={collapsed.id, own.id})
+    assert ids(*found.records) == ids(first, *bad, collapsed, unkeyed)
+    assert found.cells == (SST2,)
+    assert dict(found.left_out) == {"whose test failed": 1, "of a cell without an ok run": 2}
+
+
+@pytest.mark.cases
+def test_of_a_failed_run_that_was_run_again_both_are_kept_and_the_first_is_counted() -> None:
+    bad, again = failed(), run()
+    dirty, other = failed(seed=43, dirty=True), failed(seed=44, commit=NEW)
+    fine = [run(seed=seed) for seed in (43, 44, 45)]
+    late = failed(seed=45)  # the first run of this seed ended ok
+    found = chosen([bad, again, dirty, other, *fine, late], OLD)
+    assert ids(*found.records) == ids(bad, again, *fine)
+    (cell,) = cells(found.records)
+    assert sound.went_wrong(cell) == [bad]
+    assert ids(*sound.runs(cell)) == ids(again, *fine)
+    (whole,) = cells([bad, again, dirty, other, *fine, late])  # runs of other code say nothing
+    assert sound.went_wrong(whole) == [bad]
+
+
+@pytest.mark.usefixtures("on_main")
+def test_a_baseline_keeps_what_failed_through_every_move(tmp_path: Path) -> None:
+    bad, unkeyed, rte = failed(seed=43), failed(seed=44, cell_key=None), run("rte")
+    folder = saved(tmp_path, run(), bad, unkeyed, rte, failed("rte"))
+    found = load(folder)
+    assert (len(found.records), found.ok_alone) == (4, set())
+    promote(folder, chosen([run(seed=45), failed(seed=46)]), "more seeds", "main", QUICK)
+    (cell, _) = cells(load(folder).records)
+    assert {r.case.seed for r in sound.went_wrong(cell)} == {43, 44, 46}
+    assert len(cell.records) == 5
+    accept(folder, RTE, chosen([run("rte", commit=NEW), failed("rte", 43, commit=NEW)]), "x", QUICK)
+    assert len(load(folder).records) == 7
+    assert load(folder).ok_alone == set()
+
+
+@pytest.mark.cases
+@pytest.mark.usefixtures("on_main")
+def test_an_old_baseline_says_that_it_lacks_what_failed(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(baselines, "_with_failed", lambda *args: ())  # as acts once were
+    runs = [run(seed=seed) for seed in range(42, 45)]
+    folder = saved(tmp_path, *runs, run("rte"))
+    act = folder / "acts" / "0001.json"
+    assert load(folder).ok_alone == {SST2, RTE}
+    monkeypatch.undo()
+    monkeypatch.setattr(environment, "why_not_on", lambda branch, commit: None)
+    promote(folder, chosen([run(seed=45)]), "one more seed does not complete it", "main", QUICK)
+    assert load(folder).ok_alone == {SST2, RTE}
+    promote(folder, chosen([*runs, *load(folder).records[-1:]]), "all of it", "main", QUICK)
+    assert load(folder).ok_alone == {RTE}
+    assert act.exists()
 
 
 @pytest.mark.parametrize(
@@ -40,7 +104,7 @@ def test_only_ok_runs_of_clean_trees_at_one_commit_are_chosen() -> None:
         ([], None, None, "no run may be taken into a baseline: there is none. Mend: commit"),
         (
             [run(dirty=True), run(commit=None), run(status="failed", reason="x")], None, None,
-            r"\(1 of a dirty tree, 1 of an unknown commit, 1 not ok\). Mend: commit",
+            r"\(1 of a dirty tree, 1 of an unknown commit, 1 that failed\). Mend: commit",
         ),
         ([run(), run(commit=NEW)], "a", None, "which means 2 commits; expected one of a"),
         ([run(), run(dirty=True)], "b", None, r"no run that may be taken \(1 of a dirty tree\)"),

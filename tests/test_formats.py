@@ -9,7 +9,7 @@ import re
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness import formats
@@ -141,6 +141,9 @@ def test_latex_notes_are_lines_of_their_own(names: list[str], said: str) -> None
     assert len(written.splitlines()) == len(ordinary.splitlines())
 
 
+@example(["a", "b", "c"], " ", 1)  # a blank last line
+@example(["a", "b", "c"], "", 1)
+@example(["a", "b", "c"], " ]", 1)
 @given(NAMED, texts, st.integers(1, 3))
 def test_the_terminal_obeys_nothing(names: list[str], said: str, rows: int) -> None:
     text = table(*names, said=said, rows=rows, fill=(said,)).text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -20,10 +21,14 @@ from sides import judged, side
 
 COMPARISONS = 2_000
 SD, MARGIN = 0.01, 0.002
+COST = 0.02  # of the chance to find a loss, by bounds that hold for scores of any shape
 FIRST, FRESH = (10, 5), (10, 10)  # runs of the base and new ones: stage 1, stage 2
 
+Random = np.random.Generator
+
 scores = st.floats(0, 1).map(lambda x: round(x, 4))
-sides = st.tuples(st.lists(scores, min_size=2, max_size=12), st.lists(scores, min_size=2))
+several = st.lists(scores, min_size=2, max_size=12)
+sides = st.tuples(several, several)
 
 
 class Stages:
@@ -51,16 +56,19 @@ class Stages:
     ],
 )  # fmt: skip
 def test_simulated_rates(seed: int, drop: int, margin: float, stated: float | None) -> None:
-    """A change of `drop` sd: how often one stage, and both, call it worse."""
+    """A change of `drop` sd: how often one stage, and both, call it worse.
+
+    Bounds by permutation find as much as Student's t, but for two comparisons in a hundred.
+    """
     found = Stages(seed, drop * SD, margin)
     one, two = (chance_of_worse(drop * SD, margin, runs, SD) for runs in (FIRST, FRESH))
     row = f"simulated, {drop} sd lost, margin {100 * margin:g} pt"
     scoreboard.add(row, comparisons=COMPARISONS, worse=found.red, worse_in_both_stages=found.both)
-    assert is_likely(found.red, COMPARISONS, one)
-    assert is_likely(found.both, COMPARISONS, one * two)
+    assert is_likely(found.red, COMPARISONS, one - COST, one)
+    assert is_likely(found.both, COMPARISONS, one * two - COST, one * two)
     if stated is not None:
         assert one * two == pytest.approx(stated, abs=0.012)  # the figure, to its two digits
-        assert is_likely(found.both, COMPARISONS, stated - 0.005, stated + 0.005)
+        assert is_likely(found.both, COMPARISONS, stated - COST - 0.005, stated + 0.005)
     if drop == 0:
         assert one <= stats.ALPHA
         assert is_likely(found.red, COMPARISONS, 0, stats.ALPHA)
@@ -86,7 +94,7 @@ def test_a_drop_of_the_margin_is_seldom_called_not_worse() -> None:
 def test_better_is_said_as_often_as_worse(seed: int, gain: int) -> None:
     found = Stages(seed, -gain * SD, MARGIN).first
     expected = chance_of_worse(gain * SD, MARGIN, FIRST, SD)
-    assert is_likely(found.count(Verdict.BETTER), COMPARISONS, expected)
+    assert is_likely(found.count(Verdict.BETTER), COMPARISONS, expected - COST, expected)
     assert is_likely(found.count(Verdict.WORSE), COMPARISONS, 0, stats.ALPHA)
 
 
@@ -114,13 +122,119 @@ def test_simulated_runs_that_collapse(seed: int, drop: int) -> None:
             assert judged(*sides)["score"].verdict is decide(found, MARGIN)
     scoreboard.add(f"simulated, 3% collapse, {drop} sd lost", comparisons=tries, **counts)
     whole, least = (chance_of_worse(drop * SD, MARGIN, runs, SD) for runs in ((10, 5), (9, 4)))
-    assert is_likely(counts["worse"], tries, least if drop else 0, whole)
+    assert is_likely(counts["worse"], tries, least - COST if drop else 0, whole)
     assert drop == 0 or counts["worse_if_averaged"] < 0.85 * counts["worse"]
 
 
+def _with_bad_seeds(random: Random, runs: int) -> np.ndarray:
+    return random.normal(size=runs) - 4 * (random.random(runs) < 0.1)
+
+
+SHAPES: dict[str, Callable[[Random, int], np.ndarray]] = {
+    "a tail of low scores": lambda random, runs: -random.exponential(size=runs),
+    "a tail of high scores": lambda random, runs: random.exponential(size=runs),
+    "scores near a ceiling": lambda random, runs: random.beta(20, 1, runs),
+    "one seed in ten bad": _with_bad_seeds,
+    "heavy tails": lambda random, runs: random.standard_t(3, runs),
+}
+
+
+def _called(shape: str, runs: tuple[int, int], spread: float = 1.0, seed: int = 11) -> int:
+    """How many comparisons call the new runs worse, whose mean is the base's."""
+    random, draw, worse = np.random.default_rng(seed), SHAPES[shape], 0
+    mean = draw(random, 200_000).mean() if spread != 1 else 0.0
+    for _ in range(COMPARISONS):
+        base, new = (draw(random, count) - mean for count in runs)
+        found = stats.change(base.tolist(), (spread * new).tolist())
+        assert found
+        worse += found.high < 0
+    return worse
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize("shape", SHAPES)
+def test_unchanged_code_is_called_worse_once_in_a_hundred_whatever_its_scores_shape(
+    shape: str,
+) -> None:
+    worse = _called(shape, FIRST)
+    scoreboard.add(f"simulated, unchanged code, {shape}", comparisons=COMPARISONS, worse=worse)
+    assert is_likely(worse, COMPARISONS, stats.ALPHA)
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(
+    ("shape", "runs", "stated"),
+    [
+        ("a tail of low scores", (10, 3), 0.021), ("a tail of low scores", (10, 2), 0.027),
+        ("a tail of low scores", (10, 1), 0.049), ("a tail of low scores", (5, 5), 0.01),
+    ],
+)  # fmt: skip
+def test_few_runs_are_wrong_as_often_as_is_stated(
+    shape: str, runs: tuple[int, int], stated: float
+) -> None:
+    assert is_likely(_called(shape, runs), COMPARISONS, stated - 0.004, stated)
+
+
+SHAPES["symmetric"] = lambda random, runs: random.normal(size=runs)
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(
+    ("shape", "runs", "spread", "stated"),
+    [
+        ("symmetric", FIRST, 3, 0.038), ("symmetric", FIRST, 1 / 3, 0.004),
+        ("symmetric", FRESH, 3, 0.0145), ("a tail of low scores", FIRST, 3, 0.0126),
+        ("a tail of low scores", FIRST, 1 / 3, 0.021),
+    ],
+)  # fmt: skip
+def test_seeds_that_spread_otherwise_are_called_worse_as_often_as_is_stated(
+    shape: str, runs: tuple[int, int], spread: float, stated: float
+) -> None:
+    """The mean is as before; the new runs' standard deviation is `spread` times the base's."""
+    worse = _called(shape, runs, spread)
+    row = f"simulated, {spread:.2g} x the spread, {shape}, {runs[0]} and {runs[1]} runs"
+    scoreboard.add(row, comparisons=COMPARISONS, worse=worse)
+    assert is_likely(worse, COMPARISONS, 0.85 * stated, 1.15 * stated)
+
+
+@pytest.mark.parametrize("runs", [(10, 5), (5, 10), (10, 4), (7, 6)])
+def test_bounds_are_those_of_scipys_permutation_test(runs: tuple[int, int]) -> None:
+    random, found = np.random.default_rng(3), set()
+    for drop in (0, 0.01, 0.02, -0.02):
+        base, new = (np.round(random.normal(0.8, SD, count), 3) for count in runs)
+        new = np.round(new - drop, 3)  # on the grid that scores are on: many ways tie
+        change = stats.change(base.tolist(), new.tolist())
+        assert change
+        for alternative, is_certain in (("less", change.high < 0), ("greater", change.low > 0)):
+            again = scipy_stats.permutation_test(
+                (new, base), _apart, n_resamples=np.inf, vectorized=True, alternative=alternative
+            )
+            assert is_certain == (again.pvalue <= stats.ALPHA)
+            found.add(bool(is_certain))
+        for bound, alternative in ((change.high, "less"), (change.low, "greater")):
+            # As far as the bound, a change is not refused; a little farther, it is.
+            farther = 1e-6 if alternative == "less" else -1e-6
+            chances = [
+                scipy_stats.permutation_test(
+                    (new - bound - by, base), _apart, n_resamples=np.inf, vectorized=True,
+                    alternative=alternative,
+                ).pvalue
+                for by in (-farther, farther)
+            ]  # fmt: skip
+            assert chances[1] <= stats.ALPHA < chances[0]
+    assert found == {True, False}
+
+
+def _apart(new: np.ndarray, base: np.ndarray, axis: int) -> np.ndarray:
+    return new.mean(axis=axis) - base.mean(axis=axis)
+
+
+few = st.tuples(st.lists(scores, min_size=2, max_size=5), st.lists(scores, min_size=2, max_size=5))
+
+
 @settings(max_examples=60)
-@given(sides)
-def test_a_change_is_students_t_with_a_pooled_sd(sides: tuple[list[float], list[float]]) -> None:
+@given(few)
+def test_few_runs_have_students_t_with_a_pooled_sd(sides: tuple[list[float], list[float]]) -> None:
     base, new = sides
     assume(len({*base}) > 1 and len({*new}) > 1)  # else scipy warns
     found = stats.change(base, new)
@@ -138,6 +252,7 @@ def test_a_change_is_students_t_with_a_pooled_sd(sides: tuple[list[float], list[
     assert (found.base_runs, found.new_runs) == (len(base), len(new))
 
 
+@settings(max_examples=40)
 @given(sides, st.randoms())
 def test_neither_the_order_of_runs_nor_that_of_sides_matters(sides, random) -> None:
     base, new = (list(side) for side in sides)

@@ -41,7 +41,7 @@ def save(
     branch: Branch = "main",
     baselines: Baselines = BASELINES,
 ) -> None:
-    """Make a baseline of the ok runs of one commit."""
+    """Make a baseline of the runs of one commit; those that failed are counted in it."""
     from harness import baselines as kept
 
     folder, chosen = kept.located(name, baselines), _chosen(results, commit)
@@ -142,7 +142,8 @@ def _require_none_worse(baseline: Baseline, chosen: Chosen) -> None:
     from harness.compare import compare
     from harness.gate import Verdict
 
-    found = compare(baseline.records, chosen.records, thresholds.configured(Path.cwd()))
+    limits = thresholds.configured(Path.cwd())
+    found = compare(baseline.records, chosen.records, limits, ok_alone=baseline.ok_alone)
     worse = [cell for cell in found.verdicts if cell.verdict is Verdict.WORSE]
     if worse:
         lines = "\n".join(f"  {cell.name}: {cell.verdict}; {verdicts.line(cell)}" for cell in worse)

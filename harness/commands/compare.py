@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -53,7 +53,7 @@ def compare(
 
     limits = thresholds.typed(fail_on) if fail_on else thresholds.configured(Path.cwd())
     then, now = (_runs(side, baselines) for side in (base, new))
-    found = comparing.compare(then.records, now.records, limits, then.notes)
+    found = comparing.compare(then.records, now.records, limits, then.notes, then.ok_alone)
     told = verdicts.text(found, markdown=form is Form.markdown)
     typer.echo(f"{plain(base)} against {plain(new)}\n\n{told}")
     complain([*then.damaged, *now.damaged])
@@ -66,6 +66,7 @@ class Side(NamedTuple):
     records: Sequence[Record]
     damaged: Sequence[StorageError] = ()
     notes: Mapping[str, str] = MappingProxyType({})
+    ok_alone: Collection[str] = ()
 
 
 def _runs(side: str, root: Path) -> Side:
@@ -76,7 +77,8 @@ def _runs(side: str, root: Path) -> Side:
     if paths.is_folder(folder / "acts") or not paths.is_folder(folder):
         try:
             found = baselines.load(baselines.located(side, root))
-            return Side(found.records, notes=baseline_tables.notes(found))
+            notes = baseline_tables.notes(found)
+            return Side(found.records, notes=notes, ok_alone=found.ok_alone)
         except UsageError as error:
             raise UsageError(f"{error} (or name a results folder)") from error
     stored = Store(folder).find()
