@@ -7,8 +7,6 @@ pretraining head and wrong for anything that belongs to the encoder.
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,9 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
+from harness import unused_tensors
 from harness.errors import ModelError, shown
+from harness.unused_tensors import DEQUANTIZE, MERGE, Tensor, counted, is_harmless, is_inside
 
 UNREADABLE = (
     OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError, StrictDataclassError,
@@ -33,61 +33,6 @@ FLOATING = frozenset({"F64", "F32", "F16", "BF16"})
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 DISTRIBUTED = "shard-*-model-*-of-*.safetensors"  # transformers takes them before the others
 ADAPTER = "adapter_config.json"
-MERGE = "merge the adapter (peft: `merge_and_unload()`) and save with `save_pretrained`"
-DEQUANTIZE = (
-    "load the model with the library that quantized it, `dequantize()` it, and save it with "
-    "`save_pretrained` in float32, float16 or bfloat16"
-)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What the name of a tensor that the network has no place for tells of it, and the mend."""
-
-    name: re.Pattern[str]
-    what: str
-    mend: str
-    anywhere: bool = True  # outside the encoder too, where a pretraining head is expected
-
-
-KINDS = (
-    Kind(
-        re.compile(
-            r"lora|(^|[._])(ia3|hada|lokr|oft|vera|dora)_|magnitude_vector|base_layer|adapter"
-            r"|prefix_encoder|prompt_(encoder|embedding)|soft_prompt"
-        ),
-        "an adapter's",
-        MERGE,
-    ),
-    Kind(
-        re.compile(r"(weight|bias)_(mask|orig)$|[._]mask$|mask_scores?$"),
-        "left by pruning",
-        "make the pruning permanent (`torch.nn.utils.prune.remove`), then `save_pretrained`",
-    ),
-    Kind(
-        re.compile(r"scales?$|zero_?points?$|zeros$|absmax|quant|SCB$|qweight|qdata|g_idx|packed"),
-        "of quantized weights",
-        DEQUANTIZE,
-        anywhere=False,
-    ),
-)
-
-HARMLESS = re.compile(
-    r"(^|\.)pooler\."  # of a pretraining that classified; the classifier here has none
-    r"|(position|token_type)_ids$|inv_freq$|(^|\.)version$"  # buffers that hold no weights
-    r"|^funnel\.decoder\."  # upsamples for masked words
-    r"|_embeddings\._weight$"  # DeBERTa-v3's pretraining: the sum of both tables is `weight`
-)
-MASK = re.compile(r"(^|\.)(masked_)?bias$")
-"""GPT-2's and its like's causal masks: buffers of shape (1, 1, n, n), or one number."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A tensor as the header of its file describes it."""
-
-    dtype: str  # safetensors' name
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -143,12 +88,12 @@ def load_classifier(directory: Path, config: Any) -> Loaded:
         raise unreadable(directory, error) from error
     unexpected = sorted(report["unexpected_keys"])
     _refuse_dtypes(directory, network, stored)
-    _refuse_unexpected(directory, network, stored, unexpected)
+    unused_tensors.refuse(directory, network, stored, unexpected)
     unlike = {key[0] if isinstance(key, tuple) else str(key) for key in report["mismatched_keys"]}
     missing = frozenset(report["missing_keys"])
-    _refuse_missing(directory, network, stored, missing, unlike)
+    _refuse_missing(directory, network, unexpected, missing, unlike)
     _refuse_not_finite(directory, network)
-    return Loaded(network, missing, frozenset(unlike), _modules(unexpected))
+    return Loaded(network, missing, frozenset(unlike), unused_tensors.modules_of(unexpected))
 
 
 def refuse_unmerged(directory: Path, config: Any) -> None:
@@ -190,98 +135,30 @@ def headers(directory: Path, config: Any) -> dict[str, Tensor]:
     return found
 
 
-def _is_inside(network: Any, name: str) -> bool:
-    """Whether a tensor has a name of the encoder, with its place in a classifier or without."""
-    own = {child for child, _ in network.base_model.named_children()}
-    prefix = network.base_model_prefix
-    return name.startswith(f"{prefix}.") or (bool(prefix) and name.split(".")[0] in own)
-
-
-def _is_harmless(name: str, tensor: Tensor | None) -> bool:
-    is_mask = tensor is not None and MASK.search(name) and len(tensor.shape) in (0, 4)
-    return bool(is_mask or HARMLESS.search(name))
-
-
 def _refuse_dtypes(directory: Path, network: Any, stored: Mapping[str, Tensor]) -> None:
     """Raise `ModelError` where a parameter of floating-point numbers has a tensor of others."""
     prefix, own = f"{network.base_model_prefix}.", network.state_dict()
     odd = []
     for name, tensor in stored.items():
-        if tensor.dtype in FLOATING or _is_harmless(name, tensor):
+        if tensor.dtype in FLOATING or is_harmless(name, tensor):
             continue
         places = [n for n in (name, prefix + name, name.removeprefix(prefix)) if n in own]
         becomes_a_weight = own[places[0]].is_floating_point() if places else True
-        if becomes_a_weight and (places or _is_inside(network, name)):
+        if becomes_a_weight and (places or is_inside(network, name)):
             odd.append(name)
     if odd:
         dtypes = ", ".join(sorted({stored[name].dtype for name in odd}))
         raise ModelError(
-            f"{directory}: {_tensors(odd)} of dtype {dtypes}, where the network has floating-point "
+            f"{directory}: {counted(odd)} of dtype {dtypes}, where the network has floating-point "
             f"weights: cast to float, they would be other weights; expected "
             f"{', '.join(sorted(FLOATING))}. Mend: {DEQUANTIZE}"
         )
 
 
-def _refuse_unexpected(
-    directory: Path, network: Any, stored: Mapping[str, Tensor], unexpected: list[str]
-) -> None:
-    """Raise `ModelError` where dropping what the network has no place for would change it."""
-    inside = f"{network.base_model_prefix}."
-    own = [n for n, tensor in stored.items() if not _is_harmless(n, tensor)]
-    twice = Counter(n.removeprefix(inside) for n in own if _is_inside(network, n))
-    if doubled := [name for name, count in twice.items() if count > 1]:
-        raise ModelError(
-            f"{directory}: {_tensors(doubled)} stored under two names, with {shown(inside)} before "
-            "it and without; expected one. Mend: save it again with `save_pretrained`"
-        )
-    for kind in KINDS:
-        found = [
-            name for name in unexpected
-            if kind.name.search(name) and (kind.anywhere or _is_inside(network, name))
-        ]  # fmt: skip
-        if found:
-            raise ModelError(
-                f"{directory}: {_tensors(found)} {kind.what}, which the network of config.json has "
-                f"no place for; expected its weights alone. Mend: {kind.mend}"
-            )
-    lost = [
-        name for name in unexpected
-        if _is_inside(network, name) and not _is_harmless(name, stored.get(name))
-    ]  # fmt: skip
-    if lost:
-        said = _layers(network, stored, lost) or (
-            f"{_tensors(lost)} of the encoder, which the network of config.json has no place for; "
-            "expected its weights alone. Mend: put the config.json there that the weights were "
-            "saved with"
-        )
-        raise ModelError(f"{directory}: {said}")
-
-
-def _layers(network: Any, stored: Mapping[str, Tensor], lost: list[str]) -> str | None:
-    """What to say where all that is lost are layers beyond those of config.json."""
-    inside, config = f"{network.base_model_prefix}.", network.config.get_text_config()
-    of_layer = re.compile(r"(.*?)\.(\d+)\.")
-    where = of_layer.match(lost[0].removeprefix(inside))
-    key = getattr(config, "attribute_map", {}).get("num_hidden_layers", "num_hidden_layers")
-    has = getattr(config, key, None)
-    if where is None or not isinstance(has, int):
-        return None
-    found = {name: of_layer.match(name.removeprefix(inside)) for name in stored}
-    places = {n: int(m[2]) for n, m in found.items() if m and m[1] == where[1]}
-    if any(places.get(name, -1) < has for name in lost):
-        return None
-    count = max(places.values()) + 1
-    return (
-        f"config.json says {key} {has}, and the weights are those of {count} layers "
-        f"({_tensors(lost)} beyond it); expected one number. Mend: say {count} in config.json, or "
-        "save the shorter network with `save_pretrained`"
-    )
-
-
 def _refuse_missing(
     directory: Path,
     network: Any,
-    stored: Mapping[str, Tensor],
+    unexpected: Iterable[str],
     missing: Iterable[str],
     unlike: Iterable[str],
 ) -> None:
@@ -295,7 +172,7 @@ def _refuse_missing(
         return
     for name in lost:
         for own in (name, name.removeprefix(inside)):
-            if wrapped := next((s for s in stored if s.endswith(f".{own}")), None):
+            if wrapped := next((other for other in unexpected if other.endswith(f".{own}")), None):
                 prefix = wrapped.removesuffix(own)
                 raise ModelError(
                     f"{directory}: the names of its tensors begin with {shown(prefix)}, as a "
@@ -314,17 +191,6 @@ def _refuse_not_finite(directory: Path, network: nn.Module) -> None:
     bad = [name for name, p in network.named_parameters() if not p.detach().isfinite().all()]
     if bad:
         raise ModelError(
-            f"{directory}: {_tensors(bad)} with numbers that are not finite in float32; expected "
+            f"{directory}: {counted(bad)} with numbers that are not finite in float32; expected "
             "none. Mend: fetch the model again, or save an earlier checkpoint of its training"
         )
-
-
-def _tensors(names: list[str]) -> str:
-    """`3 tensors, first 'NAME',`: how messages count and name tensors."""
-    return f"{len(names)} tensor{'s' * (len(names) != 1)} (first {shown(names[0])})"
-
-
-def _modules(names: Iterable[str]) -> tuple[str, ...]:
-    """The modules that tensors belong to, no deeper than two names; none inside another."""
-    modules = {".".join(name.split(".")[:-1][:2]) or name for name in names}
-    return tuple(sorted(m for m in modules if m.rpartition(".")[0] not in modules))
