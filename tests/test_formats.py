@@ -141,6 +141,7 @@ def test_latex_notes_are_lines_of_their_own(names: list[str], said: str) -> None
     assert len(written.splitlines()) == len(ordinary.splitlines())
 
 
+@pytest.mark.cases
 @example(["a", "b", "c"], " ", 1)  # a blank last line
 @example(["a", "b", "c"], "", 1)
 @example(["a", "b", "c"], " ]", 1)

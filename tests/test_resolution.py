@@ -7,10 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness import metrics, resolution
+from harness import metrics, resolution, runner
 from harness.gate import a_row
 from harness.measures import MEASURES
 from harness.records import DataRecord, SplitRecord
+from harness.resolve import resolve
+from harness.spec import Case, DataRequest
 from sides import cell, of, run
 
 NAMES = ("accuracy", "f1", "matthews_correlation")
@@ -103,3 +105,20 @@ def test_a_recorded_step_stands_before_an_estimate_and_the_larger_of_two_sides()
     assert a_row(score, cell([finer]), cell([new])) == 0.03
     assert a_row(MEASURES["accuracy"], cell([new])) == 0.0
     assert a_row(score, cell([run(1, data=data(100), **of("score", 0.5))])) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("task", ["cola", "stsb"])
+def test_a_run_records_what_its_dev_rows_are_worth(task: str) -> None:
+    case = Case(task, "toy-bert+frozen", "cpu-fp32", 1)
+    outcome, table = runner.run(resolve(case, DataRequest("toy", 16, 20), threads=1, epochs=1))
+    assert table
+    if task == "stsb":
+        assert outcome.one_row == {}
+        return
+    rows = [split == "validation" for split in table["split"]]
+    labels, predictions = (
+        [value for value, is_dev in zip(table[column], rows, strict=True) if is_dev]
+        for column in ("label", "prediction")
+    )
+    expected = by_brute_force(labels, predictions, ("matthews_correlation",), 2)
+    assert outcome.one_row == pytest.approx(expected)
