@@ -8,6 +8,7 @@ in its batch. Scores then change with the batch size and with the order of the r
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from harness import families
 from harness.data import batches
 from harness.device import is_out_of_memory
 from harness.errors import ModelError, shown
+from harness.spec import NOTHING
 
 TOLERANCE = 1e-3
 """How much a row may differ, relative to the size of what is compared.
@@ -49,6 +51,7 @@ def needs_fixed_length(
     *,
     spare: int = 0,
     pairs: bool = False,
+    known_ids: Mapping[str, int] = NOTHING,
 ) -> bool:
     """Whether all rows must be padded to the length limit so that none depends on the others.
 
@@ -56,11 +59,13 @@ def needs_fixed_length(
     together, and the two shorter ones alone. Compared are the logits, and the last layer's states
     of the tokens, where padding shows first. If padding to the longest row of a batch (and `spare`
     tokens more) makes a difference, or the family is known for it, padding to the limit is
-    measured. Raises `ModelError`, with `model` as the name, where that makes a difference too.
+    measured. `known_ids` says how many ids of a column the network has embeddings for: the made-up
+    rows have no others. Raises `ModelError`, with `model` as the name, where padding to the limit
+    makes a difference too.
     """
     config = getattr(network, "config", None)
     known = config is not None and families.has_fixed_length(config)
-    texts, tried = _texts(pairs), []
+    texts, tried = _texts(pairs, _words(tokenizer, known_ids)), []
     for fixed in (True,) if known else (False, True):
         encoded = batches.encode(tokenizer, texts, max_length, spare, fixed=fixed)
         try:
@@ -145,11 +150,20 @@ def _randomness(network: Any, encoded: batches.Encoded) -> str:
     return ". The same batch twice gives other logits too: it draws at random in evaluation"
 
 
-def _texts(pairs: bool) -> list[tuple[str, ...]]:
+def _words(tokenizer: Any, known_ids: Mapping[str, int]) -> Sequence[str]:
+    """The words whose tokens a network has embeddings for; all of them where it has for none."""
+    if "input_ids" not in known_ids:
+        return WORDS
+    ids = {word: tokenizer(word, add_special_tokens=False)["input_ids"] for word in WORDS}
+    most = known_ids["input_ids"]
+    return [word for word in WORDS if max(ids[word], default=0) < most] or WORDS
+
+
+def _texts(pairs: bool, of: Sequence[str]) -> list[tuple[str, ...]]:
     """A long row, and two shorter ones."""
 
     def words(count: int, start: int) -> str:
-        return " ".join(WORDS[(start + place) % len(WORDS)] for place in range(count))
+        return " ".join(of[(start + place) % len(of)] for place in range(count))
 
     counts = (LONG, SHORT, MIDDLE)
     if pairs:

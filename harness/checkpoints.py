@@ -183,7 +183,7 @@ def load(directory: Path) -> FineTuned:
     config = getattr(network, "config", None)
     spare = families.spare_padding(config) if config else 0
     fixed = batch_invariance.needs_fixed_length(
-        str(directory), network, tokenizer, limit, spare=spare, pairs=texts == 2
+        str(directory), network, tokenizer, limit, spare=spare, pairs=texts == 2, known_ids=known
     )
     return FineTuned(
         network.eval(), tokenizer, labels, task, texts, limit, spare, fixed, notes, known
@@ -200,19 +200,19 @@ def _read(
         network.load_state_dict(load_file(directory / WEIGHTS))
         return network, labels
     config = read_config(directory)
+    families.give_padding(directory, tokenizer)
+    input_limits.set_padding(directory, config, tokenizer)
     if card.get("method") == "frozen":
         encoder = AutoModel.from_pretrained(
             directory, config=config, dtype=torch.float32, use_safetensors=True,
             trust_remote_code=False,
         )  # fmt: skip
-        families.give_padding(directory, tokenizer)
         families.suit(tokenizer, encoder)
         head = load_file(directory / HEAD)
         network = FrozenEncoder(encoder, len(head["bias"]))
         network.classifier.load_state_dict(head)
         return network, labels
     network = _classifier(directory, config)
-    families.give_padding(directory, tokenizer)
     families.suit(tokenizer, network)
     return network, network.config.id2label
 

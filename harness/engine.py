@@ -194,8 +194,8 @@ class ProcessEngine:
             return Finished(batching.killed(config, error), None, error.log)
 
     def _run(self, config: RunConfig, progress: Progress, deadline: float) -> Finished:
-        log = WorkerLog(Path(self._logs.name) / f"{time.monotonic_ns()}.log")
         try:
+            log = WorkerLog(Path(self._logs.name) / f"{time.monotonic_ns()}.log")
             process, receiver = self._started(config, log.path)
         except OSError as error:
             raise WorkerCrashed(f"no worker could be started: {error}") from error

@@ -54,7 +54,7 @@ def prepare(config: RunConfig) -> Prepared:
     longest = config.recipe.max_length
     fixed = batch_invariance.needs_fixed_length(
         config.model_directory or config.case.model, encoder.network, encoder.tokenizer, longest,
-        spare=encoder.spare, pairs=len(task.text_columns) == 2,
+        spare=encoder.spare, pairs=len(task.text_columns) == 2, known_ids=encoder.known_ids,
     )  # fmt: skip
     tokens = {
         name: encoder.encode(name, split, longest, fixed=fixed)

@@ -8,6 +8,7 @@ import pyarrow.parquet  # noqa: F401  (a session inside this process unloads wha
 import pytest
 import scipy.optimize
 import scipy.stats  # noqa: F401  (likewise)
+import torch  # noqa: F401  (likewise)
 
 import harness.driver
 import harness.regression

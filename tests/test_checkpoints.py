@@ -188,7 +188,7 @@ def test_a_model_with_a_long_name_is_saved_under_a_shorter_one(tmp_path: Path) -
     config = configuration("sst2", tmp_path)
     for last in "ab":
         case = dataclasses.replace(config.case, model="m" * 254 + last)
-        name = checkpoints.save(encoder, dataclasses.replace(config, case=case), score=0.5)
+        name = checkpoints.save(encoder, dataclasses.replace(config, case=case), score=0.5).name
         assert len(name) <= 200
         card = json.loads((tmp_path / name / "glue-bench.json").read_text())
         assert card["case"] == case.id
@@ -203,6 +203,8 @@ def test_a_text_may_begin_with_a_hyphen(
     asked: list[tuple[str, ...]] = []
 
     class Model:
+        notes = ()
+
         def answer(self, *texts: str) -> checkpoints.Answer:
             asked.append(texts)
             return checkpoints.Answer({"good": 0.75, "b\x1bad": 0.25})

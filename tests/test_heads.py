@@ -112,7 +112,9 @@ def saved(folder: Path, task: Task, home: Path) -> Path:
     """A folder's model with a head for `task`, as a run would save it."""
     encoder = families.loud(folder, task)
     config = resolve(Case(task.name, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
-    return home / checkpoints.save(encoder, dataclasses.replace(config, save_to=str(home)), 0.5)
+    return (
+        home / checkpoints.save(encoder, dataclasses.replace(config, save_to=str(home)), 0.5).name
+    )
 
 
 @pytest.mark.cases

@@ -231,7 +231,7 @@ def test_a_folder_that_cannot_be_made_is_said(command: Command, tmp_path: Path) 
     (tmp_path / "file").touch()
     code, _, err = command("-o", tmp_path / "file" / "report")
     assert code == Exit.STORAGE
-    assert f"{tmp_path / 'file' / 'report'}: could not write: Not a directory" in err
+    assert f"{tmp_path / 'file' / 'report'}: could not write: a part of it is a file" in err
 
 
 def hostile() -> list[Record]:

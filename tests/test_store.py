@@ -260,7 +260,7 @@ def test_times_of_other_zones_keep_their_order(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_listed_is_no_empty_one(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(StorageError, match=r"runs: cannot be read: Not a directory"):
+    with pytest.raises(StorageError, match=r"runs: cannot be read: a part of it is a file"):
         Store(tmp_path).find()
 
 

@@ -233,7 +233,7 @@ def test_what_a_record_leaves_open_has_an_option(stored: Stored, tmp_path: Path)
     for given, wanted in [
         ({"model": str(stored.model)}, "rows came from a folder.*Mend: say --data DIR"),
         ({"data": str(stored.data)}, "model 'mine' came from a folder.*Mend: say --model FOLDER"),
-        ({"data": str(tmp_path / "none")}, "--data: found .*which is no folder; expected `toy`"),
+        ({"data": str(tmp_path / "none")}, "--data: found .*which is no folder .*; expected `toy`"),
         ({"data": str(stored.data), "model": "./none"}, "no such folder"),
     ]:
         with pytest.raises(UsageError, match=wanted):

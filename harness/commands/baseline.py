@@ -41,7 +41,7 @@ def save(
     branch: Branch = "main",
     baselines: Baselines = BASELINES,
 ) -> None:
-    """Make a baseline of the runs of one commit; those that failed are counted in it."""
+    """Make a baseline of the runs of one commit, those that failed too."""
     from harness import baselines as kept
 
     folder, chosen = kept.located(name, baselines), _chosen(results, commit)
