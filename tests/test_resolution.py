@@ -39,7 +39,7 @@ def by_brute_force(
 def split(draw: st.DrawFn) -> tuple[list[int], list[int], int]:
     classes = draw(st.integers(2, 4))
     numbers = st.integers(0, classes - 1)
-    rows = draw(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=14))
+    rows = draw(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=9))
     labels, predictions = (list(side) for side in zip(*rows, strict=True))
     return labels, predictions, classes
 
