@@ -245,7 +245,7 @@ def _check_slices(names: Mapping[str, str], at: str) -> None:
         raise UsageError(
             f"{at}: splits: train is {shown(names['train'])} and validation is "
             f"{shown(names['validation'])}: both hold the same rows of {shown(twice)}; expected no "
-            f"row in both. Mend: cut one split in two, as in {slices.advice(twice)}"
+            f"row in both. Mend: {slices.apart(parts['train'], names['validation'], twice)}"
         )
 
 

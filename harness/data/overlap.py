@@ -26,11 +26,13 @@ def refuse_copy(task: Task, name: str, train: Split, other: Split) -> None:
         )
 
 
-def is_expected(task: Task, name: str, count: int, rows: int) -> bool:
+def is_expected(task: Task, name: str, count: int, rows: int, *, others: bool = False) -> bool:
     """Whether a split may share `count` of its `rows` with the training rows without a flag.
 
-    GLUE's own CoLA and STS-B do: `Task.shared_with_train`. A user's task has no such excuse.
+    GLUE's own CoLA and STS-B do: `Task.shared_with_train`. Neither a user's task nor `others`, rows
+    in a GLUE task's place that were found not to be GLUE's, have such an excuse where GLUE's own
+    count is not known.
     """
-    if task.own:
+    if task.own or (others and name not in task.shared_with_train):
         return count == 0
     return count <= task.shared_with_train.get(name, rows // UNKNOWN_SHARE)

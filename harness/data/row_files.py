@@ -59,7 +59,10 @@ def read(path: Path, wanted: Collection[str]) -> Rows:
     """
     ending = path.suffix.lower()
     if ending == ".parquet":
-        return parquet.read(path, content(path), wanted)
+        raw = content(path)
+        if not raw.startswith(parquet.SIGNATURE):
+            lines.refuse_signature(path, raw)
+        return parquet.read(path, raw, wanted)
     if ending in TEXTS:
         return TEXTS[ending](path, lines.decoded(path, content(path)))
     mend = OTHERS.get(ending, "save it as one of them")
