@@ -237,9 +237,9 @@ def _standing(cell: Cell) -> Standing:
 def _trained_on(cell: Cell) -> str:
     """The training rows of a cell, as far as its board leaves it open; "": not known."""
     data = cell.identity.get("data")
-    source = data.get("source") if isinstance(data, Mapping) else None
-    if not isinstance(source, Mapping):
+    if not isinstance(data, Mapping) or not isinstance(data.get("source"), Mapping):
         return ""
+    source = data["source"]
     splits = source.get("splits")
     named = splits.get("train") if isinstance(splits, Mapping) else None
     found = str(source.get("train") or named or source.get("toy") or "")

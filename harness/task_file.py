@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import tomllib
 import unicodedata
@@ -13,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness import tasks
+from harness import paths, tasks
 from harness.data import lines, slices
 from harness.errors import DataError, UsageError, shown, shown_path
 from harness.names import unknown
@@ -221,7 +222,7 @@ def _own(row: Row, home: Path, at: str) -> OwnRows:
         if value is not None:
             raise UsageError(f"{at}: {key}: of data sets of the Hub; {shown(row.data)} is a folder")
     try:
-        files = _files(row, home / Path(row.data).expanduser(), at)
+        files = _files(row, home / paths.expanded(row.data), at)
     except PermissionError as error:
         raise UsageError(
             f"{at}: data or splits: {shown(error.filename)}: {error.strerror}; expected a folder "
@@ -277,11 +278,20 @@ def _files(row: Row, folder: Path, at: str) -> dict[str, str]:
             f"{at}: data: found {shown(row.data)}, which is no folder beside the file; expected "
             f"one that holds train.csv and validation.csv, or {HUB}ORG/NAME"
         )
-    files = {split: str((folder / name).resolve()) for split, name in row.splits.items()}
+    files = {split: _absolute(folder / name) for split, name in row.splits.items()}
     for split in [split for split in USUAL if split not in files]:
         if path := _usual(folder, split, at):
-            files[split] = str(path.resolve())
+            files[split] = _absolute(path)
     return files
+
+
+def _absolute(path: Path) -> str:
+    """The path, its links by their own names: their endings say the format, those of targets not.
+
+    Raises `OSError`, `RuntimeError` or `ValueError` for what leads nowhere.
+    """
+    path.resolve()
+    return os.path.abspath(path)
 
 
 def _usual(folder: Path, split: str, at: str) -> Path | None:

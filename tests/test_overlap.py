@@ -131,7 +131,7 @@ def test_slices_mean_what_they_mean_to_datasets(
 @pytest.mark.parametrize(
     "made",
     ["copy", "in another order", "twice", "without its last line end", "as JSON lines", "symlink",
-     "hard link", "under another path", "with other labels", "with a column more"],
+     "hard link", "under another path", "with other labels", "with a column more", "with spaces"],
 )  # fmt: skip
 def test_the_training_rows_under_another_name_are_refused(made: str, tmp_path: Path) -> None:
     first, *rest = TRAIN.splitlines(keepends=True)
@@ -141,6 +141,7 @@ def test_the_training_rows_under_another_name_are_refused(made: str, tmp_path: P
         "twice": TRAIN + "".join(rest),
         "without its last line end": TRAIN.rstrip(),
         "with other labels": TRAIN.replace("bad", "x").replace("good", "bad").replace("x", "good"),
+        "with spaces": TRAIN.replace(",", " ,").replace(" ,stars", ",stars"),
         "with a column more": "review,stars,id\na dull film,bad,1\na fine film,good,2\n",
     }.get(made)
     files: dict[str, str | None] = {"validation.csv": content}
@@ -169,8 +170,10 @@ def test_the_training_rows_under_another_name_are_refused(made: str, tmp_path: P
         ("a dull film,bad\n", 1),
         ("a dull film,good\n", 1),  # whatever its label
         ("a dull film,bad\na fine film,good\na fine film,bad\n", 3),
-        ("A dull film,bad\n", 0),  # character by character
-        ("a dull film ,bad\n", 0),
+        ("A dull film,bad\n", 0),
+        ("a dull film ,bad\n", 1),  # but for white space and Unicode's form
+        ("a\u00a0dull  film,bad\n", 1),
+        ("a dullfilm,bad\n", 0),
     ],
 )
 def test_shared_rows_are_counted(more: str, count: int, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
+
 from harness.errors import DataError, plain
 from harness.spec import Split, Task
 
@@ -11,17 +14,26 @@ UNKNOWN_SHARE = (
 
 
 def shared(train: Split, other: Split) -> int:
-    """How many rows of `other` have the texts of a training row, character by character."""
-    known = set(train.texts)
-    return sum(texts in known for texts in other.texts)
+    """How many rows of `other` have the texts of a training row, but for spaces and their form."""
+    known = _texts(train)
+    return sum(_plain(texts) in known for texts in other.texts)
+
+
+def _texts(split: Split) -> set[tuple[str, ...]]:
+    return {_plain(texts) for texts in split.texts}
+
+
+def _plain(texts: Sequence[str]) -> tuple[str, ...]:
+    """Texts in Unicode's composed form, with one space for each stretch of white space."""
+    return tuple(" ".join(unicodedata.normalize("NFC", text).split()) for text in texts)
 
 
 def refuse_copy(task: Task, name: str, train: Split, other: Split) -> None:
     """Raise `DataError` where a user's split holds the training rows themselves, and no other."""
-    if task.own and set(train.texts) == set(other.texts):
+    if task.own and _texts(train) == _texts(other):
         both = " and ".join(plain(task.own.splits[split]) for split in ("train", name))
         raise DataError(
-            f"{task.name}: {name} holds the same {len({*other.texts})} texts as train ({both}); "
+            f"{task.name}: {name} holds the same {len(_texts(other))} texts as train ({both}); "
             "expected rows that are not trained on. Mend: name other rows in splits of the task"
         )
 

@@ -66,6 +66,7 @@ def read(path: Path, wanted: Collection[str]) -> Rows:
     if ending in TEXTS:
         return TEXTS[ending](path, lines.decoded(path, content(path)))
     mend = OTHERS.get(ending, "save it as one of them")
-    if ending == ".json" and content(path).lstrip().startswith(b"{"):
+    raw = content(path)  # first: it may be a folder, or not there
+    if ending == ".json" and raw.lstrip().startswith(b"{"):
         mend = "call the file .jsonl if each line is an object, else write one on each line"
     raise error(at(path), f"a file that ends in {shown(path.suffix)}", FORM.file, mend)
