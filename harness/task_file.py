@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import tomllib
 import unicodedata
@@ -291,7 +290,7 @@ def _absolute(path: Path) -> str:
     Raises `OSError`, `RuntimeError` or `ValueError` for what leads nowhere.
     """
     path.resolve()
-    return os.path.abspath(path)
+    return str(path.parent.resolve() / path.name)
 
 
 def _usual(folder: Path, split: str, at: str) -> Path | None:
