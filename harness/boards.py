@@ -118,6 +118,18 @@ class Board:
         return self.names.get(columns.of(cell), cell.task)
 
     @cached_property
+    def model_names(self) -> list[str]:
+        """The model's name of each of `placed`, told apart from others of that name."""
+        scored = [(cell, name) for cell, name in self.placed if cell.mean is not None]
+        names, trained = model_names(cell for cell, _ in scored), training_sets(scored)
+        return [
+            cell.model
+            if cell.mean is None
+            else names[cell.model, cell.weights] + trained_name({name: cell}, trained)
+            for cell, name in self.placed
+        ]
+
+    @cached_property
     def rows(self) -> tuple[Row, ...]:
         """A row for each model, target and recipe that has a score in one of the columns.
 
@@ -126,9 +138,9 @@ class Board:
         them, the newest stands there.
         """
         scored = [(c, name) for c, name in self.placed if c.mean is not None]
+        names = model_names(cell for cell, _ in scored)
         scored = [(c, name) for c, name in scored if name in self.columns]
         scored.sort(key=lambda pair: max(record.created for record in pair[0].records))
-        names = model_names(cell for cell, _ in scored)
         trained = training_sets(scored)
         found: dict[tuple[str, str, str, str, int], dict[str, Cell]] = defaultdict(dict)
         for cell, name in scored:
@@ -225,12 +237,14 @@ def _standing(cell: Cell) -> Standing:
 def _trained_on(cell: Cell) -> str:
     """The training rows of a cell, as far as its board leaves it open; "": not known."""
     data = cell.identity.get("data")
-    source = data.get("source") if isinstance(data, Mapping) else None
-    if not isinstance(source, Mapping):
+    if not isinstance(data, Mapping) or not isinstance(data.get("source"), Mapping):
         return ""
+    source = data["source"]
     splits = source.get("splits")
     named = splits.get("train") if isinstance(splits, Mapping) else None
-    return str(source.get("train") or named or source.get("toy") or "")
+    found = str(source.get("train") or named or source.get("toy") or "")
+    # How a part was drawn decides which rows it has: earlier versions drew other ones.
+    return f"{found}/{data.get('sample')}" if found and data.get("max_train") else found
 
 
 def training_sets(scored: Iterable[tuple[Cell, str]]) -> dict[str, list[str]]:

@@ -45,9 +45,9 @@ FIGURES = (
 def every_figure(board: Board) -> Table:
     """A line per cell: score, median, collapsed runs, floor, speed, memory, flags, and a legend."""
     rows = []
-    for cell, name in board.placed:
+    for (cell, name), model in zip(board.placed, board.model_names, strict=True):
         rows.append((
-            name, "+".join(columns.of(cell).metrics), cell.model, cell.target, cell.recipe,
+            name, "+".join(columns.of(cell).metrics), model, cell.target, cell.recipe,
             _score(cell), Figure(median(cell.scores)),
             Figure(len(cell.scores), COUNT),
             Figure(cell.states.get("collapsed", 0), COUNT, of=len(cell.ok)),

@@ -118,18 +118,25 @@ def _groups(board: Board, axis: Axis) -> list[Group]:
     several = _of_several_recipes(scored)
     columns = [board.column(cell) for cell in scored]
     trained = training_sets(zip(scored, columns, strict=True))
+    places = {column: place for place, (_, column) in enumerate(board.placed)}
+    place_of: dict[tuple[str, ...], int] = {}
     for cell, column in zip(scored, columns, strict=True):
-        model = names[cell.model, cell.weights] + trained_name({column: cell}, trained)
+        model, task = names[cell.model, cell.weights], column
+        if axis is Axis.model:  # models are held against each other on the same training rows
+            task += trained_name({column: cell}, trained)
+        else:
+            model += trained_name({column: cell}, trained)
         facts = {
-            "task": column, "model": model, "target": cell.target, "recipe": cell.recipe,
+            "task": task, "model": model, "target": cell.target, "recipe": cell.recipe,
             "torch": _torch(cell),
         }  # fmt: skip
         value = facts[axis]
         if axis is Axis.model and cell.model in several:
             value = f"{model} by {cell.recipe}"
-        found[tuple(facts[name] for name in CONTEXT[axis])][value] = cell
-    places = {column: place for place, (_, column) in enumerate(board.placed)}
-    order = dict.fromkeys(sorted(found, key=lambda context: (places[context[0]], context)))
+        context = tuple(facts[name] for name in CONTEXT[axis])
+        found[context][value] = cell
+        place_of[context] = places[column]
+    order = sorted(found, key=lambda context: (place_of[context], context))
     return [Group(context, found[context]) for context in order]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness import tasks
+from harness import paths, tasks
 from harness.data import lines, slices
 from harness.errors import DataError, UsageError, shown, shown_path
 from harness.names import unknown
@@ -221,7 +221,7 @@ def _own(row: Row, home: Path, at: str) -> OwnRows:
         if value is not None:
             raise UsageError(f"{at}: {key}: of data sets of the Hub; {shown(row.data)} is a folder")
     try:
-        files = _files(row, home / Path(row.data).expanduser(), at)
+        files = _files(row, home / paths.expanded(row.data), at)
     except PermissionError as error:
         raise UsageError(
             f"{at}: data or splits: {shown(error.filename)}: {error.strerror}; expected a folder "
@@ -245,7 +245,7 @@ def _check_slices(names: Mapping[str, str], at: str) -> None:
         raise UsageError(
             f"{at}: splits: train is {shown(names['train'])} and validation is "
             f"{shown(names['validation'])}: both hold the same rows of {shown(twice)}; expected no "
-            f"row in both. Mend: cut one split in two, as in {slices.advice(twice)}"
+            f"row in both. Mend: {slices.apart(parts['train'], names['validation'], twice)}"
         )
 
 
@@ -277,11 +277,20 @@ def _files(row: Row, folder: Path, at: str) -> dict[str, str]:
             f"{at}: data: found {shown(row.data)}, which is no folder beside the file; expected "
             f"one that holds train.csv and validation.csv, or {HUB}ORG/NAME"
         )
-    files = {split: str((folder / name).resolve()) for split, name in row.splits.items()}
+    files = {split: _absolute(folder / name) for split, name in row.splits.items()}
     for split in [split for split in USUAL if split not in files]:
         if path := _usual(folder, split, at):
-            files[split] = str(path.resolve())
+            files[split] = _absolute(path)
     return files
+
+
+def _absolute(path: Path) -> str:
+    """The path, its links by their own names: their endings say the format, those of targets not.
+
+    Raises `OSError`, `RuntimeError` or `ValueError` for what leads nowhere.
+    """
+    path.resolve()
+    return str(path.parent.resolve() / path.name)
 
 
 def _usual(folder: Path, split: str, at: str) -> Path | None:

@@ -176,6 +176,31 @@ def test_other_training_rows_have_a_row_of_their_own_in_the_same_ranking() -> No
     assert [name.partition(" (")[0] for name in names] == ["toy-bert", "toy-bert", "other"]
     assert len({*names}) == 3
     assert all("(training rows " in name for name in names)
+    assert {row[2] for row in cell_tables.every_figure(board).rows} == {*names}
+
+
+@pytest.mark.cases
+def test_parts_that_were_drawn_otherwise_are_other_training_rows() -> None:
+    def drawn(how: str, capped: int | None, model: str) -> Record:
+        made = custom(0.8, model)
+        data = {"source": {"train": "t"}, "sample": how, "max_train": capped, "max_eval": None}
+        return made.model_copy(update={"identity": {**made.identity, "data": data}})
+
+    for capped, told in ((5, 2), (None, 0)):
+        board = the_board(drawn("1", capped, "a"), drawn("1/by rank", capped, "b"))
+        assert ["(training rows " in row.name for row in board.rows].count(True) == told
+
+
+@pytest.mark.cases
+def test_models_of_one_name_are_told_apart_among_the_cells_too() -> None:
+    runs = []
+    for files in ("x", "y"):
+        run = custom(0.8, "mine", cell_key=files)
+        runs.append(run.model_copy(update={"identity": {**run.identity, "model_files": files}}))
+    board = the_board(*runs)
+    names = {row[2] for row in cell_tables.every_figure(board).rows}
+    assert names == {row.name for row in board.rows}
+    assert len(names) == 2
 
 
 def test_runs_that_failed_are_shown_and_ranked_nowhere() -> None:

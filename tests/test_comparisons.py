@@ -98,6 +98,26 @@ def test_by_model_each_has_its_own_recipe_and_several_are_told_apart() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.cases
+def test_models_that_were_trained_on_the_same_rows_are_held_against_each_other() -> None:
+    runs = [
+        scored(
+            "rte",
+            score,
+            model,
+            identity={"data": {"source": {"train": rows}}, "model_files": model},
+            cell_key=model + rows,
+        )
+        for model, rows, score in (("a", "x", 0.6), ("b", "x", 0.7), ("a", "y", 0.9))
+    ]
+    found = table(Axis.model, *runs)
+    assert [(row["model"], row["change"]) for row in lines(found)] == [
+        ("a", "reference"), ("b", "+10.00"),
+    ]  # fmt: skip
+    assert all(row["task"].startswith("rte (training rows ") for row in lines(found))
+    assert "left out, since they were run with one model alone: 1 cells" in found.notes
+
+
 def test_the_reference_is_what_most_groups_have_unless_it_is_named() -> None:
     runs = [
         scored("rte", 0.6, "m"), scored("rte", 0.7, "m", "cpu-bf16"),

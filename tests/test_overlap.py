@@ -41,8 +41,6 @@ HUB = (
         ("train[:10]", "train[9:]"),
         ("train[:-10]", "train[-11:]"),
         ("train[10:20]", "train[:]"),
-        ("train+test", "test"),
-        ("train + dev[5:]", "dev[:6]"),
         ("dev", "dev"),
     ],
 )
@@ -52,6 +50,28 @@ def test_overlapping_slices_are_refused(train: str, validation: str, tmp_path: P
     advice = r"as in splits = { train = \"(\w+)\[:80%\]\", validation = \"\1\[80%:\]\" }"
     with pytest.raises(UsageError, match=rf"both hold the same rows of .*{advice}"):
         task_file.read(path)
+
+
+@cases
+@pytest.mark.parametrize(
+    ("train", "validation", "left"),
+    [
+        ("train+test", "test", "train"),
+        ("train + dev[5:]", "dev[:6]", "train"),
+        ("train[:90%]+test+extra[5:]", "test[:10]", "train[:90%]+extra[5:]"),
+    ],
+)
+def test_validation_rows_are_to_be_left_out_of_a_sum(
+    train: str, validation: str, left: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'{HUB}splits = {{ train = "{train}", validation = "{validation}" }}\n')
+    with pytest.raises(UsageError, match="both hold the same rows") as caught:
+        task_file.read(path)
+    mend = str(caught.value).partition("Mend: ")[2]
+    assert mend == f'splits = {{ train = "{left}", validation = "{validation}" }}'
+    path.write_text(HUB + mend)
+    assert task_file.read(path)
 
 
 @cases
@@ -111,7 +131,7 @@ def test_slices_mean_what_they_mean_to_datasets(
 @pytest.mark.parametrize(
     "made",
     ["copy", "in another order", "twice", "without its last line end", "as JSON lines", "symlink",
-     "hard link", "under another path", "with other labels", "with a column more"],
+     "hard link", "under another path", "with other labels", "with a column more", "with spaces"],
 )  # fmt: skip
 def test_the_training_rows_under_another_name_are_refused(made: str, tmp_path: Path) -> None:
     first, *rest = TRAIN.splitlines(keepends=True)
@@ -121,6 +141,7 @@ def test_the_training_rows_under_another_name_are_refused(made: str, tmp_path: P
         "twice": TRAIN + "".join(rest),
         "without its last line end": TRAIN.rstrip(),
         "with other labels": TRAIN.replace("bad", "x").replace("good", "bad").replace("x", "good"),
+        "with spaces": TRAIN.replace(",", " ,").replace(" ,stars", ",stars"),
         "with a column more": "review,stars,id\na dull film,bad,1\na fine film,good,2\n",
     }.get(made)
     files: dict[str, str | None] = {"validation.csv": content}
@@ -149,8 +170,10 @@ def test_the_training_rows_under_another_name_are_refused(made: str, tmp_path: P
         ("a dull film,bad\n", 1),
         ("a dull film,good\n", 1),  # whatever its label
         ("a dull film,bad\na fine film,good\na fine film,bad\n", 3),
-        ("A dull film,bad\n", 0),  # character by character
-        ("a dull film ,bad\n", 0),
+        ("A dull film,bad\n", 0),
+        ("a dull film ,bad\n", 1),  # but for white space and Unicode's form
+        ("a\u00a0dull  film,bad\n", 1),
+        ("a dullfilm,bad\n", 0),
     ],
 )
 def test_shared_rows_are_counted(more: str, count: int, tmp_path: Path) -> None:
@@ -209,15 +232,16 @@ def test_what_glues_own_splits_share_is_counted_and_not_flagged(name: str, count
     assert not found.has_overlap
 
 
+@pytest.mark.parametrize("name", ["sst2", "qnli"])
 @pytest.mark.parametrize(("shared", "flagged"), [(0, False), (1, True), (4, True)])
 def test_dev_rows_of_a_glue_data_folder_are_compared_too(
-    shared: int, flagged: bool, tmp_path: Path
+    shared: int, flagged: bool, name: str, tmp_path: Path
 ) -> None:
-    for name, first in (("train", 0), ("validation", 8 - shared)):
-        file = FILES["sst2", name]
-        texts = [row(file, sentence=f"text {first + number}") for number in range(8)]
+    for split, first in (("train", 0), ("validation", 200 - shared)):
+        file = FILES[name, split]
+        texts = [row(file, sentence=f"text {first + number}") for number in range(200)]
         put(tmp_path, file, encode(file, texts))
-    found = load.load(DataRequest(str(tmp_path)), tasks.TASKS["sst2"])
+    found = load.load(DataRequest(str(tmp_path)), tasks.TASKS[name])
     assert (found.info["validation"].shared_with_train, found.has_overlap) == (shared, flagged)
 
 

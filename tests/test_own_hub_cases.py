@@ -152,6 +152,14 @@ MORE = "id,review,stars\n1,a dull song,bad\n2,a fine song,good\n"
             "train.jsonl": '{"review": "a", "stars": "bad"}\n{"review": "b", "stars": "good"}\n',
             "validation.jsonl": '{"stars": "bad", "review": "c", "more": [1]}\n',
         },
+        {
+            "train.json": '{"review": "a", "stars": "bad"}\n{"review": "b", "stars": "good"}\n',
+            "validation.json": '{"stars": "bad", "review": "c", "more": 1}\n',
+        },
+        {
+            "train.json": '[{"review": "a", "stars": "bad"}, {"review": "b", "stars": "good"}]',
+            "validation.json": '[{"stars": "bad", "review": "c", "more": 1}]',
+        },
     ],
 )
 def test_a_column_more_in_one_split_is_no_matter(content: Files) -> None:
@@ -173,8 +181,10 @@ def test_a_column_more_in_a_parquet_split_is_no_matter() -> None:
     ("content", "said"),
     [
         ({"train.csv": TRAIN, "validation.csv": "text,stars\na,bad\n"}, "no column 'review'"),
-        ({"train.json": '[{"review": "a", "stars": "bad"}]',
-          "validation.json": '[{"review": "b", "stars": "bad", "id": 1}]'}, "org/reviews"),
+        ({"train.json": '[{"review": "a", "stars": "bad", "stars": "good"}]',
+          "validation.json": "[]"}, "train.json, row 0: the key 'stars' stands there twice"),
+        ({"train.json": '{"review": "a", "stars": "bad", "stars": "good"}\n{}\n',
+          "validation.json": "[]"}, "train.json:1: the key 'stars' stands there twice"),
         ({"train.csv": TRAIN, "validation.csv": "review;stars\na;bad\n"}, "separator is ';'"),
         ({"train.csv": TRAIN, "validation.csv": b"review,stars\ncaf\xe9,bad\n"}, "iconv -f LATIN1"),
     ],
@@ -253,6 +263,15 @@ def test_slices_that_overlap_in_this_many_rows_are_refused(train: str, validatio
 )  # fmt: skip
 def test_other_formats_are_read_too(content: Files) -> None:
     assert set(rows(content).splits) == {"train", "validation"}
+
+
+@cases
+@pytest.mark.parametrize("form", [json.dumps, lambda made: "\n".join(map(json.dumps, made))])
+def test_a_text_in_json_is_no_date(form: Any) -> None:
+    made = [{"review": f"2020-01-0{day}", "stars": "bad" if day % 2 else "good"} for day in (1, 2)]
+    dev = [{"review": "2021-01-01", "stars": "bad"}]
+    found = rows({"train.json": form(made), "validation.json": form(dev)})
+    assert texts(found, "train") == ["2020-01-01", "2020-01-02"]
 
 
 @cases

@@ -126,12 +126,12 @@ def test_a_nested_name_that_stands_twice_is_no_matter(tmp_path: Path) -> None:
     "content",
     ['review;stars\n"a, b";bad\n"c";good\n', '"review";"stars"\n"a";"bad"\n"b";"good"\n',
      "\ufeffreview;stars\na;bad\nb;good\n", '"x, y";review;stars\n1;a;bad\n2;b;good\n',
-     "\n\nreview|stars\na|bad\nb|good\n"],
+     "\n\nreview|stars\na|bad\nb|good\n", "review;stars;a, b\na;bad;1\nb;good;2\n"],
 )  # fmt: skip
 def test_another_separator_is_named_and_its_mend_works(content: str, tmp_path: Path) -> None:
     path = put(tmp_path, {"train.csv": content})
     mark = "|" if "|" in content else ";"
-    with pytest.raises(DataError, match=rf"one column, .*: the separator is '\{mark}'") as caught:
+    with pytest.raises(DataError, match=rf"train.csv:\d: .*: the separator is '\{mark}'") as caught:
         own.read_split(task(path), "train", None)
     command = str(caught.value).partition(": python ")[2].removesuffix(" < OLD.csv > NEW.csv")
     code = command.removeprefix('-c "').removesuffix('"')
@@ -157,6 +157,17 @@ def test_another_separator_is_named_and_its_mend_works(content: str, tmp_path: P
         ),
         ("train.csv", "\ufeffsep=;\nreview;stars\na;bad\n", ":1: 'sep=;', a spreadsheet's note"),
         ("train.tsv", "sep=\t\nreview\tstars\na\tbad\n", ":1: 'sep=.t', a spreadsheet's note"),
+        ("train.csv", "review\tstars\ta, b\na\tbad\tc\n", r":1: .*the separator is '\\t'"),
+        *(
+            (
+                name,
+                "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+                f"{name}: the file is a git-lfs pointer.*git lfs pull",
+            )
+            for name in ("train.csv", "train.tsv", "train.jsonl", "train.parquet")
+        ),
+        ("train.tsv", "review\tstars\ra\tbad\r", r"train.tsv: lines end with a carriage return"),
+        ("train.jsonl", '{"review": "a"}\r{"review": "b"}\r', r"a carriage return.*: tr "),
     ],
 )
 def test_what_the_first_line_is_is_said(name: str, content: str, said: str, tmp_path: Path) -> None:
@@ -252,7 +263,7 @@ def test_a_parquet_file_is_read(
     ("content", "said"),
     [
         (lambda: parquet(review=["a", None], stars=[0, 1]), r"row 1: review is nothing \(null\)"),
-        (lambda: parquet(review=["a", "b"], stars=[0, None]), "row 1: stars is 'null'"),
+        (lambda: parquet(review=["a", "b"], stars=[0, None]), r"row 1: stars is nothing \(null\)"),
         (lambda: parquet(review=[1, 2], stars=[0, 1]), r"row 0: review is '1' \(int\)"),
         (lambda: parquet(review=[["a"], ["b"]], stars=[0, 1]), "'review' is of type 'list"),
         (lambda: parquet(review=[{"a": 1}], stars=[0]), "'review' is of type 'struct"),
@@ -281,6 +292,10 @@ def test_what_is_wrong_with_a_parquet_file_is_said(content: Any, said: str, tmp_
         ('["bad", "good"]', "12", r"the column counts from 1: .*\[1, 2\]"),
         ("[1, 2]", "13", "expected one of '1', '2'; correct the row"),
         ("[-1, 0, 1]", "02", r"train.csv:3: .*expected one of '-1', '0', '1'; correct"),
+        ("[2, 3]", "01", r"'0'; .*one of '2', '3'; the column counts from 0: .*\[0, 1\]"),
+        ("[10, 20]", "10", r"one of '10', '20'; the column counts from 0: .*\[0, 1\]"),
+        ('["0.5", "1.5"]', "01", r"one of '0.5', '1.5'; the column counts from 0"),
+        ("[true, false]", "01", r"one of 'true', 'false'; the column counts from 0"),
     ],
 )  # fmt: skip
 def test_ids_that_count_otherwise_are_told_without_contradiction(
@@ -292,6 +307,23 @@ def test_ids_that_count_otherwise_are_told_without_contradiction(
         own.read_split(task(path), "train", None)
     assert "from 0, " not in str(caught.value)
     assert ("or their ids" in str(caught.value)) == ("bad" in labels)
+
+
+@cases
+@pytest.mark.parametrize("value", ["null", "NaN"])
+@pytest.mark.parametrize("labels", ['["null", "NaN", "good"]', "[0, 1, 2]"])
+def test_a_label_that_lacks_is_no_class(value: str, labels: str, tmp_path: Path) -> None:
+    rows = f'{{"review": "a", "stars": {value}}}\n{{"review": "b", "stars": "good"}}\n'
+    path = put(tmp_path, {"train.csv": None, "train.jsonl": rows}, f"labels = {labels}\n")
+    with pytest.raises(DataError, match=rf"train.jsonl:1: stars is nothing \({value}\)"):
+        own.read_split(task(path), "train", None)
+
+
+@cases
+def test_a_word_that_names_a_class_is_one(tmp_path: Path) -> None:
+    rows = '{"review": "a", "stars": "null"}\n{"review": "b", "stars": "NaN"}\n'
+    path = put(tmp_path, {"train.csv": None, "train.jsonl": rows}, 'labels = ["null", "NaN"]\n')
+    assert own.read_split(task(path), "train", None).labels == [0, 1]
 
 
 @pytest.mark.parametrize("cell", ["1_0", "01", "1.0", "+1", " 1", "2", "\uff11"])

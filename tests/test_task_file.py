@@ -12,8 +12,8 @@ import pytest
 
 import sessions
 from harness import task_file
-from harness.errors import UsageError
-from own_rows import CLASSES, TOML, put, task
+from harness.errors import DataError, UsageError
+from own_rows import CLASSES, TOML, loaded, put, task
 
 cases = pytest.mark.cases
 WHOLE = TOML + CLASSES
@@ -85,11 +85,12 @@ def test_an_unknown_key_names_itself(old: str, new: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ("~nosuchuser/rows", "cannot be a file's name"),
+        ("~nosuchuser/rows", "cannot be a file's name: no user is called 'nosuchuser'"),
+        ("", "cannot be a file's name: expected the name of a folder"),
         ("loop", "'loop', which is no folder"),
         ("looped", "cannot be a file's name"),
         ("x" * 300, "cannot be a file's name"),
-        ("a\\u0000b", "which is no folder"),
+        ("a\\u0000b", "cannot be a file's name: .*NUL"),
     ],
 )
 def test_folders_that_cannot_be_are_one_error(data: str, said: str, tmp_path: Path) -> None:
@@ -101,6 +102,28 @@ def test_folders_that_cannot_be_are_one_error(data: str, said: str, tmp_path: Pa
     path.write_text(WHOLE.replace('"rows"', f'"{data}"'))
     with pytest.raises(UsageError, match=said):
         task_file.read(path)
+
+
+@cases
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [(".", "rows: a directory; expected a file of rows"), ("none", "none: no such file"),
+     ("gone.csv", "gone.csv: no such file")],
+)  # fmt: skip
+def test_what_is_no_file_is_told_so(name: str, said: str, tmp_path: Path) -> None:
+    path = put(tmp_path, {}, f'{CLASSES}splits = {{ validation = "{name}" }}\n')
+    (tmp_path / "rows" / "gone.csv").symlink_to("blob")
+    with pytest.raises(DataError, match=said):
+        loaded(path)
+
+
+@cases
+def test_a_link_is_read_by_its_own_ending(tmp_path: Path) -> None:
+    path = put(tmp_path, {})
+    dev = tmp_path / "rows" / "validation.csv"
+    dev.rename(tmp_path / "4b825dc6")  # as tools that keep large files beside a repository do
+    dev.symlink_to(tmp_path / "4b825dc6")
+    assert len(loaded(path).splits["validation"]) == 2
 
 
 @cases

@@ -78,6 +78,7 @@ def separated(path: Path, text: str, mark: str = ",") -> Rows:
 
 def tab_separated(path: Path, text: str) -> Rows:
     """The rows of a file without quotes, whose fields tabs separate. Raises `DataError`."""
+    _check_line_ends(path, text)
     _check_separator(path, text, "\t")
     whole = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
     found = [(number, line.split("\t") if line else []) for number, line in enumerate(whole, 1)]
@@ -85,21 +86,36 @@ def tab_separated(path: Path, text: str) -> Rows:
 
 
 def _check_separator(path: Path, text: str, mark: str) -> None:
-    """Raise `DataError` where the first line is one field, and would be several by another mark."""
+    """Raise `DataError` where the first line is one field, and would be several by another mark.
+
+    Likewise where it has as many fields as the second line by another mark alone: a header can hold
+    a comma in a file that semicolons separate.
+    """
     blank = len(text) - len(text.lstrip("\r\n"))
     number, first = 1 + text.count("\n", 0, blank), text[blank:].split("\n", 1)[0].rstrip("\r")
     if re.fullmatch(r'"?sep=(.?)"?[,;\t]*', first, re.IGNORECASE):
         said = f"{shown(first)}, a spreadsheet's note on its separator"
         raise error(at(path, number), said, "the names of the columns", "delete that line")
-    if _fields(first, mark) > 1:
+    second = text[blank:].partition("\n")[2].split("\n", 1)[0].rstrip("\r")
+    if _fields(first, mark) > 1 and _fields(second, mark) in (0, _fields(first, mark)):
         return
     other = max((m for m in ",;\t|" if m != mark), key=lambda m: _fields(first, m))
+    if _fields(first, mark) > 1 and _fields(first, other) != _fields(second, other):
+        return
     if _fields(first, other) > 1:
         mend = {",": "call the file .csv", "\t": "call the file .tsv"}.get(
             other, f"separate them by commas, not {shown(other)}: {COMMAS.format(other)}"
         )
-        said = f"one column, {shown(first)}: the separator is {shown(other)}"
+        one = "one column, " if _fields(first, mark) < 2 else ""
+        said = f"{one}{shown(first)}: the separator is {shown(other)}"
         raise error(at(path, number), said, f"columns separated by {shown(mark)}", mend)
+
+
+def _check_line_ends(path: Path, text: str) -> None:
+    """Raise `DataError` for a file that carriage returns alone cut into lines."""
+    if "\r" in text.strip("\r\n") and "\n" not in text:
+        said = "lines end with a carriage return alone, as on early Macintoshes"
+        raise error(at(path), said, "line feeds", "convert it: tr '\\r' '\\n' < OLD > NEW")
 
 
 def _fields(line: str, mark: str) -> int:
@@ -163,6 +179,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def json_lines(path: Path, text: str) -> Rows:
     """The rows of a file with a JSON object on each line. Raises `DataError`."""
+    _check_line_ends(path, text)
     rows: list[Row] = []
     for number, line in enumerate(text.rstrip().split("\n") if text.strip() else [], 1):
         where = at(path, number)
@@ -172,9 +189,7 @@ def json_lines(path: Path, text: str) -> Rows:
             said = f"no JSON: {cause}" if line.strip() else "a blank line"
             mend = "correct the line" if line.strip() else "delete it, or write the row there"
             raise error(where, said, "a JSON object on each line", mend) from cause
-        if isinstance(fields, _Doubled):
-            said = f"the key {shown(fields.key)} stands there twice"
-            raise error(where, said, "each key once", "delete one, or rename it")
+        _refuse_doubled(where, fields)
         if not isinstance(fields, dict):
             mend = "write one row on each line" + (
                 f": {JSON_LINES}" if isinstance(fields, list) else ""
@@ -182,3 +197,39 @@ def json_lines(path: Path, text: str) -> Rows:
             raise error(where, shown(line), "a JSON object, {...}", mend)
         rows.append((where, fields))
     return Rows(list(dict.fromkeys(name for _, fields in rows for name in fields)), rows)
+
+
+def json_rows(path: Path, text: str) -> Rows | None:
+    """The rows of a file that is one list of JSON objects, or has one on each line.
+
+    None where it is neither, such as a table by columns. Raises `DataError`.
+    """
+    if not text.lstrip().startswith("["):
+        return json_lines(path, text) if _is_a_row(*text.strip().partition("\n")[::2]) else None
+    try:
+        found = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as cause:
+        said = f"no JSON: {cause}"
+        raise error(at(path), said, "a list of JSON objects", "correct it there") from cause
+    if not all(isinstance(fields, dict) for fields in found):
+        return None
+    rows: list[Row] = [(f"{at(path)}, row {number}", row) for number, row in enumerate(found)]
+    for where, fields in rows:
+        _refuse_doubled(where, fields)
+    return Rows(list(dict.fromkeys(name for _, fields in rows for name in fields)), rows)
+
+
+def _is_a_row(line: str, rest: str) -> bool:
+    """Whether the first line of a file is a JSON object, and no table by columns."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    values = found.values() if isinstance(found, dict) else ()
+    return bool(values) and bool(rest or not any(isinstance(v, dict | list) for v in values))
+
+
+def _refuse_doubled(where: str, fields: Any) -> None:
+    if isinstance(fields, _Doubled):
+        said = f"the key {shown(fields.key)} stands there twice"
+        raise error(where, said, "each key once", "delete one, or rename it")

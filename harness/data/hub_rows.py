@@ -80,13 +80,13 @@ def _check_apart(
     own: OwnRows, split: str, parts: Sequence[slices.Part], counts: Mapping[str, int]
 ) -> None:
     """Raise `DataError` where a split shares rows with the training split, by their numbers."""
-    if split == "validation" and (
-        twice := slices.overlap(_parts(own, own.splits["train"]), parts, counts)
-    ):
+    train = _parts(own, own.splits["train"])
+    if split == "validation" and (twice := slices.overlap(train, parts, counts)):
         raise DataError(
             f"{own.hub}: train is {shown(own.splits['train'])} and validation is "
             f"{shown(own.splits['validation'])}: both hold the same rows of {shown(twice)}, which "
-            f"has {counts[twice]}; expected no row in both. Mend: {slices.advice(twice)}"
+            f"has {counts[twice]}; expected no row in both. Mend: "
+            + slices.apart(train, own.splits["validation"], twice)
         )
 
 
@@ -134,6 +134,8 @@ def _file(found: DataSet, path: Path, wanted: Collection[str]) -> Rows | None:
     if kind == "csv" and ending in (".csv", ".tsv") and _is_plain(config):
         text = lines.decoded(path, row_files.content(path))
         return columns.separated(path, text, config.delimiter or config.sep)
+    if kind == "json" and ending == ".json" and _is_plain(config):
+        return columns.json_rows(path, lines.decoded(path, row_files.content(path)))
     plain_json = ending == ".jsonl" and _is_plain(config)
     return row_files.read(path, wanted) if plain_json or ending == ".parquet" else None
 

@@ -23,6 +23,11 @@ MAX_LINE = 1 << 20  # bytes, line end included
 UTF_16 = "convert it with iconv -f UTF-16 -t UTF-8"
 UTF_32 = "convert it with iconv -f UTF-32 -t UTF-8"
 SIGNATURES = (  # the first that fits: UTF-32's mark begins with UTF-16's
+    (
+        b"version https://git-lfs.github.com/spec/",
+        "a git-lfs pointer, not the data itself",
+        "run `git lfs pull` in its folder",
+    ),
     (b"\x1f\x8b", "gzip-compressed data", "decompress it with gunzip"),
     (b"BZh", "bzip2-compressed data", "decompress it with bunzip2"),
     (b"\xfd7zXZ\0", "xz-compressed data", "decompress it with unxz"),

@@ -237,11 +237,15 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
     for name, held in _unlabelled(request, task):
         add(name, held)
     scored = [info[name] for name in ("train", *task.evaluated)]
-    other = request.source not in (TOY, OWN) and not all(found.checked for found in scored)
+    is_glue = request.source not in (TOY, OWN)
+    other = is_glue and not all(found.checked for found in scored)
     overlaps = any(
-        not overlap.is_expected(task, name, info[name].shared_with_train or 0, info[name].rows)
+        not overlap.is_expected(
+            task, name, info[name].shared_with_train or 0, info[name].rows,
+            others=is_glue and not (info["train"].checked and info[name].checked),
+        )
         for name in task.evaluated
-    )
+    )  # fmt: skip
     capped = any(found.rows < found.rows_in_source for found in scored)
     return Data(splits, info, other or capped, overlaps)
 

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from harness.spec import OwnRows, Split, Task
 
 EVERY_FILE = ("*",)
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-WHOLE = re.compile(r"-?\d+", re.ASCII)
+TRUTHS = ["false", "true"]
 Cells = Sequence[tuple[str, str]]  # where a label is, and what stands there
 
 
@@ -93,7 +93,7 @@ def read_split(task: Task, split: str, snapshot: Path | None) -> Split:
         if not any(row[place].strip() for row in texts):
             said = f"{column} is empty in every row"
             raise error(where, said, "texts", f"correct text of task {shown(task.name)}")
-    cells = [(place, _cell(fields.get(own.label))) for place, fields in rows] if labelled else []
+    cells = [(place, _cell(task, place, fields)) for place, fields in rows] if labelled else []
     labels = _labels(task, where, cells) if labelled else None
     if split == "train" and task.labels:
         _check_every_class(task, where, cells, labels or ())
@@ -138,7 +138,7 @@ def _labels(task: Task, where: str, cells: Cells) -> list[int] | list[float]:
     numbers = {str(index): index for index in range(len(task.labels))}
     held = {cell for _, cell in cells}
     are_ids = held <= numbers.keys() or ("0" in held and not held & ids.keys())
-    if are_ids and not ids.keys() & numbers.keys():
+    if are_ids and _may_be_ids(task) and not ids.keys() & numbers.keys():
         ids = numbers
     for place, cell in cells:
         if cell not in ids:
@@ -155,7 +155,7 @@ def _expected(task: Task) -> str:
     some = ", ".join(map(shown, task.labels[:MOST_SHOWN]))
     more = len(task.labels) - MOST_SHOWN
     known = f"one of {some}" + (f" and {more} more" if more > 0 else "")
-    return known if _are_numbers(task) else f"{known}, or their ids, from 0"
+    return f"{known}, or their ids, from 0" if _may_be_ids(task) else known
 
 
 def _mend(task: Task, held: set[str]) -> str:
@@ -168,9 +168,13 @@ def _mend(task: Task, held: set[str]) -> str:
     return f"correct the row, or {named}"
 
 
-def _are_numbers(task: Task) -> bool:
-    """Whether the labels are whole numbers themselves: ids would be taken for them."""
-    return all(WHOLE.fullmatch(label) for label in task.labels)
+def _may_be_ids(task: Task) -> bool:
+    """Whether 0, 1, ... in a column can be ids: not where the labels are numbers themselves.
+
+    `[1, 2]`, `[10, 20]` and `[true, false]` say of 0 and 1 something else than their ids would.
+    """
+    said = [label.lower() for label in task.labels]
+    return said == TRUTHS or not all(word in TRUTHS or NUMBER.fullmatch(word) for word in said)
 
 
 def _check_every_class(
@@ -184,7 +188,7 @@ def _check_every_class(
             raise error(
                 where, held, "a training row of each label",
                 f"add rows, or correct labels of task {shown(task.name)}"
-                + ("" if _are_numbers(task) else "; ids count from 0"),
+                + ("; ids count from 0" if _may_be_ids(task) else ""),
             )  # fmt: skip
 
 
@@ -193,7 +197,15 @@ def _counted(cells: Cells) -> str:
     return ", ".join(f"{shown(label)} ({count})" for label, count in counts)
 
 
-def _cell(value: Any) -> str:
+def _cell(task: Task, where: str, fields: Mapping[str, Any]) -> str:
+    """A label as a text; one that lacks is an error, even if "null" is the name of a class."""
+    column = rows_of(task).label
+    value = fields.get(column)
+    if value is None or value != value:
+        low, high = task.label_range or (0, 0)
+        expected = _expected(task) if task.labels else f"a number from {low:g} to {high:g}"
+        mend = "correct the row, or leave it out"
+        raise error(where, f"{column} is nothing ({json.dumps(value)})", expected, mend)
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 

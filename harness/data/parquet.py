@@ -11,6 +11,8 @@ from harness.data.columns import FORM, Row, Rows
 from harness.data.lines import at, error
 from harness.errors import shown
 
+SIGNATURE = b"PAR1"
+
 
 def read(path: Path, raw: bytes, wanted: Collection[str]) -> Rows:
     """The names of all columns, and the rows with those of them that are wanted.

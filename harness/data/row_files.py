@@ -59,10 +59,14 @@ def read(path: Path, wanted: Collection[str]) -> Rows:
     """
     ending = path.suffix.lower()
     if ending == ".parquet":
-        return parquet.read(path, content(path), wanted)
+        raw = content(path)
+        if not raw.startswith(parquet.SIGNATURE):
+            lines.refuse_signature(path, raw)
+        return parquet.read(path, raw, wanted)
     if ending in TEXTS:
         return TEXTS[ending](path, lines.decoded(path, content(path)))
     mend = OTHERS.get(ending, "save it as one of them")
-    if ending == ".json" and content(path).lstrip().startswith(b"{"):
+    raw = content(path)  # first: it may be a folder, or not there
+    if ending == ".json" and raw.lstrip().startswith(b"{"):
         mend = "call the file .jsonl if each line is an object, else write one on each line"
     raise error(at(path), f"a file that ends in {shown(path.suffix)}", FORM.file, mend)

@@ -34,6 +34,11 @@ class Part:
         last = count if self.last is None else _row(self.last, count)
         return range(min(first, count), min(last, count))
 
+    def __str__(self) -> str:
+        if self.first is None and self.last is None:
+            return self.split
+        return f"{self.split}[{self.first or ''}:{self.last or ''}]"
+
     @property
     def units(self) -> set[bool]:
         """Whether its bounds are percentages: empty where it has none."""
@@ -47,6 +52,17 @@ def parse(text: str) -> list[Part]:
         if _meet(one, other, None):
             raise UsageError(f"found {shown(text)}, which holds rows of {one.split} twice")
     return found
+
+
+def apart(train: Sequence[Part], validation: str, twice: str) -> str:
+    """How to mend training rows of which some of the split `twice` are validation rows too.
+
+    It is left out of training where other splits remain, else cut in two.
+    """
+    rest = "+".join(str(part) for part in train if part.split != twice)
+    if not rest:
+        return f"cut one split in two, as in {advice(twice)}"
+    return f'splits = {{ train = "{rest}", validation = "{validation}" }}'
 
 
 def advice(split: str) -> str:
