@@ -55,7 +55,8 @@ def test_a_pools_worker_runs_without_a_home_and_with_a_long_tmpdir(tmp_path: Pat
         [sys.executable, script, tmp_path / "r"], env=environment, cwd=tmp_path, text=True,
         capture_output=True, timeout=300, check=False,
     )  # fmt: skip
-    assert done.stdout == "['ok']\n", done.stderr
+    # Above it stands what the run printed, such as a warning of coverage's.
+    assert done.stdout.splitlines()[-1:] == ["['ok']"], done.stderr
     assert len(Store(tmp_path / "r").load()) == 1
     assert not list(long.glob("glue-bench-*"))
 

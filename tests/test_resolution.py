@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness import metrics, resolution, runner
@@ -48,6 +48,7 @@ def split(draw: st.DrawFn) -> tuple[list[int], list[int], int]:
 @example(([0, 0, 0, 1], [0, 0, 0, 0], 2))  # constant: the correlation is 0, and no more after it
 @example(([1, 1, 1], [1, 1, 1], 2))
 @example(([0], [1], 2))
+@settings(max_examples=40)
 @given(split())
 def test_the_largest_step_is_that_of_the_worst_row(
     drawn: tuple[list[int], list[int], int],
