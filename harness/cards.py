@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.weights import CARD, READ
+from harness.weights import ADAPTER, CARD, READ
 
 FILES = "files"
 
@@ -58,7 +58,9 @@ def _of_files(folder: Path, sha256: str) -> Iterator[str]:
             if why := _unlike(folder / name, told):
                 yield f"{folder / name}: {why}"
         others = {
-            path.relative_to(folder).as_posix() for pattern in READ for path in folder.glob(pattern)
+            path.relative_to(folder).as_posix()
+            for pattern in (*READ, ADAPTER)
+            for path in folder.glob(pattern)
         }
         for name in sorted(others - set(files)):
             if not (folder / name).is_dir():

@@ -21,6 +21,7 @@ from harness import (
     cards,
     escape,
     families,
+    heads,
     input_limits,
     stored_weights,
     tasks,
@@ -219,6 +220,7 @@ def _read(
 
 def _classifier(directory: Path, config: Any) -> Any:
     """A classifier of transformers' own. Raises `ModelError` where its head is not trained."""
+    heads.check_labels(directory, config)
     loaded = stored_weights.load_classifier(directory, config)
     if loaded.new:
         raise ModelError(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import chain
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import tokenizers
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
@@ -73,6 +75,8 @@ def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> En
     families.refuse_foreign(directory, config)
     tokenizer = read_tokenizer(directory)
     order = heads.order_of(config, task)
+    if order is not None and not scratch:
+        heads.check_labels(directory, config)
     heads.describe(config, task)
     families.give_padding(directory, tokenizer)
     input_limits.set_padding(directory, config, tokenizer)
@@ -140,6 +144,12 @@ def read_tokenizer(directory: Path) -> Any:
         tokenizer: Any = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     except UNREADABLE as error:
         raise unreadable(directory, error) from error
+    limit = tokenizer.model_max_length
+    if not isinstance(limit, int | float):
+        raise ModelError(
+            f"{directory}: tokenizer_config.json: model_max_length: found {shown(limit)}; expected "
+            "a number. Mend: write it without quotes"
+        )
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise ModelError(
             f"{directory}: holds no tokenizer; expected tokenizer.json, or a vocabulary. Mend: "
@@ -178,11 +188,11 @@ def read_config(directory: Path) -> Any:
     """
     try:
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+        for part in (config, config.get_text_config()):
+            part.return_dict = True
+            part.output_hidden_states = part.output_attentions = False
     except UNREADABLE as error:
         raise unreadable(directory, error) from error
-    for part in (config, config.get_text_config()):
-        part.return_dict = True
-        part.output_hidden_states = part.output_attentions = False
     return config
 
 
@@ -191,8 +201,38 @@ WORD = re.compile(r"(?:##|\u2581|\u0120)?([^\W\d_]+)(?:</w>)?")
 MOST_CAPITALS = 0.01  # share of its words that an uncased vocabulary may have with capitals
 
 
+SAMPLE = "a small film that few will see and nobody who forgets"
+
+
 def notes_on(directory: Path, tokenizer: Any) -> tuple[str, ...]:
-    """What a user should know of a tokenizer: that it lower-cases text for a cased vocabulary.
+    """What a user should know of how a tokenizer reads text."""
+    return (*_of_case(directory, tokenizer), *_of_class(directory, tokenizer))
+
+
+def _of_class(directory: Path, tokenizer: Any) -> Iterator[str]:
+    """Say that a tokenizer's class reads text otherwise than the folder's tokenizer.json.
+
+    transformers builds most classes anew from the vocabulary, whatever else tokenizer.json holds.
+    """
+    path = directory / "tokenizer.json"
+    if not path.is_file() or not tokenizer.is_fast:
+        return
+    whole = tokenizers.Tokenizer.from_file(str(path))
+    whole.no_truncation()
+    whole.no_padding()
+    own = whole.encode(SAMPLE, add_special_tokens=False).tokens
+    made = tokenizer.tokenize(SAMPLE)
+    if 2 * len({*own} & {*made}) < len({*own}):
+        yield (
+            f"text is read by {type(tokenizer).__name__}, which makes of {shown(SAMPLE)} the "
+            f"tokens {shown(' '.join(made[:5]))} and so on; tokenizer.json makes of it "
+            f"{shown(' '.join(own[:5]))}. If the network was trained with those: say "
+            '`"tokenizer_class": "PreTrainedTokenizerFast"` in tokenizer_config.json'
+        )
+
+
+def _of_case(directory: Path, tokenizer: Any) -> tuple[str, ...]:
+    """Say that a tokenizer lower-cases text for a cased vocabulary.
 
     transformers lower-cases for BERT and its like where no tokenizer_config.json says otherwise.
     """
@@ -203,10 +243,12 @@ def notes_on(directory: Path, tokenizer: Any) -> tuple[str, ...]:
     tokens = {token for word in cased[:20] for token in tokenizer.tokenize(word)}
     if any(token != token.lower() for token in tokens.difference(tokenizer.all_special_tokens)):
         return ()
+    # Classes with this setting make their own normalizer, whatever tokenizer.json says.
+    is_set = "do_lower_case" in inspect.signature(type(tokenizer).__init__).parameters
     mend = (
-        "set `lowercase` of the normalizer to false in tokenizer.json"
-        if (directory / "tokenizer.json").is_file()
-        else 'say `"do_lower_case": false` in tokenizer_config.json'
+        'say `"do_lower_case": false` in tokenizer_config.json'
+        if is_set
+        else "set `lowercase` of the normalizer to false in tokenizer.json"
     )
     return (
         f"text is lower-cased, and {100 * len(cased) / len(words):.0f}% of the words in the "

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from harness.errors import ModelError, shown
 from harness.spec import Task
 
 SEPARATOR = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
@@ -27,6 +29,23 @@ def describe(config: Any, task: Task) -> None:
     config.problem_type = "regression" if task.is_regression else "single_label_classification"
     if getattr(config, "finetuning_task", None):
         config.finetuning_task = task.name
+
+
+def check_labels(directory: Path, config: Any) -> None:
+    """Raise `ModelError` where config.json gives an output no label, or two outputs the same."""
+    ids, names = list(config.id2label), list(config.id2label.values())
+    if sorted(ids) != [*range(len(ids))]:
+        raise ModelError(
+            f"{directory}: config.json: id2label: found the ids {', '.join(map(str, ids))}; "
+            f"expected 0 to {len(ids) - 1}, one for each output. Mend: number its labels from 0, "
+            "in the order of the outputs"
+        )
+    if len({str(name) for name in names}) < len(names):
+        raise ModelError(
+            f"{directory}: config.json: id2label: found one label twice among "
+            f"{', '.join(map(shown, names))}; expected another one for each output. Mend: name "
+            "them there, in the order of the outputs"
+        )
 
 
 def order_of(config: Any, task: Task) -> list[int] | None:

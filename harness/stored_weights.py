@@ -23,7 +23,8 @@ from harness.errors import ModelError, shown
 from harness.unused_tensors import DEQUANTIZE, MERGE, Tensor, counted, is_harmless, is_inside
 
 UNREADABLE = (
-    OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError, StrictDataclassError,
+    OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, SafetensorError,
+    StrictDataclassError,
 )  # fmt: skip
 """What transformers raises for a damaged or foreign folder, as tried on such folders."""
 
@@ -59,6 +60,11 @@ class Loaded:
 def unreadable(directory: Path, error: Exception) -> ModelError:
     """The error to raise for a folder that transformers cannot read."""
     said = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, ImportError):
+        return ModelError(
+            f"{directory}: asks for what is not installed: {said[:300]}. Mend: remove the key of "
+            "config.json that asks for it, such as `attn_implementation`, or install the package"
+        )
     return ModelError(
         f"{directory}: no model that transformers can read: {said[:300]}. Mend: save it again with "
         "`save_pretrained`, or fetch it again with `glue-bench fetch --again MODEL`"

@@ -40,7 +40,7 @@ KINDS = (
     Kind(
         re.compile(
             r"lora|(^|[._])(ia3|hada|lokr|oft|vera|dora)_|magnitude_vector|base_layer|adapter"
-            r"|prefix_encoder|prompt_(encoder|embedding)|soft_prompt"
+            r"|prefix_(encoder|tuning)|prompt_(encoder|embedding)|soft_prompt"
         ),
         "an adapter's",
         MERGE,
@@ -68,6 +68,13 @@ MASK = re.compile(r"(^|\.)(masked_)?bias$")
 """GPT-2's and its like's causal masks: buffers of shape (1, 1, n, n), or one number."""
 
 
+def _renamed(name: str) -> str:
+    """A name as transformers reads it: the first BERTs called two tensors otherwise."""
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )
+
+
 def is_inside(network: Any, name: str) -> bool:
     """Whether a tensor has a name of the encoder, with its place in a classifier or without."""
     own = {child for child, _ in network.base_model.named_children()}
@@ -87,11 +94,12 @@ def refuse(
     """Raise `ModelError` where dropping what the network has no place for would change it."""
     inside = f"{network.base_model_prefix}."
     own = [n for n, tensor in stored.items() if not is_harmless(n, tensor)]
-    twice = Counter(n.removeprefix(inside) for n in own if is_inside(network, n))
+    twice = Counter(_renamed(n.removeprefix(inside)) for n in own if is_inside(network, n))
     if doubled := [name for name, count in twice.items() if count > 1]:
         raise ModelError(
             f"{directory}: {counted(doubled)} stored under two names, with {shown(inside)} before "
-            "it and without; expected one. Mend: save it again with `save_pretrained`"
+            "it and without, or as gamma or beta too; expected one. Mend: save it again with "
+            "`save_pretrained`"
         )
     for kind in KINDS:
         found = [
@@ -111,7 +119,8 @@ def refuse(
         said = _layers(network, stored, lost) or (
             f"{counted(lost)} of the encoder, which the network of config.json has no place for; "
             "expected its weights alone. Mend: put the config.json there that the weights were "
-            "saved with"
+            "saved with; if it is there already, transformers computes this part no more: name "
+            "another model"
         )
         raise ModelError(f"{directory}: {said}")
 

@@ -13,6 +13,7 @@ from harness import tasks
 from harness.errors import ModelError, shown
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "glue-bench.json"
+ADAPTER = "adapter_config.json"  # with it, peft changes the network beside it
 TENSORS, INDEX_ENDING = ".safetensors", ".safetensors.index.json"
 INDEX = f"model{INDEX_ENDING}"
 NEEDED = (CONFIG, f"*{TENSORS}")
@@ -57,7 +58,7 @@ def checked(path: Path) -> Path:
         raise ModelError(f"{path}: {error.strerror}. Mend: give it read permission") from error
     if CONFIG not in names:
         raise ModelError(f"{path}: {_without_config(path, names)}")
-    if "adapter_config.json" in names:
+    if ADAPTER in names:
         raise ModelError(
             f"{path}: holds a model and, in adapter_config.json, an adapter (LoRA or another of "
             "peft's) beside it, which is loaded on one machine and not on another; expected one "
@@ -85,8 +86,8 @@ def _without_config(path: Path, names: list[str]) -> str:
             "holds a network that starts from nothing; expected pretrained weights. "
             "Mend: name its row, such as cbow; `glue-bench predict` reads the folder"
         )
-    if "adapter_config.json" in names:
-        said = _object(path / "adapter_config.json").get("base_model_name_or_path")
+    if ADAPTER in names:
+        said = _object(path / ADAPTER).get("base_model_name_or_path")
         base = f" of {shown(said)}" if said else ""
         return (
             f"holds no config.json: it is an adapter{base}, made by peft; expected a whole model. "

@@ -1,0 +1,179 @@
+"""Folders that load, and mean something else than they say; or that broke with a traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import tiny
+from harness import cards, checkpoints, encoders, models, tasks
+from harness.errors import ModelError
+from harness.weights import ADAPTER
+
+TOY = models.directory(models.MODELS["toy-bert"])
+SST2 = tasks.get("sst2")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(TOY, tmp_path / "m"))
+
+
+def of_config(**said: Any) -> Callable[[Path], None]:
+    return lambda folder: tiny.edit(folder / "config.json", **said)
+
+
+def of_tokenizer(**said: Any) -> Callable[[Path], None]:
+    return lambda folder: tiny.edit(folder / "tokenizer_config.json", **said)
+
+
+def with_tensors(change: Callable[[dict[str, torch.Tensor]], Any]) -> Callable[[Path], None]:
+    def changed(folder: Path) -> None:
+        path = folder / "model.safetensors"
+        tensors = load_file(path)
+        change(tensors)
+        save_file(tensors, path, metadata={"format": "pt"})
+
+    return changed
+
+
+NORM = "embeddings.LayerNorm"
+RELATIVE = "encoder.layer.0.attention.self.distance_embedding"
+REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a norm called weight and gamma": (
+        with_tensors(lambda t: t.update({f"{NORM}.gamma": 7 * t[f"{NORM}.weight"]})),
+        "1 tensor (first 'embeddings.LayerNorm.weight') stored under two names",
+    ),
+    "a norm called bias and beta": (
+        with_tensors(lambda t: t.update({f"bert.{NORM}.beta": 7 + t[f"{NORM}.bias"]})),
+        "1 tensor (first 'embeddings.LayerNorm.bias') stored under two names",
+    ),
+    "prefixes outside the encoder": (
+        with_tensors(lambda t: t.update({"prefix_tuning.wte.weight": torch.ones(2, 2)})),
+        "1 tensor (first 'prefix_tuning.wte.weight') an adapter's",
+    ),
+    "relative positions": (
+        with_tensors(lambda t: t.update({f"{RELATIVE}.weight": torch.ones(2, 2)})),
+        "transformers computes this part no more",
+    ),
+    "attention by a package that is not here": (
+        of_config(attn_implementation="flash_attention_2"),
+        "Mend: remove the key of config.json that asks for it, such as `attn_implementation`",
+    ),
+    "a part of a configuration that is an object": (
+        of_config(text_config={"vocab_size": 3}),
+        "no model that transformers can read",
+    ),
+    "a number in quotes": (
+        of_tokenizer(model_max_length="128"),
+        "model_max_length: found '128'; expected a number",
+    ),
+    "labels from 1": (
+        of_config(id2label={"1": "negative", "2": "positive"}),
+        "id2label: found the ids 1, 2; expected 0 to 1",
+    ),
+    "labels with a gap": (
+        of_config(id2label={"0": "positive", "5": "negative"}),
+        "id2label: found the ids 0, 5; expected 0 to 1",
+    ),
+    "labels below 0": (
+        of_config(id2label={"-1": "negative", "0": "positive"}),
+        "id2label: found the ids -1, 0; expected 0 to 1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_folder_is_refused_and_the_reason_said(name: str, folder: Path) -> None:
+    change, said = REFUSED[name]
+    change(folder)
+    with pytest.raises(ModelError) as refused:
+        encoders.load(folder, SST2, seed=1)
+    assert said in str(refused.value)
+
+
+@pytest.mark.cases
+def test_a_norm_with_its_first_names_alone_is_read(folder: Path) -> None:
+    before = encoders.weights_sha256(encoders.load(folder, SST2, seed=1).network)
+
+    def renamed(tensors: dict[str, torch.Tensor]) -> None:
+        for name in [*tensors]:
+            if "LayerNorm" in name:
+                new = name.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta")
+                tensors[new] = tensors.pop(name)
+
+    with_tensors(renamed)(folder)
+    assert encoders.weights_sha256(encoders.load(folder, SST2, seed=1).network) == before
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"1": "no", "2": "yes"}, "found the ids 1, 2"),
+        ({"0": "same", "1": "same"}, "found one label twice among 'same', 'same'"),
+    ],
+)
+def test_an_answer_has_a_share_for_each_output(
+    tmp_path: Path, labels: dict[str, str], said: str
+) -> None:
+    folder = tiny.classifier(tmp_path / "m", "bert", ["no", "yes"])
+    assert set(checkpoints.load(folder).answer("a b").shares) == {"no", "yes"}
+    tiny.edit(folder / "config.json", id2label=labels)
+    with pytest.raises(ModelError) as refused:
+        checkpoints.load(folder)
+    assert said in str(refused.value)
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize("named", [{}, {"tokenizer_class": "PreTrainedTokenizerFast"}])
+def test_the_mend_for_a_lower_cased_vocabulary_mends_it(folder: Path, named: Any) -> None:
+    """BERT's class makes its own normalizer: there tokenizer.json decides nothing."""
+    path = folder / "tokenizer.json"
+    whole = json.loads(path.read_text("utf-8"))
+    vocabulary = whole["model"]["vocab"]
+    whole["model"]["vocab"] = {
+        word.capitalize() if number % 2 and word.isalpha() else word: number
+        for word, number in vocabulary.items()
+    }
+    path.write_text(json.dumps(whole), "utf-8")
+    tiny.edit(folder / "tokenizer_config.json", **named)
+    (note,) = encoders.notes_on(folder, encoders.read_tokenizer(folder))
+    if '`"do_lower_case": false` in tokenizer_config.json' in note:
+        tiny.edit(folder / "tokenizer_config.json", do_lower_case=False)
+    else:
+        assert "set `lowercase` of the normalizer to false in tokenizer.json" in note
+        tiny.edit(path, normalizer={**whole["normalizer"], "lowercase": False})
+    assert encoders.notes_on(folder, encoders.read_tokenizer(folder)) == ()
+
+
+@pytest.mark.cases
+def test_a_class_that_reads_text_otherwise_than_tokenizer_json_is_told(folder: Path) -> None:
+    assert encoders.load(folder, SST2, seed=1).notes == ()
+    tiny.edit(folder / "tokenizer_config.json", tokenizer_class="RobertaTokenizerFast")
+    (note,) = encoders.load(folder, SST2, seed=1).notes
+    assert "text is read by RobertaTokenizer" in note
+    assert "tokenizer.json makes of it 'a small film" in note
+    tiny.edit(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    assert encoders.load(folder, SST2, seed=1).notes == ()
+
+
+@pytest.mark.cases
+def test_a_saved_model_beside_which_an_adapter_was_put_is_not_kept(tmp_path: Path) -> None:
+    model = tmp_path / "m"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    sha256 = cards.write(model, {"case": "x"})
+    assert list(cards.problems(tmp_path, "m", sha256)) == []
+    (model / ADAPTER).write_text("{}")
+    assert list(cards.problems(tmp_path, "m", sha256)) == [
+        f"{model / ADAPTER}: was put there later"
+    ]
