@@ -105,13 +105,21 @@ def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> En
 def _settle_head(
     loaded: stored_weights.Loaded, config: Any, order: list[int] | None, seed: int
 ) -> tuple[str, ...]:
-    """Keep a trained head if it has the task's labels, else renew it; returns what is new."""
+    """Keep a trained head if it has the task's labels, else renew it; returns what is new.
+
+    A last layer of which a part is missing is none: what is left of it has the file's order.
+    """
     head = loaded.head
     if order is not None and set(head).isdisjoint(loaded.new):
         heads.reorder(loaded.network, head, order)
     elif set(head).isdisjoint(loaded.missing):  # a head that was trained on other labels
         heads.renew(loaded.network, config, head, seed)
         return tuple(sorted({*loaded.new, *head}))
+    layer = head[-1].rpartition(".")[0] if head else ""
+    last = {name for name in head if name.rpartition(".")[0] == layer}
+    if not last.isdisjoint(loaded.new) and not last <= {*loaded.new}:
+        heads.renew(loaded.network, config, last, seed)
+        return tuple(sorted({*loaded.new, *last}))
     return loaded.new
 
 

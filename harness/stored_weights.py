@@ -125,17 +125,26 @@ def refuse_unmerged(directory: Path, config: Any) -> None:
 
 
 def headers(directory: Path, config: Any) -> dict[str, Tensor]:
-    """Every tensor of the files that transformers reads the weights from, without its numbers."""
+    """Every tensor of the files that transformers reads the weights from, without its numbers.
+
+    Raises `ModelError` where two files hold one: it would be either's.
+    """
     named = getattr(config, "transformers_weights", None)
     first = named or (WEIGHTS if (directory / WEIGHTS).is_file() else INDEX)
     names: Iterable[str] = [first]
     if first.endswith(".json"):
         index = json.loads((directory / first).read_text("utf-8"))
         names = sorted({*index["weight_map"].values()})
-    found = {}
+    found: dict[str, Tensor] = {}
     for file_name in names:
         with safe_open(directory / file_name, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118  (it is no mapping)
+                if name in found:
+                    raise ModelError(
+                        f"{directory}: the tensor {shown(name)} is in two files, one of them "
+                        f"{shown(file_name)}; expected it in one. Mend: save the model again with "
+                        "`save_pretrained`"
+                    )
                 header = file.get_slice(name)
                 found[name] = Tensor(header.get_dtype(), tuple(header.get_shape()))
     return found

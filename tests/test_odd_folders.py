@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
 import tiny
@@ -98,6 +99,38 @@ def test_a_folder_is_refused_and_the_reason_said(name: str, folder: Path) -> Non
     with pytest.raises(ModelError) as refused:
         encoders.load(folder, SST2, seed=1)
     assert said in str(refused.value)
+
+
+@pytest.mark.cases
+def test_a_tensor_in_two_files_is_refused(folder: Path) -> None:
+    network = transformers.AutoModel.from_pretrained(folder)
+    network.save_pretrained(folder, max_shard_size="200KB")
+    (folder / "model.safetensors").unlink()
+    assert encoders.load(folder, SST2, seed=1).notes == ()
+    index = json.loads((folder / "model.safetensors.index.json").read_text("utf-8"))
+    *_, last = sorted({*index["weight_map"].values()})
+    twice = {f"{NORM}.weight": torch.ones(80)}
+    save_file(load_file(folder / last) | twice, folder / last, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=rf"'{NORM}.weight' is in two files"):
+        encoders.load(folder, SST2, seed=1)
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize("gone", ["weight", "bias"])
+def test_a_part_of_a_head_is_none(tmp_path: Path, gone: str) -> None:
+    """What is left of it would stand in the file's order, beside a new part in the task's."""
+    folder = tiny.classifier(tmp_path / "m", "bert", ["positive", "negative"])
+    with_tensors(lambda t: t.pop(f"classifier.{gone}"))(folder)
+    encoder = encoders.load(folder, SST2, seed=1)
+    head = {"classifier.bias", "classifier.weight"}
+    assert head <= {*encoder.new_parameters}
+    with_tensors(lambda t: [t.pop(name, None) for name in head])(folder)
+    without = encoders.load(folder, SST2, seed=1)
+    assert without.new_parameters == encoder.new_parameters
+    kept = dict(encoder.network.named_parameters())
+    stored = load_file(folder / "model.safetensors")
+    assert not head & {*stored}
+    assert not kept["classifier.bias"].any()  # as every new one starts
 
 
 @pytest.mark.cases
