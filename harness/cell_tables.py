@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from harness import averages, columns, tasks
 from harness.boards import Board, Row, boards
-from harness.cells import Cell, CheckedRows
+from harness.cells import MISSING, Cell, CheckedRows
 from harness.flags import FLAGS
 from harness.records import Record
 from harness.spec import Provenance
@@ -109,6 +109,7 @@ def _recipe_of_each_model(found: Sequence[Cell]) -> list[str]:
     models: dict[str, list[str]] = defaultdict(list)
     for recipe, model in pairs:
         models[recipe].append(model)
+    models.pop(MISSING, None)
     said = "; ".join(f"{recipe} for {', '.join(named)}" for recipe, named in models.items())
     return [f"recipes: {said}"]
 

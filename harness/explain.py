@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.driver import configuration
 from harness.errors import StorageError, UsageError
-from harness.names import unknown
+from harness.names import case_of, unknown
 from harness.options import RESULTS, Settings
 from harness.plan import make
 from harness.resume import Resume, Reuse
@@ -30,6 +30,7 @@ class Explanation:
 
 def explain(name: str, settings: Settings) -> Explanation:
     """What `--glue-resume` would do with the case of this id. Raises `GlueBenchError`."""
+    name = case_of(name)
     plan = make(settings)
     cases = {case.id: case for case in plan.cases}
     if name not in cases:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from harness import paths, plan
 from harness.errors import UsageError, shown, shown_path
-from harness.names import MOST_GUESSES, guesses, one_of
+from harness.names import MOST_GUESSES, case_of, guesses, one_of
 from harness.options import RESULTS, source
 from harness.records import PredictionTable, Record
 from harness.spec import HUB, OWN, TOY
@@ -41,6 +41,7 @@ def find(result: str, results: Path = RESULTS) -> Stored:
         raise UsageError(
             f"{result}: is a folder; expected a record's file, such as {path}/runs/CASE-ID.json"
         )
+    result = case_of(result)
     store = Store(results)
     records = store.find().records
     if runs := [record for record in records if record.case.id == result]:

@@ -187,8 +187,10 @@ def directory(model: Model) -> Path:
         found = hub.find("model", model.hub, FILES, OTHER_FILES, model.revision)
         if isinstance(found, hub.Snapshot):
             return weights.checked(found.directory)
+        here = "no such folder here, " if model.name == model.hub else ""
         raise ModelUnavailable(
-            f"model {model.name}: not in the cache of the Hugging Face Hub, and {found.found}. "
+            f"model {model.name}: {here}not in the cache of the Hugging Face Hub, and "
+            f"{found.found}. "
             f"Mend: {fetch_command(model)} where there is a network, or name a folder that holds "
             "the model, or a model that is here (`glue-bench list models`)"
         )

@@ -39,6 +39,12 @@ def guesses(
     return next(filter(None, (swapped, plural, begin, within, similar)), [])
 
 
+def case_of(name: str) -> str:
+    """A case as pytest prints it, `test_finetune[CASE]` with its file before it, as its bare id."""
+    found = re.fullmatch(r"(?:.*::)?test_finetune\[(.+)\]", name)
+    return found[1] if found else name
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` was probably meant to be; one that looks the same is first."""
     known = list(known)

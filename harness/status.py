@@ -12,6 +12,7 @@ from harness.journal import Session
 from harness.store import Store
 from harness.tables import WIDTH, Table
 
+INTERRUPTED = 2  # pytest's exit status after Ctrl-C
 DONE, RUNNING = "ok", "running"
 HEADER = ("session", "planned", "ok", "failed", "skipped", "reused", "missing", "state")
 
@@ -104,6 +105,8 @@ def _row(session: Session) -> tuple[str, ...]:
     if session.ended:
         known = session.exit_status is not None
         state = f"ended, exit {session.exit_status}" if known else "ended"
+        if session.exit_status == INTERRUPTED:
+            state = "interrupted"
     missing = len(session.cut_off) + len(session.never_began)
     planned, skipped, reused = map(len, (session.planned, session.skipped, session.reused))
     counts = (planned, ok, statuses.total(), skipped, reused, missing)

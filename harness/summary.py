@@ -27,8 +27,9 @@ def header(glue: GlueSession) -> list[str]:
     chosen, settings = glue.plan, glue.settings
     data = shown(glue.config, chosen.data.source)
     recipe = chosen.recipe or "each model's own"
-    if chosen.own_tasks:
-        data = f"{data}; own for {', '.join(chosen.own_tasks)}"
+    if own := [name for name in chosen.tasks if name in chosen.own_tasks]:
+        of_own = f"own for {', '.join(own)}"
+        data = of_own if len(own) == len(chosen.tasks) else f"{data}; {of_own}"
     return [
         f"glue-bench: profile {chosen.profile.name}, data {data}, recipe {recipe}",
         f"  models {', '.join(chosen.models)}; targets {', '.join(chosen.targets)}; "

@@ -111,3 +111,10 @@ def test_a_session_ends_with_a_table_per_board_and_a_pivot_of_several_tasks(
     runs: list[Any], tables: int
 ) -> None:
     assert len(cell_tables.summary(runs).split("\n\n")) == tables
+
+
+@pytest.mark.cases
+def test_a_model_that_never_began_has_no_recipe_to_be_told() -> None:
+    never = dead("rte", "minilm").model_copy(update={"recipe": None})
+    notes = cell_tables.in_brief(board(scored("rte", 0.6), never)).notes
+    assert [note for note in notes if note.startswith("recipes:")] == ["recipes: toy for toy-bert"]

@@ -123,6 +123,17 @@ def test_status_says_what_was_cut_off_until_it_is_done(
     assert "without a good end" not in glue_bench(capsys, monkeypatch, "status", tmp_path)[1]
 
 
+@pytest.mark.cases
+def test_status_says_interrupted_after_ctrl_c(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = begun(tmp_path)
+    made.note("ended", exit_status=2)
+    made.close()
+    out = glue_bench(capsys, monkeypatch, "status", tmp_path)[1]
+    assert out.splitlines()[3].endswith(" interrupted")
+
+
 def test_a_case_is_the_same_only_under_the_same_settings(tmp_path: Path) -> None:
     begun(tmp_path).close()
     later = begun(tmp_path, max_train=100)

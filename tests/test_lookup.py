@@ -36,6 +36,8 @@ def test_a_case_is_its_newest_ok_run(tmp_path: Path) -> None:
     assert found.predictions() == TABLE
     alone = lookup.find(other.case.id, tmp_path)
     assert (alone.record, alone.note) == (other, "")
+    for printed in (f"test_finetune[{CASE.id}]", f"benchmarks/x.py::test_finetune[{CASE.id}]"):
+        assert lookup.find(printed, tmp_path).record == newer
     for name in (failed.id, failed.id[:8], file_name(failed), file_name(failed)[:-5]):
         assert lookup.find(name, tmp_path).record == failed
 

@@ -88,6 +88,9 @@ def test_named_beside_glues_tasks(reviews: Path, project: pytest.Pytester) -> No
         project, "--collect-only", "-q", "--glue-task-file", str(reviews),
         "--glue-tasks", "rte,reviews", "--glue-targets", "cpu-fp32",
     )  # fmt: skip
+    ran.stdout.fnmatch_lines(["*, data toy; own for reviews, recipe *"])
+    alone = sessions.run(project, "--collect-only", "--glue-task-file", str(reviews))
+    alone.stdout.fnmatch_lines(["*, data own for reviews, recipe *"])
     ran.stdout.fnmatch_lines(["*rte-toy-bert-cpu-fp32-s42*", "*reviews-toy-bert-cpu-fp32-s42*"])
     wrong = sessions.run(
         project, "--glue-task-file", str(reviews), "--glue-tasks", "reviws", "--collect-only"

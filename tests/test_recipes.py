@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from conftest import ROOT
 from harness import options, plan, profiles, recipes, targets, tasks
 from harness.data import sample
 from harness.errors import UsageError
@@ -11,9 +12,19 @@ from harness.resolve import from_json, recipe_for, resolve, to_json
 from harness.spec import Case, DataRequest, Recipe, Split
 
 
+def test_the_docs_have_every_recipe_in_both_parts() -> None:
+    table, reasons = (ROOT / "docs" / "recipes.md").read_text().split("## Why each")
+    for name in recipes.RECIPES:
+        assert f"\n| `{name}` |" in table, f"docs/recipes.md: expected a row of the table: {name}"
+        assert f"**`{name}`**" in reasons, f"docs/recipes.md: expected under Why each: **`{name}`**"
+
+
 def test_every_recipe_has_a_source_and_sane_numbers() -> None:
     for recipe in recipes.RECIPES.values():
-        assert len(recipe.source) > 20
+        assert len(recipe.source) > 20, (
+            f"{recipe.name}: harness/recipes.py: source is {recipe.source!r}; expected a paper, a "
+            "program, or what the numbers were chosen on"
+        )
         assert 1e-6 < recipe.learning_rate <= 1e-2
         assert 0 <= recipe.warmup < 1
         assert 0 <= recipe.held_out < 1

@@ -156,6 +156,9 @@ def test_the_list(capsys, monkeypatch) -> None:
     assert max(map(len, out.splitlines())) <= 80
     assert "86.7 " in out
     assert "Results: 4" in out
+    assert "Fewer:" not in out
+    whole = glue_bench(capsys, monkeypatch, "list", "references")[1]
+    assert whole.endswith("Fewer: --task TASK, --model MODEL, --split dev|test.\n")
     code, out, _ = glue_bench(
         capsys, monkeypatch, "list", "references", "--task", "avg", "--split", "test"
     )

@@ -32,12 +32,12 @@ TOY = directory(MODELS["toy-bert"])
 def test_it_has_the_published_number_of_parameters(model: Model) -> None:
     """To 1%. Numbers of two digits may themselves be further off: those rows have a file's size."""
     made = model.architecture
-    assert made is not None
+    assert made is not None, f"{model.name}: harness/registry.py: expected an architecture"
     config = AutoConfig.for_model(made.family, **made.config)
     build = {"encoder": AutoModel, "pretraining": AutoModelForPreTraining}[made.counts]
     with torch.device("meta"):
         network = build.from_config(config)
-    assert made.parameters is not None
+    assert made.parameters is not None, f"{model.name}: expected parameters with their source"
     assert network.num_parameters() == pytest.approx(made.parameters, rel=0.01)
     assert made.source
 

@@ -233,6 +233,7 @@ def test_explain_says_why(
     code, out, _ = explain(CASE.id)
     assert code == 0
     assert f"keep      run {made.id[:8]} of" in out
+    assert explain(f"benchmarks/test_finetune.py::test_finetune[{CASE.id}]") == (0, out, "")
     code, out, _ = explain("--glue-epochs", "3", CASE.id, "--glue-max-train=9")
     assert code == 0
     assert "run       data.max_train: was 'None', is '9'" in out

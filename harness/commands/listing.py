@@ -70,6 +70,8 @@ def list_(
     )
     if kind is Kind.references:
         typer.echo(f"\nResults: {len(rows)}, times 100. {BRACKETS}")
+        if not (task or model or split):
+            typer.echo("Fewer: --task TASK, --model MODEL, --split dev|test.")
 
 
 def _tasks() -> tuple[list[str], list[list[str]]]:

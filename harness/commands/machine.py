@@ -68,7 +68,7 @@ def predict(
 ) -> None:
     """Say what a fine-tuned model makes of a text, or of a pair of texts.
 
-    A text may begin with a hyphen; after `--`, everything is one.
+    A text may begin with a hyphen; after `--` everything is text, `--help` too.
     """
     from harness import checkpoints
 
