@@ -75,7 +75,7 @@ def verbs() -> list[tuple[str, ...]]:
     """Each verb of the command, as it is typed."""
     group = typer.main.get_command(cli.app)
     found: list[tuple[str, ...]] = [()]
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
+    for name, command in group.commands.items():  # type: ignore[attr-defined]  (a click Group)
         inner = getattr(command, "commands", {})
         found += [(name,), *((name, verb) for verb in inner)]
     return found
@@ -90,7 +90,7 @@ def test_help_shows_all_that_is_written(verb: tuple[str, ...], capsys, monkeypat
     assert max(map(len, out.splitlines())) <= 80
     command = typer.main.get_command(cli.app)
     for name in verb:
-        command = command.commands[name]  # type: ignore[attr-defined]
+        command = command.commands[name]  # type: ignore[attr-defined]  (a click Group)
     shown = re.sub(r"\s", "", out)
     for parameter in command.params:
         assert re.sub(r"\s", "", getattr(parameter, "help", None) or "") in shown
