@@ -8,7 +8,7 @@ import pyarrow.parquet  # noqa: F401  (a session inside this process unloads wha
 import pytest
 import scipy.optimize
 import scipy.stats  # noqa: F401  (likewise)
-import torch  # noqa: F401  (likewise)
+import transformers.modeling_utils  # noqa: F401  (likewise; parts of torch load only once)
 
 import harness.driver
 import harness.regression
