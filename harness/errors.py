@@ -186,6 +186,11 @@ def plain(text: str) -> str:
     return text if _is_seen(text) else ascii(text)
 
 
+def not_toml(where: str, error: Exception) -> UsageError:
+    """What to raise for a file that `tomllib` gave up on with `error`."""
+    return UsageError(f'{where}: not valid TOML: {error}; expected lines such as name = "text"')
+
+
 def shown_path(path: Path) -> str:
     """A path as it may stand in a message, whole: files are found by it."""
     text = str(path)  # accents as they are: some file systems part all of them

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.driver import configuration
-from harness.errors import StorageError, UsageError
-from harness.names import case_of, unknown
+from harness.errors import StorageError, UsageError, shown
+from harness.models import MODELS
+from harness.names import MOST_GUESSES, case_of, guesses, one_of
 from harness.options import RESULTS, Settings
-from harness.plan import make
+from harness.plan import Plan, make
 from harness.resume import Resume, Reuse
 from harness.store import Store
 from harness.tables import WIDTH
+from harness.targets import TARGETS
+from harness.tasks import TASKS
 
 LABEL = 10  # width of the words at the left
 
@@ -34,13 +38,40 @@ def explain(name: str, settings: Settings) -> Explanation:
     plan = make(settings)
     cases = {case.id: case for case in plan.cases}
     if name not in cases:
-        raise UsageError(
-            f"{unknown('case', name, cases)} Mend: name it as `pytest benchmarks --collect-only "
-            "-q` does, with the same options"
-        )
+        raise UsageError(_unknown(name, plan))
     config = configuration(cases[name], plan)
     resume = Resume(Store(Path(settings.results or RESULTS)))
     return Explanation(name, config.cell_key, resume.find(config), resume.damaged)
+
+
+def _unknown(name: str, plan: Plan) -> str:
+    """What to say of a case that is not in the plan."""
+    if options := _options_of(name, plan):
+        return f"no case {shown(name)} with these options. Mend: say {' '.join(options)}"
+    found = [f"'{guess}'" for guess in guesses(name, [case.id for case in plan.cases])]
+    hint = f" Did you mean {one_of(found[:MOST_GUESSES])}?" if found else ""
+    return (
+        f"unknown case {shown(name)}.{hint} Mend: name it as `pytest benchmarks --collect-only -q` "
+        "does, with the same options"
+    )
+
+
+def _options_of(name: str, plan: Plan) -> list[str]:
+    """The options that add a case of this name to `plan`; none where its parts do not tell."""
+    tasks = sorted({*plan.own_tasks, *TASKS}, key=len, reverse=True)
+    parts = re.fullmatch(
+        rf"({'|'.join(map(re.escape, tasks))})-(.+)-({'|'.join(TARGETS)})-s(\d+)", name
+    )
+    if not parts or parts[2] not in {*plan.models, *MODELS}:
+        return []
+    task, model, target, seed = parts.groups()
+    planned = {
+        f"--glue-tasks {task}": task in plan.tasks,
+        f"--glue-models {model}": model in plan.models,
+        f"--glue-targets {target}": target in plan.targets,
+        f"--glue-seeds {seed},": int(seed) in plan.seeds,
+    }
+    return [option for option, is_there in planned.items() if not is_there]
 
 
 def text(explanation: Explanation) -> str:

@@ -5,16 +5,17 @@ The command line wins over the environment, that over the file, that over the pr
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness import models, option_hints, paths, profiles
-from harness.errors import UsageError, plain, shown, shown_path
+from harness.errors import UsageError, not_toml, plain, shown, shown_path
 from harness.names import unknown
 from harness.spec import HUB, TOY
 
@@ -231,6 +232,17 @@ class Settings:
     engine: str | None = None
     jobs: int | None = None
     timeout: float | None = None
+    said: Mapping[str, str] = field(default_factory=dict, compare=False)  # key -> where
+
+    @contextlib.contextmanager
+    def naming(self, key: str) -> Generator[None]:
+        """Say of a `UsageError` within where the option of this key was said, if that is known."""
+        try:
+            yield
+        except UsageError as error:
+            if key not in self.said:
+                raise
+            raise UsageError(f"{self.said[key]}: {error}") from None
 
 
 def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Settings:
@@ -241,6 +253,7 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
     """
     from_file = read_file(root / "pyproject.toml")
     values: dict[str, Any] = {}
+    said: dict[str, str] = {}
     for option in OPTIONS:
         typed = command_line.get(option.key)
         in_environment = os.environ.get(option.environment or "") or None
@@ -250,9 +263,10 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
             (from_file.get(option.name), f"pyproject.toml: [tool.glue-bench] {option.name}", root),
         ):
             if text is not None:
+                said[option.key] = str(where)
                 values[option.key] = _value(option, text, str(where), base)
                 break
-    return Settings(**values)
+    return Settings(**values, said=said)
 
 
 def _value(option: Option, text: str, where: str, base: Path) -> Any:
@@ -281,7 +295,7 @@ def table(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"{where}: cannot be read: {paths.reason(error)}") from None
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
-        raise UsageError(f"{where}: not valid TOML: {error}") from None
+        raise not_toml(where, error) from None
     for key in ("tool", TABLE):
         said = said.get(key, {})
         if not isinstance(said, dict):

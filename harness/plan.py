@@ -75,18 +75,24 @@ def make(settings: Settings) -> Plan:
 
     Raises `UsageError`.
     """
-    profile = profiles.get(settings.profile or profiles.DEFAULT)
+    with settings.naming("profile"):
+        profile = profiles.get(settings.profile or profiles.DEFAULT)
     source = checked_source(settings.data or profile.data)
-    for name in settings.targets or ():
-        targets.get(name)
+    with settings.naming("targets"):
+        for name in settings.targets or ():
+            targets.get(name)
+    with settings.naming("models"):
+        chosen_models = models.choose(settings.models or profile.models)
     if settings.recipe:
-        recipes.get(settings.recipe)
+        with settings.naming("recipe"):
+            recipes.get(settings.recipe)
     own: Mapping[str, Task] = {}
     if settings.task_file:
         from harness import task_file  # checks with pydantic, which the plugin can do without
 
         own = task_file.read(Path(settings.task_file))
-    chosen = [_task(name, own) for name in settings.tasks or own or profile.tasks]
+    with settings.naming("tasks"):
+        chosen = [_task(name, own) for name in settings.tasks or own or profile.tasks]
     needed = [TEST] if settings.predict_test else []
     needed += [task.name for task in chosen if task.part_of and settings.tasks]
     return Plan(
@@ -99,7 +105,7 @@ def make(settings: Settings) -> Plan:
             needed=tuple(needed),
         ),
         tasks=tuple(dict.fromkeys(task.part_of or task.name for task in chosen)),
-        models=models.choose(settings.models or profile.models),
+        models=chosen_models,
         targets=settings.targets or (targets.best() if profile.best_target else targets.present()),
         seeds=settings.seeds or profile.seeds,
         recipe=settings.recipe or profile.recipe,

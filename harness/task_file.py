@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness import paths, tasks
 from harness.data import lines, slices
-from harness.errors import DataError, UsageError, shown, shown_path
+from harness.errors import DataError, UsageError, not_toml, shown, shown_path
 from harness.names import unknown
 from harness.registry import MODELS
 from harness.spec import OwnRows, Task
@@ -81,7 +81,7 @@ def read(path: Path) -> dict[str, Task]:
     try:
         said = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{where}: not valid TOML: {error}") from None
+        raise not_toml(where, error) from None
     except ValueError:  # Python reads no integer of more than 4,300 digits
         raise UsageError(f"{where}: {TOO_LONG}") from None
     if any(not -(2**63) <= number < 2**63 for number in _integers(said)):

@@ -95,7 +95,7 @@ def test_named_beside_glues_tasks(reviews: Path, project: pytest.Pytester) -> No
     wrong = sessions.run(
         project, "--glue-task-file", str(reviews), "--glue-tasks", "reviws", "--collect-only"
     )
-    wrong.stderr.fnmatch_lines(["*unknown task 'reviws'. Did you mean 'reviews'*"])
+    wrong.stderr.fnmatch_lines(["*--glue-tasks: unknown task 'reviws'. Did you mean 'reviews'*"])
 
 
 def test_the_task_travels_to_the_worker(reviews: Path) -> None:

@@ -239,14 +239,15 @@ def test_explain_says_why(
     assert "run       data.max_train: was 'None', is '9'" in out
     assert "          recipe.epochs: was" in out
     assert max(map(len, out.splitlines())) <= 80
-    code, _, err = explain("rte-toy-bert-cpu-fp32-s43")
-    assert code == 2
-    assert "Did you mean 'rte-toy-bert-cpu-fp32-s42'?" in err
     for wrong, said in (
+        (("rte-toy-brt-cpu-fp32-s42",), "Did you mean 'rte-toy-bert-cpu-fp32-s42'?"),
+        (("rte-toy-bert-cpu-fp32-s43",), "Mend: say --glue-seeds 43,\n"),
+        (("cola-ood-cnn-cuda-bf16-s7",), "say --glue-tasks cola-ood --glue-models cnn "
+         "--glue-targets cuda-bf16 --glue-seeds 7,\n"),
         ((CASE.id, "--glue-epoch", "3"), "Did you mean --glue-epochs?"),
         ((), "expected"),
         ((CASE.id, "--glue-epochs", "x"), "expected"),
-    ):
+    ):  # fmt: skip
         code, _, err = explain(*wrong)
         assert code == 2
         assert said in err

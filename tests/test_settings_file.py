@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness import options, thresholds
+from harness import options, plan, thresholds
 from harness.errors import UsageError
 
 pytestmark = pytest.mark.cases
@@ -23,6 +24,7 @@ def said(tmp_path: Path, text: str) -> options.Settings:
         (f"epochs = {'9' * 5000}", "not valid TOML: Exceeds the limit"),
         (f"seeds = [1, {'9' * 5000}]", "not valid TOML: Exceeds the limit"),
         (f"data = {'[' * 5000}", "not valid TOML"),
+        ("tasks = rte", '(at line 2, column 9); expected lines such as name = "text"'),
         (f"data = {'{a=' * 5000}", "not valid TOML"),
         (f"timeout = 1e{'9' * 5000}", "timeout: found 'inf'; expected a number of seconds"),
         (f"epochs = {'9' * 4000}", "expected a whole number above zero, at most"),
@@ -55,6 +57,21 @@ def test_a_value_that_cannot_be_meant(line: str, words: str, tmp_path: Path) -> 
     assert words in str(caught.value)
     assert "pyproject.toml" in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(key, "xyz") for key in ("tasks", "models", "targets", "recipe", "profile")],
+)
+def test_an_unknown_name_says_where_it_was_said(key: str, value: str, tmp_path: Path) -> None:
+    in_file = said(tmp_path, f'[tool.glue-bench]\n{key} = "{value}"\n')
+    with pytest.raises(UsageError, match=rf"^pyproject\.toml: \[tool\.glue-bench\] {key}: unknown"):
+        plan.make(in_file)
+    typed = options.merge({key: value}, tmp_path, tmp_path)
+    with pytest.raises(UsageError, match=f"^--glue-{key}: unknown"):
+        plan.make(typed)
+    with pytest.raises(UsageError, match=r"^unknown"):  # from Python: nothing was typed
+        plan.make(replace(typed, said={}))
 
 
 @pytest.mark.parametrize(
