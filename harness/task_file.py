@@ -24,7 +24,8 @@ from harness.targets import TARGETS
 NAME = re.compile(r"[a-z][a-z0-9-]*")
 LONGEST_NAME = 40  # it is a part of file names
 HUB = "hub:"
-HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+# Each part begins and ends with a letter, a digit or _, as the Hub has it.
+HUB_NAME = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?(/\w([\w.-]*\w)?)?", re.ASCII)
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 FORM = lines.Form("a TOML file with a [[task]]", "a key", "save it again", "shorten it")
 TOO_LONG = "an integer of more than 64 bits; expected those that TOML allows. Mend: shorten it"
@@ -35,6 +36,11 @@ USUAL = {  # split -> how its file is called, without its ending
 }
 OF_CLASSES = ("accuracy", "f1", "matthews_correlation")
 OF_SCORES = ("pearson", "spearmanr")
+SYNONYMS = {
+    "mcc": "matthews_correlation", "acc": "accuracy", "spearman": "spearmanr",
+    "pearsonr": "pearson",
+}  # fmt: skip
+"""What other programs call a metric -> its name here."""
 
 
 class Row(BaseModel):
@@ -195,7 +201,7 @@ def _metrics(row: Row, at: str) -> tuple[str, ...]:
     fitting = OF_SCORES if row.range else OF_CLASSES
     for name in row.metrics or ():
         if name not in fitting:
-            raise UsageError(f"{at}: metrics: {unknown('metric', name, fitting)}")
+            raise UsageError(f"{at}: metrics: {unknown('metric', name, fitting, SYNONYMS)}")
         if name == "f1" and len(row.classes) > 2:
             raise UsageError(
                 f"{at}: metrics: f1 is the second label's, and there are {len(row.classes)}; "

@@ -20,7 +20,7 @@ from families import FAMILIES
 from harness import checkpoints, encoders, input_limits, tasks
 from harness.data import batches
 from harness.errors import ModelError
-from harness.spec import Split
+from harness.spec import Split, Task
 
 SST2, RTE = tasks.TASKS["sst2"], tasks.TASKS["rte"]
 LONG = [("a " * 500,), ("the film is good",)]
@@ -70,6 +70,23 @@ def test_what_the_tokenizer_says_counts_where_it_is_less(tmp_path: Path) -> None
         encoder = encoders.load(folder, SST2, seed=1)
         assert int(encoder.encode("train", split(LONG), 128).lengths.max()) == most
         assert int(encoder.encode("train", split(LONG), 32).lengths.max()) == 32
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(("task", "least"), [(SST2, 3), (RTE, 5)])
+def test_a_row_needs_room_for_its_texts(tmp_path: Path, task: Task, least: int) -> None:
+    texts = split([("the film is good",) * len(task.text_columns)])
+    for said in (least - 1, least):
+        folder = families.pretrained(tmp_path / str(said), "bert")
+        tiny.edit(folder / "tokenizer_config.json", model_max_length=said)
+        encoder = encoders.load(folder, task, seed=1)
+        if said < least:
+            with pytest.raises(
+                ModelError, match=rf"may have at most {said} tokens.* so {least} or more"
+            ):
+                encoder.encode("train", texts, 128)
+        else:
+            assert int(encoder.encode("train", texts, 128).lengths.max()) == least
 
 
 SMALL = {

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from harness.errors import ModelError
 from harness.spec import Recipe, Split
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
@@ -91,6 +92,7 @@ def encode(
     A batch is `spare` tokens wider than its longest row; if `fixed`, as wide as a row may be.
     A tokenizer that puts nothing between two texts has its end-of-text token put there, as Radford
     et al. 2018 (GPT), section 3.3, put a delimiter; a row without any token becomes that token.
+    Raises `ModelError` where special tokens alone fill a row.
     """
     end = tokenizer.eos_token or tokenizer.sep_token or tokenizer.pad_token
     sides = [list(side) for side in zip(*texts, strict=True)]
@@ -98,6 +100,7 @@ def encode(
         sides[1] = [f"{end}{text}" for text in sides[1]]
     # A tokenizer whose model_max_length is unset reports a huge number.
     limit = min(max_length, tokenizer.model_max_length - spare)
+    _check_room(tokenizer, limit, len(sides))
     out = tokenizer(*sides, truncation="longest_first", max_length=limit)
     names = [name for name in tokenizer.model_input_names if name in out]
     starts = np.concatenate([[0], np.cumsum([len(row) or 1 for row in out["input_ids"]])])
@@ -115,6 +118,17 @@ def encode(
         spare=spare,
         width=limit + spare if fixed else None,
     )
+
+
+def _check_room(tokenizer: Any, limit: int, texts: int) -> None:
+    """Raise `ModelError` where rows of `limit` tokens have no room for a token of each text."""
+    special = tokenizer.num_special_tokens_to_add(pair=texts == 2)
+    if limit < special + texts:
+        raise ModelError(
+            f"a row may have at most {limit} tokens, and {special} are special ones; expected room "
+            f"for a token of each text, so {special + texts} or more. Mend: a larger "
+            "model_max_length in tokenizer_config.json, or another model"
+        )
 
 
 def _runs_together(tokenizer: Any) -> bool:
