@@ -33,11 +33,11 @@ from harness.errors import ModelError, StorageError, UsageError, shown
 from harness.networks import Network
 from harness.spec import RunConfig
 from harness.stored_weights import UNREADABLE, unreadable
-from harness.weights import CARD
+from harness.weights import CARD, WEIGHTS
 
 LONGEST_NAME = 200
 """Of a folder: file systems allow 255 bytes, and a number may follow."""
-WEIGHTS, HEAD = "model.safetensors", "head.safetensors"
+HEAD = "head.safetensors"
 
 
 class Saved(NamedTuple):

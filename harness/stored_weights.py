@@ -21,6 +21,7 @@ from transformers import AutoModelForSequenceClassification
 from harness import unused_tensors
 from harness.errors import ModelError, shown
 from harness.unused_tensors import DEQUANTIZE, MERGE, Tensor, counted, is_harmless, is_inside
+from harness.weights import ADAPTER, INDEX, WEIGHTS
 
 UNREADABLE = (
     OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, SafetensorError,
@@ -31,9 +32,7 @@ UNREADABLE = (
 FLOATING = frozenset({"F64", "F32", "F16", "BF16"})
 """The dtypes, by safetensors' names, whose numbers are the weights themselves."""
 
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 DISTRIBUTED = "shard-*-model-*-of-*.safetensors"  # transformers takes them before the others
-ADAPTER = "adapter_config.json"
 
 
 @dataclass(frozen=True)
