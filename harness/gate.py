@@ -16,7 +16,7 @@ from harness import resolution, sound, stats
 from harness.cells import Cell
 from harness.measures import MEASURES, Measure, Needs
 from harness.records import Record
-from harness.resume import differences
+from harness.resume import brief, differences
 from harness.stats import Change
 from harness.thresholds import Threshold
 
@@ -96,6 +96,8 @@ def _not_alike(base: Cell, new: Cell, is_ok_alone: bool) -> str | None:
     if base.key and new.key and base.key != new.key:
         then, now = (next(r.identity for r in c.records if r.cell_key) for c in (base, new))
         return "; ".join(differences(then, now)) or "cell_key differs"
+    if other := _other_rows(base, new):
+        return f"{'; '.join(other)}, under one key: a commit's files or how they are read changed"
     if not base.ok:
         return f"no run of the base ended ok: {_endings(base)}"
     failed = [len(cell.records) - len(cell.ok) for cell in (base, new)]
@@ -105,6 +107,21 @@ def _not_alike(base: Cell, new: Cell, is_ok_alone: bool) -> str | None:
     if failed[1] * len(base.records) > failed[0] * len(new.records) and not _fails_more(base, new):
         return said
     return None
+
+
+def _other_rows(base: Cell, new: Cell) -> list[str]:
+    """The splits of which the sides' runs used different rows, whatever their keys say."""
+    held_out = base.identity.get("recipe", {}).get("held_out")  # then each seed trains on its own
+    sides = [[run.data.splits for run in cell.ok if run.data] for cell in (base, new)]
+    found = []
+    for name in dict.fromkeys(name for side in sides for splits in side for name in splits):
+        if not (name.startswith("validation") or (name == "train" and not held_out)):
+            continue
+        then, now = ({splits[name].sha256 for splits in side if name in splits} for side in sides)
+        if then and now and then != now:
+            was, is_ = (" or ".join(sorted(map(brief, hashes))) for hashes in (then, now))
+            found.append(f"rows of {name}: was {was}, is {is_}")
+    return found
 
 
 NOT_KEPT = (
