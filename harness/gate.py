@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from itertools import chain
 from statistics import fmean
 
 from harness import resolution, sound, stats
-from harness.cells import Cell
+from harness.cells import Cell, used_digests
 from harness.measures import MEASURES, Measure, Needs
 from harness.records import Record
 from harness.resume import brief, differences
@@ -111,17 +112,22 @@ def _not_alike(base: Cell, new: Cell, is_ok_alone: bool) -> str | None:
 
 def _other_rows(base: Cell, new: Cell) -> list[str]:
     """The splits of which the sides' runs used different rows, whatever their keys say."""
-    held_out = base.identity.get("recipe", {}).get("held_out")  # then each seed trains on its own
-    sides = [[run.data.splits for run in cell.ok if run.data] for cell in (base, new)]
-    found = []
-    for name in dict.fromkeys(name for side in sides for splits in side for name in splits):
-        if not (name.startswith("validation") or (name == "train" and not held_out)):
-            continue
-        then, now = ({splits[name].sha256 for splits in side if name in splits} for side in sides)
-        if then and now and then != now:
-            was, is_ = (" or ".join(sorted(map(brief, hashes))) for hashes in (then, now))
-            found.append(f"rows of {name}: was {was}, is {is_}")
-    return found
+    sides: list[dict[str, set[str]]] = []
+    for cell in (base, new):
+        hashes: dict[str, set[str]] = {}
+        for name, sha256, _ in chain.from_iterable(map(used_digests, cell.ok)):
+            hashes.setdefault(name, set()).add(sha256)
+        sides.append(hashes)
+    then, now = sides
+    return [
+        f"rows of {name}: was {_briefly(then[name])}, is {_briefly(now[name])}"
+        for name in then
+        if name in now and then[name] != now[name]
+    ]
+
+
+def _briefly(hashes: Iterable[str]) -> str:
+    return " or ".join(sorted(map(brief, hashes)))
 
 
 NOT_KEPT = (

@@ -11,6 +11,7 @@ import pytest
 import hub_standin
 from fakes import TABLE, record
 from harness import hub, tasks, thresholds
+from harness.cells import cells
 from harness.compare import Comparison, compare
 from harness.data import load, toy
 from harness.data import own as own_rows
@@ -130,6 +131,20 @@ def test_scores_on_other_rows_are_not_compared(rows: dict[str, str], verdict: Ve
     if verdict is Verdict.INCOMPARABLE:
         (other,) = (name for name in ("train", "validation") if rows[name] == "x")
         assert f"rows of {other}: was" in found.reasons[0]
+
+
+@pytest.mark.parametrize(("held_out", "means"), [(0.0, [0.9, 0.5]), (0.1, [0.7])])
+def test_runs_trained_on_other_rows_are_no_seeds_of_one_cell(
+    held_out: float, means: list[float]
+) -> None:
+    """But where each seed sets some of the rows aside."""
+    one = runs(0.9, 5, 42, train="a", validation="b")
+    other = runs(0.5, 5, 60, train="x", validation="b")
+    made = [
+        run.model_copy(update={"recipe": {**run.recipe, "held_out": held_out}})
+        for run in (*one, *other)
+    ]
+    assert [cell.mean for cell in cells(made)] == pytest.approx(means, abs=0.001)
 
 
 def test_a_cell_is_joined_to_the_one_with_its_rows() -> None:

@@ -105,7 +105,7 @@ def _blob(file: Path) -> str | None:
 
 
 def _open(snapshot: Path, config: str, split: str) -> Any:
-    import datasets
+    import datasets.config
     import yaml
     from datasets.exceptions import DatasetsError
 

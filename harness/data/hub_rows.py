@@ -152,7 +152,7 @@ def _is_plain(config: Any) -> bool:
 
 def _by_datasets(found: DataSet, split: str) -> Rows:
     """The rows of a split in a format that is left to `datasets`."""
-    import datasets
+    import datasets.config
 
     own = found.own
     kind = found.builder.__module__.rsplit(".", 1)[-1]
