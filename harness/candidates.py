@@ -15,6 +15,7 @@ from harness.spec import TOY, Provenance
 
 RUN_OF = tuple(dict.fromkeys(entry.run_of for entry in ENTRIES))
 AXES = ("model", "target", "recipe")
+OVERLAP = "train_overlap"  # the flag of a run that was scored on training rows
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,10 @@ def choose(records: Iterable[Record], wanted: Wanted, filled: Collection[str] = 
     """The best run of each task: ok, on no toy rows, all dev rows scored, tests predicted.
 
     Only dev scores on the same rows are held against each other: runs that were scored on GLUE's
-    own come before those whose dev rows were only counted, and these before all others. Of equal
-    scores the newest wins. `filled` are tasks that may do without. Raises `UsageError` where a name
-    is unknown, or the runs are of several models, targets, recipes or sets of other dev rows.
+    own come before those whose dev rows were only counted, and these before all others; none that
+    was scored on its training rows, if another was not. Of equal scores the newest wins. `filled`
+    are tasks that may do without. Raises `UsageError` where a name is unknown, or the runs are of
+    several models, targets, recipes or sets of other dev rows.
     """
     runs = _wanted([record for record in records if record.case.task in RUN_OF], wanted)
     fit = {task: _fit([run for run in runs if run.case.task == task], filled) for task in RUN_OF}
@@ -129,7 +131,11 @@ def _dev_rows(run: Record) -> Provenance | None:
 
 
 def _comparable(task: str, runs: Sequence[Record]) -> list[Record]:
-    """The runs with the best-checked dev rows, whose scores can be held against each other."""
+    """The runs with the best-checked dev rows, whose scores can be held against each other.
+
+    One that trained on dev rows is among them only where all did: its score says nothing of others.
+    """
+    runs = [run for run in runs if OVERLAP not in run.flags] or runs
     order = [*Provenance, None]
     best = min((_dev_rows(run) for run in runs), key=order.index, default=None)
     found = [run for run in runs if _dev_rows(run) is best]

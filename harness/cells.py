@@ -170,7 +170,7 @@ def cells(records: Iterable[Record]) -> list[Cell]:
     found = [
         Cell(key[0], key[1], key[2], *_one_a_seed(runs))
         for key, keyed_runs in by_key.items()
-        for runs in _by_dev_rows(keyed_runs)
+        for runs in _by_rows(keyed_runs)
     ]
     return sorted(found, key=lambda cell: order.get(cell.task, len(order)))
 
@@ -188,11 +188,19 @@ def dev_digests(record: Record) -> tuple[tuple[str, str, int], ...]:
     )
 
 
-def _by_dev_rows(runs: Sequence[Record]) -> Iterable[Sequence[Record]]:
+def used_digests(record: Record) -> tuple[tuple[str, str, int], ...]:
+    """As `dev_digests`, and of the training rows, unless each seed sets some of them aside."""
+    train = record.data.splits.get("train") if record.data else None
+    if train is None or record.recipe.get("held_out"):
+        return dev_digests(record)
+    return (("train", train.sha256, train.rows), *dev_digests(record))
+
+
+def _by_rows(runs: Sequence[Record]) -> Iterable[Sequence[Record]]:
     """Runs of one key, apart where the rows behind it were changed: a key may hold a commit."""
     apart: dict[tuple[tuple[str, str, int], ...], list[Record]] = defaultdict(list)
     for run in runs:
-        apart[dev_digests(run)].append(run)
+        apart[used_digests(run)].append(run)
     unknown = apart.pop((), [])
     if len(apart) <= 1:
         return [runs]

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from types import MappingProxyType
 
 from harness import gate, sound, stats
-from harness.cells import Cell, cells
+from harness.cells import Cell, cells, used_digests
 from harness.exits import Exit
 from harness.gate import Finding, Verdict
 from harness.records import Record
@@ -132,6 +132,7 @@ def _pairs(base: list[Cell], new: list[Cell]) -> list[tuple[Cell | None, Cell | 
     places = sorted(range(len(new)), key=lambda place: _age(new[place]))
     found: dict[int, Cell] = {}
     by: list[Callable[[Cell], object]] = [
+        lambda cell: cell.key and (cell.key, cell.name, {*map(used_digests, cell.ok)}),
         lambda cell: cell.key and (cell.key, cell.name),
         lambda cell: cell.key,
         lambda cell: cell.name,

@@ -10,13 +10,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from itertools import chain
 from statistics import fmean
 
 from harness import resolution, sound, stats
-from harness.cells import Cell
+from harness.cells import Cell, used_digests
 from harness.measures import MEASURES, Measure, Needs
 from harness.records import Record
-from harness.resume import differences
+from harness.resume import brief, differences
 from harness.stats import Change
 from harness.thresholds import Threshold
 
@@ -96,6 +97,8 @@ def _not_alike(base: Cell, new: Cell, is_ok_alone: bool) -> str | None:
     if base.key and new.key and base.key != new.key:
         then, now = (next(r.identity for r in c.records if r.cell_key) for c in (base, new))
         return "; ".join(differences(then, now)) or "cell_key differs"
+    if other := _other_rows(base, new):
+        return f"{'; '.join(other)}, under one key: a commit's files or how they are read changed"
     if not base.ok:
         return f"no run of the base ended ok: {_endings(base)}"
     failed = [len(cell.records) - len(cell.ok) for cell in (base, new)]
@@ -105,6 +108,26 @@ def _not_alike(base: Cell, new: Cell, is_ok_alone: bool) -> str | None:
     if failed[1] * len(base.records) > failed[0] * len(new.records) and not _fails_more(base, new):
         return said
     return None
+
+
+def _other_rows(base: Cell, new: Cell) -> list[str]:
+    """The splits of which the sides' runs used different rows, whatever their keys say."""
+    sides: list[dict[str, set[str]]] = []
+    for cell in (base, new):
+        hashes: dict[str, set[str]] = {}
+        for name, sha256, _ in chain.from_iterable(map(used_digests, cell.ok)):
+            hashes.setdefault(name, set()).add(sha256)
+        sides.append(hashes)
+    then, now = sides
+    return [
+        f"rows of {name}: was {_briefly(then[name])}, is {_briefly(now[name])}"
+        for name in then
+        if name in now and then[name] != now[name]
+    ]
+
+
+def _briefly(hashes: Iterable[str]) -> str:
+    return " or ".join(sorted(map(brief, hashes)))
 
 
 NOT_KEPT = (

@@ -34,7 +34,13 @@ def find(result: str, results: Path = RESULTS) -> Stored:
     that ended ok, or the newest if none did. Raises `UsageError` where there is no run of that
     name, or several whose ids begin so, and `StorageError` for a record that is damaged.
     """
+    if not result:
+        raise UsageError("a run: found nothing; expected a case, a record's file or a run's id")
     path = Path(result)
+    if path.suffix == ".parquet":
+        own = path.absolute().parent.parent / "runs" / f"{path.stem}.json"
+        name = shown_path(own if paths.is_file(own) else own.with_name("CASE-ID.json"))
+        raise UsageError(f"{result}: holds a run's predictions; expected its record, {name}")
     if paths.is_file(path):
         return Stored(read(path), Store(path.absolute().parent.parent))
     if paths.is_folder(path):

@@ -105,7 +105,7 @@ class Regression:
         base: list[Record] = []
         new: list[Record] = []
         for cell in self._comparison.verdicts:
-            if cell.base and cell.new:
+            if cell.base and cell.new and cell.verdict.is_decided:
                 then, now = recheck(cell.name, self._fresh(self._comparison.verdicts))
                 base, new = [*base, *then], [*new, *now]
         second = compare(base, new, self.thresholds).together

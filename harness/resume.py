@@ -34,6 +34,7 @@ class Resume:
         found = store.find()
         self.store, self.damaged = store, found.damaged
         self.records = found.records
+        self._digests: dict[tuple[object, ...], dict[str, str]] = {}  # of rows, read once
 
     def find(self, config: RunConfig) -> Reuse:
         """The newest ok run of the same case with the same inputs.
@@ -69,6 +70,25 @@ class Resume:
         if record.status == "ok" and not self.store.has_predictions(record):
             yield "predictions: the stored run's file is not there, or was changed"
         yield from _left_out(config, record)
+        if config.data.snapshot and record.status == "ok" and record.cell_key == config.cell_key:
+            yield from self._changed_rows(config, record)
+
+    def _changed_rows(self, config: RunConfig, record: Record) -> Iterator[str]:
+        """Where rows of the Hub are others than the run's: a key holds their commit alone."""
+        held = record.data.splits if record.data else {}
+        seed = config.case.seed if config.recipe.held_out else 0
+        task = tasks.of(config)
+        place = (config.data, task.name, config.recipe.held_out, seed)
+        if place not in self._digests:
+            self._digests[place] = data.used_digests(
+                config.data, task, held_out=config.recipe.held_out, seed=seed
+            )
+        for name, rows in self._digests[place].items():
+            if name in held and held[name].sha256 != rows:
+                yield (
+                    f"rows of {name}: the files in the Hub's cache are of the same commit, and "
+                    "hold others"
+                )
 
 
 def _left_out(config: RunConfig, record: Record) -> Iterator[str]:

@@ -56,8 +56,9 @@ def change(base: Sequence[float], new: Sequence[float], least_sd: float = 0.0) -
     permutation test of the difference of means: if both sides' runs have one distribution, of
     whatever shape, each is wrong at most as often as `ALPHA` says. With fewer ways to divide the
     runs than `ENOUGH_DIVISIONS` they are Student's t's, with one standard deviation for both sides,
-    which are right for symmetric scores: of very skewed ones they are wrong in up to 2.1% (3 runs
-    beside 10), 2.7% (2 beside 10) or 4.9% (1 beside 10). docs/gate.md has what other spreads do.
+    which are right for normal scores: of very skewed ones, or where few seeds are far below the
+    others, they are wrong in up to 2.1% (3 runs beside 10), 5.4% (2 beside 10) or 7.1% (1 beside
+    20), and more where tails are heavier. docs/gate.md has what other spreads do.
 
     Runs that agree by chance look more certain than they are; `least_sd` is what their standard
     deviation is taken for at least.

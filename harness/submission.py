@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import entries, more_runs, tasks
-from harness.candidates import AXES, Best, Candidates, Wanted, choose
+from harness.candidates import AXES, OVERLAP, Best, Candidates, Wanted, choose
 from harness.cells import MISSING
 from harness.entries import ENTRIES, Entry
 from harness.errors import UsageError, plain, shown_path
@@ -114,6 +114,7 @@ def table(made: Plan, output: Path) -> Table:
     rows, caps, placeholders = [], defaultdict(list), []
     tests: dict[Provenance, list[str]] = defaultdict(list)
     dev: dict[Provenance | None, list[str]] = defaultdict(list)
+    overlapping = []
     for entry, best in ((member.entry, member.best) for member in made.members):
         if best is None:
             word = entries.words(entry, [entries.placeholder(entry)])[0]
@@ -124,6 +125,7 @@ def table(made: Plan, output: Path) -> Table:
         caps[run.source.max_train].append(entry.name)
         tests[best.test_rows(entry)].append(entry.name)
         dev[best.dev_rows].append(entry.name)
+        overlapping += [entry.name] if OVERLAP in run.flags else []
         score, of = percent(run.score), str(best.of)
         rows.append((entry.name, str(entry.rows), plain(run.case.id), score, of))
     notes = ["dev: the run's dev score; best of: so many runs of the task."]
@@ -133,6 +135,8 @@ def table(made: Plan, output: Path) -> Table:
             "label of the training set; STS-B: its mean score; AX: MNLI's label."
         )
     notes += [f"{cap} training rows: {', '.join(of)}" for cap, of in caps.items() if cap]
+    if overlapping:
+        notes.append(f"scored on training rows, so that dev flatters: {', '.join(overlapping)}")
     notes += [said.format(", ".join(dev[held])) for held, said in DEV_ROWS.items() if dev[held]]
     notes += [said.format(", ".join(tests[held])) for held, said in TESTS.items() if tests[held]]
     model, target, recipe = [plain(str(made.candidates.axes[axis])) for axis in AXES]

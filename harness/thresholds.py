@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from harness import options
+from harness import options, targets
 from harness.errors import UsageError, shown
 from harness.measures import MEASURES, Measure
 from harness.names import unknown
@@ -140,9 +140,22 @@ def configured(root: Path) -> Thresholds:
                 f"{where} {pattern!a}: found {shown(limits)}; expected measures, such as "
                 '{ score = "1pt" }'
             )
+        if not _may_fit(pattern):
+            raise UsageError(
+                f"{where} {pattern!a}: fits no cell; expected a pattern of TASK-MODEL-TARGET, in "
+                "small letters, such as 'rte-*' or '*-cpu-fp32'"
+            )
         for measure, text in limits.items():
             rows.append(parse(measure, str(text), f"{where} {pattern!a} {measure}", pattern))
     return Thresholds(rows)
+
+
+def _may_fit(pattern: str) -> bool:
+    """Whether a pattern can be of a cell's name, which ends in a target and has no capitals."""
+    end = re.split(r"[*?\]]", pattern)[-1]
+    targets_fit = any(end.endswith(f"-{t}") or f"-{t}".endswith(end) for t in targets.TARGETS)
+    is_whole = end == pattern  # without wildcards: then the task and the model are there too
+    return pattern == pattern.lower() and targets_fit and (not is_whole or end.count("-") > 2)
 
 
 def _with_default(table: Mapping[str, Any]) -> dict[str, Any]:

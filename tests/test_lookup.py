@@ -111,3 +111,15 @@ def test_predictions_of_older_folders_are_still_read(tmp_path: Path) -> None:
     made = made.model_copy(update={"predictions": older})
     assert Store(tmp_path).has_predictions(made)
     assert Store(tmp_path).read_predictions(made) == TABLE
+
+
+@pytest.mark.cases
+def test_a_file_of_predictions_names_its_record(tmp_path: Path) -> None:
+    made, store = stored(tmp_path, 1), Store(tmp_path)
+    assert made.predictions
+    with pytest.raises(UsageError, match=f"expected its record, .*/runs/{file_name(made)}"):
+        lookup.find(str(store.predictions / made.predictions.name))
+    with pytest.raises(UsageError, match=r"expected its record, .*/runs/CASE-ID\.json"):
+        lookup.find(str(store.predictions / f"{made.id}.parquet"))  # as older folders have it
+    with pytest.raises(UsageError, match="found nothing; expected a case"):
+        lookup.find("")

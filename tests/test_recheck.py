@@ -13,8 +13,15 @@ import pytest
 
 from fakes import FakeEngine, record
 from gated import BOTH, CELL, SST2, judged, scoring
+from harness import thresholds
+from harness.compare import compare
+from harness.gate import Verdict
+from harness.options import Settings
+from harness.records import Record
+from harness.regression import Regression
 from harness.spec import Case
 from harness.store import Store
+from sides import failed, side, spread
 
 
 class BaselinesCode:
@@ -105,3 +112,23 @@ def test_a_small_loss_in_every_cell_is_worse_in_all_of_them_together(
     found = judged(gated, *BOTH, "--glue-recheck", "10", "-v", "-rs")
     found.stdout.fnmatch_lines(["*test_regression[[]all-cells]*", words])
     assert found.ret == (1 if mean == 0.90 else 0)
+
+
+@pytest.mark.cases
+def test_a_cell_that_was_not_compared_is_not_run_again() -> None:
+    asked: list[str] = []
+    base = [run for name in ("a", "b", "other") for run in side(spread(0.9, 10), model=name)]
+    new = [run for name in ("a", "b", "other") for run in side(spread(0.8), first=60, model=name)]
+    new += failed([65], model="other")
+    gate, limits = Regression.__new__(Regression), thresholds.typed(["score:-0.2pt"])
+    gate.settings, gate.thresholds = Settings(recheck=3), limits
+    gate._comparison = compare(base, new, limits)
+
+    def recheck(cell: str, seeds: list[int]) -> tuple[list[Record], list[Record]]:
+        asked.append(cell)
+        model, first = cell.split("-")[1], seeds[0]
+        then, now = (side(spread(mean, 3), first=first, model=model) for mean in (0.9, 0.8))
+        return then, now
+
+    assert gate.judge_all(recheck)[0] is Verdict.WORSE
+    assert asked == ["sst2-a-cpu-fp32", "sst2-b-cpu-fp32"]

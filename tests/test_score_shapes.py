@@ -20,11 +20,17 @@ def _with_bad_seeds(random: Random, runs: int) -> np.ndarray:
     return random.normal(size=runs) - 4 * (random.random(runs) < 0.1)
 
 
+def _in_two_groups(random: Random, runs: int, low: float) -> np.ndarray:
+    return 0.3 * random.normal(size=runs) - 10 * (random.random(runs) < low)
+
+
 SHAPES: dict[str, Callable[[Random, int], np.ndarray]] = {
     "a tail of low scores": lambda random, runs: -random.exponential(size=runs),
     "a tail of high scores": lambda random, runs: random.exponential(size=runs),
     "scores near a ceiling": lambda random, runs: random.beta(20, 1, runs),
     "one seed in ten bad": _with_bad_seeds,
+    "one seed in ten far below": lambda random, runs: _in_two_groups(random, runs, 0.1),
+    "half of the seeds far below": lambda random, runs: _in_two_groups(random, runs, 0.5),
     "symmetric": lambda random, runs: random.normal(size=runs),
     "heavy tails": lambda random, runs: random.standard_t(3, runs),
 }
@@ -58,6 +64,11 @@ def test_unchanged_code_is_called_worse_once_in_a_hundred_whatever_its_scores_sh
     [
         ("a tail of low scores", (10, 3), 0.021), ("a tail of low scores", (10, 2), 0.027),
         ("a tail of low scores", (10, 1), 0.049), ("a tail of low scores", (5, 5), 0.01),
+        ("a tail of low scores", (20, 1), 0.045), ("a tail of low scores", (20, 2), 0.033),
+        ("one seed in ten far below", (10, 1), 0.046),
+        ("one seed in ten far below", (10, 2), 0.055),
+        ("one seed in ten far below", (20, 1), 0.072),
+        ("half of the seeds far below", (2, 2), 0.066),
     ],
 )  # fmt: skip
 def test_few_runs_are_wrong_as_often_as_is_stated(

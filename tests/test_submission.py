@@ -257,6 +257,17 @@ def test_dev_rows_that_are_not_known_to_be_glues_are_told(store, submit, checked
     assert (code, words in " ".join(out.split())) == (0, True)
 
 
+@pytest.mark.cases
+def test_a_score_on_training_rows_is_no_reason_to_submit_a_run(store, submit) -> None:
+    run(store, "wnli", seed=1, score=0.99, flags=["train_overlap"])
+    code, out, _ = submit("--fill", "all")
+    assert (code, "wnli-minilm-cpu-fp32-s1" in out) == (0, True)
+    assert "scored on training rows, so that dev flatters: WNLI.tsv" in out
+    run(store, "wnli", seed=2, score=0.5)
+    code, out, _ = submit("--fill", "all")
+    assert (code, "wnli-minilm-cpu-fp32-s2" in out, "flatters:" in out) == (0, True, False)
+
+
 def test_of_two_sets_of_other_dev_rows_no_run_is_the_best(store, submit) -> None:
     for seed, sha256 in ((1, "1" * 64), (2, "2" * 64)):
         run(store, "wnli", seed=seed, dev=split_record("counts", sha256=sha256))

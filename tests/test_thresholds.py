@@ -252,6 +252,27 @@ def test_what_is_no_table_is_refused(tmp_path: Path, toml: str) -> None:
         thresholds.configured(written(tmp_path, toml))
 
 
+@pytest.mark.cases
+@pytest.mark.parametrize(
+    "pattern",
+    ["rte", "RTE-*", "rte-minilm", "rte-minilm-cpu", "*-minilm", "rte-*-fp23", "cpu-fp32",
+     "rte-minilm-CPU-fp32", "rte-*-s42"],
+)  # fmt: skip
+def test_a_pattern_that_fits_no_cell_is_refused(tmp_path: Path, pattern: str) -> None:
+    limit = '{ score = "1pt" }'
+    with pytest.raises(UsageError, match="fits no cell; expected a pattern of TASK-MODEL-TARGET"):
+        read(tmp_path, f'"{pattern}" = {limit}')
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(
+    "pattern",
+    [CELL, "rte-*", "*", "*-fp32", "*fp32", "*2", "rte-[a-z]*", "*-cpu-fp3[0-9]", "*-cpu-fp??"],
+)
+def test_a_pattern_that_may_fit_a_cell_is_none_the_worse(tmp_path: Path, pattern: str) -> None:
+    assert said(read(tmp_path, f'"{pattern}" = {{ score = "1pt" }}'), CELL) == {"score": "-1pt"}
+
+
 def test_options_leave_the_thresholds_alone_and_refuse_other_keys(tmp_path: Path) -> None:
     of = '"rte-*" = { score = "1pt" }\n'
     path = written(tmp_path, f"[tool.glue-bench]\nseeds = 3\n[tool.glue-bench.thresholds]\n{of}")

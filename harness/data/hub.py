@@ -5,8 +5,6 @@ Labels of test splits are never loaded. The Hub's copy of MRPC has real ones the
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -88,7 +86,7 @@ def agreement(snapshot: Path, task: Task, name: str, rows: Split) -> dict[str, b
     found = tasks.agreement(task, name, rows)
     files = sorted(snapshot.glob(pattern(task.source, name)))
     expected = [hub_files.SHA256.get(str(file.relative_to(snapshot))) for file in files]
-    hashes = [_sha256(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    hashes = [hub_files.sha256(file) for file in files]
     if files and hashes == expected:
         return found | {"sha256": True}
     if snapshot.name == hub_files.COMMIT and any(expected):
@@ -99,13 +97,6 @@ def agreement(snapshot: Path, task: Task, name: str, rows: Split) -> dict[str, b
     return found
 
 
-@functools.lru_cache(maxsize=256)
-def _sha256(file: Path, size: int, changed_ns: int) -> str:
-    """Of a file's bytes; read again where its size or its time of change are others."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _blob(file: Path) -> str | None:
     """The sha256 by which the Hub's client named the bytes that a file links to."""
     target = file.resolve()
@@ -114,13 +105,15 @@ def _blob(file: Path) -> str | None:
 
 
 def _open(snapshot: Path, config: str, split: str) -> Any:
-    import datasets
+    import datasets.config
     import yaml
     from datasets.exceptions import DatasetsError
 
     datasets.disable_progress_bars()
     try:
-        return datasets.load_dataset(str(snapshot), config, split=split)
+        files = [*snapshot.glob(f"{config}/*.parquet"), *snapshot.glob("README.md")]
+        cache = Path(datasets.config.HF_DATASETS_CACHE) / hub_files.cache_name(files)
+        return datasets.load_dataset(str(snapshot), config, split=split, cache_dir=str(cache))
     except (OSError, ValueError, DatasetsError, yaml.YAMLError) as error:
         cause = error.__cause__ or error
         said = " ".join(f"{type(cause).__name__}: {cause}".split())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.data import columns, lines, row_files, slices
+from harness.data import columns, hub_files, lines, row_files, slices
 from harness.data.columns import MOST_SHOWN, Row, Rows
 from harness.errors import DataError, UsageError, shown, shown_path
 from harness.spec import OwnRows
@@ -152,13 +152,18 @@ def _is_plain(config: Any) -> bool:
 
 def _by_datasets(found: DataSet, split: str) -> Rows:
     """The rows of a split in a format that is left to `datasets`."""
-    import datasets
+    import datasets.config
 
     own = found.own
     kind = found.builder.__module__.rsplit(".", 1)[-1]
     texts: dict[str, Any] = {"keep_default_na": False} if kind == "csv" else {}  # "None" is a text
     with _reading(f"{own.hub}/{split}", found.snapshot):
-        read: Any = datasets.load_dataset(str(found.snapshot), own.config, split=split, **texts)
+        files = {Path(path) for paths in found.files.values() for path in paths}
+        name = hub_files.cache_name(path for path in files if path.is_file())
+        cache = str(Path(datasets.config.HF_DATASETS_CACHE) / name)
+        read: Any = datasets.load_dataset(
+            str(found.snapshot), own.config, split=split, cache_dir=cache, **texts
+        )
     classes = {name: kind.names for name, kind in read.features.items() if hasattr(kind, "names")}
     rows: list[Row] = [(f"row {number}", fields) for number, fields in enumerate(read)]
     return Rows(list(read.column_names), rows, classes)

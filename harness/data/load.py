@@ -265,14 +265,23 @@ def _checked(facts: Mapping[str, bool]) -> str | None:
 
 def dev_rows(request: DataRequest, task: Task) -> dict[str, Split]:
     """The splits that a run of `task` is scored on, as `load` has them. Raises `DataError`."""
-    source, home = rows_of(request), home_of(task)
-    whole = {n: _whole(request, task, n, source.read(home, n)) for n in task.evaluated}
-    return {
-        name: sample.stratified(
-            split, request.max_eval, f"{home.name}/{name}", glue=task.own is None
-        )
-        for name, split in whole.items()
-    }
+    return {name: _part(request, task, name, request.max_eval) for name in task.evaluated}
+
+
+def used_digests(
+    request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int = 0
+) -> dict[str, str]:
+    """sha256 of the rows of each split that `load` trains and scores on. Raises `DataError`."""
+    train = sample.without(_part(request, task, "train", request.max_train), held_out, seed)
+    dev = dev_rows(request, task)
+    return {name: digest(rows) for name, rows in {"train": train, **dev}.items()}
+
+
+def _part(request: DataRequest, task: Task, name: str, size: int | None) -> Split:
+    """A sample of a labelled split."""
+    home = home_of(task)
+    whole = _whole(request, task, name, rows_of(request).read(home, name))
+    return sample.stratified(whole, size, f"{home.name}/{name}", glue=task.own is None)
 
 
 def _whole(request: DataRequest, task: Task, name: str, held: Held) -> Split:
