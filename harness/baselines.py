@@ -146,7 +146,7 @@ def save(folder: Path, chosen: Chosen, reason: str, branch: str, disk: Disk = DI
     if acts.names(folder, disk):
         raise UsageError(
             f"{shown_path(folder)}: there is such a baseline. Mend: move it with `glue-bench "
-            f"baseline promote {shown_path(folder)}`, or choose another name"
+            f"baseline promote {shown_path(folder)} --reason TEXT`, or choose another name"
         )
     _require(reason)
     _require_on(branch, chosen.commit)

@@ -35,10 +35,11 @@ CHECKED = (OWN, f"a part of {OWN}", COUNTED, f"a part of {COUNTED}", OTHERS)
 """What notes say of rows: how far they were checked, and whether they are all."""
 FIGURES = (
     "score: mean over ok runs of the mean of the metrics, x 100, ± standard deviation between "
-    "seeds; n: ok runs; collapsed: how many of them predict one class; floor: the best constant "
-    "predictor's score; train s, ex/s, MB: medians of the training time in seconds, of examples "
-    "per second and of the peak memory in MiB; trained M: millions of parameters that training may "
-    "change; saved MB: their size, which a task adds to a disk that has the checkpoint"
+    "seeds; n: seeds with an ok run, of which the newest counts; collapsed: how many of them "
+    "predict one class; floor: the best constant predictor's score; train s, ex/s, MB: medians of "
+    "the training time in seconds, of examples per second and of the peak memory in MiB; trained "
+    "M: millions of parameters that training may change; saved MB: their size, which a task adds "
+    "to a disk that has the checkpoint"
 )
 
 

@@ -141,7 +141,9 @@ class FineTuned:
     def answer(self, *texts: str) -> Answer:
         """What it says of a text, or of a pair. Raises `UsageError` for the wrong number."""
         if self.texts is not None and len(texts) != self.texts:
-            raise UsageError(f"{self.task}: found {len(texts)} text(s); expected {self.texts}")
+            found = f"{len(texts)} text{'s' * (len(texts) != 1)}"
+            expected = ("one, in quotes", "two, each in quotes")[self.texts - 1]
+            raise UsageError(f"{self.task}: found {found}; expected {expected}")
         for text in texts:
             try:
                 text.encode()

@@ -93,7 +93,7 @@ def _not_alike(base: Cell, new: Cell, is_ok_alone: bool) -> str | None:
     """Why no figure of the two can be compared: inputs that differ, by name, or the same runs."""
     shared = {r.id for r in base.records} & {r.id for r in new.records}
     if shared:
-        return f"{len(shared)} of its runs are the base's own: they say nothing new"
+        return f"the base's own runs stand on both sides: {len(shared)}. Mend: run the cell again"
     if base.key and new.key and base.key != new.key:
         then, now = (next(r.identity for r in c.records if r.cell_key) for c in (base, new))
         return "; ".join(differences(then, now)) or "cell_key differs"

@@ -17,7 +17,7 @@ from pathlib import Path
 from harness import hub, paths, weights
 from harness.adaptations import ADAPTATIONS, Adaptation
 from harness.errors import ModelError, ModelUnavailable, UsageError, shown
-from harness.names import unknown
+from harness.names import MOST_GUESSES, guesses, one_of, unknown
 from harness.registry import MODELS
 from harness.spec import Model
 
@@ -187,7 +187,7 @@ def directory(model: Model) -> Path:
         found = hub.find("model", model.hub, FILES, OTHER_FILES, model.revision)
         if isinstance(found, hub.Snapshot):
             return weights.checked(found.directory)
-        here = "no such folder here, " if model.name == model.hub else ""
+        here = f"no such folder here{_beside(model.hub)}, " if model.name == model.hub else ""
         raise ModelUnavailable(
             f"model {model.name}: {here}not in the cache of the Hugging Face Hub, and "
             f"{found.found}. "
@@ -201,6 +201,14 @@ def directory(model: Model) -> Path:
             f"which is not installed. Mend: {fetch_command(model)}"
         )
     return weights.checked(Path(next(iter(found.submodule_search_locations))) / model.folder)
+
+
+def _beside(name: str) -> str:
+    """What to say of a folder that is not there where the one that would hold it is."""
+    parent = Path(name).parent
+    held = [f"{parent}/{entry.name}" for entry in parent.glob("*/")] if parent.is_dir() else []
+    found = guesses(name, held)[:MOST_GUESSES]
+    return f" (did you mean {one_of(found)}?)" if found else ""
 
 
 def fetch_command(model: Model) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import models, paths, profiles, recipes, targets, tasks
-from harness.errors import UsageError, shown
+from harness.data.layout import FOLDERS
+from harness.errors import UsageError, shown, shown_path
 from harness.models import Adapted
 from harness.names import unknown
 from harness.options import Settings
@@ -62,12 +63,29 @@ def _task(name: str, own: Mapping[str, Task]) -> Task:
 
 def checked_source(source: str, option: str = "--glue-data") -> str:
     """A source of rows, which `option` named. Raises `UsageError` where there is none."""
-    if source not in (TOY, HUB) and (why := paths.why_no_folder(Path(source))):
+    if source in (TOY, HUB):
+        return source
+    folder = Path(source)
+    expected = "expected `toy`, `hub` or a folder that holds CoLA/, SST-2/ and so on"
+    if why := paths.why_no_folder(folder):
         raise UsageError(
-            f"{option}: found {shown(source)}, which is no folder ({why}); expected `toy`, `hub` "
-            "or a folder that holds CoLA/, SST-2/, ... in the glue_data layout"
+            f"{option}: found {shown(source)}, which is no folder ({why}); {expected} in the "
+            "glue_data layout"
         )
-    return source
+    if _holds_glue(folder):
+        return source
+    try:
+        others = [folder.absolute().parent, *sorted(folder.iterdir())]
+    except OSError as error:
+        raise UsageError(f"{option}: {shown(source)}: {paths.reason(error)}; {expected}") from None
+    near = next(filter(_holds_glue, others), None)
+    hint = f". Did you mean {shown_path(near)}?" if near else ""
+    raise UsageError(f"{option}: {shown(source)} holds no folder of a task; {expected}{hint}")
+
+
+def _holds_glue(folder: Path) -> bool:
+    """Whether a folder has a task's folder where the glue_data layout has it."""
+    return any(paths.is_folder(folder / name) for name in FOLDERS)
 
 
 def make(settings: Settings) -> Plan:
@@ -77,7 +95,7 @@ def make(settings: Settings) -> Plan:
     """
     with settings.naming("profile"):
         profile = profiles.get(settings.profile or profiles.DEFAULT)
-    source = checked_source(settings.data or profile.data)
+    source = checked_source(settings.data or profile.data, settings.said.get("data", "data"))
     with settings.naming("targets"):
         for name in settings.targets or ():
             targets.get(name)

@@ -34,7 +34,7 @@ class Difference:
     """One input that is not what it was."""
 
     input: str  # of `INPUTS`
-    what: str  # `recipe.learning_rate: was '2e-05', is '0.0001'`
+    what: str  # `recipe.learning_rate: was 2e-05, is 0.0001`
     rounds: bool  # by itself it changes no more than how results are rounded
 
 

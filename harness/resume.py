@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,8 @@ def apart(a: Any, b: Any, path: str = "") -> list[tuple[str, Any, Any]]:
 
 
 def brief(value: Any) -> str:
-    """A value as a line shows it: of a sha256 its first digits."""
+    """A value as a line shows it: of a sha256 its first digits; only texts are in quotes."""
+    if value is None or isinstance(value, bool | int | float):
+        return "none" if value is None else json.dumps(value)
     is_hash = isinstance(value, str) and len(value) == 64
     return shown(value[:HASH_DIGITS] if is_hash else value)

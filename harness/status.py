@@ -12,6 +12,7 @@ from harness.journal import Session
 from harness.store import Store
 from harness.tables import WIDTH, Table
 
+MOST_SHOWN = 40  # open cases that are named
 INTERRUPTED = 2  # pytest's exit status after Ctrl-C
 DONE, RUNNING = "ok", "running"
 HEADER = ("session", "planned", "ok", "failed", "skipped", "reused", "missing", "state")
@@ -88,7 +89,10 @@ def text(status: Status) -> str:
     lines = [Table("Sessions, oldest first", HEADER, tuple(rows)).text()]
     if found := status.open_cases:
         lines.append(f"\nwithout a good end: {len(found)}")
-        lines += [shorten(f"  {case}: {fate}") for case, fate in found.items()]
+        shown = list(found.items())[:MOST_SHOWN]
+        lines += [shorten(f"  {case}: {fate}") for case, fate in shown]
+        if len(found) > MOST_SHOWN:
+            lines.append(f"  ... and {len(found) - MOST_SHOWN:,} more")
         lines.append("The command of their session, with --glue-resume, runs what has no ok run.")
     return "\n".join(lines)
 

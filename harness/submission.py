@@ -31,6 +31,12 @@ TESTS = {
     "Do they stand in the same order?",
 }
 """What notes say of files whose rows are not known to be GLUE's own."""
+FLAGS = {
+    OVERLAP: "scored on training rows, so that dev flatters",
+    "at_floor": "no better than the best constant predictor",
+    "collapsed": "predicts one class alone",
+}
+"""What notes say of files whose run has a flag."""
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 MODE = 0o100644 << 16
 UNIX = 3
@@ -114,7 +120,7 @@ def table(made: Plan, output: Path) -> Table:
     rows, caps, placeholders = [], defaultdict(list), []
     tests: dict[Provenance, list[str]] = defaultdict(list)
     dev: dict[Provenance | None, list[str]] = defaultdict(list)
-    overlapping = []
+    flagged: dict[str, list[str]] = defaultdict(list)
     for entry, best in ((member.entry, member.best) for member in made.members):
         if best is None:
             word = entries.words(entry, [entries.placeholder(entry)])[0]
@@ -125,7 +131,8 @@ def table(made: Plan, output: Path) -> Table:
         caps[run.source.max_train].append(entry.name)
         tests[best.test_rows(entry)].append(entry.name)
         dev[best.dev_rows].append(entry.name)
-        overlapping += [entry.name] if OVERLAP in run.flags else []
+        for flag in FLAGS.keys() & {*run.flags}:
+            flagged[flag].append(entry.name)
         score, of = percent(run.score), str(best.of)
         rows.append((entry.name, str(entry.rows), plain(run.case.id), score, of))
     notes = ["dev: the run's dev score; best of: so many runs of the task."]
@@ -135,8 +142,9 @@ def table(made: Plan, output: Path) -> Table:
             "label of the training set; STS-B: its mean score; AX: MNLI's label."
         )
     notes += [f"{cap} training rows: {', '.join(of)}" for cap, of in caps.items() if cap]
-    if overlapping:
-        notes.append(f"scored on training rows, so that dev flatters: {', '.join(overlapping)}")
+    notes += [
+        f"{said}: {', '.join(flagged[flag])}" for flag, said in FLAGS.items() if flagged[flag]
+    ]
     notes += [said.format(", ".join(dev[held])) for held, said in DEV_ROWS.items() if dev[held]]
     notes += [said.format(", ".join(tests[held])) for held, said in TESTS.items() if tests[held]]
     model, target, recipe = [plain(str(made.candidates.axes[axis])) for axis in AXES]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,13 @@ from harness import models, targets, tasks
 from harness.escape import visible
 from harness.exits import Exit
 from harness.names import nearest
+from harness.plan import Plan
 from harness.session import GlueSession
 
+MOST_SEEDS = 5  # that are named one by one where they follow each other
 LIST_COMMAND = "glue-bench list tasks|models|targets"
-KEYWORDS = ("and", "or", "not", "glue", "task", "model", "target", "seed")  # of -k and -m
+MARKED = ("task", "model", "target", "seed")  # what the mark `glue` of a case holds
+KEYWORDS = ("and", "or", "not", "glue", *MARKED)  # of -k and -m
 
 
 def header(glue: GlueSession) -> list[str]:
@@ -33,11 +36,25 @@ def header(glue: GlueSession) -> list[str]:
     return [
         f"glue-bench: profile {chosen.profile.name}, data {data}, recipe {recipe}",
         f"  models {', '.join(chosen.models)}; targets {', '.join(chosen.targets)}; "
-        f"seeds {', '.join(map(str, chosen.seeds))}",
+        f"seeds {_seeds(chosen.seeds)}",
+        *_parts(chosen),
         f"  {len(glue.items)} of {len(chosen.cases)} cases, {settings.jobs or 1} at a time; "
         f"results in {shown(glue.config, str(glue.results))}",
         *([f"  {glue.regression.said}; judged: {len(glue.cells)}"] if glue.regression else []),
     ]
+
+
+def _parts(plan: Plan) -> list[str]:
+    """The tasks that were named and have no cases of their own, being a part of another's."""
+    parts = [task for name in plan.data.needed if (task := tasks.TASKS.get(name))]
+    return [f"  {task.name}: predicted by runs of {task.part_of}" for task in parts]
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """Seeds, in short: `42, 43, 44`, or `42 to 83 (42 seeds)`."""
+    if len(seeds) > MOST_SEEDS and list(seeds) == [*range(seeds[0], seeds[-1] + 1)]:
+        return f"{seeds[0]} to {seeds[-1]} ({len(seeds)} seeds)"
+    return ", ".join(map(str, seeds))
 
 
 def write(glue: GlueSession, reporter: pytest.TerminalReporter) -> None:
@@ -86,6 +103,9 @@ def _write_results(glue: GlueSession, say: Callable[[str], None]) -> None:
     folder = shown(glue.config, str(glue.results))
     say(f"results: {folder} (this session's runs: {len(glue.records) - len(glue.reused)})")
     say(f"report:  glue-bench report {folder}")
+    if glue.plan.save_models and any(record.status == "ok" for record in glue.records):
+        models_folder = shown(glue.config, glue.plan.save_models)
+        say(f"models:  {models_folder} (to use one: glue-bench predict {models_folder}/NAME TEXT)")
 
 
 def _explain_empty(glue: GlueSession, write: Callable[[str], None]) -> None:
@@ -99,6 +119,9 @@ def _explain_empty(glue: GlueSession, write: Callable[[str], None]) -> None:
     names = [name for kind in known.values() for name in kind]
     cases = [case.id for case in glue.plan.cases]
     typed = re.findall(r"[\w.+-]+", f"{glue.config.option.keyword} {glue.config.option.markexpr}")
+    for word in dict.fromkeys(re.findall(r"(\w+)\s*=", glue.config.option.markexpr)):
+        if word not in MARKED:
+            write(f"  The mark `glue` has no '{word}'. It has: {', '.join(MARKED)}")
     for word in dict.fromkeys(typed):
         if word in KEYWORDS or any(word.lower() in case for case in cases):
             continue

@@ -175,10 +175,12 @@ class Table:
             for line in _folded(row, widths)
         ]
         notes = [
-            textwrap.fill(foldable(note), WIDTH, subsequent_indent="  ") for note in self.notes
+            textwrap.fill(foldable(note), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+            for note in self.notes
         ]
         fill = [FILL, *map(visible, self.fill)] if self.fill else []
-        text = "\n".join([*textwrap.wrap(foldable(self.title), WIDTH), *body, *notes, *fill])
+        title = textwrap.wrap(foldable(self.title), WIDTH, break_on_hyphens=False)
+        text = "\n".join([*title, *body, *notes, *fill])
         return "\n".join(line.rstrip() for line in text.splitlines()).rstrip("\n")
 
     def _yielding(self, shown: Sequence[Sequence[str]]) -> list[tuple[int, int]]:

@@ -181,7 +181,7 @@ TOO_LONG = "x" * 301
 @pytest.mark.parametrize(
     ("do", "words"),
     [
-        (lambda f: save(f, chosen([run()]), "again", "main"), "there is such a baseline.*promote"),
+        (lambda f: save(f, chosen([run()]), "again", "main"), "such a baseline.* --reason TEXT"),
         (lambda f: promote(f, chosen([run()]), " ", "main"), "--reason: found ' '; expected one"),
         (lambda f: promote(f, chosen([run()]), "two\nlines", "main"), r"found 'two\\nlines'"),
         (lambda f: accept(f, SST2, chosen([run()]), TOO_LONG), "at most 300"),

@@ -170,7 +170,8 @@ def test_the_bases_own_runs_say_nothing_new() -> None:
     for new in (base, [base[0], *side(BAD, first=60)]):
         found = judged(base, new)["score"]
         assert found.verdict is Verdict.INCOMPARABLE
-        assert found.why.startswith(f"{10 if new is base else 1} of its runs are the base's own")
+        count = 10 if new is base else 1
+        assert found.why.startswith(f"the base's own runs stand on both sides: {count}. Mend: run")
 
 
 def test_a_run_that_failed_makes_the_rest_incomparable() -> None:

@@ -116,6 +116,9 @@ def test_status_says_what_was_cut_off_until_it_is_done(
     assert "without a good end: 2" in out
     assert f"{FP32}: cut off" in out
     assert f"{BF16}: never began" in out
+    monkeypatch.setattr(status, "MOST_SHOWN", 1)
+    cut = glue_bench(capsys, monkeypatch, "status", tmp_path)[1]
+    assert f"{FP32}: cut off\n  ... and 1 more" in cut
     later = begun(tmp_path)
     later.note("finished", case=FP32, record="x", status="ok")
     later.note("reused", case=BF16, record="y")

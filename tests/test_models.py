@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import models, options, plan, recipes, weights
-from harness.errors import ModelError, UsageError
+from harness.errors import ModelError, ModelUnavailable, UsageError
 from harness.spec import Model
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -141,6 +141,16 @@ def test_names_that_clash_are_told_apart(tmp_path: Path) -> None:
 def test_a_name_that_cannot_be_meant(name: str, words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
         models.get(name)
+
+
+def test_a_name_beside_saved_models_suggests_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("rte-toy-bert-cpu-fp32-s42", "sst2-cnn-cpu-fp32-s1"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+    with pytest.raises(ModelUnavailable, match="did you mean models/rte-toy-bert-cpu-fp32-s42"):
+        models.directory(models.get("models/rte-toy-brt-cpu-fp32-s42").model)
 
 
 def test_relative_folders_are_meant_from_where_they_were_said(tmp_path: Path) -> None:

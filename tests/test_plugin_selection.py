@@ -54,6 +54,37 @@ def test_nothing_selected_suggests_the_nearest_name(project: pytest.Pytester) ->
     ])  # fmt: skip
 
 
+def test_a_mark_of_another_name_is_told_what_there_is(project: pytest.Pytester) -> None:
+    found = run(project, "-m", "glue(tsk='cola')")
+    found.stdout.fnmatch_lines(
+        ["  The mark `glue` has no 'tsk'. It has: task, model, target, seed"]
+    )
+
+
+def test_the_header_counts_many_seeds_and_says_where_a_part_is_predicted(
+    project: pytest.Pytester,
+) -> None:
+    found = run(project, "--collect-only", "--glue-tasks", "ax", "--glue-seeds", "42")
+    found.stdout.fnmatch_lines([
+        "  models toy-bert; targets cpu-fp32, cpu-bf16; seeds 42 to 83 (42 seeds)",
+        "  ax: predicted by runs of mnli",
+    ])  # fmt: skip
+    found = run(project, "--collect-only", "--glue-seeds", "1,2,3,4,5,7")
+    found.stdout.fnmatch_lines(["*; seeds 1, 2, 3, 4, 5, 7"])
+
+
+@pytest.mark.parametrize("named", ["above", "above/glue_data/RTE", "above/other"])
+def test_a_folder_beside_glue_data_is_refused_before_the_first_case(
+    project: pytest.Pytester, named: str
+) -> None:
+    for folder in ("glue_data/RTE", "other"):
+        (project.path / "above" / folder).mkdir(parents=True)
+    found = run(project, "--glue-data", named)
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
+    hint = "" if named.endswith("other") else "*Did you mean *above/glue_data[?]"
+    found.stderr.fnmatch_lines([f"*--glue-data: *{named}' holds no folder of a task; *{hint}"])
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [

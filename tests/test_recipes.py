@@ -123,6 +123,7 @@ def test_the_best_target_of_a_machine(monkeypatch, present, has_bf16, best) -> N
 
 
 def test_an_option_replaces_its_own_column(tmp_path) -> None:
+    (tmp_path / "RTE").mkdir()
     made = plan.make(
         options.Settings(profile="paper", predict_test=False, data=str(tmp_path), seeds=(1,))
     )

@@ -236,7 +236,7 @@ def test_explain_says_why(
     assert explain(f"benchmarks/test_finetune.py::test_finetune[{CASE.id}]") == (0, out, "")
     code, out, _ = explain("--glue-epochs", "3", CASE.id, "--glue-max-train=9")
     assert code == 0
-    assert "run       data.max_train: was 'None', is '9'" in out
+    assert "run       data.max_train: was none, is 9" in out
     assert "          recipe.epochs: was" in out
     assert max(map(len, out.splitlines())) <= 80
     for wrong, said in (

@@ -268,6 +268,14 @@ def test_a_score_on_training_rows_is_no_reason_to_submit_a_run(store, submit) ->
     assert (code, "wnli-minilm-cpu-fp32-s2" in out, "flatters:" in out) == (0, True, False)
 
 
+@pytest.mark.cases
+def test_a_run_that_learned_nothing_is_told(store, submit) -> None:
+    run(store, "wnli", score=0.5, flags=["at_floor", "collapsed"])
+    _, out, _ = submit("--fill", "all")
+    assert "no better than the best constant predictor: WNLI.tsv" in out
+    assert "predicts one class alone: WNLI.tsv" in out
+
+
 def test_of_two_sets_of_other_dev_rows_no_run_is_the_best(store, submit) -> None:
     for seed, sha256 in ((1, "1" * 64), (2, "2" * 64)):
         run(store, "wnli", seed=seed, dev=split_record("counts", sha256=sha256))
@@ -283,6 +291,12 @@ def test_predictions_that_are_not_those_the_record_tells_of(store, submit) -> No
     code, _, err = submit("--fill", "all")
     assert code == 2
     assert "WNLI.tsv: the predictions of wnli-minilm-cpu-fp32-s42 have no row 1 (145" in err
+
+
+def test_a_folder_in_place_of_the_zip(tmp_path, capsys, monkeypatch) -> None:
+    code, _, err = glue_bench(capsys, monkeypatch, "submit", tmp_path / "r", "-o", tmp_path)
+    assert code == 2
+    assert f"is a folder; expected a file, such as {tmp_path}/submission.zip" in err
 
 
 @pytest.mark.parametrize("call", ["create", "write", "flush", "rename"])

@@ -102,7 +102,7 @@ def test_another_recipe(stored: Stored) -> None:
     faster = stored.record.recipe | {"learning_rate": 7e-3}
     found = stored.again(stored.record.model_copy(update={"recipe": faster}))
     assert first(found) == "recipe"
-    assert found.differences[0].what == "recipe.learning_rate: was '0.0007', is '0.007'"
+    assert found.differences[0].what == "recipe.learning_rate: was 0.0007, is 0.007"
     # The first step is taken at a rate of 0: the second's result is the first to differ.
     assert (found.exit, found.step) == (Exit.WORSE, 3)
     text = replay.text(found)
@@ -128,7 +128,7 @@ def test_another_row(stored: Stored, tmp_path: Path) -> None:
 def test_rows_left_out(stored: Stored, tmp_path: Path) -> None:
     found = stored.again(data=str(put_rows(tmp_path, rows(ROWS)[:-1])))
     assert [d.input for d in found.differences] == ["rows", "rows", "order"]
-    assert found.differences[0].what == "train.rows: was '72', is '71'"
+    assert found.differences[0].what == "train.rows: was 72, is 71"
     assert (found.exit, found.step) == (Exit.WORSE, 1)
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from harness import paths
 from harness.commands.results import Results, complain, existing
-from harness.errors import StorageError
+from harness.errors import StorageError, UsageError, shown_path
 from harness.exits import Exit
 from harness.options import RESULTS
 
@@ -41,6 +42,9 @@ def submit(
     from harness.disk import DISK, replace_file
     from harness.store import Store, cannot_write
 
+    if paths.is_folder(output):
+        file = shown_path(output / "submission.zip")
+        raise UsageError(f"-o: {shown_path(output)} is a folder; expected a file, such as {file}")
     store = Store(existing(results))
     found = store.find()
     wanted = Wanted(model, target, recipe, seed)

@@ -32,7 +32,11 @@ SIGNATURES = (  # the first that fits: UTF-32's mark begins with UTF-16's
     (b"BZh", "bzip2-compressed data", "decompress it with bunzip2"),
     (b"\xfd7zXZ\0", "xz-compressed data", "decompress it with unxz"),
     (b"\x28\xb5\x2f\xfd", "zstd-compressed data", "decompress it with unzstd"),
-    (b"PK\x03\x04", "a zip archive", "unpack it with unzip; save a workbook as CSV in UTF-8"),
+    (
+        b"PK\x03\x04",
+        "a zip archive",
+        "unzip it; of a workbook, save a CSV in UTF-8",
+    ),
     (b"\xd0\xcf\x11\xe0", "an Excel workbook or Word document", "save it as CSV in UTF-8"),
     (b"PAR1", "Parquet data", "call the file .parquet"),
     (b"ARROW1", "Arrow data", "save it as Parquet: pandas.read_feather(...).to_parquet(...)"),
@@ -101,9 +105,11 @@ def opened(path: Path, form: Form) -> Generator[BufferedReader, None, None]:
     try:
         # Before it is opened: opening a named pipe would wait for a writer.
         mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise error(at(path), "a directory", form.file, "name a file in it, or another one")
         if not stat.S_ISREG(mode):
-            found = "a directory" if stat.S_ISDIR(mode) else "neither a file nor a directory"
-            raise error(at(path), found, form.file, f"put the file there; {form.again}")
+            found, mend = "neither a file nor a directory", f"put the file there; {form.again}"
+            raise error(at(path), found, form.file, mend)
         with path.open("rb") as stream:
             yield stream
     except (FileNotFoundError, NotADirectoryError):

@@ -199,7 +199,9 @@ def _missing(directory: Path, file: File) -> DataError:
         found = f"no such file; {at(held)}: {cause.strerror}"
     mend = POINT
     whole = directory.absolute()
-    if whole.name in FOLDERS or (directory / path.name).is_file():
+    if file.split == "test" and path.parent.is_dir():
+        mend = "put the file there, or leave --glue-predict-test out"
+    elif whole.name in FOLDERS or (directory / path.name).is_file():
         mend += f": {at(whole)} looks like one task's folder, try {at(whole.parent)}"
     expected = f"the {file.split} split of {tasks.TASKS[file.task].title}"
     return error(at(path), found, expected, mend)
