@@ -16,6 +16,7 @@ import pytest
 
 import scoreboard
 from fakes import ANSWERS, FakeEngine, outcome
+from harness import hub
 from harness.engine import ProcessEngine
 from harness.worker import WORKER_ENVIRONMENT
 
@@ -152,6 +153,20 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
     monkeypatch.setattr("harness.driver.make_engine", make)
     ANSWERS[0] = lambda config: outcome()
     return made
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the Hub, offline; nothing that was looked up before is remembered."""
+    from datasets import config
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(config, "HF_DATASETS_CACHE", tmp_path / "datasets")
+    hub.find.cache_clear()
+    hub.fetch_once.cache_clear()
+    return tmp_path / "hub"
 
 
 @pytest.hookimpl(tryfirst=True)  # before the header

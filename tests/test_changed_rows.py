@@ -10,7 +10,7 @@ import pytest
 
 import hub_standin
 from fakes import TABLE, record
-from harness import hub, tasks, thresholds
+from harness import tasks, thresholds
 from harness.cells import cells
 from harness.compare import Comparison, compare
 from harness.data import load, toy
@@ -27,21 +27,8 @@ pytestmark = pytest.mark.cases
 RTE = tasks.TASKS["rte"]
 
 
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from datasets import config
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(config, "HF_DATASETS_CACHE", tmp_path / "datasets")
-    hub.find.cache_clear()
-    hub.fetch_once.cache_clear()
-    return tmp_path / "hub"
-
-
-def put_rte(cache: Path) -> Path:
-    return hub_standin.put_in_cache(cache, "dataset", hub_standin.GLUE, hub_standin.glue("rte"))
+def put_rte(hub_cache: Path) -> Path:
+    return hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue("rte"))
 
 
 def change(snapshot: Path, name: str) -> None:
@@ -56,8 +43,8 @@ def config_of() -> RunConfig:
     return resolve(Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("hub"), threads=1)
 
 
-def test_rows_of_the_hub_are_those_of_the_files_now(cache: Path) -> None:
-    snapshot = put_rte(cache)
+def test_rows_of_the_hub_are_those_of_the_files_now(hub_cache: Path) -> None:
+    snapshot = put_rte(hub_cache)
     request = load.located(DataRequest("hub"), RTE)
     before = load.load(request, RTE)
     change(snapshot, "validation")
@@ -67,12 +54,12 @@ def test_rows_of_the_hub_are_those_of_the_files_now(cache: Path) -> None:
     assert after.info["train"] == before.info["train"]
 
 
-def test_rows_that_datasets_reads_are_those_of_the_files_now(cache: Path) -> None:
+def test_rows_that_datasets_reads_are_those_of_the_files_now(hub_cache: Path) -> None:
     card = "---\nconfigs:\n- config_name: default\n  data_files:\n"
     card += "".join(f"  - {{split: {s}, path: {s}.txt}}\n" for s in ("train", "test")) + "---\n"
     files = {"train.txt": b"one\ntwo\n", "test.txt": b"one\n"}
     snapshot = hub_standin.put_in_cache(
-        cache, "dataset", "org/texts", {"README.md": card.encode(), **files}
+        hub_cache, "dataset", "org/texts", {"README.md": card.encode(), **files}
     )
     own = OwnRows("text", {"train": "train", "validation": "test"}, hub="org/texts")
     task = Task("texts", "texts", ("text",), ("one", "two"), ("accuracy",), {}, own=own)
@@ -83,9 +70,9 @@ def test_rows_that_datasets_reads_are_those_of_the_files_now(cache: Path) -> Non
 
 @pytest.mark.parametrize("name", ["train", "validation"])
 def test_a_run_is_not_kept_for_other_rows_of_the_same_commit(
-    cache: Path, tmp_path: Path, name: str
+    hub_cache: Path, tmp_path: Path, name: str
 ) -> None:
-    snapshot, config, store = put_rte(cache), config_of(), Store(tmp_path / "results")
+    snapshot, config, store = put_rte(hub_cache), config_of(), Store(tmp_path / "results")
     info = load.load(config.data, RTE).info
     splits = {name: SplitRecord(**dataclasses.asdict(split)) for name, split in info.items()}
     made = record(config.case, cell_key=config.cell_key, identity=dict(config.identity))

@@ -27,23 +27,9 @@ GLUE_BENCH = ("-c", "from harness.cli import main; main()")
 PYTEST = ("-m", "pytest", "benchmarks")
 
 
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache; nothing that was looked up before is remembered."""
-    from datasets import config
-    from huggingface_hub import constants
-
-    folder = tmp_path / "hub"
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(config, "HF_DATASETS_CACHE", tmp_path / "datasets")
-    hub.find.cache_clear()
-    return folder
-
-
 @pytest.mark.parametrize("name", ["cola", "mrpc", "stsb", "mnli", "wnli"])
-def test_cached_rows_are_read_as_they_are(cache: Path, name: str) -> None:
-    hub_standin.put_in_cache(cache, "dataset", hub_standin.GLUE, hub_standin.glue(name, "ax"))
+def test_cached_rows_are_read_as_they_are(hub_cache: Path, name: str) -> None:
+    hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue(name, "ax"))
     request = load.located(DataRequest("hub", predict_test=True), tasks.TASKS[name])
     assert request.revision == hub_standin.COMMIT
     found, made = load.load(request, tasks.TASKS[name]), toy.generate(name)
@@ -56,19 +42,19 @@ def test_cached_rows_are_read_as_they_are(cache: Path, name: str) -> None:
     assert found.is_subset  # toy rows are not GLUE's
 
 
-def test_real_looking_labels_of_a_test_split_are_never_loaded(cache: Path) -> None:
-    hub_standin.put_in_cache(cache, "dataset", hub_standin.GLUE, hub_standin.glue("mrpc"))
+def test_real_looking_labels_of_a_test_split_are_never_loaded(hub_cache: Path) -> None:
+    hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue("mrpc"))
     request = load.located(DataRequest("hub", predict_test=True), MRPC)
     assert load.load(request, MRPC).splits["test"].labels is None
 
 
-def test_the_commit_is_part_of_what_decides_a_score(cache: Path) -> None:
-    hub_standin.put_in_cache(cache, "dataset", hub_standin.GLUE, hub_standin.glue("mrpc"))
+def test_the_commit_is_part_of_what_decides_a_score(hub_cache: Path) -> None:
+    hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue("mrpc"))
     request = load.located(DataRequest("hub"), MRPC)
     assert load.fingerprint(request, MRPC)["source"] == {"nyu-mll/glue": hub_standin.COMMIT}
 
 
-def test_labels_go_by_name(cache: Path) -> None:
+def test_labels_go_by_name(hub_cache: Path) -> None:
     reversed_task = tasks.TASKS["rte"]
     rows = toy.generate("wnli")["train"]
     files = hub_standin.glue("wnli")
@@ -76,7 +62,7 @@ def test_labels_go_by_name(cache: Path) -> None:
     files["wnli/train-00000-of-00001.parquet"] = hub_standin.parquet(
         reversed_task, "train", rows, [1 - label for label in rows.labels or ()]
     )
-    snapshot = hub_standin.put_in_cache(cache, "dataset", hub_standin.GLUE, files)
+    snapshot = hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, files)
     assert hub_data.read_split(snapshot, tasks.TASKS["wnli"], "train").labels == rows.labels
 
 
@@ -90,7 +76,7 @@ def test_labels_go_by_name(cache: Path) -> None:
     ],
 )
 def test_what_is_wrong_in_the_data_set_is_one_error(
-    cache: Path, task, as_task, labels, words: str
+    hub_cache: Path, task, as_task, labels, words: str
 ) -> None:
     rows = toy.generate(as_task.name)["train"]
     whole = [*labels, *(rows.labels or ())[len(labels) :]] if labels else None
@@ -99,15 +85,15 @@ def test_what_is_wrong_in_the_data_set_is_one_error(
     for path in files:
         if path.endswith(".parquet"):
             files[path] = hub_standin.parquet(as_task, "train", rows, whole)
-    snapshot = hub_standin.put_in_cache(cache, "dataset", hub_standin.GLUE, files)
+    snapshot = hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, files)
     with pytest.raises(DataError, match=words) as caught:
         hub_data.read_split(snapshot, task, "train")
     assert f"glue-bench fetch --again {task.name}" in str(caught.value)
 
 
-def test_a_damaged_file_is_one_error(cache: Path) -> None:
+def test_a_damaged_file_is_one_error(hub_cache: Path) -> None:
     files = hub_standin.glue("rte") | {"rte/train-00000-of-00001.parquet": b"no parquet"}
-    snapshot = hub_standin.put_in_cache(cache, "dataset", hub_standin.GLUE, files)
+    snapshot = hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, files)
     with pytest.raises(
         DataError, match=r"rte/train cannot be read: .* Mend: `glue-bench fetch --again rte`"
     ):
@@ -121,15 +107,15 @@ def test_a_damaged_file_is_one_error(cache: Path) -> None:
         (lambda card: card.replace("configs:", "configs: ["), "while parsing"),
     ],
 )
-def test_a_card_that_says_otherwise_is_one_error(cache: Path, change, words: str) -> None:
+def test_a_card_that_says_otherwise_is_one_error(hub_cache: Path, change, words: str) -> None:
     files = hub_standin.glue("rte")
     files["README.md"] = change(files["README.md"].decode()).encode()
-    snapshot = hub_standin.put_in_cache(cache, "dataset", hub_standin.GLUE, files)
+    snapshot = hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, files)
     with pytest.raises(DataError, match=f"rte/train cannot be read: .*{words}.* fetch --again rte"):
         hub_data.read_split(snapshot, tasks.TASKS["rte"], "train")
 
 
-def test_neither_cache_nor_network_is_one_quick_error(cache: Path) -> None:
+def test_neither_cache_nor_network_is_one_quick_error(hub_cache: Path) -> None:
     with pytest.raises(DataUnavailable) as caught:
         load.located(DataRequest("hub"), MRPC)
     for words in ("HF_HUB_OFFLINE is set", "glue-bench fetch mrpc", "--glue-data DIR", "toy"):
@@ -140,17 +126,17 @@ def test_neither_cache_nor_network_is_one_quick_error(cache: Path) -> None:
         assert words in str(caught_model.value)
 
 
-def test_a_part_of_the_cache_is_not_taken_for_the_whole(cache: Path) -> None:
+def test_a_part_of_the_cache_is_not_taken_for_the_whole(hub_cache: Path) -> None:
     files = hub_standin.glue("mrpc")
     del files["mrpc/test-00000-of-00001.parquet"]
-    hub_standin.put_in_cache(cache, "dataset", hub_standin.GLUE, files)
+    hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, files)
     with pytest.raises(DataUnavailable):
         load.located(DataRequest("hub"), MRPC)
 
 
-def test_a_cached_model_is_found_by_its_id(cache: Path) -> None:
+def test_a_cached_model_is_found_by_its_id(hub_cache: Path) -> None:
     assert not models.is_here(models.get("org/tiny").model)
-    snapshot = hub_standin.put_in_cache(cache, "model", "org/tiny", hub_standin.model(TOY_BERT))
+    snapshot = hub_standin.put_in_cache(hub_cache, "model", "org/tiny", hub_standin.model(TOY_BERT))
     assert models.is_here(models.get("org/tiny").model)
     assert models.directory(models.get("org/tiny").model) == snapshot
 
@@ -161,7 +147,7 @@ NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def ask(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def ask(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Lets this process ask the Hub at an address; its cache is empty at first."""
     from huggingface_hub import close_session, constants
 
@@ -178,12 +164,12 @@ def ask(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 def test_files_that_are_here_are_only_fetched_again_on_request(
-    cache: Path, ask: Callable[[str], None], capsys: Any, monkeypatch: pytest.MonkeyPatch
+    hub_cache: Path, ask: Callable[[str], None], capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with hub_standin.serving({("dataset", hub_standin.GLUE): hub_standin.glue("rte")}) as (at, _):
         ask(at)
         assert glue_bench(capsys, monkeypatch, "fetch", "rte")[0] == 0
-        damaged = next(cache.rglob("rte/train-*.parquet")).resolve()
+        damaged = next(hub_cache.rglob("rte/train-*.parquet")).resolve()
         whole = damaged.read_bytes()
         for again, content in (((), b"cut"), (("--again",), whole)):
             damaged.write_bytes(b"cut")

@@ -33,18 +33,6 @@ configs:
 """
 
 
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from datasets import config
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(config, "HF_DATASETS_CACHE", tmp_path / "datasets")
-    hub.fetch_once.cache_clear()
-    return tmp_path / "hub"
-
-
 Made = Callable[[Sequence[str]], bytes]  # from texts to a file
 
 
@@ -148,9 +136,9 @@ def two_configs() -> hub_standin.Repository:
          "config"],
 )  # fmt: skip
 def test_a_cached_data_set_is_read(
-    cache: Path, tmp_path: Path, content: Any, more: str, labels: list[Any]
+    hub_cache: Path, tmp_path: Path, content: Any, more: str, labels: list[Any]
 ) -> None:
-    hub_standin.put_in_cache(cache, "dataset", "org/reviews", content())
+    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content())
     own = task(tmp_path, more)
     request = load.located(DataRequest("toy"), own)
     assert (request.source, request.revision) == ("own", hub_standin.COMMIT)
@@ -190,31 +178,31 @@ def test_a_cached_data_set_is_read(
     ids=["split", "no config", "config", "label", "null", "damaged"],
 )  # fmt: skip
 def test_what_is_wrong_with_a_data_set_is_said(
-    cache: Path, tmp_path: Path, content: Any, more: str, said: str
+    hub_cache: Path, tmp_path: Path, content: Any, more: str, said: str
 ) -> None:
-    hub_standin.put_in_cache(cache, "dataset", "org/reviews", content())
+    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content())
     own = task(tmp_path, more)
     with pytest.raises(DataError, match=said):
         load.load(load.located(DataRequest("toy"), own), own)
 
 
-def test_one_that_is_not_there_is_one_quick_error(cache: Path, tmp_path: Path) -> None:
+def test_one_that_is_not_there_is_one_quick_error(hub_cache: Path, tmp_path: Path) -> None:
     with pytest.raises(DataUnavailable, match=r"reviews: org/reviews: .*HF_HUB_OFFLINE is set"):
         load.located(DataRequest("toy"), task(tmp_path))
 
 
 def test_what_others_left_in_the_cache_is_completed(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = two_configs()
     part = {name: content for name, content in whole.items() if not name.startswith("de/")}
-    hub_standin.put_in_cache(cache, "dataset", "org/reviews", part)
+    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", part)
     own = task(tmp_path, 'config = "de"\nsplits = { validation = "dev" }')
     fetched = []
 
     def fetch(kind: Any, name: str, wanted: Any, revision: str | None = None) -> hub.Snapshot:
         fetched.append((name, revision))
-        snapshot = hub_standin.put_in_cache(cache, "dataset", name, whole)
+        snapshot = hub_standin.put_in_cache(hub_cache, "dataset", name, whole)
         return hub.Snapshot(snapshot, snapshot.name)
 
     monkeypatch.setattr(hub, "fetch_once", fetch)
@@ -223,26 +211,26 @@ def test_what_others_left_in_the_cache_is_completed(
     assert fetched == [("org/reviews", hub_standin.COMMIT)]
 
 
-def test_a_data_set_without_a_card_is_read_offline(cache: Path, tmp_path: Path) -> None:
+def test_a_data_set_without_a_card_is_read_offline(hub_cache: Path, tmp_path: Path) -> None:
     content = {name: raw for name, raw in files(table(WORDS), "csv").items() if name[-3:] == "csv"}
-    hub_standin.put_in_cache(cache, "dataset", "org/reviews", content)
+    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content)
     own = task(tmp_path)
     assert load.load(load.located(DataRequest("toy"), own), own).splits["train"].labels == IDS
 
 
-def test_the_test_split_of_a_data_set_is_predicted(cache: Path, tmp_path: Path) -> None:
+def test_the_test_split_of_a_data_set_is_predicted(hub_cache: Path, tmp_path: Path) -> None:
     content = files(parquet(IDS, classes(*NAMES)), "parquet", "train", "validation", "test")
-    hub_standin.put_in_cache(cache, "dataset", "org/reviews", content)
+    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content)
     own = task(tmp_path)
     found = load.load(load.located(DataRequest("toy", predict_test=True), own), own)
     assert found.splits["test"].labels is None
 
 
 def test_predicting_a_test_split_that_is_not_named_is_one_error(
-    cache: Path, tmp_path: Path
+    hub_cache: Path, tmp_path: Path
 ) -> None:
     content = files(parquet(IDS, classes(*NAMES)), "parquet")
-    hub_standin.put_in_cache(cache, "dataset", "org/reviews", content)
+    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content)
     own = task(tmp_path)
     request = load.located(DataRequest("toy", predict_test=True, needed=("test",)), own)
     with pytest.raises(DataError, match="no split 'test'"):
@@ -274,7 +262,7 @@ def test_run_through_the_hub_then_read_offline(
 
 
 def test_what_the_task_file_names_and_is_not_there_fails(
-    cache: Path, tmp_path: Path, project: pytest.Pytester, fork_server: None
+    hub_cache: Path, tmp_path: Path, project: pytest.Pytester, fork_server: None
 ) -> None:
     task(tmp_path)
     ran = sessions.run(

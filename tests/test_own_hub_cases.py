@@ -17,10 +17,9 @@ from harness.data import load
 from harness.errors import DataError
 from harness.spec import DataRequest, Task
 from own_rows import CLASSES, parquet
-from test_own_hub import cache  # noqa: F401
 
 cases = pytest.mark.cases
-pytestmark = pytest.mark.usefixtures("cache")
+pytestmark = pytest.mark.usefixtures("hub_cache")
 
 TRAIN = "review,stars\na dull film,bad\na fine film,good\na sad film,bad\na good film,good\nx,bad\n"
 DEV = "review,stars\na dull song,bad\na fine song,good\n"

@@ -12,7 +12,7 @@ import pytest
 
 import hub_standin
 from glue_files import encode, put, row
-from harness import hub, tasks
+from harness import tasks
 from harness.data import hub_files, layout, load, toy
 from harness.data.layout import FILES
 from harness.records import SplitRecord
@@ -148,18 +148,6 @@ def test_toy_rows_are_checked_against_nothing() -> None:
 # ---- The Hub ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from datasets import config
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(config, "HF_DATASETS_CACHE", tmp_path / "datasets")
-    hub.find.cache_clear()
-    return tmp_path / "hub"
-
-
 def linked(snapshot: Path, commit: str) -> Path:
     """The snapshot of another commit, its files links to blobs, as the Hub's client leaves them."""
     home = snapshot.parents[1]
@@ -173,9 +161,9 @@ def linked(snapshot: Path, commit: str) -> Path:
     return snapshot
 
 
-def put_rte(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def put_rte(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     a_size_of_glues(monkeypatch, "rte", toy.generate("rte"))
-    return hub_standin.put_in_cache(cache, "dataset", hub_standin.GLUE, hub_standin.glue("rte"))
+    return hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue("rte"))
 
 
 def files_of(snapshot: Path) -> dict[str, str]:
@@ -186,9 +174,9 @@ def files_of(snapshot: Path) -> dict[str, str]:
 
 
 def test_the_known_commits_files_are_told_by_their_sha256(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    hub_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot = put_rte(cache, monkeypatch)
+    snapshot = put_rte(hub_cache, monkeypatch)
     assert hub_files.COMMIT == hub_standin.COMMIT
     # Rows of the right number and classes, in place of those that the commit has.
     assert checked("hub", "rte") == {"train": None, "validation": None, "test": "counts"}
@@ -199,9 +187,9 @@ def test_the_known_commits_files_are_told_by_their_sha256(
 
 
 def test_another_commits_files_are_held_against_the_hashes_that_name_them(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    hub_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot = linked(put_rte(cache, monkeypatch), OTHER_COMMIT)
+    snapshot = linked(put_rte(hub_cache, monkeypatch), OTHER_COMMIT)
     assert set(checked("hub", "rte").values()) == {"commit"}
     assert not is_subset("hub", "rte")
     # A file that the commit left as it was is known by its sha256.
@@ -211,9 +199,9 @@ def test_another_commits_files_are_held_against_the_hashes_that_name_them(
 
 
 def test_a_cache_that_was_changed_is_not_its_commit(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    hub_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot = linked(put_rte(cache, monkeypatch), OTHER_COMMIT)
+    snapshot = linked(put_rte(hub_cache, monkeypatch), OTHER_COMMIT)
     assert set(checked("hub", "rte").values()) == {"commit"}
     task, rows = tasks.TASKS["rte"], toy.generate("rte")["validation"]
     other = dataclasses.replace(rows, texts=[("a", "b")] * len(rows))
@@ -223,11 +211,11 @@ def test_a_cache_that_was_changed_is_not_its_commit(
 
 
 def test_a_cache_without_its_links_is_counted_alone(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    hub_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot = put_rte(cache, monkeypatch)
+    snapshot = put_rte(hub_cache, monkeypatch)
     snapshot.rename(snapshot.with_name(OTHER_COMMIT))
-    (cache / "datasets--nyu-mll--glue" / "refs" / "main").write_text(OTHER_COMMIT)
+    (hub_cache / "datasets--nyu-mll--glue" / "refs" / "main").write_text(OTHER_COMMIT)
     assert set(checked("hub", "rte").values()) == {"counts"}
 
 
