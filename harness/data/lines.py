@@ -35,7 +35,7 @@ SIGNATURES = (  # the first that fits: UTF-32's mark begins with UTF-16's
     (
         b"PK\x03\x04",
         "a zip archive",
-        "unzip it; of a workbook, save a CSV in UTF-8",
+        "unzip it, or save a workbook as CSV in UTF-8",
     ),
     (b"\xd0\xcf\x11\xe0", "an Excel workbook or Word document", "save it as CSV in UTF-8"),
     (b"PAR1", "Parquet data", "call the file .parquet"),
