@@ -142,8 +142,7 @@ class FineTuned:
         """What it says of a text, or of a pair. Raises `UsageError` for the wrong number."""
         if self.texts is not None and len(texts) != self.texts:
             found = f"{len(texts)} text{'s' * (len(texts) != 1)}"
-            expected = ("one, in quotes", "two, each in quotes")[self.texts - 1]
-            raise UsageError(f"{self.task}: found {found}; expected {expected}")
+            raise UsageError(f"{self.task}: found {found}; expected {self.texts}, each in quotes")
         for text in texts:
             try:
                 text.encode()

@@ -61,7 +61,7 @@ def _task(name: str, own: Mapping[str, Task]) -> Task:
     return own.get(key) or tasks.get(name)
 
 
-def checked_source(source: str, option: str = "--glue-data") -> str:
+def checked_source(source: str, option: str) -> str:
     """A source of rows, which `option` named. Raises `UsageError` where there is none."""
     if source in (TOY, HUB):
         return source

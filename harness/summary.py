@@ -119,7 +119,8 @@ def _explain_empty(glue: GlueSession, write: Callable[[str], None]) -> None:
     names = [name for kind in known.values() for name in kind]
     cases = [case.id for case in glue.plan.cases]
     typed = re.findall(r"[\w.+-]+", f"{glue.config.option.keyword} {glue.config.option.markexpr}")
-    for word in dict.fromkeys(re.findall(r"(\w+)\s*=", glue.config.option.markexpr)):
+    marks = " ".join(re.findall(r"\bglue\(([^)]*)\)", glue.config.option.markexpr))
+    for word in dict.fromkeys(re.findall(r"(\w+)\s*=", marks)):
         if word not in MARKED:
             write(f"  The mark `glue` has no '{word}'. It has: {', '.join(MARKED)}")
     for word in dict.fromkeys(typed):

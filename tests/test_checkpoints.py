@@ -92,7 +92,7 @@ def test_a_run_saves_what_it_trained_and_predicts_tests(tmp_path: Path) -> None:
     answer = tuned.answer("the cup is red", "the cup is blue")
     assert set(answer.shares) == set(tasks.TASKS["wnli"].labels)
     assert sum(answer.shares.values()) == pytest.approx(1, abs=1e-6)
-    with pytest.raises(UsageError, match="wnli: found 1 text; expected two, each in quotes"):
+    with pytest.raises(UsageError, match="wnli: found 1 text; expected 2, each in quotes"):
         tuned.answer("the cup is red")
     import pandas as pd
 

@@ -14,7 +14,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import tiny
-from harness import cards, checkpoints, encoders, models, tasks
+from harness import cards, checkpoints, encoders, models, tasks, weights
 from harness.errors import ModelError
 from harness.weights import ADAPTER
 
@@ -210,3 +210,48 @@ def test_a_saved_model_beside_which_an_adapter_was_put_is_not_kept(tmp_path: Pat
     assert list(cards.problems(tmp_path, "m", sha256)) == [
         f"{model / ADAPTER}: was put there later"
     ]
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 90868376\n"
+
+
+def only(folder: Path, **held: Any) -> None:
+    shutil.rmtree(folder)
+    for name, text in held.items():
+        path = folder / name.replace("__", "/")
+        path = path.with_name(path.name + ".json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(text))
+
+
+CONFIG = {"model_type": "bert"}
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda f: (f / "model.safetensors").write_bytes(POINTER),
+         r"model\.safetensors: found a pointer of git-lfs, 71 bytes of text; .*git lfs pull"),
+        (lambda f: (f / "tokenizer.json").write_bytes(POINTER), r"izer\.json: found a pointer"),
+        (lambda f: (f / "config.json").write_bytes(POINTER), "it is a pointer of git-lfs"),
+        (lambda f: only(f, adapter_config={"base_model_name_or_path": "org/base"}),
+         "holds no config.json: it is an adapter of 'org/base', made by peft; .*merge_and_unload"),
+        (lambda f: only(f, adapter_config={}), "it is an adapter, made by peft"),
+        (lambda f: (f / "adapter_config.json").write_text("{}"),
+         r"holds a model and, in adapter_config\.json, an adapter .*Mend: merge"),
+        (lambda f: only(f, modules=[], **{"0_Transformer__config": CONFIG, "1_P__config": {}}),
+         r"it is a sentence-transformers model\. Mend: name .*0_Transformer, which"),
+        (lambda f: only(f, snapshots__12ab__config=CONFIG), "Mend: name .*snapshots/12ab"),
+        (lambda f: only(f, **{"checkpoint-9__config": CONFIG}), "Mend: name .*checkpoint-9"),
+        (lambda f: only(f, modules=[]), "holds no config.json; expected a model's folder"),
+        (lambda f: (f / "model.safetensors").rename(f / "tf_model.h5"),
+         r"no \*\.safetensors; 'tf_model.h5' is of another library\. Mend"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_something_else_says_what(
+    change: Callable[[Path], object], words: str, folder: Path
+) -> None:
+    change(folder)
+    with pytest.raises(ModelError, match=words):
+        weights.checked(folder)

@@ -129,7 +129,7 @@ def test_a_folder_above_that_may_not_be_searched(
     with pytest.raises(UsageError, match="Permission denied"):
         models.get(name)
     with pytest.raises(UsageError, match=r"--glue-data: .*Permission denied"):
-        plan.checked_source(name)
+        plan.checked_source(name, "--glue-data")
     assert not paths.is_folder(tmp_path)
     assert not paths.is_file(tmp_path)
 

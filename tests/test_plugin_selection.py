@@ -55,10 +55,11 @@ def test_nothing_selected_suggests_the_nearest_name(project: pytest.Pytester) ->
 
 
 def test_a_mark_of_another_name_is_told_what_there_is(project: pytest.Pytester) -> None:
-    found = run(project, "-m", "glue(tsk='cola')")
+    found = run(project, "-m", "glue(tsk='cola') or benchmark(group='x')")
     found.stdout.fnmatch_lines(
         ["  The mark `glue` has no 'tsk'. It has: task, model, target, seed"]
     )
+    assert "has no 'group'" not in found.stdout.str()
 
 
 def test_the_header_counts_many_seeds_and_says_where_a_part_is_predicted(

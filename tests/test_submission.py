@@ -1,22 +1,18 @@
 from __future__ import annotations
 
-import math
 import zipfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from boarded import split_record
 from entered import HUB, all_runs, answer, run
-from harness import entries, tasks
+from harness import entries
 from harness.candidates import Wanted, choose
 from harness.disk import DISK
 from harness.entries import ENTRIES
-from harness.errors import DataError
 from harness.store import Store
 from sessions import glue_bench
 from test_imports import run_blocked
@@ -317,36 +313,6 @@ def test_a_zip_that_cannot_be_written_leaves_the_old_one(
     assert (tmp_path / "s.zip").read_text() == "older"
 
 
-def whole(name: str) -> dict[str, list[Any]]:
-    entry = ENTRY[name]
-    rows = range(entry.rows)
-    told = [answer(entry.task, row) for row in rows]
-    return {"split": [entry.stored_as] * entry.rows, "row": [*rows], "prediction": told}
-
-
-@pytest.mark.parametrize("name", ["WNLI.tsv", "STS-B.tsv"])
-@given(data=st.data())
-def test_one_wrong_row_is_refused(name: str, data: st.DataObject) -> None:
-    table, entry = whole(name), ENTRY[name]
-    place = data.draw(st.integers(0, entry.rows - 1))
-    column, value = data.draw(
-        st.sampled_from(
-            [
-                ("row", (place + 1) % entry.rows), ("row", -1), ("row", entry.rows),
-                ("split", "validation"), ("prediction", math.nan), ("prediction", math.inf),
-                ("prediction", None), ("prediction", 2), ("prediction", "1"),
-            ]
-        )
-    )  # fmt: skip
-    assert len(entries.values(entry, table, "run")) == entry.rows
-    again = {name: [*cells, cells[place]] for name, cells in table.items()}
-    with pytest.raises(DataError, match=f"have row {place} twice; expected"):
-        entries.values(entry, again, "run")
-    table[column][place] = value
-    with pytest.raises(DataError, match=rf"^{name}: the predictions of run have .*; expected rows"):
-        entries.values(entry, table, "run")
-
-
 def test_submit_and_score_need_no_torch(store: Store, tmp_path: Path) -> None:
     made = run(store, "wnli")
     table = tmp_path / "r" / "predictions" / made.predictions.name
@@ -364,7 +330,3 @@ def test_submit_and_score_need_no_torch(store: Store, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert len(zipfile.ZipFile(tmp_path / "s.zip").namelist()) == 11
     assert "accuracy  100.00" in done.stdout
-
-
-def test_every_task_of_glue_has_its_files() -> None:
-    assert {entry.task for entry in ENTRIES} == set(tasks.DATA_SETS)
