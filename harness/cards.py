@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness import file_hashes
 from harness.weights import ADAPTER, CARD, READ
 
 FILES = "files"
@@ -21,7 +22,7 @@ def write(folder: Path, said: Mapping[str, Any]) -> str:
     files = {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,
-            "sha256": _sha256(path),
+            "sha256": file_hashes.sha256(path),
         }
         for path in sorted(folder.rglob("*"))
         if path.is_file()
@@ -76,9 +77,4 @@ def _unlike(path: Path, told: Mapping[str, Any]) -> str | None:
     size = path.stat().st_size
     if size != told["bytes"]:
         return f"holds {size:,} bytes, and held {told['bytes']:,}"
-    return "was changed" if _sha256(path) != told["sha256"] else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return "was changed" if file_hashes.sha256(path) != told["sha256"] else None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness import tasks
+from harness import file_hashes, tasks
 from harness.errors import ModelError, shown
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "glue-bench.json"
@@ -247,7 +245,7 @@ def fingerprint(directory: Path, *, tensors: bool = True, anew: bool = False) ->
     Without `tensors`, those of the configuration and the tokenizer alone. `anew`: every byte is
     read again; else a file of which nothing changed, by what the file system says, is not.
     """
-    digest = _sha256 if anew else _remembered
+    digest = file_hashes.sha256 if anew else file_hashes.remembered
     try:
         return {name: digest(path) for name, path in _chosen(directory, tensors)}
     except OSError as error:
@@ -255,13 +253,9 @@ def fingerprint(directory: Path, *, tensors: bool = True, anew: bool = False) ->
 
 
 def stamps(directory: Path, *, tensors: bool = True) -> dict[str, tuple[int, ...]]:
-    """What changes with every write to one of the files, whatever time it is given afterwards.
-
-    Device, inode, size in bytes, and the times of the last change of content and of inode in ns.
-    Raises `ModelError`.
-    """
+    """`file_hashes.stamp` of each of the files. Raises `ModelError`."""
     try:
-        return {name: _stamp(path) for name, path in _chosen(directory, tensors)}
+        return {name: file_hashes.stamp(path) for name, path in _chosen(directory, tensors)}
     except OSError as error:
         raise _unreadable(directory, error) from error
 
@@ -276,22 +270,3 @@ def _unreadable(directory: Path, error: OSError) -> ModelError:
         f"{directory}: cannot be read: {error}. Mend: give it read permission, or save the "
         "model again"
     )
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    facts = path.stat()
-    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
-
-
-def _remembered(path: Path) -> str:
-    return _of_stamp(path, _stamp(path))
-
-
-@functools.cache
-def _of_stamp(path: Path, stamp: tuple[int, ...]) -> str:
-    return _sha256(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from harness import hub, tasks
+from harness import file_hashes, hub, tasks
 from harness.data import hub_files
 from harness.errors import DataError, DataUnavailable, shown
 from harness.spec import Split, Task
@@ -86,7 +86,7 @@ def agreement(snapshot: Path, task: Task, name: str, rows: Split) -> dict[str, b
     found = tasks.agreement(task, name, rows)
     files = sorted(snapshot.glob(pattern(task.source, name)))
     expected = [hub_files.SHA256.get(str(file.relative_to(snapshot))) for file in files]
-    hashes = [hub_files.sha256(file) for file in files]
+    hashes = [file_hashes.remembered(file) for file in files]
     if files and hashes == expected:
         return found | {"sha256": True}
     if snapshot.name == hub_files.COMMIT and any(expected):

@@ -7,10 +7,11 @@ AX's and SST-2's none was found.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+
+from harness import file_hashes
 
 COMMIT = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
 
@@ -63,23 +64,11 @@ SHA256: dict[str, str] = {
 }  # fmt: skip
 
 
-def sha256(file: Path) -> str:
-    """Of a file's bytes; read again where its size or its time of change are others."""
-    facts = file.stat()
-    return _sha256(file, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _sha256(file: Path, size: int, changed_ns: int, inode_changed_ns: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def cache_name(files: Iterable[Path]) -> str:
     """A folder's name for what `datasets` makes of files: another one where their bytes are others.
 
     `datasets` 5.2 itself goes by the snapshot's name, so that it gives the old rows of a file that
     was changed, damaged or repaired in its place.
     """
-    told = "".join(f"{file.name}\0{sha256(file)}\n" for file in sorted(files))
+    told = "".join(f"{file.name}\0{file_hashes.remembered(file)}\n" for file in sorted(files))
     return f"glue-bench-{hashlib.sha256(told.encode()).hexdigest()[:16]}"

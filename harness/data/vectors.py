@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
+from harness import file_hashes
 from harness.data import lines
 from harness.data.lines import at, error
 from harness.errors import DataError, shown
@@ -23,27 +22,17 @@ FORM = lines.Form(
 
 def fingerprint(path: Path, *, anew: bool = False) -> str:
     """sha256 of the file's bytes; read again if anything changed, or `anew`. Raises `DataError`."""
-    stamp = stamped(path)
-    return _sha256(path) if anew else _of_stamp(path, stamp)
+    stamped(path)
+    with lines.opened(path, FORM):  # only a regular file has a hash
+        return file_hashes.sha256(path) if anew else file_hashes.remembered(path)
 
 
 def stamped(path: Path) -> tuple[int, ...]:
-    """What changes with every write to the file: inode, size, times. Raises `DataError`."""
+    """`file_hashes.stamp` of the file. Raises `DataError` where there is none."""
     try:
-        facts = path.stat()
+        return file_hashes.stamp(path)
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise _missing(path) from cause
-    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
-
-
-@functools.cache
-def _of_stamp(path: Path, stamp: tuple[int, ...]) -> str:
-    return _sha256(path)
-
-
-def _sha256(path: Path) -> str:
-    with lines.opened(path, FORM) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read(path: Path, words: Collection[str]) -> dict[str, np.ndarray]:
