@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 from harness import environment, interrupt, options, paths
 from harness.data.load import source_kind
-from harness.engine import Engine, Finished, InlineEngine, ProcessEngine
+from harness.engine import Engine, Finished, InlineEngine
 from harness.errors import (
     DataError,
     DataUnavailable,
@@ -26,6 +27,7 @@ from harness.errors import (
 )
 from harness.journal import EventName, Journal
 from harness.plan import Plan
+from harness.process_engine import ProcessEngine
 from harness.records import CaseInfo, Memory, Outcome, PredictionTable, Record, Source, Status
 from harness.resolve import resolve
 from harness.resume import Resume
@@ -45,8 +47,8 @@ class Ran:
 @dataclass
 class _Started:
     config: RunConfig | None
-    # An error: it could not even be resolved; a record: it was kept.
-    future: Future[Finished] | GlueBenchError | Record
+    # An error: it could not even be handed to the engine; a record: it was kept.
+    future: Future[Finished] | Exception | Record
     stored: Ran | StorageError | None = None  # what came of storing a run that ended
 
     @property
@@ -163,10 +165,23 @@ class Driver:
         if started.stored is None:
             outcome, table, log = self._result(case, started.future)
             try:
-                started.stored = Ran(self._save(case, started.config, outcome, table), log)
+                record, broke = self._fit_to_store(case, started.config, outcome, table)
+                started.stored = Ran(record, log + broke)
             except StorageError as error:
                 started.stored = error
         return started.stored
+
+    def _fit_to_store(
+        self, case: Case, config: RunConfig | None, outcome: Outcome, table: PredictionTable | None
+    ) -> tuple[Record, str]:
+        """The stored record, and a traceback if the outcome could not be one."""
+        try:
+            return self._save(case, config, outcome, table), ""
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it was, the other cases go on)
+            crashed, _, log = _crashed(error)
+            return self._save(case, config, crashed, None), log
 
     def _save(
         self, case: Case, config: RunConfig | None, outcome: Outcome, table: PredictionTable | None
@@ -192,24 +207,25 @@ class Driver:
             config = configuration(case, self.plan, self.jobs)
             if self._resume and (stored := self._resume.find(config).record):
                 return _Started(config, stored)
-        except GlueBenchError as error:
+        except Exception as error:  # noqa: BLE001  (it is this case's record, and no other's)
             return _Started(None, error)
         self.note("started", case=case.id)
-        return _Started(
-            config,
-            self.engine.submit(config, lambda step, steps: self._heard(case, step, steps)),
-        )
+        try:
+            future = self.engine.submit(config, lambda step, steps: self._heard(case, step, steps))
+        except Exception as error:  # noqa: BLE001  (such as: no thread can be started)
+            return _Started(config, error)
+        return _Started(config, future)
 
     def _heard(self, case: Case, step: int, steps: int) -> None:
         if self._listening and self._listening[0] == case:
             self._listening[1](step, steps)
 
     def _result(
-        self, case: Case, future: Future[Finished] | GlueBenchError
+        self, case: Case, future: Future[Finished] | Exception
     ) -> tuple[Outcome, PredictionTable | None, str]:
         """What came of a case that runs no longer, or never could."""
         try:
-            if isinstance(future, GlueBenchError):
+            if isinstance(future, Exception):
                 raise future
             finished = future.result()
         except WorkerError as error:
@@ -231,6 +247,8 @@ class Driver:
             return Outcome(status=absent, reason=str(error)), None, ""
         except GlueBenchError as error:
             return Outcome(status="failed", reason=str(error)), None, ""
+        except Exception as error:  # noqa: BLE001  (whatever it was, the other cases go on)
+            return _crashed(error)
         return finished.outcome, finished.predictions, finished.log
 
     def _record(self, case: Case, config: RunConfig | None, outcome: Outcome) -> Record:
@@ -254,6 +272,14 @@ class Driver:
             identity=dict(config.identity) if config else {},
             environment=environment.facts(),
         )
+
+
+def _crashed(error: Exception) -> tuple[Outcome, None, str]:
+    """What came of a case of which the harness itself broke, and the traceback."""
+    told = str(error).strip().splitlines()
+    what = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
+    outcome = Outcome(status="crashed", reason=f"glue-bench could not run it: {what}")
+    return outcome, None, "".join(traceback.format_exception(error))
 
 
 def configuration(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:

@@ -13,7 +13,8 @@
     ├── IntegrityError      a run whose own figures contradict each other
     ├── WorkerError         a worker process that did not return a result
     │   ├── WorkerCrashed
-    │   │   └── WorkerKilled    by SIGKILL: as a rule, for want of memory
+    │   │   ├── WorkerKilled    by SIGKILL: as a rule, for want of memory
+    │   │   └── WorkerLost      together with the fork server, which is no fault of its own
     │   └── WorkerTimeout
     └── StorageError        a record that could not be written or read
         └── NotStored           a run's own: it holds the record
@@ -115,6 +116,10 @@ class WorkerKilled(WorkerCrashed):
 
     A user's own `kill -9` looks no different, and is taken for the same.
     """
+
+
+class WorkerLost(WorkerCrashed):
+    """A worker process that was forked by a server which is gone, or hung and was killed."""
 
 
 class WorkerTimeout(WorkerError):

@@ -1,41 +1,46 @@
-"""What a worker prints: a file that it writes to, read as it grows."""
+"""What a worker prints: a file without a name that it writes to, read as it grows."""
 
 from __future__ import annotations
 
 import codecs
+import os
+import tempfile
 from collections.abc import Callable
-from pathlib import Path
+
+LONGEST_BYTES = 4 << 20
+"""Of a longer log the end is kept, where an error is."""
 
 Echo = Callable[[str, str], None]
 """Called with a case's id and what its worker printed since the last call."""
 
 
 class WorkerLog:
-    """The file that a worker's standard output and standard error go to."""
+    """The file that a worker's standard output and standard error go to. Raises `OSError`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115  (`close` closes it)
         self._read_bytes = 0
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        path.touch()
 
     def new_text(self) -> str:
         """What was printed since the last call, without a character that is only half there."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self._read_bytes)
-                content = file.read()
-        except OSError:  # `text` says so
-            return ""
+        content = self._content(self._read_bytes)
         self._read_bytes += len(content)
         return self._decode(content)
 
     def text(self) -> str:
-        """All that was printed so far. A run is not lost with its temporary folder."""
-        try:
-            return self.path.read_text("utf-8", errors="replace")
-        except OSError as error:
-            return f"its output cannot be read: {error}\n"
+        """All that was printed so far, or its end."""
+        left_out = max(0, os.fstat(self.file.fileno()).st_size - LONGEST_BYTES)
+        note = f"({left_out:,} bytes before this are left out)\n" if left_out else ""
+        return note + self._content(left_out).decode("utf-8", errors="replace")
+
+    def close(self) -> None:
+        """Let go of the file, which is gone with that."""
+        self.file.close()
+
+    def _content(self, start: int) -> bytes:
+        # Not `read`: the worker writes where this descriptor stands, which is its own too.
+        return os.pread(self.file.fileno(), LONGEST_BYTES, start)
 
 
 def prefixed(text: str, name: str) -> str:

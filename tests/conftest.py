@@ -17,8 +17,8 @@ import pytest
 import scoreboard
 from fakes import ANSWERS, FakeEngine, outcome
 from harness import hub
-from harness.engine import ProcessEngine
-from harness.worker import WORKER_ENVIRONMENT
+from harness.process_engine import ProcessEngine
+from harness.worker import UNLESS_SET
 
 pytest_plugins = ["pytester", "gated"]
 pytest.register_assert_rewrite("glue_files")
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 REAL_GLUE = Path(os.environ.get("GLUE_BENCH_REAL_DATA") or ROOT.parent / "shared" / "glue")
 
 # Before torch is here: runs inside this process are as little disturbed by others as a worker's.
-os.environ.setdefault("GOMP_SPINCOUNT", WORKER_ENVIRONMENT["GOMP_SPINCOUNT"])
+os.environ.setdefault("GOMP_SPINCOUNT", UNLESS_SET["GOMP_SPINCOUNT"])
 if "PYTEST_XDIST_WORKER" in os.environ:  # each of -n has a core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes import record
-from harness.engine import PRELOAD
+from harness.fork_server import PRELOAD
 from harness.records import Record
 from harness.resolve import resolve
 from harness.spec import Case, DataRequest

@@ -15,20 +15,20 @@ FIRST = "step 1: loss 0.69 é"
 LAST = "step 2: loss 0.42"
 
 
-def work(sender: Any, log: str, config_json: str) -> None:
-    """A worker that prints a line, waits for the file `go` beside its log, and prints another."""
+def work(sender: Any, config_json: str) -> None:
+    """A worker that prints a line, waits for the file `save_to`, and prints another."""
 
-    def run(config: object, progress: object) -> tuple[Any, None]:
+    def run(config: Any, progress: object) -> tuple[Any, None]:
         print(FIRST)
-        wait_for(Path(log).parent / "go")
+        wait_for(Path(config.save_to))
         print(LAST, file=sys.stderr, end="")
         return outcome(), None
 
     runner.run = run  # only in this child
-    worker.work(sender, log, config_json)
+    worker.work(sender, config_json)
 
 
-def dying_work(sender: Any, log: str, config_json: str) -> None:
+def dying_work(sender: Any, config_json: str) -> None:
     """A worker that prints a line and ends at once, without flushing anything."""
 
     def run(config: object, progress: object) -> tuple[Any, None]:
@@ -36,7 +36,7 @@ def dying_work(sender: Any, log: str, config_json: str) -> None:
         os._exit(3)
 
     runner.run = run
-    worker.work(sender, log, config_json)
+    worker.work(sender, config_json)
 
 
 def wait_for(path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 
 import pytest
 
 import fakes
+from harness import driver as module
 from harness import plan
 from harness.codec import records_in
 from harness.driver import Driver
@@ -158,3 +159,77 @@ def test_what_ended_ahead_and_could_not_be_stored_is_told_where_it_is_asked_for(
             assert lost.case.task == case.task
     assert driver.complaints == []
     assert stored(tmp_path) == []
+
+
+class BrokenEngine(fakes.FakeEngine):
+    """Breaks as `how` says: while a run is handed in, while it runs, or by what it answers."""
+
+    def __init__(self, how: str, error: Exception) -> None:
+        super().__init__(lambda config: fakes.outcome())
+        self.how, self.error = how, error
+
+    def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
+        if config.case != COLA:
+            return super().submit(config, progress)
+        if self.how == "handed in":
+            raise self.error
+        future: Future[Finished] = Future()
+        if self.how == "runs":
+            future.set_exception(self.error)
+        else:
+            unfit = {**fakes.TABLE, "label": [object()] * 3}
+            future.set_result(Finished(fakes.outcome(), unfit, log=""))
+        return future
+
+
+ERRORS = (
+    RuntimeError("can't start new thread"), EOFError(), MemoryError(), ValueError("a\nb"),
+    BrokenPipeError(32, "Broken pipe"), RecursionError("maximum recursion depth exceeded"),
+    CancelledError(), KeyError("x"), AssertionError("\ud800"),
+)  # fmt: skip
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("how", ["handed in", "runs", "answers"])
+def test_an_error_of_any_kind_is_a_record_and_no_other_case_is_harmed(
+    how: str, error: Exception, tmp_path: Path
+) -> None:
+    engine = BrokenEngine(how, error)
+    planned = plan.make(Settings(tasks=TASKS, targets=("cpu-fp32",)))
+    driver = Driver(planned, Store(tmp_path), engine)
+    driver.start(CASES)
+    statuses = [
+        driver.run(case, CASES[place:]).record.status for place, case in enumerate(CASES, 1)
+    ]
+    driver.close()
+    assert statuses == ["crashed", "ok", "ok", "ok", "ok"]
+    assert engine.closed
+    broken = Store(tmp_path).load()[0]
+    assert (broken.status, broken.case.task) == ("crashed", "cola")
+    assert (broken.reason or "").startswith("glue-bench could not run it: ")
+    assert "\n" not in (broken.reason or "")
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize("error", [RecursionError(), UnicodeDecodeError("utf-8", b"", 0, 1, "x")])
+def test_an_error_of_any_kind_while_a_case_is_looked_up_is_its_record(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(case: Case, *args: object, **kwargs: object) -> RunConfig:
+        if case == SST2:
+            raise error
+        return found(case, *args, **kwargs)
+
+    found = module.resolve
+    monkeypatch.setattr(module, "resolve", resolve)
+    driver = Driver(
+        plan.make(Settings(tasks=TASKS, targets=("cpu-fp32",))),
+        Store(tmp_path), fakes.FakeEngine(lambda config: fakes.outcome()),
+    )  # fmt: skip
+    driver.start(CASES)
+    statuses = [
+        driver.run(case, CASES[place:]).record.status for place, case in enumerate(CASES, 1)
+    ]
+    driver.close()
+    assert statuses == ["ok", "crashed", "ok", "ok", "ok"]

@@ -7,8 +7,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT
-from harness.engine import Finished, InlineEngine, ProcessEngine, shares
+from harness.engine import Finished, InlineEngine
 from harness.errors import WorkerCrashed, WorkerTimeout
 from harness.models import Adapted
+from harness.process_engine import ProcessEngine, shares
 from harness.records import Batching
 from harness.resolve import resolve
 from harness.spec import Case, DataRequest, Model, Progress, RunConfig
@@ -90,8 +88,9 @@ class FirstDies(set[Any]):
         super().add(worker)
         self.started += 1
         if self.started == 1:
+            while worker.pid is None:
+                worker.wait_for_end(1)
             os.kill(worker.pid, signal.SIGKILL)
-            worker.join()
 
 
 def test_a_worker_that_dies_is_a_crash_and_the_next_run_goes_on(engine: ProcessEngine) -> None:
@@ -127,7 +126,7 @@ def test_a_timeout_is_of_a_run_with_all_its_tries(
         monotonic=lambda: time.monotonic() + 1000 * (workers.started > 0),
         monotonic_ns=time.monotonic_ns,
     )
-    monkeypatch.setattr("harness.engine.time", clock)
+    monkeypatch.setattr("harness.process_engine.time", clock)
     future = engine.submit(configuration(), lambda *step: None)
     with pytest.raises(WorkerTimeout, match="stopped after 600 s"):
         future.result(120)
@@ -168,7 +167,7 @@ def test_closing_kills_what_runs() -> None:
     assert started.wait(120)
     (worker,) = engine._alive
     engine.close()
-    assert worker.exitcode is not None
+    assert worker.exit_code is not None
     with pytest.raises(WorkerCrashed):
         future.result(1)
 
@@ -241,35 +240,8 @@ def test_ctrl_c_loses_no_finished_run_and_leaves_no_worker(
     )  # fmt: skip
     assert found.ret == pytest.ExitCode.INTERRUPTED
     (worker,) = engine.struck
-    assert worker.exitcode == -signal.SIGKILL
+    assert worker.exit_code == -signal.SIGKILL
     assert not engine._alive
     store = Store(project.path / "r")
     assert [record.status for record in store.load()] == ["ok", "ok"]
     assert all(store.has_predictions(record) for record in store.load())
-
-
-# A driver with a worker that would take two minutes; both hold the pipe that is its output.
-DRIVER = """
-import multiprocessing, os, sys, time, types
-from harness import worker
-told = os.dup(1)
-def run(config, progress):
-    os.write(told, b"running\\n")
-    time.sleep(120)
-sys.modules["harness.runner"] = types.SimpleNamespace(run=run)
-worker.from_json = lambda text: types.SimpleNamespace(cpus=None)
-context = multiprocessing.get_context("fork")
-child = context.Process(target=worker.work, args=(context.Pipe()[0], os.devnull, ""))
-child.start()
-child.join()
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process may not be forked")
-def test_a_worker_ends_with_its_driver_however_that_died() -> None:
-    command = [sys.executable, "-c", DRIVER]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as driver:
-        assert driver.stdout
-        assert driver.stdout.readline() == "running\n"
-        driver.kill()
-        assert driver.communicate(timeout=60) == ("", None)

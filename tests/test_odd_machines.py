@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
-import threading
-from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import pooled
 from conftest import ROOT
 from fakes import FakeEngine
-from harness import driver, engine, process_state
-from harness.engine import ProcessEngine
+from harness import driver
 from harness.errors import StorageError, WorkerCrashed
+from harness.process_engine import ProcessEngine
 from harness.resolve import from_json, resolve, to_json
 from harness.spec import Case, DataRequest, RunConfig
 from harness.store import Store
@@ -61,52 +56,13 @@ def test_a_pools_worker_runs_without_a_home_and_with_a_long_tmpdir(tmp_path: Pat
     assert not list(long.glob("glue-bench-*"))
 
 
-def test_a_daemonic_process_may_start_a_worker_and_stays_one() -> None:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert "not allowed to have children" in str(pool.apply(pooled.exit_code, (False,)))
-        assert pool.apply(pooled.exit_code, (True,)) == 0
-
-
-def unable(*args: object) -> None:
-    raise OSError("AF_UNIX path too long")
-
-
-def forked_off(*args: object) -> None:
-    raise ChildProcessError(errno.ECHILD, "No child processes")
-
-
-@pytest.mark.parametrize("failure", [unable, forked_off])
-def test_without_a_fork_server_workers_are_spawned(
-    failure: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(forkserver, "ensure_running", failure)
-    made = ProcessEngine()
-    try:
-        made.start()
-        assert made._context.get_start_method() == "spawn"
-    finally:
-        made.close()
-
-
-@pytest.mark.parametrize(("length", "is_kept"), [(20, True), (75, True), (77, False), (200, False)])
-def test_a_socket_has_a_short_place(
-    length: int, is_kept: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = "/" + "t" * (length - 1)
-    monkeypatch.setattr(tempfile, "tempdir", folder)
-    with process_state.short_temporary_folder():
-        assert (tempfile.gettempdir() == folder) is is_kept
-        assert len(tempfile.gettempdir()) + len("/pymp-12345678/listener-12345678") <= 107
-    assert tempfile.gettempdir() == folder
-
-
 def test_no_temporary_folder_at_all_is_one_error_before_the_first_case(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(*args: object, **kwargs: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/x']")
 
-    monkeypatch.setattr(engine.tempfile, "TemporaryDirectory", none)
+    monkeypatch.setattr(tempfile, "TemporaryFile", none)
     found = run(project, "-k", "rte and fp32")
     assert found.ret == pytest.ExitCode.USAGE_ERROR
     found.stderr.fnmatch_lines(["*no temporary folder can be written*TMPDIR*"])
@@ -114,35 +70,17 @@ def test_no_temporary_folder_at_all_is_one_error_before_the_first_case(
         ProcessEngine()
 
 
-def test_a_temporary_folder_that_vanishes_is_a_crash_with_a_record() -> None:
+def test_a_temporary_folder_that_vanishes_is_a_crash_with_a_record(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     made = ProcessEngine()
     try:
-        made._logs.cleanup()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
         future = made.submit(configuration(), lambda *step: None)
         with pytest.raises(WorkerCrashed, match="no worker could be started"):
             future.result(60)
     finally:
         made.close()
-
-
-def test_two_threads_that_start_workers_leave_the_script_as_it_was() -> None:
-    main = sys.modules["__main__"]
-    before, barrier, seen = dict(vars(main)), threading.Barrier(2), []
-
-    def start() -> None:
-        barrier.wait()
-        for _ in range(200):
-            with process_state.may_start_worker(), process_state.environment({"GLUE_X": "1"}):
-                seen.append(hasattr(main, "__file__") or main.__spec__ is not None)
-
-    threads = [threading.Thread(target=start) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not any(seen)
-    assert vars(main) == before
-    assert "GLUE_X" not in os.environ
 
 
 def test_a_configuration_travels_with_names_that_are_no_utf8() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import dataclasses
 import gc
@@ -25,7 +24,8 @@ import harness
 import tiny
 from fakes import numbers
 from harness import batching, environment, runner
-from harness.engine import Finished, InlineEngine, ProcessEngine, until_it_fits
+from harness.engine import Finished, InlineEngine, until_it_fits
+from harness.fork_server import PRELOAD
 from harness.models import Adapted
 from harness.records import Outcome
 from harness.resolve import resolve
@@ -303,9 +303,8 @@ def test_a_real_lack_of_memory(config: RunConfig, tmp_path: Path) -> None:
     large = dataclasses.replace(
         config_of(wide), recipe=dataclasses.replace(small.recipe, batch_size=72)
     )
-    with contextlib.closing(ProcessEngine()) as engine:
-        engine.start()  # the fork server, of which the child is one more
     context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOAD))
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=short_of_memory, args=(sender, small, large))
     child.start()

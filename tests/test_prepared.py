@@ -15,9 +15,9 @@ import harness
 import tiny
 from harness import encoders, models, prepared
 from harness.data import vectors
-from harness.engine import ProcessEngine
 from harness.errors import DataError, ModelError
 from harness.prepared import prepare
+from harness.process_engine import ProcessEngine
 from harness.resolve import resolve
 from harness.resume import Resume
 from harness.spec import Case, DataRequest, RunConfig

@@ -10,7 +10,7 @@ import pytest
 from fakes import numbers
 from foreign import everything_changed
 from harness import runner
-from harness.engine import ProcessEngine
+from harness.process_engine import ProcessEngine
 from harness.records import Outcome, PredictionTable
 from harness.resolve import resolve
 from harness.spec import Case, DataRequest, RunConfig

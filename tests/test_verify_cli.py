@@ -31,7 +31,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr("harness.engine.ProcessEngine", InlineEngine)
+    monkeypatch.setattr("harness.process_engine.ProcessEngine", InlineEngine)
     return lambda *args: glue_bench(capsys, monkeypatch, "verify", *map(str, args))
 
 

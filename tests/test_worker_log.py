@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +13,12 @@ import pytest
 import harness
 import printing
 from fakes import ANSWERS, FakeEngine, outcome
-from harness.engine import InlineEngine, ProcessEngine
+from harness.engine import InlineEngine
 from harness.errors import WorkerCrashed
+from harness.process_engine import ProcessEngine
 from harness.resolve import resolve
 from harness.spec import Case, DataRequest
-from harness.worker_log import WorkerLog, prefixed
+from harness.worker_log import LONGEST_BYTES, WorkerLog, prefixed
 from sessions import run
 
 CONFIG = resolve(Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy", 8, 8), threads=1)
@@ -30,17 +34,18 @@ def engine() -> Iterator[ProcessEngine]:
 
 @pytest.mark.cases
 def test_a_print_is_heard_while_the_worker_still_runs(
-    engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch
+    engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("harness.engine.work", printing.work)
+    monkeypatch.setattr(engine, "work", "printing:work")
     heard = []
 
     def echo(case_id: str, text: str) -> None:
         heard.append(text)
-        (Path(engine._logs.name) / "go").touch()  # the worker waits for that
+        (tmp_path / "go").touch()  # the worker waits for that
 
     engine.echo = echo
-    finished = engine.submit(CONFIG, lambda *step: None).result(60)
+    config = dataclasses.replace(CONFIG, save_to=str(tmp_path / "go"))
+    finished = engine.submit(config, lambda *step: None).result(60)
     assert "".join(heard) == finished.log == f"{printing.FIRST}\n{printing.LAST}"
 
 
@@ -48,7 +53,7 @@ def test_a_print_is_heard_while_the_worker_still_runs(
 def test_the_last_print_of_a_worker_that_dies_is_kept(
     engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.engine.work", printing.dying_work)
+    monkeypatch.setattr(ProcessEngine, "work", "printing:dying_work")
     heard: list[str] = []
     engine.echo = lambda case_id, text: heard.append(text)
     with pytest.raises(WorkerCrashed) as caught:
@@ -88,17 +93,26 @@ def test_dash_s_shows_what_workers_print(
     assert told_afterwards is (shown is None)  # else it would stand there twice
 
 
-def test_a_log_is_read_in_whole_characters(tmp_path: Path) -> None:
-    log = WorkerLog(tmp_path / "log")
-    assert log.new_text() == ""
-    content = "1 é\n2".encode()
-    log.path.write_bytes(content[:3])
-    assert log.new_text() == "1 "
-    log.path.write_bytes(content)
-    assert log.new_text() == "é\n2"
-    assert log.text() == "1 é\n2"
-    log.path.write_bytes(b"\xff")
-    assert log.text() == "\ufffd"
+def test_a_log_is_read_in_whole_characters() -> None:
+    with contextlib.closing(WorkerLog()) as log:
+        assert log.new_text() == ""
+        content = "1 é\n2".encode()
+        os.write(log.file.fileno(), content[:3])
+        assert log.new_text() == "1 "
+        os.write(log.file.fileno(), content[3:])
+        assert log.new_text() == "é\n2"
+        assert log.text() == "1 é\n2"
+        os.write(log.file.fileno(), b"\xff")
+        assert log.text() == "1 é\n2\ufffd"
+
+
+def test_of_a_very_long_log_the_end_is_kept() -> None:
+    with contextlib.closing(WorkerLog()) as log:
+        os.write(log.file.fileno(), b"a" * 1000 + b"b" * LONGEST_BYTES)
+        first, kept = log.text().split("\n")
+        assert first == "(1,000 bytes before this are left out)"
+        assert kept == "b" * LONGEST_BYTES
+        assert len(log.new_text() + log.new_text()) == LONGEST_BYTES + 1000
 
 
 def test_lines_of_several_runs_are_told_apart() -> None:
@@ -108,7 +122,7 @@ def test_lines_of_several_runs_are_told_apart() -> None:
 def test_harness_run_prints_what_its_run_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("harness.engine.work", printing.dying_work)
+    monkeypatch.setattr(ProcessEngine, "work", "printing:dying_work")
     record = harness.run("rte", max_train=8, max_eval=8, results=tmp_path)
     assert record.status == "crashed"
     assert capsys.readouterr().out == f"{printing.FIRST}\n"

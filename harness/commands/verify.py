@@ -31,7 +31,7 @@ def verify(
     """Compute a stored run's first steps again; name the first input that differs."""
     from harness import lookup, replay
     from harness import verify as same_again
-    from harness.engine import ProcessEngine
+    from harness.process_engine import ProcessEngine
 
     stored = lookup.find(result, results)
     if stored.note:
