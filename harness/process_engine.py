@@ -17,7 +17,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from harness import batching, environment, worker, workers
+from harness import batching, environment, forking, worker, workers
 from harness.engine import Finished, until_it_fits
 from harness.errors import (
     StorageError,
@@ -27,11 +27,12 @@ from harness.errors import (
     WorkerLost,
     WorkerTimeout,
 )
+from harness.forking import CAN_FORK, FORK_SERVER
 from harness.records import Outcome, PredictionTable
 from harness.resolve import to_json
 from harness.spec import Progress, RunConfig
 from harness.worker_log import Echo, WorkerLog
-from harness.workers import FORK_SERVER, Worker
+from harness.workers import Worker
 
 MEMORY_SAMPLE_S = 0.5
 ECHO_S = 0.05  # how long what a worker prints may wait to be shown
@@ -68,7 +69,7 @@ class ProcessEngine:
 
     def start(self) -> None:
         """Start the fork server; it imports while the caller goes on."""
-        if workers.CAN_FORK:
+        if CAN_FORK:
             with contextlib.suppress(OSError):  # the first run that needs it says what is wrong
                 FORK_SERVER.start()
 
@@ -99,7 +100,7 @@ class ProcessEngine:
 
     def _attempt(self, config: RunConfig, progress: Progress, deadline: float) -> Finished:
         """Run `config`; a worker that was killed is one whose memory ran out."""
-        log, tries = "", FORKED_TRIES if workers.CAN_FORK else 0
+        log, tries = "", FORKED_TRIES if CAN_FORK else 0
         while True:
             try:
                 finished = _Run(self, config, progress, deadline).result(is_alone=not tries)
@@ -224,7 +225,7 @@ class _Run:
         waited = time.monotonic() - self.began
         if process.server_hangs(waited):
             process.kill_server()
-        elif process.pid is not None and waited >= workers.IMPORTS_S:
+        elif process.pid is not None and waited >= forking.IMPORTS_S:
             raise WorkerCrashed(
                 f"the worker was not done with its imports after {waited:.0f} s: something among "
                 "torch, transformers and scikit-learn never loads. Mend: `glue-bench doctor`",

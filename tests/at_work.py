@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import fakes
-from harness import workers
+from harness import forking
 from harness.channel import Sender
 from harness.process_engine import ProcessEngine
 from harness.resolve import resolve
@@ -24,7 +24,7 @@ LONG_S = 600
 
 def server_that_imports(*modules: str) -> str:
     """The program of a fork server that imports these alone; with none it is warm at once."""
-    return workers.SERVER.replace(
+    return forking.SERVER.replace(
         "fork_server.serve", f"fork_server.PRELOAD = {modules!r}\nfork_server.serve"
     )
 
@@ -110,14 +110,14 @@ def left_of(pids: list[int], seconds: float = 20.0) -> list[int]:
 
 
 if __name__ == "__main__":
-    workers.SERVER = server_that_imports()
+    forking.SERVER = server_that_imports()
     engine = ProcessEngine()
     engine.work = f"at_work:{sys.argv[1]}"
 
     def tell(case_id: str, text: str) -> None:
         """Print the pids of server and worker."""
         (worker,) = engine._alive
-        print(workers.FORK_SERVER.pid, worker.pid, flush=True)
+        print(forking.FORK_SERVER.pid, worker.pid, flush=True)
 
     engine.echo = tell
     engine.start()

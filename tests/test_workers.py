@@ -18,7 +18,7 @@ import pytest
 import at_work
 from conftest import ROOT
 from fakes import TABLE
-from harness import fork_server, process_engine, workers
+from harness import fork_server, forking, process_engine, workers
 from harness.engine import Finished
 from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
 from harness.process_engine import ProcessEngine
@@ -30,18 +30,18 @@ pytestmark = [
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[workers.ForkServer]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[forking.ForkServer]:
     """A server of its own, which has little to import."""
-    monkeypatch.setattr(workers, "SERVER", at_work.server_that_imports())
-    made = workers.ForkServer()
-    monkeypatch.setattr(workers, "FORK_SERVER", made)
+    monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports())
+    made = forking.ForkServer()
+    monkeypatch.setattr(forking, "FORK_SERVER", made)
     monkeypatch.setattr(process_engine, "FORK_SERVER", made)
     yield made
     made.end()
 
 
 @pytest.fixture
-def engine(server: workers.ForkServer) -> Iterator[ProcessEngine]:
+def engine(server: forking.ForkServer) -> Iterator[ProcessEngine]:
     made = ProcessEngine()
     made.work = "at_work:done"
     yield made
@@ -54,7 +54,7 @@ def run(engine: ProcessEngine, work: str = "done") -> Finished:
     return engine.submit(at_work.configuration(), lambda *step: None).result(60)
 
 
-def pid_of(server: workers.ForkServer) -> int:
+def pid_of(server: forking.ForkServer) -> int:
     assert server.pid is not None
     return server.pid
 
@@ -73,7 +73,7 @@ def begun(engine: ProcessEngine, work: str) -> tuple[Future[Finished], int]:
 
 
 def test_a_server_that_was_killed_is_started_again_as_it_was(
-    engine: ProcessEngine, server: workers.ForkServer
+    engine: ProcessEngine, server: forking.ForkServer
 ) -> None:
     first = run(engine, "environment").log
     before = pid_of(server)
@@ -84,7 +84,7 @@ def test_a_server_that_was_killed_is_started_again_as_it_was(
 
 
 def test_a_run_that_loses_its_server_starts_again(
-    engine: ProcessEngine, server: workers.ForkServer
+    engine: ProcessEngine, server: forking.ForkServer
 ) -> None:
     future, worker = begun(engine, "asleep")
     engine.work = "at_work:done"
@@ -97,7 +97,7 @@ def test_a_run_that_loses_its_server_starts_again(
 
 
 def test_a_run_whose_servers_are_always_killed_gets_a_process_of_its_own(
-    engine: ProcessEngine, server: workers.ForkServer, monkeypatch: pytest.MonkeyPatch
+    engine: ProcessEngine, server: forking.ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fork = server.fork
 
@@ -113,9 +113,9 @@ def test_a_run_whose_servers_are_always_killed_gets_a_process_of_its_own(
 
 
 def test_a_server_that_hangs_is_replaced(
-    engine: ProcessEngine, server: workers.ForkServer, monkeypatch: pytest.MonkeyPatch
+    engine: ProcessEngine, server: forking.ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "FORK_S", 0.3)
+    monkeypatch.setattr(forking, "FORK_S", 0.3)
     run(engine)
     os.kill(before := pid_of(server), signal.SIGSTOP)
     assert run(engine).outcome.status == "ok"
@@ -123,7 +123,7 @@ def test_a_server_that_hangs_is_replaced(
 
 
 def test_a_timeout_holds_though_the_server_hangs(
-    engine: ProcessEngine, server: workers.ForkServer
+    engine: ProcessEngine, server: forking.ForkServer
 ) -> None:
     run(engine)
     os.kill(pid_of(server), signal.SIGSTOP)
@@ -135,7 +135,7 @@ def test_a_timeout_holds_though_the_server_hangs(
 
 
 def test_closing_waits_for_no_server_that_hangs(
-    engine: ProcessEngine, server: workers.ForkServer
+    engine: ProcessEngine, server: forking.ForkServer
 ) -> None:
     run(engine)
     os.kill(before := pid_of(server), signal.SIGSTOP)
@@ -196,8 +196,8 @@ def module_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> N
 def test_imports_that_never_end_have_a_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "SERVER", at_work.server_that_imports("torch"))
-    monkeypatch.setattr(workers, "IMPORTS_S", 1.0)
+    monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports("torch"))
+    monkeypatch.setattr(forking, "IMPORTS_S", 1.0)
     module_that(tmp_path, monkeypatch, "import time\ntime.sleep(600)\n")
     with contextlib.closing(ProcessEngine()) as engine:
         future = engine.submit(at_work.configuration(), lambda *step: None)
@@ -210,7 +210,7 @@ def test_imports_that_never_end_have_a_deadline(
 def test_a_library_that_is_broken_is_an_error_that_names_it(
     error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "SERVER", at_work.server_that_imports("torch"))
+    monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports("torch"))
     module_that(tmp_path, monkeypatch, f"raise {error}('libgomp.so.1 is gone')\n")
     with contextlib.closing(ProcessEngine()) as engine:
         future = engine.submit(at_work.configuration(), lambda *step: None)
@@ -222,7 +222,7 @@ def test_a_process_that_cannot_fork_says_so(
     engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fails = "def fork(): raise OSError(11, '')\nfork_server.os.fork = fork\nfork_server.serve"
-    monkeypatch.setattr(workers, "SERVER", workers.SERVER.replace("fork_server.serve", fails))
+    monkeypatch.setattr(forking, "SERVER", forking.SERVER.replace("fork_server.serve", fails))
     finished = run(engine)  # at last in a process of its own
     assert finished.outcome.status == "ok"
     assert "Resource temporarily unavailable" in finished.log
