@@ -10,6 +10,7 @@ import ast
 import contextlib
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -261,6 +262,11 @@ def complaint_about(record: Record, *, above_floor: bool) -> str | None:
             f"predictor has {100 * (record.floor or 0):.2f}"
         )
     return None
+
+
+def pytest_keyboard_interrupt() -> None:
+    """What a Ctrl-C cut off has left files open; with `-W error` that would be exit 1, not 2."""
+    warnings.filterwarnings("ignore", category=pytest.PytestUnraisableExceptionWarning)
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-benchmark's own tables

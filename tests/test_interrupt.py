@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.interrupt import allowed, deferred
+from sessions import ARGS
 
 pytestmark = pytest.mark.usefixtures("pythons_own_sigint")
 
@@ -97,3 +98,20 @@ def test_where_sigint_is_ignored_it_stays_so() -> None:
         ctrl_c()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+CUT_OFF = """
+def pytest_collection_finish():
+    cycle = [open(__file__)]
+    cycle.append(cycle)  # only a garbage collection closes it
+    raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.cases
+def test_a_file_that_was_being_read_does_not_change_the_exit_code(
+    project: pytest.Pytester,
+) -> None:
+    (project.path / "conftest.py").write_text(CUT_OFF)
+    found = project.runpytest_subprocess("benchmarks", *ARGS, "-k", "rte", "-W", "error")
+    assert found.ret == pytest.ExitCode.INTERRUPTED
