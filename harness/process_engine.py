@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import queue
 import signal
 import tempfile
@@ -37,6 +38,13 @@ from harness.workers import Worker
 MEMORY_SAMPLE_S = 0.5
 ECHO_S = 0.05  # how long what a worker prints may wait to be shown
 GOODBYE_S = 5.0
+MENDS = {
+    errno.EMFILE: "let more files be open at once, as `ulimit -n 1024` does",
+    errno.ENFILE: "close other programs: the whole machine has too many files open",
+    errno.ENOSPC: "make room there, or set TMPDIR to another folder",
+    errno.ENOENT: "set TMPDIR to a folder that is there",
+}
+"""What helps where a process or its temporary files could not be made, by `errno`."""
 FORKED_TRIES = 2
 """How often a run may lose its fork server before it gets a process that needs none."""
 
@@ -155,7 +163,8 @@ class _Run:
                 self.log = opened.enter_context(contextlib.closing(WorkerLog()))
                 process = self.engine.start_worker(self.config, self.log, is_alone=is_alone)
             except OSError as error:
-                raise WorkerCrashed(f"no worker could be started: {error}") from error
+                mend = MENDS.get(error.errno or 0, "make room for one more process")
+                raise WorkerCrashed(f"no worker could be started: {error}. Mend: {mend}") from error
             return self._ended(process)
 
     def _ended(self, process: Worker) -> Finished:
