@@ -12,6 +12,7 @@ from harness.errors import shown_path
 from harness.options import RESULTS, Settings, check
 from harness.spec import HUB, TOY
 from harness.store import Store
+from harness.terminal import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ def run(
     planned = plan.make(settings)
     store = Store(Path(arguments.path("results", results)))
     worker = driver.make_engine(settings, planned)
-    worker.echo = lambda case_id, text: print(text, end="", flush=True)
+    worker.echo = lambda case_id, text: say(text, end="")
     running = driver.Driver(planned, store, worker)
     try:
         running.start(planned.cases)

@@ -23,8 +23,9 @@ from harness.commands import (
     submit,
     verify,
 )
-from harness.errors import GlueBenchError, StorageError, printable, shown_path
+from harness.errors import GlueBenchError, StorageError, shown_path
 from harness.exits import Exit
+from harness.terminal import say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -93,9 +94,9 @@ def main() -> None:
     try:
         app(prog_name="glue-bench")
     except GlueBenchError as error:
-        typer.echo(f"glue-bench: {printable(str(error))}", err=True)
+        say(f"glue-bench: {error}", err=True)
         sys.exit(Exit.STORAGE if isinstance(error, StorageError) else Exit.USAGE)
     except OSError as error:
         where = f"{shown_path(Path(os.fsdecode(error.filename)))}: " if error.filename else ""
-        typer.echo(f"glue-bench: {where}{paths.reason(error)}", err=True)
+        say(f"glue-bench: {where}{paths.reason(error)}", err=True)
         sys.exit(Exit.STORAGE)

@@ -15,6 +15,7 @@ from harness.commands.results import complain, existing
 from harness.errors import StorageError, UsageError, plain
 from harness.exits import Exit
 from harness.options import BASELINES
+from harness.terminal import say, say_document
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -55,7 +56,8 @@ def compare(
     then, now = (_runs(side, baselines) for side in (base, new))
     found = comparing.compare(then.records, now.records, limits, then.notes, then.ok_alone)
     told = verdicts.text(found, markdown=form is Form.markdown)
-    typer.echo(f"{plain(base)} against {plain(new)}\n\n{told}")
+    print_it = say if form is Form.text else lambda document: say_document(f"{document}\n")
+    print_it(f"{plain(base)} against {plain(new)}\n\n{told}")
     complain([*then.damaged, *now.damaged])
     raise typer.Exit(found.exit)
 
@@ -83,6 +85,6 @@ def _runs(side: str, root: Path) -> Side:
             raise UsageError(f"{error} (or name a results folder)") from error
     stored = Store(folder).find()
     if not stored.records and not stored.damaged:
-        typer.echo(f"{plain(side)}: holds no run; expected runs/*.json", err=True)
+        say(f"{plain(side)}: holds no run; expected runs/*.json", err=True)
         raise typer.Exit(Exit.NOTHING)
     return Side(stored.records, stored.damaged)
