@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from pathlib import Path
@@ -25,7 +24,7 @@ from harness.commands import (
 )
 from harness.errors import GlueBenchError, StorageError, shown_path
 from harness.exits import Exit
-from harness.terminal import say
+from harness.terminal import command, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -87,16 +86,16 @@ def main() -> None:
     """The entry point: an error of ours is one line and the documented exit code.
 
     So is a file that the system refuses where nothing better is known to say. What the output's
-    encoding lacks, as it lacks a file's name that is not UTF-8, is spelt out.
+    encoding lacks, as it lacks a file's name that is not UTF-8, is spelt out. If nobody reads on,
+    as after `| head`, the exit code is still that of what was found.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        app(prog_name="glue-bench")
-    except GlueBenchError as error:
-        say(f"glue-bench: {error}", err=True)
-        sys.exit(Exit.STORAGE if isinstance(error, StorageError) else Exit.USAGE)
-    except OSError as error:
-        where = f"{shown_path(Path(os.fsdecode(error.filename)))}: " if error.filename else ""
-        say(f"glue-bench: {where}{paths.reason(error)}", err=True)
-        sys.exit(Exit.STORAGE)
+    with command():
+        try:
+            app(prog_name="glue-bench")
+        except GlueBenchError as error:
+            say(f"glue-bench: {error}", err=True)
+            sys.exit(Exit.STORAGE if isinstance(error, StorageError) else Exit.USAGE)
+        except OSError as error:
+            where = f"{shown_path(Path(os.fsdecode(error.filename)))}: " if error.filename else ""
+            say(f"glue-bench: {where}{paths.reason(error)}", err=True)
+            sys.exit(Exit.STORAGE)

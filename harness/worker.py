@@ -35,12 +35,12 @@ def work(sender: Any, log: str, config_json: str) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     for stream in (
-        sys.stdout,
-        sys.stderr,
+        sys.stdout,  # noqa: TID251  (set up for the log; nothing is printed here)
+        sys.stderr,  # noqa: TID251  (likewise)
     ):  # else a file gets what is printed in blocks, at the end
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
-    faulthandler.enable(file=sys.__stderr__ or 2)
+    faulthandler.enable(file=sys.__stderr__ or 2)  # noqa: TID251  (names of our own functions)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     try:
         config = from_json(config_json)

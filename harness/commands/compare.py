@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from harness import paths
+from harness import escape, paths
 from harness.commands.results import complain, existing
 from harness.errors import StorageError, UsageError, plain
 from harness.exits import Exit
@@ -55,9 +55,12 @@ def compare(
     limits = thresholds.typed(fail_on) if fail_on else thresholds.configured(Path.cwd())
     then, now = (_runs(side, baselines) for side in (base, new))
     found = comparing.compare(then.records, now.records, limits, then.notes, then.ok_alone)
-    told = verdicts.text(found, markdown=form is Form.markdown)
-    print_it = say if form is Form.text else lambda document: say_document(f"{document}\n")
-    print_it(f"{plain(base)} against {plain(new)}\n\n{told}")
+    sides = f"{plain(base)} against {plain(new)}"
+    if form is Form.markdown:
+        told = verdicts.text(found, markdown=True)
+        say_document(f"{escape.paragraph(sides)}\n\n{told}\n")
+    else:
+        say(f"{sides}\n\n{verdicts.text(found)}")
     complain([*then.damaged, *now.damaged])
     raise typer.Exit(found.exit)
 

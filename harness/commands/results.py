@@ -127,7 +127,10 @@ def import_(
     for found in codec.records_in(_text(file)):
         (damaged if isinstance(found, StorageError) else records).append(found)
     if not records and not damaged:
-        raise UsageError(f"{shown_path(file)}: holds no record; expected lines with {codec.MARK}")
+        raise UsageError(
+            f"{shown_path(file)}: holds no record; expected the lines that a session prints for "
+            "records that it cannot store"
+        )
     store = Store(results)
     for record in records:
         try:
