@@ -24,7 +24,7 @@ from harness.commands import (
 )
 from harness.errors import GlueBenchError, StorageError, shown_path
 from harness.exits import Exit
-from harness.terminal import command, say
+from harness.terminal import command, flush, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -91,7 +91,10 @@ def main() -> None:
     """
     with command():
         try:
-            app(prog_name="glue-bench")
+            try:
+                app(prog_name="glue-bench")
+            finally:
+                flush()  # here, where a full disk is told
         except GlueBenchError as error:
             say(f"glue-bench: {error}", err=True)
             sys.exit(Exit.STORAGE if isinstance(error, StorageError) else Exit.USAGE)

@@ -70,6 +70,12 @@ def say_document(text: str) -> None:
         Door(stream).write_document(text)
 
 
+def flush() -> None:
+    """Have what was printed written now."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
 def warn(text: str, stacklevel: int = 1) -> None:
     """Warn the caller of the function that calls this; Python prints it as it is."""
     warnings.warn(harmless(text), stacklevel=stacklevel + 2)
