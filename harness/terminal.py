@@ -153,6 +153,7 @@ class _CommandDoor(Door):
     def __init__(self, stream: TextIO, name: str) -> None:
         super().__init__(stream, BAR if stream.isatty() else None)
         self._name, self._is_lost = name, False
+        self._error: StorageError | None = None
 
     def put(self, content: str | bytes, stream: Any = None) -> None:
         if not self._is_lost:
@@ -160,6 +161,8 @@ class _CommandDoor(Door):
                 super().put(content, stream)
 
     def flush(self) -> None:
+        if self._error:  # again: typer has no ear for what its first, empty write raises
+            raise self._error
         if not self._is_lost:
             with self._losing():
                 super().flush()
@@ -173,10 +176,11 @@ class _CommandDoor(Door):
             self._point_nowhere()
             if isinstance(error, BrokenPipeError) or self._name != "standard output":
                 return
-            raise StorageError(
+            self._error = StorageError(
                 f"{self._name}: could not write: {error.strerror or error}. Mend: make room there, "
                 "or send it elsewhere"
-            ) from error
+            )
+            raise self._error from error
 
     def _point_nowhere(self) -> None:
         """Let what is still buffered go: Python writes it when it ends, and would complain."""
