@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import traceback
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
@@ -98,9 +99,10 @@ def glue_bench(*args: str, encoding: str = "utf-8") -> Said:
             code = int(ended.code or 0)
         except Exception as unexpected:  # noqa: BLE001  (counted as a crash)
             code, error = -1, f"{type(unexpected).__name__}: {unexpected}"
+            traceback.print_exc()  # as Python does, through what stands there by now
     for stream in streams:
         stream.flush()
-    said = [stream.buffer.getvalue().decode("utf-8") for stream in streams]  # ty: ignore[unresolved-attribute]
+    said = [stream.buffer.getvalue().decode(encoding) for stream in streams]  # ty: ignore[unresolved-attribute]
     return Said(code, said[0], said[1], error)
 
 
