@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,16 @@ import pytest
 import outlets
 import scoreboard
 from test_outlets import told
-from unruly import EVERY, TEXTS, nameable, typeable
+from unruly import TEXTS, nameable, typeable
 
 pytestmark = pytest.mark.faults
 ROW = "terminal"
+AT_ONCE = 8  # texts that stand in a file beside each other
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _counted() -> Iterator[None]:
-    scoreboard.add(ROW, texts=len(EVERY))
-    yield
+def _counted() -> None:
+    scoreboard.add(ROW, texts=len(TEXTS))
 
 
 @pytest.fixture
@@ -52,9 +51,7 @@ def count(lines: list[list[str]]) -> None:
 def test_typed(line: list[str], home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh(home, monkeypatch)
     scoreboard.add(ROW, places=1)
-    slow = line[0] in ("verify", "fetch")
-    texts = typeable(TEXTS if slow else EVERY)
-    count([[word.replace("TEXT", text) for word in line] for text in texts])
+    count([[word.replace("TEXT", text) for word in line] for text in typeable(TEXTS)])
 
 
 PLACES = outlets.STORED | outlets.WRITTEN
@@ -63,7 +60,9 @@ PLACES = outlets.STORED | outlets.WRITTEN
 @pytest.mark.parametrize("place", PLACES)
 def test_stored_and_written(place: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scoreboard.add(ROW, places=1)
-    for text in {text.encode(errors="replace").decode() for text in TEXTS}:
+    whole = [text.encode(errors="replace").decode() for text in TEXTS]
+    for first in range(0, len(whole), AT_ONCE):
+        text = "\n".join(whole[first : first + AT_ONCE])
         count(list(PLACES[place](text, fresh(home, monkeypatch))))
 
 
@@ -78,6 +77,6 @@ def test_names_of_files(place: str, home: Path, monkeypatch: pytest.MonkeyPatch)
 def test_environment(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scoreboard.add(ROW, places=1)
     fresh(home, monkeypatch)
-    for text in typeable(EVERY):
+    for text in typeable(TEXTS):
         monkeypatch.setenv(name, text)
         count([["explain", outlets.CASE], ["explain", outlets.CASE, "--glue-profile", "quick"]])
