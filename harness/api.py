@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from harness.errors import shown_path
 from harness.options import RESULTS, Settings, check
 from harness.spec import HUB, TOY
 from harness.store import Store
+from harness.terminal import say_part, warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def run(
     planned = plan.make(settings)
     store = Store(Path(arguments.path("results", results)))
     worker = driver.make_engine(settings, planned)
-    worker.echo = lambda case_id, text: print(text, end="", flush=True)
+    worker.echo = lambda case_id, text: say_part(text)
     running = driver.Driver(planned, store, worker)
     try:
         running.start(planned.cases)
@@ -89,7 +89,7 @@ def run(
     finally:
         running.close()
         for complaint in running.complaints:
-            warnings.warn(str(complaint), stacklevel=2)
+            warn(str(complaint))
 
 
 def load_results(path: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
@@ -116,5 +116,5 @@ def load_results(path: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
             "holds runs/"
         )
     for complaint in complaints:
-        warnings.warn(complaint, stacklevel=2)
+        warn(complaint)
     return made

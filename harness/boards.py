@@ -267,7 +267,9 @@ def trained_name(row: Mapping[str, Cell], trained: Mapping[str, Sequence[str]]) 
 
 def where(source: Source) -> str:
     """Which rows were asked for, as titles say it."""
-    said = SOURCES[source.kind].format(revision=(source.revision or "unknown")[:7])
+    said = SOURCES.get(source.kind, "rows of an unknown source").format(
+        revision=(source.revision or "unknown")[:7]
+    )
     for cap, name in ((source.max_train, "training"), (source.max_eval, "dev")):
         said += f", {cap} {name} rows" if cap else ""
     return said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from pathlib import Path
@@ -23,8 +22,9 @@ from harness.commands import (
     submit,
     verify,
 )
-from harness.errors import GlueBenchError, StorageError, printable, shown_path
+from harness.errors import GlueBenchError, StorageError, shown_path
 from harness.exits import Exit
+from harness.terminal import command, flush, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -86,16 +86,19 @@ def main() -> None:
     """The entry point: an error of ours is one line and the documented exit code.
 
     So is a file that the system refuses where nothing better is known to say. What the output's
-    encoding lacks, as it lacks a file's name that is not UTF-8, is spelt out.
+    encoding lacks, as it lacks a file's name that is not UTF-8, is spelt out. If nobody reads on,
+    as after `| head`, the exit code is still that of what was found.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        app(prog_name="glue-bench")
-    except GlueBenchError as error:
-        typer.echo(f"glue-bench: {printable(str(error))}", err=True)
-        sys.exit(Exit.STORAGE if isinstance(error, StorageError) else Exit.USAGE)
-    except OSError as error:
-        where = f"{shown_path(Path(os.fsdecode(error.filename)))}: " if error.filename else ""
-        typer.echo(f"glue-bench: {where}{paths.reason(error)}", err=True)
-        sys.exit(Exit.STORAGE)
+    with command():
+        try:
+            try:
+                app(prog_name="glue-bench")
+            finally:
+                flush()  # here, where a full disk is told
+        except GlueBenchError as error:
+            say(f"glue-bench: {error}", err=True)
+            sys.exit(Exit.STORAGE if isinstance(error, StorageError) else Exit.USAGE)
+        except OSError as error:
+            where = f"{shown_path(Path(os.fsdecode(error.filename)))}: " if error.filename else ""
+            say(f"glue-bench: {where}{paths.reason(error)}", err=True)
+            sys.exit(Exit.STORAGE)

@@ -20,9 +20,10 @@ from pydantic import ValidationError
 
 from harness import upgrades
 from harness.errors import StorageError, shown
+from harness.escape import MARK
+from harness.escape import json as harmless_json
 from harness.records import SCHEMA, Part, Record
 
-MARK = "GLUE-BENCH-RECORD"
 MEND = "Mend: bring back an undamaged copy, or move it away"
 _LINE_END = re.compile(r', "crc32": "[0-9a-f]{8}"\}')
 _END = re.compile(rb',\s*"crc32":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
@@ -53,10 +54,11 @@ def to_bytes(record: Record) -> bytes:
 def to_line(record: Record) -> str:
     """A record on one line, with a mark by which `records_in` finds it between other text.
 
-    Where the record itself says the mark, it is spelt otherwise, with the same meaning in JSON.
+    Where the record itself says the mark, or what a CI service would obey, a sign of that is spelt
+    otherwise, with the same meaning in JSON.
     """
     body = json.dumps(record.model_dump(mode="json", by_alias=True), allow_nan=False)[:-1]
-    body = body.replace(MARK, MARK.replace("-", r"\u002d"))
+    body = harmless_json(body)
     return f'{MARK} {body}, "crc32": "{zlib.crc32(body.encode()):08x}"}}'
 
 

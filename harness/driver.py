@@ -22,9 +22,9 @@ from harness.errors import (
     UsageError,
     WorkerError,
     WorkerTimeout,
-    printable,
     shown_path,
 )
+from harness.escape import harmless
 from harness.journal import EventName, Journal
 from harness.plan import Plan
 from harness.process_engine import ProcessEngine
@@ -254,7 +254,7 @@ class Driver:
     def _record(self, case: Case, config: RunConfig | None, outcome: Outcome) -> Record:
         told = {name: getattr(outcome, name) for name in Outcome.model_fields}
         if outcome.reason:
-            told["reason"] = paths.without_home(printable(outcome.reason))
+            told["reason"] = paths.without_home(harmless(outcome.reason))
         return Record(
             **told,
             case=CaseInfo(id=case.id, **dataclasses.asdict(case)),

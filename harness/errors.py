@@ -30,7 +30,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from harness.escape import UNSEEN
+from harness.escape import UNSEEN, harmless
 
 VALUE_WIDTH = 80
 VALUE_END = 25
@@ -51,7 +51,13 @@ ALIKE = re.compile("[\u2010\u2011\u2212\u2160-\u217f\ufb00-\ufb06]")
 
 
 class GlueBenchError(Exception):
-    """Base class of every error that glue-bench raises on purpose."""
+    """Base class of every error that glue-bench raises on purpose.
+
+    Its text is harmless wherever it is shown: names and values of others stand in it.
+    """
+
+    def __str__(self) -> str:
+        return harmless(super().__str__())
 
 
 class UsageError(GlueBenchError):
@@ -200,11 +206,3 @@ def shown_path(path: Path) -> str:
     """A path as it may stand in a message, whole: files are found by it."""
     text = str(path)  # accents as they are: some file systems part all of them
     return text if text.isprintable() else ascii(text)
-
-
-def printable(message: str) -> str:
-    """A message without what moves a terminal, or has no UTF-8; its line ends stay."""
-    return "\n".join(
-        "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
-        for line in message.split("\n")
-    )

@@ -1,7 +1,8 @@
 r"""Names are data: whatever a name holds comes out as text, in every format that tables have.
 
-What cannot be seen, or would reorder a line, is spelt out (`\x1b`, `\u202e`). What a format would
-take for its own signs is escaped as that format escapes it.
+What cannot be seen, or would reorder a line, is spelt out (`\x1b`, `\u202e`), and so is a sign of
+what a CI service would obey. What a format would take for its own signs is escaped as that format
+escapes it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,21 @@ UNSEEN = re.compile(
     r"\U000e0100-\U000e01ef]"
 )
 """What Python calls printable and fonts draw as nothing: fillers, variation selectors."""
-COMMAND = re.compile(r"^( *)([:#])(?=\2)")
-"""How a line begins that a CI service would obey: `::set-output`, `##[group]`, `##vso[`."""
+MARK = "GLUE-BENCH-RECORD"
+"""What `glue-bench import` looks for in a log: only a record's own line may hold it."""
+COMMAND = re.compile(
+    r"(?m:^)[ \t]*(?P<sign>::)"  # GitHub, Forgejo: at the start of a line, after white space
+    r"|##\w{0,40}\["  # anywhere: `##[error]` of GitHub and Azure, `##vso[`, `##teamcity[`
+    r"|section_(?:start|end):\d|travis_(?:fold|time):"  # GitLab, Travis: anywhere
+    rf"|(?-i:{MARK})",
+    re.IGNORECASE,
+)
+"""What a CI service that reads a log would obey, and what `glue-bench import` would read.
+
+github.com/actions/runner, ActionCommand.cs; github.com/microsoft/azure-pipelines-agent, Command.cs;
+"Service messages" of TeamCity; lib/gitlab/ci/ansi2json of GitLab; lib/travis/build of Travis.
+"""
+LONGEST_COMMAND = 64  # characters by which each of them is known
 SPACES = re.compile(r"^ | $|(?<= ) ")
 """Spaces that formats drop: at an end, and after another."""
 FORMULA = tuple("=+-@＝＋－＠")
@@ -45,11 +59,65 @@ LIGATURE = re.compile(r"([-,'!?])(?=[-,'`])")
 
 def visible(text: str) -> str:
     """`text` on one line, with what cannot be seen spelt out, and nothing for a CI service."""
-    if not text.isprintable() or UNSEEN.search(text):
-        text = "".join(
-            one if one.isprintable() and not UNSEEN.match(one) else _spelt(one) for one in text
-        )
-    return COMMAND.sub(lambda found: found[1] + _spelt(found[2]), text)
+    return _defused(_seen(text))
+
+
+def harmless(text: str) -> str:
+    """`visible` text of any number of lines: line ends and tabs stay as they are."""
+    return _defused("\n".join("\t".join(map(_seen, line.split("\t"))) for line in text.split("\n")))
+
+
+class Speller:
+    """`harmless` for a text that comes in parts: a command may begin in one and end in the next.
+
+    `passed` matches what is let through as it is, such as colours; a carriage return in it begins
+    a line.
+    """
+
+    def __init__(self, passed: re.Pattern[str] | None = None) -> None:
+        self._passed = passed
+        self._line = ""  # how the line that is being written ends
+
+    def __call__(self, text: str) -> str:
+        parts, place = [], 0
+        for found in self._passed.finditer(text) if self._passed else ():
+            parts += [self._part(text[place : found.start()]), found[0]]
+            self._line = "" if found[0].endswith("\r") else self._line
+            place = found.end()
+        return "".join([*parts, self._part(text[place:])])
+
+    def _part(self, text: str) -> str:
+        whole = _defused(self._line + harmless(text), len(self._line))
+        written, line = whole[len(self._line) :], whole.rpartition("\n")[2]
+        if len(line) > LONGEST_COMMAND:  # not at its start any more, unless it is blank
+            line = f"x{line[-LONGEST_COMMAND:]}" if line.strip() else " "
+        self._line = line
+        return written
+
+
+def json(text: str) -> str:
+    r"""JSON that means the same and holds nothing for a CI service: a sign is written `\u005b`."""
+    return COMMAND.sub(lambda found: f"{found[0][:-1]}\\u{ord(found[0][-1]):04x}", text)
+
+
+def _seen(text: str) -> str:
+    """`text` with what cannot be seen spelt out."""
+    if text.isprintable() and not UNSEEN.search(text):
+        return text
+    return "".join(
+        one if one.isprintable() and not UNSEEN.match(one) else _spelt(one) for one in text
+    )
+
+
+def _defused(text: str, start: int = 0) -> str:
+    """`text` in which no command is left: of each, a sign from `start` on is spelt out."""
+    parts, place = [], 0
+    for found in COMMAND.finditer(text):
+        sign = max(found.start("sign") if found["sign"] else found.start(), start)
+        if found.end() > start:
+            parts += [text[place:sign], _spelt(text[sign])]
+            place = sign + 1
+    return "".join([*parts, text[place:]])
 
 
 def foldable(text: str) -> str:

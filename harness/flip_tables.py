@@ -75,14 +75,15 @@ def csv(ledger: Ledger, limit: int | None = None) -> str:
     """One line per row that flipped; labels by their names, and no sentence."""
     out = io.StringIO()
     writer = csv_format.writer(out, lineterminator="\n")
-    writer.writerows([ROWS, *_rows(ledger, _first(ledger, limit or 0)[0]).rows])
+    rows = _rows(ledger, _first(ledger, limit or 0)[0]).rows
+    writer.writerows([ROWS, *(map(escape.distinct, map(str, row)) for row in rows)])
     return out.getvalue()
 
 
 def json(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -> str:
     """All of it, with whole sentences; ASCII, accuracies as fractions."""
     shown, _ = _first(ledger, limit or 0)
-    return json_format.dumps(
+    document = json_format.dumps(
         {
             "task": ledger.task.name,
             "a": _run(ledger.a),
@@ -98,6 +99,7 @@ def json(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -
         },
         indent=1,
     )
+    return escape.json(document)
 
 
 def _first(ledger: Ledger, limit: int) -> tuple[list[tuple[str, Flip]], int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
-import sys
 import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -17,11 +16,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import interrupt, options, summary, tasks
-from harness.errors import NotStored, StorageError, UsageError, printable
+from harness import interrupt, options, pytest_output, summary, tasks
+from harness.errors import NotStored, StorageError, UsageError
+from harness.escape import harmless
 from harness.exits import Exit
 from harness.session import ALL_CELLS, GlueSession, case_of, cell_of
 from harness.spec import Case
+from harness.terminal import say_record
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -109,6 +110,8 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     asked = {"glue_case", "glue_cell"}.intersection(metafunc.fixturenames)
+    if asked or "glue_run" in metafunc.fixturenames:
+        pytest_output.shut(metafunc.config)
     if not asked:
         return
     if hasattr(metafunc.config, "workerinput"):
@@ -170,7 +173,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    return summary.header(config.stash[SESSION])
+    return [harmless(line) for line in summary.header(config.stash[SESSION])]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -185,6 +188,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     case = case_of(item)
+    if case or cell_of(item):
+        pytest_output.clean(report)
     if case and (report.when == "call" or not report.passed):
         item.config.stash[SESSION].note_outcome(case, report.outcome)
     return report
@@ -205,14 +210,14 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
         except NotStored as error:
             glue.complaints.append(error)
             _print_line(request.config, error.line)
-            unstored = f"{error}\n{IMPORT}"
+            unstored = harmless(f"{error}\n{IMPORT}")
         if record is None:  # here, so that the failure does not speak of the exception as well
             pytest.fail(unstored, pytrace=False)
         if record.status == "skipped":
-            pytest.skip(record.reason or "")
+            pytest.skip(harmless(record.reason or ""))
         complaint = complaint_about(record, above_floor=glue.plan.expects_above_floor(case))
         if complaint:
-            pytest.fail(complaint, pytrace=False)
+            pytest.fail(harmless(complaint), pytrace=False)
         return record
 
     return run
@@ -233,7 +238,7 @@ def glue_verdict(request: pytest.FixtureRequest) -> Callable[[str], None]:
         except (UsageError, StorageError) as error:
             verdict, why = Verdict.INCOMPARABLE, str(error)
         request.node.user_properties.append(("verdict", str(verdict)))
-        line = f"{verdict}; {why}" if why else str(verdict)
+        line = harmless(f"{verdict}; {why}" if why else str(verdict))
         if verdict in (Verdict.NEW, Verdict.CANNOT_TELL):
             pytest.skip(line)
         if verdict not in (Verdict.NOT_WORSE, Verdict.BETTER):
@@ -246,10 +251,7 @@ def _print_line(config: pytest.Config, line: str) -> None:
     """Print a record that could not be stored, whole and at once."""
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-        try:
-            print(f"\n{line}", flush=True)
-        except OSError:  # the output goes to a file on the same full disk
-            print(f"\n{line}", file=sys.stderr, flush=True)
+        say_record(line)
 
 
 def complaint_about(record: Record, *, above_floor: bool) -> str | None:
@@ -304,7 +306,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter and (line := summary.how_to_go_on(glue)):
         reporter.ensure_newline()
-        reporter.write_line(line)
+        reporter.write_line(harmless(line))
 
 
 @contextlib.contextmanager
@@ -312,4 +314,4 @@ def _as_usage_error() -> Generator[None]:
     try:
         yield
     except (UsageError, StorageError) as error:
-        raise pytest.UsageError(printable(str(error))) from None
+        raise pytest.UsageError(str(error)) from None

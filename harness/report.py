@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness import board_tables, cell_tables, comparisons, formats, gaps
+from harness import board_tables, cell_tables, comparisons, escape, formats, gaps
 from harness.boards import Standing, boards
 from harness.records import Record
 from harness.spec import Axis
@@ -95,7 +95,7 @@ def as_json(report: Report) -> str:
             for title, found in report.boards
         ],
     }
-    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return escape.json(json.dumps(document, indent=1, allow_nan=False)) + "\n"
 
 
 def files(report: Report) -> Iterator[tuple[str, str]]:

@@ -25,8 +25,8 @@ from harness.errors import (
     StorageError,
     TrainingDiverged,
     Unavailable,
-    printable,
 )
+from harness.escape import harmless
 from harness.outcomes import Work
 from harness.prepared import Prepared, prepare
 from harness.records import (
@@ -84,7 +84,7 @@ def status_of(error: Exception) -> Status:
 
 def one_line(error: BaseException) -> str:
     """An error as a reason: its type unless it is one of ours, and its message on one line."""
-    message = printable(" ".join(str(error).split())) or "no message"
+    message = harmless(" ".join(str(error).split())) or "no message"
     return message if isinstance(error, GlueBenchError) else f"{type(error).__name__}: {message}"
 
 

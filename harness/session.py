@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,10 @@ import pytest
 from harness import options
 from harness.clock import worker_clock
 from harness.errors import UsageError
+from harness.escape import harmless
 from harness.plan import Plan, make
 from harness.spec import Case
+from harness.terminal import doors, write_above_bars
 from harness.worker_log import prefixed
 
 if TYPE_CHECKING:
@@ -184,10 +185,10 @@ class GlueSession:
         place = self.items.index(item) + 1 if item in self.items else len(self.items)
         upcoming = [ahead for later in self.items[place:] if (ahead := case_of(later))]
         capture = self.config.pluginmanager.getplugin("capturemanager")
-        with _progress_bar(capture, case.id) as progress:
+        with doors(), _progress_bar(capture, harmless(case.id)) as progress:
             ran = self.driver.run(case, upcoming, progress)
         if ran.log and not self.shows_output:
-            item.add_report_section("call", "worker log", ran.log)
+            item.add_report_section("call", "worker log", harmless(ran.log))
         self.records.append(ran.record)
         if ran.is_reused:
             self.reused.append(case.id)
@@ -208,10 +209,7 @@ def case_of(item: pytest.Item) -> Case | None:
 
 def _print_output(case_id: str, text: str, *, is_alone: bool) -> None:
     """Print what a worker printed, above the progress bar; with the case where several run."""
-    from tqdm import tqdm
-
-    tqdm.write(text if is_alone else prefixed(text, case_id), file=sys.stdout, end="")
-    sys.stdout.flush()
+    write_above_bars(text if is_alone else prefixed(text, case_id))
 
 
 @contextlib.contextmanager

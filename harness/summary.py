@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import models, targets, tasks
-from harness.escape import visible
+from harness.escape import harmless, visible
 from harness.exits import Exit
 from harness.names import nearest
 from harness.plan import Plan
@@ -59,7 +59,10 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 def write(glue: GlueSession, reporter: pytest.TerminalReporter) -> None:
     """Write what the session came to; nothing where it had no case."""
-    say = reporter.write_line
+
+    def say(text: str) -> None:
+        reporter.write_line(harmless(text))
+
     if glue.deselected and not glue.items:
         _explain_empty(glue, say)
     if glue.lacks_baseline and not glue.items and not glue.deselected:
@@ -72,7 +75,7 @@ def write(glue: GlueSession, reporter: pytest.TerminalReporter) -> None:
     if glue.cells and glue.regression and glue.regression.judged:
         from harness import verdicts
 
-        reporter.write_sep("=", f"verdicts, against the baseline {glue.regression.name}")
+        reporter.write_sep("=", harmless(f"verdicts, against the baseline {glue.regression.name}"))
         say(verdicts.text(glue.regression.comparison))
     if glue.compared_nothing:
         say("nothing was compared with the baseline (exit 5 unless a test failed)")

@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
-from harness import formats
+from harness import escape, formats
 from harness.cells import MISSING
 from harness.compare import CellVerdict, Comparison
 from harness.gate import Finding, Verdict, as_text
@@ -103,6 +103,8 @@ def text(comparison: Comparison, *, markdown: bool = False) -> str:
     ]
     parts = [formats.markdown(table) if markdown else table.text() for table in tables]
     lines = [*_reasons(comparison), *_summary(comparison)]
+    if markdown:
+        return "\n\n".join([*parts, *map(escape.paragraph, lines)])
     said = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
     return "\n\n".join([*parts, "\n".join(said)])
 

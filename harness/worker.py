@@ -50,10 +50,13 @@ def main(channel: int, task: int) -> NoReturn:
     threading.Thread(target=_end_with_driver, args=(sender,), daemon=True).start()
     code = 1
     try:
-        for stream in (sys.stdout, sys.stderr):  # else a file gets in blocks what is printed
+        for stream in (
+            sys.stdout,  # noqa: TID251  (set up for the log; nothing is printed here)
+            sys.stderr,  # noqa: TID251  (likewise)
+        ):  # else a file gets in blocks what is printed
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(line_buffering=True, errors="backslashreplace")
-        faulthandler.enable(file=sys.__stderr__ or 2)
+        faulthandler.enable(file=sys.__stderr__ or 2)  # noqa: TID251  (names of our own functions)
         with open(task, "rb") as file:
             asked = json.loads(os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0))
         sys.path[:] = asked["path"]
@@ -63,7 +66,7 @@ def main(channel: int, task: int) -> NoReturn:
     except BaseException:  # noqa: BLE001  (the driver must hear of whatever it was)
         sender.send("error", traceback.format_exc())
     finally:
-        for stream in (sys.stdout, sys.stderr):
+        for stream in (sys.stdout, sys.stderr):  # noqa: TID251  (the log gets what was printed)
             stream.flush()
         os._exit(code)  # what libraries do at an exit may wait for ever; the result is sent
 

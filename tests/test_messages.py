@@ -6,7 +6,8 @@ import unicodedata
 
 import pytest
 
-from harness.errors import plain, printable, shown
+from harness.errors import plain, shown
+from harness.escape import harmless
 from harness.names import unknown
 
 PAIRS = {
@@ -62,4 +63,4 @@ def test_a_number_that_python_writes_out_no_more() -> None:
 
 
 def test_a_message_keeps_its_lines_and_moves_no_terminal() -> None:
-    assert printable("a\n  b\x1b[31m\udce9\r") == "a\n  b\\x1b[31m\\udce9\\r"
+    assert harmless("a\n  b\x1b[31m\udce9\r") == "a\n  b\\x1b[31m\\udce9\\r"

@@ -11,6 +11,7 @@ from harness.commands.results import Results, complain, existing
 from harness.errors import StorageError, UsageError, shown_path
 from harness.exits import Exit
 from harness.options import BASELINES, RESULTS
+from harness.terminal import say
 
 if TYPE_CHECKING:
     from harness.acts import Act
@@ -100,12 +101,12 @@ def list_(baselines: Baselines = BASELINES) -> None:
         except StorageError as error:
             found[name] = error
     if not found:
-        typer.echo(
+        say(
             f"{shown_path(baselines)}: holds no baseline; `glue-bench baseline save` makes one",
             err=True,
         )
         raise typer.Exit(Exit.NOTHING)
-    typer.echo(tables.overview(baselines, found).text())
+    say(tables.overview(baselines, found).text())
     complain(one for one in found.values() if isinstance(one, StorageError))
 
 
@@ -117,8 +118,8 @@ def show(name: Name, baselines: Baselines = BASELINES) -> None:
 
     found = kept.load(kept.located(name, baselines))
     for table in tables.per_cell(found):
-        typer.echo(f"{table.text()}\n")
-    typer.echo("\n".join(["Acts, oldest first", *map(tables.told, found.acts)]))
+        say(f"{table.text()}\n")
+    say("\n".join(["Acts, oldest first", *map(tables.told, found.acts)]))
 
 
 def _chosen(results: Path, commit: str | None, cell: str | None = None) -> Chosen:
@@ -158,7 +159,7 @@ def _say(act: Act, folder: Path, chosen: Chosen | None) -> None:
     from harness import baseline_tables as tables
     from harness.baselines import load
 
-    typer.echo(tables.told(act))
+    say(tables.told(act))
     for why, count in chosen.left_out.items() if chosen else ():
-        typer.echo(f"left out: {count} {why}")
-    typer.echo(tables.size(load(folder)))
+        say(f"left out: {count} {why}")
+    say(tables.size(load(folder)))

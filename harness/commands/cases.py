@@ -11,6 +11,7 @@ import typer
 from harness import options
 from harness.commands.results import complain
 from harness.errors import UsageError
+from harness.terminal import say
 
 NO_VERBS = ("run", "train", "finetune", "fine-tune", "evaluate", "eval", "benchmark", "test")
 """What people expect a command that starts runs to be called."""
@@ -42,7 +43,7 @@ def explain(context: typer.Context) -> None:
     typed = vars(parser.parse_args(context.args))
     here = Path.cwd()
     found = explained.explain(typed.pop("case"), options.merge(typed, here, here))
-    typer.echo(explained.text(found))
+    say(explained.text(found))
     complain(found.damaged)
 
 

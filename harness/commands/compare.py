@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from harness import paths
+from harness import escape, paths
 from harness.commands.results import complain, existing
 from harness.errors import StorageError, UsageError, plain
 from harness.exits import Exit
 from harness.options import BASELINES
+from harness.terminal import say, say_document
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -54,8 +55,12 @@ def compare(
     limits = thresholds.typed(fail_on) if fail_on else thresholds.configured(Path.cwd())
     then, now = (_runs(side, baselines) for side in (base, new))
     found = comparing.compare(then.records, now.records, limits, then.notes, then.ok_alone)
-    told = verdicts.text(found, markdown=form is Form.markdown)
-    typer.echo(f"{plain(base)} against {plain(new)}\n\n{told}")
+    sides = f"{plain(base)} against {plain(new)}"
+    if form is Form.markdown:
+        told = verdicts.text(found, markdown=True)
+        say_document(f"{escape.paragraph(sides)}\n\n{told}\n")
+    else:
+        say(f"{sides}\n\n{verdicts.text(found)}")
     complain([*then.damaged, *now.damaged])
     raise typer.Exit(found.exit)
 
@@ -83,6 +88,6 @@ def _runs(side: str, root: Path) -> Side:
             raise UsageError(f"{error} (or name a results folder)") from error
     stored = Store(folder).find()
     if not stored.records and not stored.damaged:
-        typer.echo(f"{plain(side)}: holds no run; expected runs/*.json", err=True)
+        say(f"{plain(side)}: holds no run; expected runs/*.json", err=True)
         raise typer.Exit(Exit.NOTHING)
     return Side(stored.records, stored.damaged)

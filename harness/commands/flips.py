@@ -11,6 +11,7 @@ import typer
 from harness.errors import NotComparable, UsageError
 from harness.exits import Exit
 from harness.options import RESULTS
+from harness.terminal import say, say_document
 
 RUN = "a case (its newest ok run), a record's file, or how a run's id begins"
 
@@ -54,20 +55,18 @@ def flips(
         raise UsageError("--with-text: CSV holds no sentences; expected another --format")
     one, other = (lookup.find(run, results) for run in (a, b))
     for note in filter(None, (one.note, other.note)):
-        typer.echo(note, err=True)
+        say(note, err=True)
     try:
         found = ledgers.of(one, other)
     except NotComparable as error:
-        typer.echo(f"glue-bench: {error}", err=True)
+        say(f"glue-bench: {error}", err=True)
         raise typer.Exit(Exit.NOTHING) from error
     source = lookup.source_of(found.a, data) if with_text else None
     texts = ledgers.sentences(found, source) if source else None
-    if form is Form.csv:
-        typer.echo(flip_tables.csv(found, limit), nl=False)
+    if form is Form.text:
+        say(flip_tables.text(found, texts, limit))
+    elif form is Form.csv:
+        say_document(flip_tables.csv(found, limit))
     else:
-        write = {
-            Form.text: flip_tables.text,
-            Form.markdown: flip_tables.markdown,
-            Form.json: flip_tables.json,
-        }[form]
-        typer.echo(write(found, texts, limit))
+        write = flip_tables.json if form is Form.json else flip_tables.markdown
+        say_document(f"{write(found, texts, limit)}\n")

@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.names import unknown
 from harness.spec import Model, Recipe
 from harness.tables import WIDTH
+from harness.terminal import say
 
 
 class Kind(StrEnum):
@@ -51,7 +52,7 @@ def list_(
     if kind is Kind.models and model and not (task or split):
         for name, said in _model(model):
             line = f"{name + ':':15}{said}"
-            typer.echo(textwrap.fill(line, WIDTH, subsequent_indent=" " * 15))
+            say(textwrap.fill(line, WIDTH, subsequent_indent=" " * 15))
         return
     if kind is Kind.references:
         header, rows = _references(task, model, split)
@@ -65,13 +66,11 @@ def list_(
             )
         header, rows = LISTS[kind]()
     widths = WIDTHS if kind is Kind.references and rows else None
-    typer.echo(
-        tabulate(rows, header, tablefmt="simple", disable_numparse=True, maxcolwidths=widths)
-    )
+    say(tabulate(rows, header, tablefmt="simple", disable_numparse=True, maxcolwidths=widths))
     if kind is Kind.references:
-        typer.echo(f"\nResults: {len(rows)}, times 100. {BRACKETS}")
+        say(f"\nResults: {len(rows)}, times 100. {BRACKETS}")
         if not (task or model or split):
-            typer.echo("Fewer: --task TASK, --model MODEL, --split dev|test.")
+            say("Fewer: --task TASK, --model MODEL, --split dev|test.")
 
 
 def _tasks() -> tuple[list[str], list[list[str]]]:

@@ -10,12 +10,13 @@ import typer
 from harness import environment, models
 from harness.errors import plain
 from harness.exits import Exit
+from harness.terminal import say
 
 
 def print_version(asked: bool) -> None:
     """Print the version and end, if that was asked for."""
     if asked:
-        typer.echo(f"glue-bench {environment.version('glue-bench') or '(not installed)'}")
+        say(f"glue-bench {environment.version('glue-bench') or '(not installed)'}")
         raise typer.Exit(Exit.FINE)
 
 
@@ -29,12 +30,12 @@ def doctor() -> None:
 
     broken = 0
     for finding in examine():
-        typer.echo(finding.text())
+        say(finding.text())
         broken += finding.is_broken
     if broken:
-        typer.echo(f"\nbroken: {broken}")
+        say(f"\nbroken: {broken}")
         raise typer.Exit(Exit.WORSE)
-    typer.echo("\nNothing is broken: what is not here is optional.")
+    say("\nNothing is broken: what is not here is optional.")
 
 
 def fetch(
@@ -53,10 +54,10 @@ def fetch(
     absent = 0
     for fetched in fetch_each(names or [], again=again):
         if isinstance(fetched.found, Snapshot):
-            typer.echo(f"{fetched.name}: here, revision {fetched.found.revision}")
+            say(f"{fetched.name}: here, revision {fetched.found.revision}")
         else:
             absent += 1
-            typer.echo(f"{fetched.name}: not fetched: {fetched.found.found}", err=True)
+            say(f"{fetched.name}: not fetched: {fetched.found.found}", err=True)
     if absent:
         raise typer.Exit(Exit.USAGE)
 
@@ -76,11 +77,11 @@ def predict(
     ours = named.path is not None and (Path(named.path) / checkpoints.CARD).is_file()
     tuned = checkpoints.load(Path(str(named.path)) if ours else models.directory(named))
     for note in tuned.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     answer = tuned.answer(*([text] if text2 is None else [text, text2]))
     if answer.score is not None:
-        typer.echo(f"score  {answer.score:.3f}")
+        say(f"score  {answer.score:.3f}")
     for name, score in answer.scores.items():
-        typer.echo(f"{score:.3f}  {name}")
+        say(f"{score:.3f}  {name}")
     for name, share in sorted(answer.shares.items(), key=lambda item: -item[1]):
-        typer.echo(f"{share:.4f}  {plain(name)}")
+        say(f"{share:.4f}  {plain(name)}")

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness import paths
-from harness.errors import StorageError, UsageError, printable, shown_path
+from harness.errors import StorageError, UsageError, shown_path
 from harness.exits import Exit
 from harness.options import RESULTS
 from harness.spec import Axis
+from harness.terminal import say, say_document
 
 if TYPE_CHECKING:
     from harness.report import Report
@@ -70,7 +71,7 @@ def report(
         raise UsageError("--reference: holds for --by target|model|recipe|torch. Mend: add --by")
     found = Store(existing(results)).find()
     if not found.records and not found.damaged:
-        typer.echo(f"{shown_path(results)}: holds no run; expected runs/*.json", err=True)
+        say(f"{shown_path(results)}: holds no run; expected runs/*.json", err=True)
         raise typer.Exit(Exit.NOTHING)
     made = reports.make(
         found.records, str(results), references=references, by=by, reference=reference
@@ -80,7 +81,7 @@ def report(
     else:
         # Files are made one by one: those behind the wanted one never are.
         texts = (text for name, text in reports.files(made) if name == FILES[form])
-        typer.echo(next(texts, ""), nl=False)
+        say_document(next(texts, ""))
     complain(found.damaged)
 
 
@@ -99,7 +100,7 @@ def _write(made: Report, folder: Path) -> None:
     except OSError as error:
         raise StorageError(cannot_write(path, error, "-o", len(files.get(path, b"")))) from error
     names = [path.name for path in files]
-    typer.echo(f"{shown_path(folder)}: runs: {made.runs}; {', '.join(names)}", err=True)
+    say(f"{shown_path(folder)}: runs: {made.runs}; {', '.join(names)}", err=True)
 
 
 def status(results: Results = RESULTS) -> None:
@@ -108,9 +109,9 @@ def status(results: Results = RESULTS) -> None:
 
     found = states.read(existing(results))
     if not found.sessions:
-        typer.echo(f"{shown_path(results)}: holds no journal; expected journal/*.jsonl", err=True)
+        say(f"{shown_path(results)}: holds no journal; expected journal/*.jsonl", err=True)
         raise typer.Exit(Exit.NOTHING)
-    typer.echo(states.text(found))
+    say(states.text(found))
     complain(found.damaged)
 
 
@@ -126,7 +127,10 @@ def import_(
     for found in codec.records_in(_text(file)):
         (damaged if isinstance(found, StorageError) else records).append(found)
     if not records and not damaged:
-        raise UsageError(f"{shown_path(file)}: holds no record; expected lines with {codec.MARK}")
+        raise UsageError(
+            f"{shown_path(file)}: holds no record; expected the lines that a session prints for "
+            "records that it cannot store"
+        )
     store = Store(results)
     for record in records:
         try:
@@ -134,7 +138,7 @@ def import_(
         except StorageError as error:
             damaged.append(error)
             continue
-        typer.echo(f"{record.case.id}: {'stored' if was_new else 'was there already'}")
+        say(f"{record.case.id}: {'stored' if was_new else 'was there already'}")
     complain(damaged)
 
 
@@ -158,6 +162,6 @@ def complain(damaged: Iterable[StorageError]) -> None:
     """Name what could not be read; then the command's exit code says so too."""
     damaged = list(damaged)
     for error in damaged:
-        typer.echo(f"glue-bench: {printable(str(error))}", err=True)
+        say(f"glue-bench: {error}", err=True)
     if damaged:
         raise typer.Exit(Exit.STORAGE)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness.terminal import say
+
 
 def score(
     file: Annotated[
@@ -25,4 +27,4 @@ def score(
     """Score a file of predictions: each metric x 100, the task's score, and the best constant's."""
     from harness import scoring, tasks
 
-    typer.echo(scoring.text(scoring.score(file, labels, tasks.get(task), split)))
+    say(scoring.text(scoring.score(file, labels, tasks.get(task), split)))

@@ -12,6 +12,7 @@ from harness.commands.results import Results, complain, existing
 from harness.errors import StorageError, UsageError, shown_path
 from harness.exits import Exit
 from harness.options import RESULTS
+from harness.terminal import say
 
 
 def submit(
@@ -51,7 +52,7 @@ def submit(
     may_fill = submission.filled(fill) if fill else frozenset()
     plan = submission.plan(found.records, wanted, may_fill)
     if plan.missing:
-        typer.echo(f"glue-bench: {submission.missing(plan, results)}", err=True)
+        say(f"glue-bench: {submission.missing(plan, results)}", err=True)
         complain(found.damaged)
         raise typer.Exit(Exit.NOTHING)
     content = submission.archive(plan, store)
@@ -59,5 +60,5 @@ def submit(
         replace_file(DISK, output, content)
     except OSError as error:
         raise StorageError(cannot_write(output, error, "-o", len(content))) from error
-    typer.echo(submission.table(plan, output).text())
+    say(submission.table(plan, output).text())
     complain(found.damaged)

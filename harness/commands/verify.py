@@ -10,6 +10,7 @@ import typer
 from harness.commands.flips import RUN
 from harness.exits import Exit
 from harness.options import RESULTS
+from harness.terminal import say
 
 
 def verify(
@@ -35,7 +36,7 @@ def verify(
 
     stored = lookup.find(result, results)
     if stored.note:
-        typer.echo(stored.note, err=True)
+        say(stored.note, err=True)
     record = stored.record
     engine = ProcessEngine()
     try:
@@ -48,7 +49,7 @@ def verify(
         engine.close()
     if found is None:
         said = f"{record.status}: {record.reason}" if record.reason else record.status
-        typer.echo(f"{record.case.id}: holds no losses to compare ({said})", err=True)
+        say(f"{record.case.id}: holds no losses to compare ({said})", err=True)
         raise typer.Exit(Exit.NOTHING)
-    typer.echo(replay.text(found))
+    say(replay.text(found))
     raise typer.Exit(found.exit)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from harness.terminal import command
+
 
 def main() -> None:
     """Reads the command line."""
@@ -19,4 +21,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with command():
+        main()

@@ -24,6 +24,7 @@ from harness.data.toy.generate import VERSION, generate
 from harness.data.toy.makers import Texts
 from harness.data.toy.stream import forms, rivals, running_text
 from harness.tasks import DATA_SETS
+from harness.terminal import say
 
 SHIPPED = Path(__file__).with_name("toy-bert")
 MAX_LENGTH = 64
@@ -196,7 +197,7 @@ def pretrain(folder: Path = SHIPPED, plan: Schedule = Schedule()) -> None:
         rate.step()
         if step % 250 == 0 or step + 1 == plan.steps:
             losses = f"named {named.item():.3f}  wrong {told.item():.3f}  text {spotted.item():.3f}"
-            print(f"step {step:5d}  {losses}", flush=True)
+            say(f"step {step:5d}  {losses}")
     encoder = model.bert
     encoder.config.hidden_dropout_prob = DROPOUT
     encoder.config.attention_probs_dropout_prob = DROPOUT
