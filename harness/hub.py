@@ -7,8 +7,10 @@ that there is no network.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+import threading
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,6 +42,31 @@ def cache() -> str | None:
 
     folder = constants.HF_HUB_CACHE
     return None if folder.startswith("~") else folder
+
+
+_offline_lock = threading.Lock()
+_offline: list[bool] = []  # for each thread that is within: what the switch was before all
+
+
+@contextlib.contextmanager
+def offline() -> Generator[None]:
+    """Within, no library asks the Hub, whatever a model's files name: it takes itself for offline.
+
+    The switch is the whole process's: what another thread asks meanwhile is refused too.
+    """
+    from huggingface_hub import constants
+
+    with _offline_lock:
+        before = _offline[0] if _offline else constants.HF_HUB_OFFLINE
+        _offline.append(before)
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        with _offline_lock:
+            _offline.pop()
+            if not _offline:
+                constants.HF_HUB_OFFLINE = before
 
 
 NO_CACHE = "no home folder is known, so its cache has no place: HF_HOME has to name a folder"

@@ -6,6 +6,7 @@ The command line wins over the environment, that over the file, that over the pr
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import tomllib
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import models, option_hints, paths, profiles
+from harness import input_files, models, option_hints, paths, profiles
 from harness.errors import UsageError, not_toml, plain, shown, shown_path
 from harness.names import unknown
 from harness.spec import HUB, TOY
@@ -289,10 +290,12 @@ def table(path: Path) -> dict[str, Any]:
     """The table `[tool.glue-bench]` of a pyproject.toml as it stands. Raises `UsageError`."""
     where = shown_path(path)
     try:
-        said: Any = tomllib.loads(path.read_text("utf-8-sig"))
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        said: Any = tomllib.loads(input_files.read(path, input_files.SETTINGS).decode("utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
+        if error.errno == errno.EISDIR:
+            return {}
         raise UsageError(f"{where}: cannot be read: {paths.reason(error)}") from None
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
         raise not_toml(where, error) from None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import file_hashes
+from harness import file_hashes, input_files
 from harness.data import lines
 from harness.data.lines import at, error
 from harness.errors import DataError, shown
@@ -17,6 +17,7 @@ FORM = lines.Form(
     "a word and its numbers, with spaces between",
     "unpack it again from where it was published",
     "name a file of word vectors in GloVe's text format",
+    input_files.VECTORS,
 )
 
 
