@@ -8,7 +8,7 @@ import lzma
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from harness import input_files
 from harness.data.lines import at, error
@@ -34,7 +34,7 @@ def check(path: Path) -> None:
     name = next((name for mark, name in OTHERS.items() if start.startswith(mark)), None)
     if name or start[TAR[0] :] == TAR[1]:
         raise error(
-            at(path), f"{name or 'tar'} data", "rows that are not compressed, or by gzip, bzip2, xz or zip",
+            at(path), f"{name or 'tar'} data", "plain rows, or gzip, bzip2, xz or zip data",
             "unpack it, and name the folder as data",
         )  # fmt: skip
     unpack = next((unpack for mark, unpack in STREAMS.items() if start.startswith(mark)), None)
@@ -61,7 +61,13 @@ def check(path: Path) -> None:
         )  # fmt: skip
 
 
-def _length(stream: IO[bytes]) -> int:
+class Stream(Protocol):
+    """Bytes that are unpacked as they are read."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _length(stream: Stream) -> int:
     """How many bytes a stream gives, counted up to the first that are too many."""
     size = 0
     while size <= ROWS.most and (part := stream.read(MB)):
