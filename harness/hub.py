@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import shown
+from harness.errors import printable, shown
 
 LOOKUP = {"wait_s": 10.0, "least": 1}
 DOWNLOAD = {"wait_s": 60.0, "least": 64 << 10}
 """When the Hub is given up: it sent fewer than `least` bytes in `wait_s` seconds."""
+MOST_SAID = 1_000  # characters of what the client says
 Kind = Literal["model", "dataset"]
 
 
@@ -204,7 +205,7 @@ def _asked(limits: Mapping[str, float], **request: Any) -> dict[str, str]:
     )  # fmt: skip
     try:
         said, _ = process.communicate(json.dumps({"limits": limits, **request}).encode())
-        return json.loads(said)
+        return {key: printable(text)[:MOST_SAID] for key, text in json.loads(said).items()}
     except ValueError:
         return {"absent": f"the Hub's client ended with {process.returncode} and no answer"}
     finally:

@@ -23,7 +23,9 @@ from typing import Any
 from harness.input_files import GB, MB
 
 LOOKUP_S = 5.0  # for each step of a look-up: connecting, the answer, each part of it
-MOST_REQUESTS = 20_000  # of one fetch; pages of a listing and files, some with a redirect
+MOST_REQUESTS = 20_000  # of one fetch: files, each asked for twice, some with a redirect
+MOST_PAGES = 1_000  # of a listing; the Hub puts 1,000 files on a page
+MOST_FILE = 50 * GB  # the client's own limit
 MOST_LISTING = 64 * MB  # of one answer that lists files
 MOST_BYTES = 200 * GB  # of one fetch
 MEMORY = 8 * GB  # address space, most of it libraries' and never used
@@ -40,7 +42,7 @@ class Guard:
 
     def __init__(self) -> None:
         self.said: str | None = None
-        self.requests = self.received = 0
+        self.requests = self.received = self.pages = 0
         self.announced: dict[str, int] = {}  # URL -> bytes, as HEAD has said
         self._lock = threading.Lock()
 
@@ -79,8 +81,15 @@ class Guard:
         size = response.headers.get("x-linked-size") or response.headers.get("content-length", "")
         if re.fullmatch(r"\d{1,15}", size):
             self.announced[url] = int(size)
+        if self.announced.get(url, 0) > MOST_FILE:
+            raise self.refuse(
+                f"{url} announces {int(size):,} bytes; expected {MOST_FILE:,} or less"
+            )
 
     def _check_listing(self, response: Any, url: str) -> None:
+        self.pages += 1
+        if self.pages > MOST_PAGES:
+            raise self.refuse(f"its listing has more than {MOST_PAGES:,} pages")
         response.read()
         try:
             said = response.json()

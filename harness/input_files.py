@@ -37,6 +37,8 @@ VECTORS = Kind("a file of word vectors", 32 * GB)  # GloVe's largest has 6 GB
 ANY = WEIGHTS
 """Of a file whose kind was checked before: as much as any kind may have."""
 
+SYSTEM = ("/proc/", "/sys/")
+"""Folders of Linux whose files say that they are regular, and may wait or never end."""
 DEVICES = (
     (stat.S_ISDIR, "a directory"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -80,6 +82,8 @@ def check(path: Path, status: os.stat_result, kind: Kind) -> None:
         number = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
         said = f"it is {kind_of(status.st_mode)}; expected a file"
         raise Refused(number, said, str(path))
+    if os.path.realpath(path).startswith(SYSTEM):
+        raise Refused(errno.EINVAL, "it is a part of the system; expected a file", str(path))
     if status.st_size > kind.most:
         raise too_large(path, status.st_size, kind)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness import input_files, paths, tasks
+from harness import input_files, paths, tasks, toml_text
 from harness.data import lines, slices
 from harness.errors import DataError, UsageError, not_toml, shown, shown_path
 from harness.names import unknown
@@ -87,7 +87,7 @@ def read(path: Path) -> dict[str, Task]:
     where = shown_path(path)
     text = _text(path)
     try:
-        said = tomllib.loads(text)
+        said = toml_text.parsed(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise not_toml(where, error) from None
     except ValueError:  # Python reads no integer of more than 4,300 digits

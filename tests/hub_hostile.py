@@ -13,17 +13,16 @@ from contextlib import contextmanager
 
 COMMIT = "0" * 39 + "1"
 REPEATED = 300  # of what is sent again and again: longer than any test waits for
+ADDRESS = [""]  # of the server that is there
 Send = Callable[[bytes], None]
 Server = Callable[[str, str, Send], None]  # method, path, what sends bytes to the client
 
 
 def head(body: bytes, kind: str = "application/json", code: str = "200 OK", **more: str) -> bytes:
     fields = {"Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close", **more}
-    lines = [
-        f"HTTP/1.1 {code}",
-        *(f"{name.replace('_', '-')}: {said}" for name, said in fields.items()),
-    ]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+    fields = {name.replace("_", "-"): said for name, said in fields.items()}
+    lines = [f"{name}: {said}" for name, said in fields.items()]
+    return "\r\n".join([f"HTTP/1.1 {code}", *lines]).encode() + b"\r\n\r\n"
 
 
 def says(body: object, kind: str = "application/json", code: str = "200 OK", **more: str) -> Server:
@@ -155,7 +154,7 @@ def endless(method: str, path: str, send: Send) -> None:
 def pages(method: str, path: str, send: Send) -> None:
     """A listing of which each page names another one."""
     body = b"[]"
-    send(head(body, Link=f'<{path}x>; rel="next"') + body)
+    send(head(body, Link=f'<{ADDRESS[0]}{path}x>; rel="next"') + body)
 
 
 def entry(**more: object) -> list[dict[str, object]]:
@@ -243,7 +242,8 @@ def serving(server: Server) -> Iterator[str]:
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        ADDRESS[0] = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield ADDRESS[0]
     finally:
         closed.set()
         listener.shutdown(socket.SHUT_RDWR)

@@ -31,7 +31,8 @@ def fingerprint(path: Path, *, anew: bool = False) -> str:
 def stamped(path: Path) -> tuple[int, ...]:
     """`file_hashes.stamp` of the file. Raises `DataError` where there is none."""
     try:
-        return file_hashes.stamp(path)
+        with lines.opened(path, FORM):
+            return file_hashes.stamp(path)
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise _missing(path) from cause
 
