@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,31 @@ from transformers import AutoModelForSequenceClassification
 
 from harness.errors import ModelError, shown
 
-MOST_LAYERS = 1_000
-"""The deepest published transformers have about as many; each is built before it is counted."""
-LAYERS = (
-    "layers",
-    "layer",
-    "blocks",
-    "groups",
-    "group_num",
-    "experts",
-    "depths",
-    "depth",
-    "block_sizes",
-)
-"""How the names of settings end that say how often a part is repeated."""
+REPEATS = {
+    "layers": 1_000, "layer": 1_000, "blocks": 1_000, "groups": 1_000, "group_num": 1_000,
+    "experts": 1_000, "depths": 1_000, "depth": 1_000, "block_sizes": 1_000,
+    "num_labels": 100_000,
+}  # fmt: skip
+"""How the names of settings end that say how often something is made, and the most that may be.
+
+Each is made before it can be counted. The deepest published transformers have about 1,000 layers.
+"""
 BYTES = 4  # of a number in fp32
+
+
+def refuse_repeats(directory: Path, said: Mapping[str, Any]) -> None:
+    """Raise `ModelError` where a config.json, as it was read, asks for too many of something."""
+    for name, value in said.items():
+        if isinstance(value, Mapping):
+            refuse_repeats(directory, value)
+        most = next((most for end, most in REPEATS.items() if name.endswith(end)), None)
+        for count in value if isinstance(value, list) else [value]:
+            if most and isinstance(count, int | float) and count > most:
+                raise ModelError(
+                    f"{directory}: config.json: key {shown(name)}: found {shown(count)}; expected "
+                    f"at most {most:,}. Mend: correct it, or fetch the model again with "
+                    "`glue-bench fetch --again MODEL`"
+                )
 
 
 def refuse_oversized(directory: Path, config: Any) -> None:
@@ -35,13 +45,6 @@ def refuse_oversized(directory: Path, config: Any) -> None:
 
     It is built on torch's `meta` device, which allocates nothing.
     """
-    for name, count in _repeats(config.to_dict()):
-        if count > MOST_LAYERS:
-            raise ModelError(
-                f"{directory}: config.json: key {name}: found {shown(count)}; expected at most "
-                f"{MOST_LAYERS:,}. Mend: correct it, or fetch the model again with `glue-bench "
-                "fetch --again MODEL`"
-            )
     with torch.device("meta"):
         network = AutoModelForSequenceClassification.from_config(
             copy.deepcopy(config), dtype=torch.float32
@@ -54,14 +57,3 @@ def refuse_oversized(directory: Path, config: Any) -> None:
             f"at most this machine's memory, {memory:,}. Mend: name a smaller model, or correct "
             "config.json"
         )
-
-
-def _repeats(said: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """Every number of a configuration that says how often something is repeated."""
-    for name, value in said.items():
-        if isinstance(value, Mapping):
-            yield from _repeats(value)
-        elif str(name).endswith(LAYERS):
-            for one in value if isinstance(value, list | tuple) else [value]:
-                if isinstance(one, int):
-                    yield str(name), one

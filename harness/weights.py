@@ -237,7 +237,7 @@ def _names(directory: Path, source: str, key: str, must_be: bool) -> list[str]:
                 "folder. Mend: put the file there and name it by its name alone, or save the model "
                 "again with `save_pretrained`"
             )
-        if (directory / name).is_file():
+        if paths.is_file(directory / name):
             found.append(Path(name).as_posix())
         elif must_be:
             raise ModelError(
