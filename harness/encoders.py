@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from harness import families, heads, hub, input_limits, network_size, stored_weights, weights
+from harness import families, heads, hub, input_limits, network_size, stored_weights
 from harness.data import batches
 from harness.errors import ModelError, shown
 from harness.spec import Split, Task
@@ -198,8 +197,6 @@ def read_config(directory: Path) -> Any:
 
     config.json may ask for tuples, or for states of every layer, which cost memory.
     """
-    if os.path.lexists(directory / weights.CONFIG):
-        network_size.refuse_repeats(directory, weights.configuration(directory))
     with reading(directory):
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
         for part in (config, config.get_text_config()):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness import file_hashes, input_files, paths, tasks, tensor_headers
+from harness import config_limits, file_hashes, input_files, paths, tasks, tensor_headers
 from harness.errors import ModelError, shown
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "glue-bench.json"
@@ -79,6 +79,8 @@ def check_files(path: Path) -> None:
             "network. Mend: merge it with peft's `merge_and_unload` and save the result with "
             "`save_pretrained`; or move adapter_config.json and its weights away"
         )
+    if os.path.lexists(path / CONFIG):
+        config_limits.check(path / CONFIG, configuration(path))
     for name, file in files(path).items():
         if _is_pointer(file):
             raise ModelError(

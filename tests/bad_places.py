@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import bad_cards
 import bad_files
 from bad_files import CARD_KEYS, CONFIG_KEYS, JSON, TENSORS, TOKENIZER_KEYS, TRAPS, Make, odd_values
 
@@ -224,15 +225,24 @@ def score(folder: Path) -> None:
 
 
 def hub_rows(folder: Path) -> None:
-    """A data set in the Hub's cache; the cache is that of this process."""
+    """A data set in the Hub's cache, a folder of its own; nothing may give the secret away."""
+    from datasets import config
     from huggingface_hub import constants
 
-    from harness import hub
+    from harness import hub, task_file
+    from harness.data import load as data
+    from harness.spec import DataRequest
 
-    constants.HF_HUB_CACHE, constants.HF_HUB_OFFLINE = str(folder), True
+    constants.HF_HUB_CACHE = str(folder / "hub")
+    config.HF_DATASETS_CACHE = folder / "datasets"
     hub.find.cache_clear()
     hub.fetch_once.cache_clear()
-    own_rows(folder)
+    with hub.offline():
+        (task,) = task_file.read(folder / "mine.toml").values()
+        found = data.load(data.located(DataRequest("toy"), task), task)
+    told = str([split.texts for split in found.splits.values()])
+    if bad_cards.SECRET in told or "root:" in told:
+        raise AssertionError(f"a file of this machine was read: {told}")
 
 
 ROWS = "review,stars\na dull film,bad\na fine film,good\n"
@@ -296,8 +306,21 @@ def _in_place_of_csv(ending: str, make: Make) -> Make:
     return put
 
 
+def data_cards(base: Path) -> Iterator[Input]:
+    _rows(base, data="hub:org/reviews")
+    secret = base.parent / "secret.csv"
+    secret.write_text(f"review,stars\n{bad_cards.SECRET} one,bad\n{bad_cards.SECRET} two,good\n")
+    for name, files in bad_cards.cards(secret):
+        yield name, _places(files, secret), hub_rows
+
+
+def _places(files: Mapping[str, bytes | str], secret: Path) -> Make:
+    return lambda folder: bad_cards.place(folder / "hub", files, secret)
+
+
 PLACES: Mapping[str, Callable[[Path], Iterator[Input]]] = {
     "model traps": model_traps, "model json": model_json, "model values": model_values,
     "model tensors": model_tensors, "data files": data_files, "other formats": other_formats,
     "network": network,
+    "data cards": data_cards,
 }  # fmt: skip
