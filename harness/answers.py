@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import tasks
-from harness.data import lines, sample, tsv
+from harness.data import lines, parquet, sample, tsv
 from harness.data.layout import FILES, File
 from harness.data.lines import at, error
 from harness.errors import DataError, UsageError, shown
@@ -164,13 +164,15 @@ def _stored(path: Path, task: Task, split: str | None) -> Answers:
 
     columns = ("split", "row", "prediction")
     try:
-        file = pq.ParquetFile(path)
+        with lines.opened(path, FORM) as stream:
+            raw = stream.read(FORM.kind.most)
+        file = pq.ParquetFile(pa.BufferReader(raw))
         names = file.schema_arrow.names
         if missing := [name for name in columns if name not in names]:
             found = f"no column {', '.join(missing)} among {', '.join(map(shown, names))}"
             raise error(at(path), found, "predictions of a stored run", "name another file")
-        table = file.read(list(columns))
-    except (pa.ArrowException, OSError) as cause:
+        table = parquet.table(file, columns)
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as cause:
         found = f"cannot be read as parquet: {shown(cause)}"
         raise error(at(path), found, "predictions of a stored run", "name another file") from cause
     wanted = _split(path, task, split, table["split"].unique().to_pylist())

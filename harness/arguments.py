@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from harness import options, paths
+from harness import option_values, paths
 from harness.errors import UsageError, shown
 
 T = TypeVar("T")
@@ -55,16 +55,16 @@ def number(name: str, value: Any) -> int:
         found = None
     if found is None or isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
         raise _refused(name, value, "a whole number")
-    if abs(found) > options.LARGEST:
-        raise _refused(name, value, f"a whole number of at most {options.LARGEST:,}")
+    if abs(found) > option_values.LARGEST:
+        raise _refused(name, value, f"a whole number of at most {option_values.LARGEST:,}")
     return found
 
 
 def seed(name: str, value: Any) -> int:
     """A whole number that random generators can begin from."""
     found = number(name, value)
-    if not 0 <= found <= options.LAST_SEED:
-        raise _refused(name, value, f"a whole number from 0 to {options.LAST_SEED}")
+    if not 0 <= found <= option_values.LAST_SEED:
+        raise _refused(name, value, f"a whole number from 0 to {option_values.LAST_SEED}")
     return found
 
 

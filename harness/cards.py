@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import file_hashes
+from harness import file_hashes, input_files, paths
 from harness.weights import ADAPTER, CARD, READ
 
 FILES = "files"
@@ -50,7 +50,7 @@ def problems(home: Path, name: str | None, sha256: str | None) -> Iterator[str]:
 
 def _of_files(folder: Path, sha256: str) -> Iterator[str]:
     try:
-        content = (folder / CARD).read_bytes()
+        content = input_files.read(folder / CARD, input_files.JSON)
         if hashlib.sha256(content).hexdigest() != sha256:
             yield f"{folder} holds another run's, or its {CARD} was changed"
             return
@@ -67,7 +67,9 @@ def _of_files(folder: Path, sha256: str) -> Iterator[str]:
             if not (folder / name).is_dir():
                 yield f"{folder / name}: was put there later"
     except OSError as error:
-        yield f"{folder}: cannot be read: {error.strerror}"
+        yield f"{folder}: cannot be read: {paths.reason(error)}"
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        yield f"{folder / CARD}: no card of a model: {type(error).__name__}"
 
 
 def _unlike(path: Path, told: Mapping[str, Any]) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +22,11 @@ from harness import (
     escape,
     families,
     heads,
+    hub,
     input_limits,
     stored_weights,
     tasks,
+    weights,
 )
 from harness.adapters import FrozenEncoder
 from harness.data import batches
@@ -32,12 +34,29 @@ from harness.encoders import Encoder, be_quiet, notes_on, read_config, read_toke
 from harness.errors import ModelError, StorageError, UsageError, shown
 from harness.networks import Network
 from harness.spec import RunConfig
-from harness.stored_weights import UNREADABLE, unreadable
+from harness.stored_weights import reading
 from harness.weights import CARD, WEIGHTS
 
 LONGEST_NAME = 200
 """Of a folder: file systems allow 255 bytes, and a number may follow."""
 HEAD = "head.safetensors"
+MOST_TOKENS = 1_000_000  # of a text
+
+
+KEYS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "task": (lambda said: isinstance(said, str), "a text"),
+    "texts": (lambda said: _is_texts(said) and 1 <= len(said) <= 2, "one column or two"),
+    "labels": (lambda said: _is_texts(said), "a list of texts"),
+    "max_length": (
+        lambda said: type(said) is int and 1 <= said <= MOST_TOKENS, f"from 1 to {MOST_TOKENS:,}"
+    ),
+    "network": (lambda said: isinstance(said, dict), "an object"),
+}  # fmt: skip
+"""What a card says that is read here, and what it has to be."""
+
+
+def _is_texts(said: Any) -> bool:
+    return isinstance(said, list) and all(isinstance(one, str) for one in said)
 
 
 class Saved(NamedTuple):
@@ -170,11 +189,15 @@ class FineTuned:
 def load(directory: Path) -> FineTuned:
     """A fine-tuned model of a folder, in fp32 on the CPU. Raises `ModelError`."""
     be_quiet()
-    tokenizer, card = read_tokenizer(directory), _card(directory)
-    try:
-        network, labels = _read(directory, card, tokenizer)
-    except (*UNREADABLE, RuntimeError) as error:
-        raise unreadable(directory, error) from error
+    weights.check_files(directory)
+    card = _card(directory)
+    with hub.offline(), reading(directory):
+        return _loaded(directory, card)
+
+
+def _loaded(directory: Path, card: Mapping[str, Any]) -> FineTuned:
+    tokenizer = read_tokenizer(directory)
+    network, labels = _read(directory, card, tokenizer)
     task = str(card.get("task", "the model"))
     texts = len(card["texts"]) if "texts" in card else None
     limit = int(card.get("max_length", 512))
@@ -198,8 +221,9 @@ def _read(
     """A network as `_write` saved it, and what its outputs mean; the tokenizer is made to suit."""
     labels = dict(enumerate(card.get("labels", ())))
     if "network" in card:
-        network: Any = Network(**card["network"])
-        network.load_state_dict(load_file(directory / WEIGHTS))
+        with torch.device("meta"):  # the file's tensors say how much memory it takes, not the card
+            network: Any = Network(**card["network"])
+        network.load_state_dict(load_file(directory / WEIGHTS), assign=True)
         return network, labels
     config = read_config(directory)
     families.give_padding(directory, tokenizer)
@@ -233,10 +257,15 @@ def _classifier(directory: Path, config: Any) -> Any:
 
 
 def _card(directory: Path) -> dict[str, Any]:
+    """The card of a folder; empty where there is none. Raises `ModelError`."""
     path = directory / CARD
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
-    try:
-        return dict(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}. Mend: delete it") from error
+    card = weights.read_object(path)
+    for key, (fits, expected) in KEYS.items():
+        if key in card and not fits(card[key]):
+            raise ModelError(
+                f"{path}: key {key}: found {shown(card[key])}; expected {expected}. Mend: delete "
+                "the file, or save the model again with --glue-save-models"
+            )
+    return card

@@ -19,11 +19,11 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from harness import families, heads, input_limits, stored_weights
+from harness import families, heads, hub, input_limits, network_size, stored_weights
 from harness.data import batches
 from harness.errors import ModelError, shown
 from harness.spec import Split, Task
-from harness.stored_weights import UNREADABLE, unreadable
+from harness.stored_weights import reading
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,11 @@ def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> En
     more of an encoder than the network has.
     """
     be_quiet()
+    with hub.offline():
+        return _loaded(directory, task, seed, scratch=scratch)
+
+
+def _loaded(directory: Path, task: Task, seed: int, *, scratch: bool) -> Encoder:
     config = read_config(directory)
     families.refuse_foreign(directory, config)
     tokenizer = read_tokenizer(directory)
@@ -148,17 +153,15 @@ def read_tokenizer(directory: Path) -> Any:
     transformers makes up an empty tokenizer for a folder that holds none: every word is unknown.
     """
     _check_sentencepiece(directory)
-    try:
+    with reading(directory):
         tokenizer: Any = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
-    except UNREADABLE as error:
-        raise unreadable(directory, error) from error
-    limit = tokenizer.model_max_length
+        limit, words = tokenizer.model_max_length, len(tokenizer)
     if not isinstance(limit, int | float):
         raise ModelError(
             f"{directory}: tokenizer_config.json: model_max_length: found {shown(limit)}; expected "
             "a number. Mend: write it without quotes"
         )
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+    if words <= len(tokenizer.all_special_tokens):
         raise ModelError(
             f"{directory}: holds no tokenizer; expected tokenizer.json, or a vocabulary. Mend: "
             "save the tokenizer there too with `save_pretrained`, or fetch the model again with "
@@ -194,13 +197,12 @@ def read_config(directory: Path) -> Any:
 
     config.json may ask for tuples, or for states of every layer, which cost memory.
     """
-    try:
+    with reading(directory):
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
         for part in (config, config.get_text_config()):
             part.return_dict = True
             part.output_hidden_states = part.output_attentions = False
-    except UNREADABLE as error:
-        raise unreadable(directory, error) from error
+        network_size.refuse_oversized(directory, config)
     return config
 
 

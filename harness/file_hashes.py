@@ -6,10 +6,12 @@ import functools
 import hashlib
 from pathlib import Path
 
+from harness import input_files
+
 
 def sha256(path: Path) -> str:
-    """Of a file's bytes, all of them read now. Raises `OSError`."""
-    with path.open("rb") as file:
+    """Of a file's bytes, all of them read now. Raises `OSError`, also for what is no file."""
+    with input_files.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

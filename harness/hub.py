@@ -2,20 +2,31 @@
 
 Nothing is loaded over the network: a model or data set is first a folder here. The Hub is asked
 once, within seconds and without a second try, because its client's own retries take 23 s to say
-that there is no network.
+that there is no network. It is asked by `hub_client`, in a process that ends in time whatever the
+server does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.errors import shown
+from harness.escape import harmless
 
-LOOKUP_S = 5.0
+LOOKUP = {"wait_s": 10.0, "least": 1}
+DOWNLOAD = {"wait_s": 60.0, "least": 64 << 10}
+"""When the Hub is given up: it sent fewer than `least` bytes in `wait_s` seconds."""
+MOST_SAID = 1_000  # characters of what the client says
 Kind = Literal["model", "dataset"]
 
 
@@ -40,6 +51,31 @@ def cache() -> str | None:
 
     folder = constants.HF_HUB_CACHE
     return None if folder.startswith("~") else folder
+
+
+_offline_lock = threading.Lock()
+_offline: list[bool] = []  # for each thread that is within: what the switch was before all
+
+
+@contextlib.contextmanager
+def offline() -> Generator[None]:
+    """Within, no library asks the Hub, whatever a model's files name: it takes itself for offline.
+
+    The switch is the whole process's: what another thread asks meanwhile is refused too.
+    """
+    from huggingface_hub import constants
+
+    with _offline_lock:
+        before = _offline[0] if _offline else constants.HF_HUB_OFFLINE
+        _offline.append(before)
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        with _offline_lock:
+            _offline.pop()
+            if not _offline:
+                constants.HF_HUB_OFFLINE = before
 
 
 NO_CACHE = "no home folder is known, so its cache has no place: HF_HOME has to name a folder"
@@ -118,26 +154,24 @@ def fetch(
 
     Or those of a commit. Files that are there already are only fetched `again` on request.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HTTPError
-
     absent = _lookup(kind, name) if cache() else Absent(NO_CACHE)
     if absent:
         return absent
-    try:
-        folder = snapshot_download(
-            name,
-            repo_type=kind,
-            revision=revision,
-            cache_dir=cache(),
-            allow_patterns=[*CARD[kind], *wanted, *also],
-            force_download=again,
-        )
-    except HTTPError as error:
-        return Absent(f"the Hub stopped answering ({_first_line(error)})")
-    except OSError as error:
-        return Absent(f"its files could not be fetched or kept ({_first_line(error)})")
-    found = Path(folder)
+    said = _asked(
+        DOWNLOAD,
+        act="download",
+        kind=kind,
+        name=name,
+        revision=revision,
+        cache_dir=cache(),
+        allow_patterns=[*CARD[kind], *wanted, *also],
+        force_download=again,
+    )
+    if "folder" not in said:
+        return Absent(said["absent"])
+    found = Path(said["folder"])
+    if not found.resolve().is_relative_to(Path(str(cache())).resolve()):
+        return Absent("the Hub's answer cannot be used: it leads out of the cache")
     lacking = [pattern for pattern in wanted if not any(found.glob(pattern))]
     if lacking:
         return Absent(f"it holds no file {shown(lacking[0])}")
@@ -147,31 +181,35 @@ def fetch(
 @functools.cache
 def _lookup(kind: Kind, name: str) -> Absent | None:
     """Why the Hub does not let a repository be fetched; None if it does."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        HTTPError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
+    said = _asked(LOOKUP, act="look up", kind=kind, name=name)
+    return Absent(said["absent"]) if "absent" in said else None
 
+
+def _asked(limits: Mapping[str, float], **request: Any) -> dict[str, str]:
+    """What `hub_client` says to a request, in a process of its own."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return {"absent": "HF_HUB_OFFLINE is set"}
+    package = str(Path(__file__).parents[1])
+    environment = os.environ | {
+        "HF_ENDPOINT": constants.ENDPOINT,
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_XET": "1",  # its downloads are not counted
+        "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
+    }
+    progress = sys.stderr  # noqa: TID251  (handed on, for a progress bar of numbers)
+    is_seen = progress is not None and progress.isatty()
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "harness.hub_client"],
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=None if is_seen else subprocess.DEVNULL,
+    )  # fmt: skip
     try:
-        HfApi().repo_info(name, repo_type=kind, timeout=LOOKUP_S)
-    except GatedRepoError:
-        return Absent("access to it has to be asked for on its page, and HF_TOKEN set")
-    except RepositoryNotFoundError:
-        return Absent("the Hub knows none of this name, or it is private and HF_TOKEN not set")
-    except HFValidationError:
-        return Absent("not a name that the Hub allows")
-    except OfflineModeIsEnabled:
-        return Absent("HF_HUB_OFFLINE is set")
-    except PermissionError as error:  # the token's file, or the cache
-        return Absent(f"a file of the Hub's client cannot be read ({_first_line(error)})")
-    except (OSError, HTTPError) as error:
-        return Absent(f"the Hub cannot be reached ({_first_line(error)})")
-    return None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        said, _ = process.communicate(json.dumps({"limits": limits, **request}).encode())
+        return {key: harmless(text)[:MOST_SAID] for key, text in json.loads(said).items()}
+    except ValueError:
+        return {"absent": f"the Hub's client ended with {process.returncode} and no answer"}
+    finally:
+        process.kill()
+        process.wait()

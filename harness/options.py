@@ -6,100 +6,35 @@ The command line wins over the environment, that over the file, that over the pr
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
-import tomllib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import models, option_hints, paths, profiles
+from harness import input_files, models, option_hints, paths, profiles, toml_text
 from harness.errors import UsageError, not_toml, plain, shown, shown_path
 from harness.names import unknown
+from harness.option_values import (
+    MOST_EPOCHS,
+    MOST_JOBS,
+    MOST_RECHECKS,
+    at_most,
+    engine,
+    names,
+    positive,
+    seconds,
+    seeds,
+    yes,
+)
 from harness.spec import HUB, TOY
 
-FIRST_SEED = 42
 RESULTS = Path("results") / "local"  # where records go unless it is said
 BASELINES = Path("results") / "baselines"
-ENGINES = ("process", "inline")
-MOST_SEEDS = 10_000
-LAST_SEED = 2**32 - 1  # of NumPy's and scikit-learn's generators
-MOST_JOBS = 1024
-LARGEST = 10**12  # of rows, epochs and the like
 TABLE = "glue-bench"  # [tool.glue-bench] of pyproject.toml
 SUBTABLES = ("thresholds",)  # of that table, read elsewhere
-
-
-def names(text: str) -> tuple[str, ...]:
-    """`a,b,a` as ("a", "b")."""
-    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not found:
-        raise ValueError("expected one name or several, separated by commas")
-    return found
-
-
-def seeds(text: str) -> tuple[int, ...]:
-    """`3` as the three seeds 42, 43, 44; `7,9` as those two; `7,` as the one seed 7."""
-    try:
-        numbers = tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
-    except ValueError:
-        numbers = ()
-    if not numbers or min(numbers) < 0:
-        raise ValueError("expected how many seeds, or the seeds separated by commas")
-    if max(numbers) > LAST_SEED:
-        raise ValueError(f"expected seeds of at most {LAST_SEED}")
-    if "," in text:
-        return numbers
-    if numbers[0] < 1:
-        raise ValueError("expected at least one seed")
-    if numbers[0] > MOST_SEEDS:
-        raise ValueError(f"expected at most {MOST_SEEDS:,} seeds; `{numbers[0]},` is that one seed")
-    return tuple(range(FIRST_SEED, FIRST_SEED + numbers[0]))
-
-
-def positive(text: str) -> int:
-    """A whole number above zero, and no more than anything here can be counted to."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if not 1 <= number <= LARGEST:
-        most = f", at most {LARGEST:,}" if number > LARGEST else ""
-        raise ValueError(f"expected a whole number above zero{most}")
-    return number
-
-
-def job_count(text: str) -> int:
-    """How many runs at a time."""
-    if (number := positive(text)) > MOST_JOBS:
-        raise ValueError(f"expected at most {MOST_JOBS:,}")
-    return number
-
-
-def seconds(text: str) -> float:
-    """A duration in seconds, above zero."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise ValueError("expected a number of seconds above zero")
-    return number
-
-
-def engine(text: str) -> str:
-    """The name of an engine."""
-    if text not in ENGINES:
-        raise ValueError(unknown("engine", text, ENGINES))
-    return text
-
-
-def yes(text: str) -> bool:
-    """Whether a switch is on."""
-    if text.lower() not in ("true", "false"):
-        raise ValueError("expected true or false")
-    return text.lower() == "true"
 
 
 def folder(value: str, base: Path) -> str:
@@ -177,7 +112,7 @@ OPTIONS = (
     Option("targets", "A,B", "device-precision pairs (`glue-bench list targets`)", names),
     Option("seeds", "N|A,B", "how many seeds, from 42 on, or which ones", seeds),
     Option("recipe", "NAME", "one recipe for every model (`glue-bench list recipes`)"),
-    Option("epochs", "N", "epochs, in place of the recipe's", positive),
+    Option("epochs", "N", "epochs, in place of the recipe's", at_most(MOST_EPOCHS)),
     Option("max-train", "N", "train on N rows: a stratified sample, the same each time", positive),
     Option("max-eval", "N", "evaluate on N rows of each split, sampled likewise", positive),
     Option(
@@ -190,7 +125,7 @@ OPTIONS = (
     ),
     Option(
         "recheck", "N", "run N fresh seeds of both sides where a cell looks worse; 10 is usual",
-        positive,
+        at_most(MOST_RECHECKS),
     ),
     Option(
         "resume", "", "keep ok runs of the results folder with the same rows, weights, recipe, "
@@ -199,7 +134,8 @@ OPTIONS = (
     Option("save-models", "DIR", "put each fine-tuned model there", locate=folder),
     Option("predict-test", "", "predict the unlabelled test splits too", yes),
     Option("engine", "process|inline", "a fresh process per run (default), or this one", engine),
-    Option("jobs", "N", "runs at a time, each on its share of the CPUs (default: 1)", job_count),
+    Option("jobs", "N", "runs at a time, each on its share of the CPUs (default: 1)",
+        at_most(MOST_JOBS)),
     Option(
         "timeout", "SECONDS", "stop a run that takes longer (default: an hour; paper: a week)",
         seconds,
@@ -289,10 +225,14 @@ def table(path: Path) -> dict[str, Any]:
     """The table `[tool.glue-bench]` of a pyproject.toml as it stands. Raises `UsageError`."""
     where = shown_path(path)
     try:
-        said: Any = tomllib.loads(path.read_text("utf-8-sig"))
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        said: Any = toml_text.parsed(
+            input_files.read(path, input_files.SETTINGS).decode("utf-8-sig")
+        )
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
+        if error.errno == errno.EISDIR:
+            return {}
         raise UsageError(f"{where}: cannot be read: {paths.reason(error)}") from None
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
         raise not_toml(where, error) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from harness.names import unknown
 from harness.options import Settings
 from harness.profiles import Profile
 from harness.spec import HUB, NOTHING, TEST, TOY, Case, DataRequest, Task
+
+MOST_CASES = 100_000
+"""Of a session: pytest holds each as an item, about 10 s and 300 MB of them."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def make(settings: Settings) -> Plan:
         chosen = [_task(name, own) for name in settings.tasks or own or profile.tasks]
     needed = [TEST] if settings.predict_test else []
     needed += [task.name for task in chosen if task.part_of and settings.tasks]
-    return Plan(
+    plan = Plan(
         profile=profile,
         data=DataRequest(
             source,
@@ -139,3 +143,18 @@ def make(settings: Settings) -> Plan:
         save_models=settings.save_models,
         resume=bool(settings.resume),
     )
+    _check_count(plan)
+    return plan
+
+
+def _check_count(plan: Plan) -> None:
+    """Raise `UsageError` for more cases than a session can hold."""
+    sides = (plan.tasks, plan.models, plan.targets, plan.seeds)
+    if (count := math.prod(map(len, sides))) > MOST_CASES:
+        tasks, models, targets, seeds = map(len, sides)
+        raise UsageError(
+            f"found {count:,} cases: {tasks:,} task(s) x {models:,} model(s) x {targets:,} "
+            f"target(s) x {seeds:,} seed(s); expected at most {MOST_CASES:,} in a session. Mend: "
+            "several sessions with the same --glue-results, each with a part of --glue-tasks, "
+            "--glue-models or --glue-seeds"
+        )

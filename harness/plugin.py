@@ -77,7 +77,9 @@ def asks_for_cases(args: list[str]) -> bool:
     for path in (Path(arg.split("::")[0]) for arg in args):
         for file in [path] if path.is_file() else path.rglob("test_*.py"):
             foreign = any(part.startswith(".") or part == "site-packages" for part in file.parts)
-            if not foreign and _takes_cases(file.read_text(errors="replace")):
+            if foreign or not file.is_file():
+                continue
+            if _takes_cases(file.read_text(errors="replace")):
                 return True
     return False
 

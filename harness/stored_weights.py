@@ -6,28 +6,21 @@ pretraining head and wrong for anything that belongs to the encoder.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
-from harness import unused_tensors
-from harness.errors import ModelError, shown
+from harness import unused_tensors, weights
+from harness.errors import GlueBenchError, ModelError, shown
 from harness.unused_tensors import DEQUANTIZE, MERGE, Tensor, counted, is_harmless, is_inside
 from harness.weights import ADAPTER, INDEX, WEIGHTS
-
-UNREADABLE = (
-    OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, SafetensorError,
-    StrictDataclassError,
-)  # fmt: skip
-"""What transformers raises for a damaged or foreign folder, as tried on such folders."""
 
 FLOATING = frozenset({"F64", "F32", "F16", "BF16"})
 """The dtypes, by safetensors' names, whose numbers are the weights themselves."""
@@ -56,7 +49,26 @@ class Loaded:
         return [n for n, _ in self.network.named_parameters() if not n.startswith(inside)]
 
 
-def unreadable(directory: Path, error: Exception) -> ModelError:
+PANIC = "PanicException"
+"""The type of what Rust code raises that gave up, by name: no module has it."""
+
+
+@contextmanager
+def reading(directory: Path) -> Generator[None]:
+    """Whatever a library raises for a folder that it cannot read is one `ModelError`."""
+    try:
+        yield
+    except (GlueBenchError, MemoryError):
+        raise
+    except Exception as error:  # of foreign files, any type has been seen
+        raise unreadable(directory, error) from error
+    except BaseException as error:
+        if type(error).__name__ == PANIC:
+            raise unreadable(directory, error) from error
+        raise
+
+
+def unreadable(directory: Path, error: BaseException) -> ModelError:
     """The error to raise for a folder that transformers cannot read."""
     said = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, ImportError):
@@ -78,7 +90,7 @@ def load_classifier(directory: Path, config: Any) -> Loaded:
     the network has no place for.
     """
     refuse_unmerged(directory, config)
-    try:
+    with reading(directory):
         network, report = AutoModelForSequenceClassification.from_pretrained(
             directory,
             config=config,
@@ -89,8 +101,6 @@ def load_classifier(directory: Path, config: Any) -> Loaded:
             output_loading_info=True,
         )
         stored = headers(directory, config)
-    except (*UNREADABLE, RuntimeError) as error:
-        raise unreadable(directory, error) from error
     unexpected = sorted(report["unexpected_keys"])
     _refuse_dtypes(directory, network, stored)
     unused_tensors.refuse(directory, network, stored, unexpected)
@@ -132,7 +142,7 @@ def headers(directory: Path, config: Any) -> dict[str, Tensor]:
     first = named or (WEIGHTS if (directory / WEIGHTS).is_file() else INDEX)
     names: Iterable[str] = [first]
     if first.endswith(".json"):
-        index = json.loads((directory / first).read_text("utf-8"))
+        index = weights.read_object(directory / first)
         names = sorted({*index["weight_map"].values()})
     found: dict[str, Tensor] = {}
     for file_name in names:

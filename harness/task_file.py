@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness import paths, tasks
+from harness import input_files, paths, tasks, toml_text
 from harness.data import lines, slices
 from harness.errors import DataError, UsageError, not_toml, shown, shown_path
 from harness.names import unknown
@@ -27,7 +27,9 @@ HUB = "hub:"
 # Each part begins and ends with a letter, a digit or _, as the Hub has it.
 HUB_NAME = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?(/\w([\w.-]*\w)?)?", re.ASCII)
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
-FORM = lines.Form("a TOML file with a [[task]]", "a key", "save it again", "shorten it")
+FORM = lines.Form(
+    "a TOML file with a [[task]]", "a key", "save it again", "shorten it", input_files.SETTINGS
+)
 TOO_LONG = "an integer of more than 64 bits; expected those that TOML allows. Mend: shorten it"
 USUAL = {  # split -> how its file is called, without its ending
     "train": ("train",),
@@ -85,7 +87,7 @@ def read(path: Path) -> dict[str, Task]:
     where = shown_path(path)
     text = _text(path)
     try:
-        said = tomllib.loads(text)
+        said = toml_text.parsed(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise not_toml(where, error) from None
     except ValueError:  # Python reads no integer of more than 4,300 digits
@@ -123,7 +125,7 @@ def _integers(value: object) -> Iterator[int]:
 def _text(path: Path) -> str:
     try:
         with lines.opened(path, FORM) as stream:
-            return lines.decoded(path, stream.read())
+            return lines.decoded(path, stream.read(FORM.kind.most))
     except DataError as error:
         raise UsageError(str(error)) from error
     except OSError as error:

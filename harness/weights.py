@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness import file_hashes, tasks
+from harness import config_limits, file_hashes, input_files, paths, tasks, tensor_headers
 from harness.errors import ModelError, shown
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "glue-bench.json"
@@ -56,25 +57,41 @@ def checked(path: Path) -> Path:
         raise ModelError(f"{path}: {error.strerror}. Mend: give it read permission") from error
     if CONFIG not in names:
         raise ModelError(f"{path}: {_without_config(path, names)}")
-    if ADAPTER in names:
-        raise ModelError(
-            f"{path}: holds a model and, in adapter_config.json, an adapter (LoRA or another of "
-            "peft's) beside it, which is loaded on one machine and not on another; expected one "
-            "network. Mend: merge it with peft's `merge_and_unload` and save the result with "
-            "`save_pretrained`; or move adapter_config.json and its weights away"
-        )
-    for name, file in files(path).items():
-        if _is_pointer(file):
-            raise ModelError(
-                f"{path / name}: found a pointer of git-lfs, {file.stat().st_size} bytes of text; "
-                f"expected the file itself. Mend: `git lfs install && git lfs pull` in {path}"
-            )
+    check_files(path)
     if not any(name.endswith(TENSORS) for name in files(path)):
         raise ModelError(
             f"{path}: holds no *.safetensors{_other_weights(names)}. Mend: save the model with "
             "`save_pretrained`, which writes safetensors"
         )
     return path
+
+
+def check_files(path: Path) -> None:
+    """Raise `ModelError` where a library that loads the folder would do more than read its files.
+
+    peft would put an adapter into the network, and ask the Hub for what the adapter names; a file
+    that is a pipe, a device, or holds less than it announces would stop or flood the reader.
+    """
+    if (path / ADAPTER).exists() or (path / ADAPTER).is_symlink():
+        raise ModelError(
+            f"{path}: holds a model and, in adapter_config.json, an adapter (LoRA or another of "
+            "peft's) beside it, which is loaded on one machine and not on another; expected one "
+            "network. Mend: merge it with peft's `merge_and_unload` and save the result with "
+            "`save_pretrained`; or move adapter_config.json and its weights away"
+        )
+    if os.path.lexists(path / CONFIG):
+        config_limits.check(path / CONFIG, configuration(path))
+    for name, file in files(path).items():
+        if _is_pointer(file):
+            raise ModelError(
+                f"{path / name}: found a pointer of git-lfs, {file.stat().st_size} bytes of text; "
+                f"expected the file itself. Mend: `git lfs install && git lfs pull` in {path}"
+            )
+        if name.endswith(TENSORS):
+            try:
+                tensor_headers.check(file)
+            except OSError as error:
+                raise _unreadable(file, error) from error
 
 
 def _without_config(path: Path, names: list[str]) -> str:
@@ -85,7 +102,7 @@ def _without_config(path: Path, names: list[str]) -> str:
             "Mend: name its row, such as cbow; `glue-bench predict` reads the folder"
         )
     if ADAPTER in names:
-        said = _object(path / ADAPTER).get("base_model_name_or_path")
+        said = read_object(path / ADAPTER).get("base_model_name_or_path")
         base = f" of {shown(said)}" if said else ""
         return (
             f"holds no config.json: it is an adapter{base}, made by peft; expected a whole model. "
@@ -93,7 +110,8 @@ def _without_config(path: Path, names: list[str]) -> str:
             "tokenizer there too, and name that folder"
         )
     inside = [*path.glob(f"*/{CONFIG}"), *path.glob(f"snapshots/*/{CONFIG}")]
-    network = next((file.parent for file in sorted(inside) if "model_type" in _object(file)), None)
+    networks = (file.parent for file in sorted(inside) if "model_type" in read_object(file))
+    network = next(networks, None)
     kind = "a sentence-transformers model" if "modules.json" in names else "a folder of folders"
     if network:
         return f"holds no config.json: it is {kind}. Mend: name {network}, which holds the network"
@@ -110,22 +128,33 @@ def _other_weights(names: list[str]) -> str:
 
 def _is_pointer(file: Path) -> bool:
     try:
-        with file.open("rb") as stream:
+        with input_files.opened(file, _kind(file.name)) as stream:
             return stream.read(len(POINTER)) == POINTER
     except OSError as error:
-        raise _unreadable(file.parent, error) from error
+        raise _unreadable(file, error) from error
+
+
+def _kind(name: str) -> input_files.Kind:
+    """How large a file of a model may be."""
+    if name.endswith(TENSORS):
+        return input_files.WEIGHTS
+    is_json = name in (CONFIG, CARD, ADAPTER, *NAMING) or name.endswith(INDEX_ENDING)
+    return input_files.JSON if is_json else input_files.TOKENIZER
 
 
 def configuration(directory: Path) -> dict[str, Any]:
     """What config.json says. Raises `ModelError`."""
-    return _object(directory / CONFIG)
+    return read_object(directory / CONFIG)
 
 
-def _object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object that a file of a model is. Raises `ModelError`."""
     try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        why = "it is a pointer of git-lfs" if path.is_file() and _is_pointer(path) else error
+        found = json.loads(input_files.read(path, input_files.JSON).decode())
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
+        why = "it is a pointer of git-lfs" if _is_pointer(path) else error
         raise ModelError(f"{path}: cannot be read: {why}. Mend: save the model again") from error
     if not isinstance(found, dict):
         raise ModelError(f"{path}: found {shown(found)}; expected a JSON object")
@@ -139,7 +168,7 @@ def warm_start(directory: Path) -> str | None:
     task's name, MNLI's labels, or a classifier for its architecture: then it is "another".
     """
     path = directory / CARD
-    card = _object(path) if path.is_file() else {}
+    card = read_object(path) if path.is_file() else {}
     tuned_on = None if card.get("method") == "frozen" else card.get("task")
     config = configuration(directory)
     labels = config.get("id2label")
@@ -172,7 +201,7 @@ def files(directory: Path) -> dict[str, Path]:
 def _named(directory: Path) -> Iterator[str]:
     """The files that other files of the folder name."""
     weights = INDEX if not (directory / WEIGHTS).is_file() else WEIGHTS
-    configs = [CONFIG]
+    configs = [CONFIG] if os.path.lexists(directory / CONFIG) else []  # `cbow` has none
     for source in configs:
         for key, must_be in NAMING[CONFIG].items():
             for name in _names(directory, source, key, must_be):
@@ -197,7 +226,7 @@ def _names(directory: Path, source: str, key: str, must_be: bool) -> list[str]:
     path = directory / source
     if source != CONFIG and not path.is_file():
         return []
-    said = _object(path).get(key)
+    said = read_object(path).get(key)
     if isinstance(said, dict):
         said = list(said.values())
     named = said if isinstance(said, list) else [] if said is None else [said]
@@ -210,7 +239,7 @@ def _names(directory: Path, source: str, key: str, must_be: bool) -> list[str]:
                 "folder. Mend: put the file there and name it by its name alone, or save the model "
                 "again with `save_pretrained`"
             )
-        if (directory / name).is_file():
+        if paths.is_file(directory / name):
             found.append(Path(name).as_posix())
         elif must_be:
             raise ModelError(
@@ -222,7 +251,7 @@ def _names(directory: Path, source: str, key: str, must_be: bool) -> list[str]:
 
 def _refuse_paths(path: Path) -> None:
     """Raise `ModelError` where a tokenizer's file would have any other file opened."""
-    said = _object(path) if path.is_file() else {}
+    said = read_object(path) if path.is_file() else {}
     is_map = path.name == "special_tokens_map.json"
     for key, value in said.items():
         opens = key in NEVER or (is_map and key.endswith("_file"))
@@ -265,8 +294,9 @@ def _chosen(directory: Path, tensors: bool) -> list[tuple[str, Path]]:
     return [file for file in found if tensors or not file[0].endswith((TENSORS, INDEX_ENDING))]
 
 
-def _unreadable(directory: Path, error: OSError) -> ModelError:
-    return ModelError(
-        f"{directory}: cannot be read: {error}. Mend: give it read permission, or save the "
-        "model again"
-    )
+def _unreadable(path: Path, error: OSError) -> ModelError:
+    where = error.filename or path
+    mend = "give it read permission, or save the model again"
+    if isinstance(error, input_files.Refused):
+        mend = "put the model's own file there, or save the model again"
+    return ModelError(f"{where}: cannot be read: {paths.reason(error)}. Mend: {mend}")

@@ -153,7 +153,7 @@ def test_texts_and_weights_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"1 weights are missing .* first '{lost}'"):
         checkpoints.load(folder)
     (folder / "model.safetensors").write_bytes(b"no tensors")
-    with pytest.raises(ModelError, match="no model that transformers can read"):
+    with pytest.raises(ModelError, match=r"found 10 bytes, where a header of .* is announced"):
         checkpoints.load(folder)
 
 

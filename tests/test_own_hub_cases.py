@@ -202,7 +202,9 @@ def test_what_cannot_be_read_is_one_clear_error(content: Files, said: str) -> No
 )  # fmt: skip
 def test_a_card_that_is_wrong_is_one_clear_error(card: str) -> None:
     content = {"train.csv": TRAIN, "validation.csv": DEV, "README.md": f"---\n{card}\n---\n# x\n"}
-    with pytest.raises(DataError, match=r"README\.md: not valid YAML|org/reviews: cannot be read"):
+    with pytest.raises(
+        DataError, match=r"README\.md: (not valid YAML|cannot be read)|org/reviews: cannot be read"
+    ):
         rows(content)
 
 

@@ -88,11 +88,13 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def denied(*args: object, **kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", denied)
+    (tmp_path / "pyproject.toml").touch()
+    monkeypatch.setattr("os.open", denied)
     with pytest.raises(UsageError, match=r"pyproject.toml: cannot be read: Permission denied"):
         options.table(tmp_path / "pyproject.toml")
-    (tmp_path / "pyproject.toml").mkdir()
     monkeypatch.undo()
+    (tmp_path / "pyproject.toml").unlink()
+    (tmp_path / "pyproject.toml").mkdir()
     assert options.table(tmp_path / "pyproject.toml") == {}
 
 

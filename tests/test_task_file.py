@@ -107,7 +107,7 @@ def test_folders_that_cannot_be_are_one_error(data: str, said: str, tmp_path: Pa
 @cases
 @pytest.mark.parametrize(
     ("name", "said"),
-    [(".", "rows: a directory; expected a file of rows"), ("none", "none: no such file"),
+    [(".", "rows: it is a directory; expected a file of rows"), ("none", "none: no such file"),
      ("gone.csv", "gone.csv: no such file")],
 )  # fmt: skip
 def test_what_is_no_file_is_told_so(name: str, said: str, tmp_path: Path) -> None:

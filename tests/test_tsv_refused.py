@@ -7,7 +7,6 @@ import errno
 import gzip
 import io
 import os
-from pathlib import Path
 
 import pytest
 
@@ -233,7 +232,7 @@ def test_named_pipe_does_not_hang(tmp_path):
     file = FILES["rte", "train"]
     (tmp_path / "RTE").mkdir()
     os.mkfifo(tmp_path / file.path)
-    refused(tmp_path, file, "neither a file nor a directory")
+    refused(tmp_path, file, "a named pipe", "put the file there")
 
 
 @EVERY
@@ -243,7 +242,7 @@ def test_no_permission(tmp_path, monkeypatch, file):
     def denied(*_args: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(os, "open", denied)
     refused(tmp_path, file, "Permission denied", "read permission")
 
 
@@ -254,5 +253,5 @@ def test_error_while_reading(tmp_path, monkeypatch):
 
     file = FILES["rte", "train"]
     put(tmp_path, file, encode(file, [row(file)]))
-    monkeypatch.setattr(Path, "open", lambda *_args: Broken())
+    monkeypatch.setattr(os, "fdopen", lambda *_args: Broken())
     refused(tmp_path, file, os.strerror(errno.EIO), "disk")

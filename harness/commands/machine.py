@@ -72,13 +72,16 @@ def predict(
     A text may begin with a hyphen; after `--` everything is text, `--help` too.
     """
     from harness import checkpoints
+    from harness.stored_weights import reading
 
     named = models.get(model).model
     ours = named.path is not None and (Path(named.path) / checkpoints.CARD).is_file()
-    tuned = checkpoints.load(Path(str(named.path)) if ours else models.directory(named))
+    folder = Path(str(named.path)) if ours else models.directory(named)
+    tuned = checkpoints.load(folder)
     for note in tuned.notes:
         say(f"note: {note}", err=True)
-    answer = tuned.answer(*([text] if text2 is None else [text, text2]))
+    with reading(folder):
+        answer = tuned.answer(*([text] if text2 is None else [text, text2]))
     if answer.score is not None:
         say(f"score  {answer.score:.3f}")
     for name, score in answer.scores.items():

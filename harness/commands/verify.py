@@ -25,7 +25,7 @@ def verify(
         Path | None, typer.Option(help="the file of word vectors that a +vectors run began with")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="in place of as many as the run had")
+        int | None, typer.Option(min=1, max=1024, help="in place of as many as the run had")
     ] = None,
     results: Annotated[Path, typer.Option(help="where cases and ids are looked for")] = RESULTS,
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import file_hashes, hub, tasks
-from harness.data import hub_files
+from harness.data import data_card, hub_files
 from harness.errors import DataError, DataUnavailable, shown
 from harness.spec import Split, Task
 
@@ -62,11 +62,10 @@ def read_split(snapshot: Path, task: Task, name: str) -> Split:
     """
     rows = _open(snapshot, task.source, name)
     wanted = [*task.text_columns, *([] if name in task.predicted else ["label"])]
-    lacking = [column for column in wanted if column not in rows.column_names]
+    held = data_card.plain_columns(rows.features)
+    lacking = [column for column in wanted if column not in held]
     if lacking:
-        raise _error(
-            task, name, f"no column {shown(lacking[0])}; it has {shown(rows.column_names)}", wanted
-        )
+        raise _error(task, name, f"no column {shown(lacking[0])}; it has {shown(held)}", wanted)
     columns = [rows[column][:] for column in task.text_columns]
     for column, texts in zip(task.text_columns, columns, strict=True):
         for row, text in enumerate(texts):
@@ -113,8 +112,13 @@ def _open(snapshot: Path, config: str, split: str) -> Any:
     try:
         files = [*snapshot.glob(f"{config}/*.parquet"), *snapshot.glob("README.md")]
         cache = Path(datasets.config.HF_DATASETS_CACHE) / hub_files.cache_name(files)
-        return datasets.load_dataset(str(snapshot), config, split=split, cache_dir=str(cache))
-    except (OSError, ValueError, DatasetsError, yaml.YAMLError) as error:
+        data_card.check(snapshot, REPOSITORY)
+        with hub.offline():
+            return datasets.load_dataset(str(snapshot), config, split=split, cache_dir=str(cache))
+    except (
+        OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError,
+        NotImplementedError, DatasetsError, yaml.YAMLError,
+    ) as error:  # fmt: skip
         cause = error.__cause__ or error
         said = " ".join(f"{type(cause).__name__}: {cause}".split())
         raise DataError(

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.data import columns, hub_files, lines, row_files, slices
+from harness import hub
+from harness.data import columns, data_card, hub_files, lines, row_files, slices
 from harness.data.columns import MOST_SHOWN, Row, Rows
 from harness.errors import DataError, UsageError, shown, shown_path
 from harness.spec import OwnRows
@@ -95,7 +96,8 @@ def _open(own: OwnRows, snapshot: Path) -> DataSet:
 
     datasets.disable_progress_bars()
     called = f"{own.hub}/{own.config}" if own.config else str(own.hub)
-    with _reading(called, snapshot):
+    with _reading(called, snapshot), hub.offline():
+        data_card.check(snapshot, str(own.hub))
         configs = datasets.get_dataset_config_names(str(snapshot))
         if own.config not in configs and (own.config or len(configs) > 1):
             found = "no config" if own.config is None else f"config {shown(own.config)}"
@@ -106,6 +108,9 @@ def _open(own: OwnRows, snapshot: Path) -> DataSet:
         builder = datasets.load_dataset_builder(str(snapshot), own.config)
         named = builder.config.data_files or {}
         files = {str(split): list(paths) for split, paths in named.items()}
+        kind = builder.__module__.rsplit(".", 1)[-1]
+        every = [path for paths in files.values() for path in paths]
+        data_card.check_files(str(own.hub), kind, every, snapshot)
     return DataSet(own, snapshot, builder, files)
 
 
@@ -157,13 +162,14 @@ def _by_datasets(found: DataSet, split: str) -> Rows:
     own = found.own
     kind = found.builder.__module__.rsplit(".", 1)[-1]
     texts: dict[str, Any] = {"keep_default_na": False} if kind == "csv" else {}  # "None" is a text
-    with _reading(f"{own.hub}/{split}", found.snapshot):
+    with _reading(f"{own.hub}/{split}", found.snapshot), hub.offline():
         files = {Path(path) for paths in found.files.values() for path in paths}
         name = hub_files.cache_name(path for path in files if path.is_file())
         cache = str(Path(datasets.config.HF_DATASETS_CACHE) / name)
         read: Any = datasets.load_dataset(
             str(found.snapshot), own.config, split=split, cache_dir=cache, **texts
         )
+        read = read.select_columns(data_card.plain_columns(read.features))
     classes = {name: kind.names for name, kind in read.features.items() if hasattr(kind, "names")}
     rows: list[Row] = [(f"row {number}", fields) for number, fields in enumerate(read)]
     return Rows(list(read.column_names), rows, classes)
@@ -231,7 +237,10 @@ def _reading(where: str, snapshot: Path) -> Generator[None]:
             f"between its lines ---. Mend: name another revision of {where}, or a folder with a "
             "copy of its files"
         ) from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, DatasetsError) as error:
+    except (
+        OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError,
+        NotImplementedError, DatasetsError,
+    ) as error:  # fmt: skip
         raise DataError(
             f"{where}: cannot be read: {'; '.join(_causes(error))[:400]}. Mend: correct config or "
             "splits of the task, or name a folder with files that can be read"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import errno
 import itertools
-import stat
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
+from harness import input_files
 from harness.errors import DataError, shown, shown_path
 
 MAX_LINE = 1 << 20  # bytes, line end included
@@ -63,6 +63,7 @@ class Form:
     line: str  # what a line holds
     again: str  # what brings a sound copy
     too_long: str  # what mends a line that is too long
+    kind: input_files.Kind = input_files.ROWS
 
 
 def read(path: Path, form: Form, digest: Digest | None = None) -> Iterator[tuple[int, str]]:
@@ -103,17 +104,19 @@ def read(path: Path, form: Form, digest: Digest | None = None) -> Iterator[tuple
 def opened(path: Path, form: Form) -> Generator[BufferedReader, None, None]:
     """Open a file; what goes wrong then or while it is read is a `DataError`, but a missing one."""
     try:
-        # Before it is opened: opening a named pipe would wait for a writer.
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise error(at(path), "a directory", form.file, "name a file in it, or another one")
-        if not stat.S_ISREG(mode):
-            found, mend = "neither a file nor a directory", f"put the file there; {form.again}"
-            raise error(at(path), found, form.file, mend)
-        with path.open("rb") as stream:
+        with input_files.opened(path, form.kind) as stream:
             yield stream
     except (FileNotFoundError, NotADirectoryError):
         raise
+    except input_files.Refused as cause:
+        found, expected, mend = str(cause.strerror).split(";")[0], form.file, form.again
+        if cause.errno == errno.EFBIG:
+            expected, mend = f"at most {form.kind.most:,}", "name a smaller file"
+        elif cause.errno == errno.EISDIR:
+            mend = "name a file in it, or another one"
+        else:
+            mend = f"put the file there; {mend}"
+        raise error(at(path), found, expected, mend) from cause
     except OSError as cause:
         raise _unreadable(path, cause) from cause
 

@@ -10,8 +10,11 @@ from typing import Any
 from harness.data.columns import FORM, Row, Rows
 from harness.data.lines import at, error
 from harness.errors import shown
+from harness.input_files import ROWS
 
 SIGNATURE = b"PAR1"
+MOST_ROWS = 100_000_000
+BATCH = 1024  # rows at a time: a few bytes of a file can stand for as many long texts
 
 
 def read(path: Path, raw: bytes, wanted: Collection[str]) -> Rows:
@@ -32,12 +35,38 @@ def read(path: Path, raw: bytes, wanted: Collection[str]) -> Rows:
         chosen = [name for name in names if name in wanted]
         for name in chosen:
             _check_type(path, name, file.schema_arrow.field(name).type)
-        found = file.read(columns=chosen).to_pylist() if chosen else [{}] * file.metadata.num_rows
-    except (pa.ArrowException, OSError, ValueError) as cause:
+        _check_count(file)
+        rows_of_none = [{}] * file.metadata.num_rows
+        found = table(file, chosen).to_pylist() if chosen else rows_of_none
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as cause:
         said = " ".join(str(cause).split())
         raise error(at(path), f"no Parquet: {said[:200]}", FORM.file, "save it again") from cause
     rows: list[Row] = [(f"{at(path)}, row {number}", row) for number, row in enumerate(found)]
     return Rows(names, rows, _classes(file.schema_arrow.metadata or {}))
+
+
+def table(file: Any, names: Sequence[str]) -> Any:
+    """Columns of a `pyarrow.parquet.ParquetFile` as a `pyarrow.Table`.
+
+    Raises `ValueError` where they are more than `ROWS` allows, whatever the file says of itself.
+    """
+    import pyarrow as pa
+
+    _check_count(file)
+    batches, held = [], 0
+    for batch in file.iter_batches(BATCH, columns=list(names), use_threads=False):
+        held += batch.nbytes
+        if held > ROWS.most:
+            raise ValueError(f"its columns hold more than {ROWS.most:,} bytes")
+        batches.append(batch)
+    schema = pa.schema([file.schema_arrow.field(name) for name in names])
+    return pa.Table.from_batches(batches, batches[0].schema if batches else schema)
+
+
+def _check_count(file: Any) -> None:
+    if not 0 <= file.metadata.num_rows <= MOST_ROWS:
+        said = f"it announces {file.metadata.num_rows:,} rows; expected at most {MOST_ROWS:,}"
+        raise ValueError(said)
 
 
 def _check_type(path: Path, name: str, kind: Any) -> None:

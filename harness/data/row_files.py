@@ -39,7 +39,7 @@ def content(path: Path) -> bytes:
     """The bytes of a file. Raises `DataError`."""
     try:
         with lines.opened(path, FORM) as stream:
-            return stream.read()
+            return stream.read(FORM.kind.most)  # a file of /proc has no size and may have no end
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise error(at(path), "no such file", FORM.file, "correct its name") from cause
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import file_hashes
+from harness import file_hashes, input_files
 from harness.data import lines
 from harness.data.lines import at, error
 from harness.errors import DataError, shown
@@ -17,6 +17,7 @@ FORM = lines.Form(
     "a word and its numbers, with spaces between",
     "unpack it again from where it was published",
     "name a file of word vectors in GloVe's text format",
+    input_files.VECTORS,
 )
 
 
@@ -30,7 +31,8 @@ def fingerprint(path: Path, *, anew: bool = False) -> str:
 def stamped(path: Path) -> tuple[int, ...]:
     """`file_hashes.stamp` of the file. Raises `DataError` where there is none."""
     try:
-        return file_hashes.stamp(path)
+        with lines.opened(path, FORM):
+            return file_hashes.stamp(path)
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise _missing(path) from cause
 

@@ -1,0 +1,75 @@
+"""Compressed files of rows, measured before `datasets` unpacks them to the disk."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Protocol
+
+from harness import input_files
+from harness.data.lines import at, error
+from harness.input_files import MB, ROWS
+
+STREAMS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+ZIP = b"PK\x03\x04"
+OTHERS = {  # that `datasets` would unpack, and whose size nothing here can tell beforehand
+    b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!": "rar",
+}  # fmt: skip
+TAR = (257, b"ustar")  # where its signature stands
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
+
+
+def check(path: Path) -> None:
+    """Raise `DataError` for a file that unpacks to more than `input_files.ROWS` allows.
+
+    Raises `OSError` where it cannot be read.
+    """
+    with input_files.opened(path, ROWS) as stream:
+        start = stream.read(TAR[0] + len(TAR[1]))
+    name = next((name for mark, name in OTHERS.items() if start.startswith(mark)), None)
+    if name or start[TAR[0] :] == TAR[1]:
+        raise error(
+            at(path), f"{name or 'tar'} data", "plain rows, or gzip, bzip2, xz or zip data",
+            "unpack it, and name the folder as data",
+        )  # fmt: skip
+    unpack = next((unpack for mark, unpack in STREAMS.items() if start.startswith(mark)), None)
+    try:
+        if start.startswith(ZIP):
+            with zipfile.ZipFile(path) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+        elif unpack:
+            with unpack(path) as stream:
+                size = _length(stream)
+        else:
+            return
+    except DAMAGED as cause:
+        raise error(
+            at(path),
+            f"cannot be unpacked: {type(cause).__name__}",
+            "a whole file",
+            "bring it again",
+        ) from cause
+    if size > ROWS.most:
+        raise error(
+            at(path), f"{path.stat().st_size:,} bytes that unpack to more than {ROWS.most:,}",
+            "fewer", "take a part of it",
+        )  # fmt: skip
+
+
+class Stream(Protocol):
+    """Bytes that are unpacked as they are read."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _length(stream: Stream) -> int:
+    """How many bytes a stream gives, counted up to the first that are too many."""
+    size = 0
+    while size <= ROWS.most and (part := stream.read(MB)):
+        size += len(part)
+    return size

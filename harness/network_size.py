@@ -1,0 +1,34 @@
+"""How large a network config.json describes, known before any of it is allocated."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from harness.errors import ModelError
+
+BYTES = 4  # of a number in fp32
+
+
+def refuse_oversized(directory: Path, config: Any) -> None:
+    """Raise `ModelError` for a network that this machine's memory cannot hold in fp32.
+
+    It is built on torch's `meta` device, which allocates nothing.
+    """
+    with torch.device("meta"):
+        network = AutoModelForSequenceClassification.from_config(
+            copy.deepcopy(config), dtype=torch.float32
+        )
+    needed = BYTES * sum(parameter.numel() for parameter in network.parameters())
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > memory:
+        raise ModelError(
+            f"{directory}: config.json describes a network of {needed:,} bytes in fp32; expected "
+            f"at most this machine's memory, {memory:,}. Mend: name a smaller model, or correct "
+            "config.json"
+        )
