@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import outlet_files
 import outlets
 import scoreboard
 from test_outlets import told
@@ -54,7 +55,7 @@ def test_typed(line: list[str], home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     count([[word.replace("TEXT", text) for word in line] for text in typeable(TEXTS)])
 
 
-PLACES = outlets.STORED | outlets.WRITTEN
+PLACES = outlets.STORED | outlet_files.WRITTEN
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -66,11 +67,11 @@ def test_stored_and_written(place: str, home: Path, monkeypatch: pytest.MonkeyPa
         count(list(PLACES[place](text, fresh(home, monkeypatch))))
 
 
-@pytest.mark.parametrize("place", outlets.NAMED)
+@pytest.mark.parametrize("place", outlet_files.NAMED)
 def test_names_of_files(place: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scoreboard.add(ROW, places=1)
     for text in nameable(TEXTS):
-        count(list(outlets.NAMED[place](text, fresh(home, monkeypatch))))
+        count(list(outlet_files.NAMED[place](text, fresh(home, monkeypatch))))
 
 
 @pytest.mark.parametrize("name", ["GLUE_BENCH_DATA", "GLUE_BENCH_RESULTS"])
