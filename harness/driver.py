@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import environment, interrupt, options, paths
+from harness import environment, interrupt, options, paths, redaction
 from harness.data.load import source_kind
 from harness.engine import Engine, Finished, InlineEngine
 from harness.errors import (
@@ -254,7 +254,7 @@ class Driver:
     def _record(self, case: Case, config: RunConfig | None, outcome: Outcome) -> Record:
         told = {name: getattr(outcome, name) for name in Outcome.model_fields}
         if outcome.reason:
-            told["reason"] = paths.without_home(harmless(outcome.reason))
+            told["reason"] = redaction.redacted(harmless(outcome.reason))
         return Record(
             **told,
             case=CaseInfo(id=case.id, **dataclasses.asdict(case)),

@@ -11,11 +11,11 @@ import os
 import platform
 import re
 import resource
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
+from harness import git
 from harness.errors import shown
 
 HERE = Path(__file__).parent
@@ -71,10 +71,17 @@ def cpu_name() -> str:
 
 def revision() -> tuple[str | None, bool | None]:
     """The commit that this checkout of glue-bench stands at, and whether it was changed since."""
-    if not _is_checkout():
+    if place_in_checkout() is None:
         return None, None
-    changed = _git("status", "--porcelain", "--untracked-files=no")
-    return _git("rev-parse", "HEAD"), None if changed is None else bool(changed)
+    return git.head(HERE), git.is_changed(HERE)
+
+
+def place_in_checkout() -> Path | None:
+    """Where this package is in its checkout, such as `harness`.
+
+    None if it was installed without its repository, or inside somebody else's, or if git fails.
+    """
+    return git.place_of(HERE, Path(__file__).name)
 
 
 def why_not_on(branch: str, commit: str) -> str | None:
@@ -82,36 +89,23 @@ def why_not_on(branch: str, commit: str) -> str | None:
 
     The branch may be a local one, or that of the remote `origin` as it was last fetched.
     """
-    if not _is_checkout():
+    if place_in_checkout() is None:
         return "cannot tell: glue-bench does not run from a git checkout of its own, or git fails"
     refs = (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}")
-    found = _git("for-each-ref", "--format=%(refname)", *refs)
-    if found is None or not {*found.split()} & {*refs}:  # others: `branch` was a pattern
+    found = _refs(*refs)
+    if not found & {*refs}:  # others: `branch` was a pattern
         return f"cannot tell: this checkout has no branch {shown(branch)}, and none of origin's"
-    holding = _git("for-each-ref", "--format=%(refname)", f"--contains={commit}", *refs)
-    if holding is None:
+    if not git.is_full_id(commit) or git.ask(HERE, "cat-file", "-e", f"{commit}^{{commit}}").code:
         return "cannot tell: this checkout does not have the commit"
-    if {*holding.split()} & {*refs}:
+    if _refs(f"--contains={commit}", *refs) & {*refs}:
         return None
-    if _git("rev-parse", "--is-shallow-repository") == "true":
+    if git.ask(HERE, "rev-parse", "--is-shallow-repository").text == "true":
         return "cannot tell: this checkout is shallow (`git fetch --unshallow`)"
     return f"it is not in the history of {shown(branch)}"
 
 
-def _is_checkout() -> bool:
-    """Not so if installed without its repository, or inside somebody else's."""
-    return _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
-
-
-def _git(*args: str) -> str | None:
-    """What git says of this checkout; None where it fails."""
-    try:
-        done = subprocess.run(
-            ["git", *args], cwd=HERE, capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+def _refs(*which: str) -> set[str]:
+    return {*(git.ask(HERE, "for-each-ref", "--format=%(refname)", *which).text or "").split()}
 
 
 def usable_cpus() -> tuple[int, ...]:

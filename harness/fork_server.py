@@ -13,16 +13,15 @@ that are stopped or deaf (`PR_SET_PDEATHSIG`, prctl(2)).
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import os
 import select
 import signal
 import socket
-import sys
 import traceback
 
 from harness import worker
+from harness.supervisor import PR_SET_PDEATHSIG, prctl
 
 PRELOAD = (
     "torch.optim",
@@ -34,7 +33,6 @@ PRELOAD = (
     "harness.runner",
 )
 DESCRIPTORS = 4
-PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int) -> None:
@@ -42,8 +40,7 @@ def die_with(parent: int) -> None:
 
     Only Linux can. Ends at once where the parent was quicker.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 

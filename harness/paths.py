@@ -31,12 +31,6 @@ def home() -> Path | None:
     return found if found.is_absolute() and found != Path(found.anchor) else None
 
 
-def without_home(text: str) -> str:
-    """`text` with `~` for the home folder, whose name is the user's."""
-    folder = home()
-    return text if folder is None else text.replace(f"{folder}/", "~/")
-
-
 def expanded(said: str | bytes | os.PathLike[str]) -> Path:
     """A path as it was written, `~` and `~USER` replaced. Raises `ValueError` that says why not."""
     text = os.fsdecode(said)

@@ -1,24 +1,23 @@
 """The second stage of the gate: the baseline's own code runs fresh seeds, here and now.
 
-The stored baseline has judged once; judged by it again, its luck would count twice. So its commit
-is checked out beside this one, and runs the same cases with the same packages.
+The stored baseline has judged once; judged by it again, its luck would count twice. So the files of
+its commit are put into a folder of their own, and run the same cases with the same packages.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness import options
+from harness import checkouts, git, inherited, options, supervisor
 from harness.baselines import Baseline
+from harness.checkouts import Checkout
 from harness.chosen import commit_of
-from harness.environment import HERE
 from harness.errors import UsageError
+from harness.escape import harmless
 from harness.options import Settings
 from harness.records import Record
 from harness.spec import Case
@@ -27,6 +26,9 @@ from harness.store import Store
 OWN = ("tasks", "models", "targets", "seeds", "results", "baseline", "recheck", "resume",
        "save_models")  # fmt: skip
 LAST_LINES = 15
+LAST_BYTES = 16 * 1024
+WITHOUT_TOKEN = {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "HF_TOKEN_PATH": os.devnull}
+"""The Hub's library sends no token that the user has stored."""
 
 
 def run_baseline(
@@ -42,9 +44,12 @@ def run_baseline(
         raise UsageError(f"{baseline.name}: its runs of {case.cell} are of {len(commits)} commits")
     commit = commits.pop()
     store = Store(results / "rechecks" / f"{baseline.name}-{commit[:12]}")
-    with _checked_out(commit) as checkout:
-        printed = _run(checkout, [*_options(case, cases, settings), "--glue-results", store.root])
-    found = {run.case.id: run for run in store.load() if commit_of(run) == commit}
+    with checkouts.of_commit(commit) as checkout:
+        before = {run.id for run in store.load()}
+        said = [*_options(case, cases, settings), "--glue-results", store.root]
+        printed = run_benchmarks(checkout, said)
+    new = [run for run in store.load() if run.id not in before]
+    found = {run.case.id: run for run in new if _is_of_code(run, commit)}
     wanted = [found[case.id] for case in cases if case.id in found]
     if len(wanted) < len(cases):
         raise UsageError(
@@ -52,6 +57,10 @@ def run_baseline(
             f"The end of what it printed:\n{printed}"
         )
     return wanted
+
+
+def _is_of_code(run: Record, commit: str) -> bool:
+    return commit_of(run) == commit and run.environment.get("dirty") is False
 
 
 def _is_of(run: Record, case: Case) -> bool:
@@ -81,42 +90,43 @@ def _names(typed: str, model: str) -> bool:
     return model in models.choose((typed,))
 
 
-@contextlib.contextmanager
-def _checked_out(commit: str) -> Generator[Path]:
-    """A folder with the repository as it was at `commit`."""
-    with tempfile.TemporaryDirectory(prefix="glue-bench-") as made:
-        folder = Path(made) / "baseline"
-        _git("worktree", "add", "--detach", str(folder), commit)
-        try:
-            yield folder
-        finally:
-            _git("worktree", "remove", "--force", str(folder))
+def run_benchmarks(checkout: Checkout, said: Sequence[str | Path]) -> str:
+    """Run the benchmarks of a checkout with this interpreter; the end of what they print.
 
-
-def _git(*args: str) -> None:
-    try:
-        subprocess.run(["git", *args], cwd=HERE, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", "") or error
-        raise UsageError(
-            f"stage 2: git {' '.join(args[:2])}: {str(said).strip()}. Mend: run in a checkout of "
-            "glue-bench that has the baseline's commit (`git fetch --unshallow`)"
-        ) from error
-
-
-def _run(checkout: Path, said: Sequence[str | Path]) -> str:
-    """Run the benchmarks of a checkout with this interpreter; the end of what they print."""
+    They get no secret of this process's environment, and end with it, however it ends.
+    """
     command = [
         sys.executable, "-m", "pytest", "benchmarks/test_finetune.py", "-q", "-p",
         "no:cacheprovider", *map(str, said),
     ]  # fmt: skip
-    done = subprocess.run(
-        command,
-        cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout)},
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", supervisor.__file__, *command],
+        cwd=checkout.folder,
+        env={
+            **inherited.environment(),
+            **git.WITHOUT_CONFIGURATION,
+            **WITHOUT_TOKEN,
+            "PYTHONPATH": str(checkout.folder),
+            "TMPDIR": str(checkout.temporary),
+        },
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        check=False,  # what it ran is in its records
+        start_new_session=True,  # a Ctrl-C reaches this process alone, which then ends that one
     )
-    return "\n".join(done.stdout.splitlines()[-LAST_LINES:])
+    assert process.stdin is not None  # pipes, both
+    assert process.stdout is not None
+    with process:
+        try:
+            printed = _end_of(process.stdout.fileno())
+        finally:
+            process.stdin.close()  # the supervisor ends all that it started
+    return printed
+
+
+def _end_of(pipe: int) -> str:
+    """The last lines of what a process prints, without what moves a terminal."""
+    kept = b""
+    while block := os.read(pipe, LAST_BYTES):
+        kept = (kept + block)[-LAST_BYTES:]
+    return harmless("\n".join(kept.decode(errors="replace").splitlines()[-LAST_LINES:]))

@@ -184,14 +184,3 @@ def test_the_home_folder_may_be_unknown(
     (stored,) = Store(project.path / "results" / "local").load()
     assert stored.status == "failed"
     assert "HF_HOME" in (stored.reason or "")
-
-
-@pytest.mark.cases
-@pytest.mark.parametrize("home", ["", "/", "x", "."])
-def test_only_a_home_folder_of_ones_own_is_left_out(
-    home: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", home)
-    assert paths.without_home("/data/x: no such file") == "/data/x: no such file"
-    monkeypatch.setenv("HOME", "/home/me")
-    assert paths.without_home("/home/me/x: no such file") == "~/x: no such file"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from fakes import FakeEngine, record
 from gated import BOTH, CELL, SST2, judged, scoring
 from harness import thresholds
+from harness.checkouts import Checkout
 from harness.compare import compare
 from harness.gate import Verdict
 from harness.options import Settings
@@ -25,34 +25,36 @@ from sides import failed, side, spread
 
 
 class BaselinesCode:
-    """In place of git, and of the pytest session that runs the baseline's code: all it writes."""
+    """In place of a checkout of the baseline's commit, and of the session in it: all it writes."""
 
-    def __init__(self, mean: float, root: Path, fails: str = "") -> None:
+    def __init__(
+        self, mean: float, root: Path, fails: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self.mean, self.root, self.fails = mean, root, fails
-        self.commands: list[list[str]] = []
+        self.said: list[str] = []
+        if fails != "checkout":
+            place = contextlib.nullcontext(Checkout(root, root))
+            monkeypatch.setattr("harness.checkouts.of_commit", lambda commit: place)
+        monkeypatch.setattr("harness.recheck.run_benchmarks", self.run)
 
-    def run(self, command: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
-        self.commands.append(command)
-        if command[0] == "git":
-            code = 128 if self.fails in command[1:] else 0
-            if code and how.get("check"):
-                raise subprocess.CalledProcessError(code, command, stderr="fatal: no such commit")
-            return subprocess.CompletedProcess(command, code, "", "")
-        said = dict(itertools.pairwise(command))
+    def run(self, checkout: Checkout, options: Sequence[str | Path]) -> str:
+        self.said = [*map(str, options)]
+        said = dict(itertools.pairwise(self.said))
         store = Store(Path(said["--glue-results"]))
         stored = Store(self.root / "b").load()
         like = next(run for run in stored if run.case.task == said["--glue-tasks"])
+        other = {"other commit": {"commit": "d" * 40}, "dirty": {"dirty": True}}
         for seed in map(int, said["--glue-seeds"].strip(",").split(",")):
             score = self.mean + random.Random(seed).gauss(0, 0.004)
             case = Case(said["--glue-tasks"], said["--glue-models"], said["--glue-targets"], seed)
             made = record(
                 case, cell_key=like.cell_key, identity=like.identity, score=score,
-                metrics={"validation": {"accuracy": score}},
-                first_losses=[score, score], environment=like.environment,
+                metrics={"validation": {"accuracy": score}}, first_losses=[score, score],
+                environment=like.environment | other.get(self.fails, {}),
             )  # fmt: skip
             if self.fails != "run":
                 store.save(made)
-        return subprocess.CompletedProcess(command, 1, "what it printed\n", "")
+        return "what it printed"
 
 
 @pytest.mark.parametrize(
@@ -61,23 +63,23 @@ class BaselinesCode:
         (0.90, "", "failed", "worse; score *in both stages*"),
         (0.87, "", "skipped", "*cannot tell; *worse in stage 1, not in stage 2.*"),
         (0.90, "run", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 cases*"),
+        (0.90, "other commit", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 *"),
+        (0.90, "dirty", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 *"),
         (
             0.90,
-            "worktree",
+            "checkout",
             "failed",
-            "incomparable; stage 2: git worktree add: fatal: no such commit. Mend: *",
+            "*incomparable; stage 2: commit cccccccccccc is not in this checkout: *. Mend: *",
         ),
     ],
-    ids=["confirmed", "not confirmed", "base does not run", "no such commit"],
+    ids=["confirmed", "not confirmed", "does not run", "other commit", "dirty", "no such commit"],
 )
 def test_a_second_stage_runs_both_sides_on_fresh_seeds(
     mean: float, fails: str, outcome: str, words: str,
     gated: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engines: list[FakeEngine],
 ) -> None:  # fmt: skip
     scoring(0.87)
-    base = BaselinesCode(mean, gated.path, fails)
-    stand_in = SimpleNamespace(**vars(subprocess) | {"run": base.run})
-    monkeypatch.setattr("harness.recheck.subprocess", stand_in)
+    base = BaselinesCode(mean, gated.path, fails, monkeypatch)
     found = judged(
         gated, *SST2, "--glue-recheck", "10", "--glue-epochs", "4", "--glue-profile", "toy", "-rs"
     )
@@ -86,12 +88,11 @@ def test_a_second_stage_runs_both_sides_on_fresh_seeds(
     if not fails:
         seeds = [config.case.seed for config in engines[-1].submitted]
         assert seeds == [*range(60, 65), *range(65, 75)]
-        command = next(one for one in base.commands if "pytest" in one)
+        command = base.said
         assert command[command.index("--glue-seeds") + 1] == "65,66,67,68,69,70,71,72,73,74,"
         assert command[command.index("--glue-epochs") + 1] == "4"
         assert command[command.index("--glue-profile") + 1] == "toy"
         assert "--glue-baseline" not in command
-        assert base.commands[-1][:3] == ["git", "worktree", "remove"]
 
 
 @pytest.mark.parametrize(
@@ -106,9 +107,7 @@ def test_a_small_loss_in_every_cell_is_worse_in_all_of_them_together(
     mean: float, words: str, gated: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scoring(0.8937)
-    base = BaselinesCode(mean, gated.path)
-    stand_in = SimpleNamespace(**vars(subprocess) | {"run": base.run})
-    monkeypatch.setattr("harness.recheck.subprocess", stand_in)
+    BaselinesCode(mean, gated.path, "", monkeypatch)
     found = judged(gated, *BOTH, "--glue-recheck", "10", "-v", "-rs")
     found.stdout.fnmatch_lines(["*test_regression[[]all-cells]*", words])
     assert found.ret == (1 if mean == 0.90 else 0)
