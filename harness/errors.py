@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.escape import UNSEEN
+from harness.log_marks import spelt_out
 
 VALUE_WIDTH = 80
 VALUE_END = 25
@@ -126,15 +127,16 @@ class StorageError(GlueBenchError):
 
 
 class NotStored(StorageError):
-    """A run that is over and whose record could not be written: here it is, as one line.
+    """A run that is over and whose record could not be written: here it is, as text.
 
-    `glue-bench import` takes the line back; a traceback shows it too.
+    `lines` are its session's announcement and `line`, the record: `glue-bench import` takes them
+    back, and a traceback shows them too.
     """
 
-    def __init__(self, message: str, line: str) -> None:
+    def __init__(self, message: str, lines: str) -> None:
         super().__init__(message)
-        self.line = line
-        self.add_note(line)
+        self.lines, self.line = lines, lines.rpartition("\n")[2]
+        self.add_note(lines)
 
 
 def shown(value: object) -> str:
@@ -198,8 +200,13 @@ def shown_path(path: Path) -> str:
 
 
 def printable(message: str) -> str:
-    """A message without what moves a terminal, or has no UTF-8; its line ends stay."""
-    return "\n".join(
-        "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
-        for line in message.split("\n")
+    """A message without what moves a terminal, has no UTF-8 or would be found by `import`.
+
+    Its line ends stay.
+    """
+    return spelt_out(
+        "\n".join(
+            "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
+            for line in message.split("\n")
+        )
     )

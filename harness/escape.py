@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from harness.log_marks import spelt_out
+
 LONGEST = 80
 """Characters of a name in formats that are read; files for programs hold it whole."""
 
@@ -49,7 +51,7 @@ def visible(text: str) -> str:
         text = "".join(
             one if one.isprintable() and not UNSEEN.match(one) else _spelt(one) for one in text
         )
-    return COMMAND.sub(lambda found: found[1] + _spelt(found[2]), text)
+    return spelt_out(COMMAND.sub(lambda found: found[1] + _spelt(found[2]), text))
 
 
 def foldable(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import interrupt, options, summary, tasks
+from harness import interrupt, log_marks, options, summary, tasks
 from harness.errors import NotStored, StorageError, UsageError, printable
 from harness.exits import Exit
 from harness.session import ALL_CELLS, GlueSession, case_of, cell_of
@@ -30,8 +30,8 @@ NO_XDIST = (
     "Mend: leave -n out and say --glue-jobs N"
 )
 IMPORT = (
-    "Its record was printed as one line: put that, or the whole log, into a file, and "
-    "`glue-bench import RESULTS FILE` stores it"
+    "Its session and its record were printed, a line each: put both, or the whole log, into a "
+    "file, and `glue-bench import RESULTS FILE` stores it"
 )
 
 
@@ -165,7 +165,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     glue.cells = [cell for item in session.items if (cell := cell_of(item))]
     if glue.items and not glue.runs_nothing:
         with _as_usage_error():
+            _spell_out_marks(session.config, glue.driver.journal.session)
             glue.start()
+
+
+def _spell_out_marks(config: pytest.Config, session: str) -> None:
+    """Let no text that pytest prints pass for a record: names, output and tracebacks of others."""
+    writer = config.get_terminal_writer()
+    write, spell = writer.write, log_marks.Speller(log_marks.announcement(session))
+
+    def spelt(msg: str, **how: bool) -> None:
+        write(spell(msg), **how)
+
+    writer.write = spelt
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -203,8 +215,8 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
             record = glue.run(request.node, case)
         except NotStored as error:
             glue.complaints.append(error)
-            _print_line(request.config, error.line)
-            unstored = f"{error}\n{IMPORT}"
+            _print_lines(request.config, error.lines)
+            unstored = f"{printable(str(error))}\n{IMPORT}"
         if record is None:  # here, so that the failure does not speak of the exception as well
             pytest.fail(unstored, pytrace=False)
         if record.status == "skipped":
@@ -241,14 +253,14 @@ def glue_verdict(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return judge
 
 
-def _print_line(config: pytest.Config, line: str) -> None:
+def _print_lines(config: pytest.Config, lines: str) -> None:
     """Print a record that could not be stored, whole and at once."""
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
         try:
-            print(f"\n{line}", flush=True)
+            print(f"\n{lines}", flush=True)
         except OSError:  # the output goes to a file on the same full disk
-            print(f"\n{line}", file=sys.stderr, flush=True)
+            print(f"\n{lines}", file=sys.stderr, flush=True)
 
 
 def complaint_about(record: Record, *, above_floor: bool) -> str | None:
@@ -278,7 +290,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     glue.stop()
     for complaint in glue.complaints[told:]:  # of runs that were started ahead
         if isinstance(complaint, NotStored):
-            _print_line(session.config, complaint.line)
+            _print_lines(session.config, complaint.lines)
     measured = any(record.status == "ok" for record in glue.records)
     ran = glue.items and not glue.runs_nothing
     if ((ran and not measured) or glue.compared_nothing) and exitstatus == pytest.ExitCode.OK:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import models, targets, tasks
+from harness import log_marks, models, targets, tasks
 from harness.escape import visible
 from harness.exits import Exit
 from harness.names import nearest
@@ -33,7 +33,9 @@ def header(glue: GlueSession) -> list[str]:
     if own := [name for name in chosen.tasks if name in chosen.own_tasks]:
         of_own = f"own for {', '.join(own)}"
         data = of_own if len(own) == len(chosen.tasks) else f"{data}; {of_own}"
+    announced = [log_marks.announcement(glue.name)] if glue.name else []  # see `import`
     return [
+        *announced,
         f"glue-bench: profile {chosen.profile.name}, data {data}, recipe {recipe}",
         f"  models {', '.join(chosen.models)}; targets {', '.join(chosen.targets)}; "
         f"seeds {_seeds(chosen.seeds)}",

@@ -14,8 +14,12 @@ def main() -> None:
     verb.add_argument("--output", type=Path, help="its folder (default: the one that is shipped)")
     arguments = parser.parse_args()
     from harness.data.toy.pretrain import SHIPPED, pretrain
+    from harness.errors import GlueBenchError, printable
 
-    pretrain(arguments.output or SHIPPED)
+    try:
+        pretrain(arguments.output or SHIPPED)
+    except GlueBenchError as error:
+        verb.error(printable(str(error)))
 
 
 if __name__ == "__main__":
