@@ -20,8 +20,9 @@ from pydantic import AfterValidator, ConfigDict, Field, PositiveInt
 from harness import codec
 from harness.disk import Disk, make_folders, names_in, write_file
 from harness.errors import StorageError, shown_path
+from harness.outputs import cannot_write
 from harness.records import Part
-from harness.store import cannot_write, naming, read_bytes
+from harness.store import naming, read_bytes
 
 SCHEMA = 1
 OPTION = "--baselines"  # names another folder for them

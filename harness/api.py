@@ -72,14 +72,14 @@ def run(
             predict_test=arguments.switch("predict_test", predict_test),
             task_file=arguments.optional(arguments.path, "task_file", task_file),
             vectors=arguments.optional(arguments.path, "vectors", vectors),
-            save_models=arguments.optional(arguments.path, "save_models", save_models),
+            save_models=arguments.optional(arguments.written_folder, "save_models", save_models),
             resume=arguments.switch("resume", resume),
             engine=arguments.text("engine", engine),
             timeout=arguments.optional(arguments.seconds, "timeout", timeout),
         )
     )
     planned = plan.make(settings)
-    store = Store(Path(arguments.path("results", results)))
+    store = Store(Path(arguments.written_folder("results", results)))
     worker = driver.make_engine(settings, planned)
     worker.echo = lambda case_id, text: say_part(text)
     running = driver.Driver(planned, store, worker)

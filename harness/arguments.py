@@ -38,6 +38,15 @@ def path(name: str, value: Any) -> str:
         raise UsageError(f"{name}: found {shown(value)}; {error}") from None
 
 
+def written_folder(name: str, value: Any) -> str:
+    """A folder to write into: what is there is a folder, or nothing."""
+    path(name, value)
+    try:
+        return str(paths.for_writing(value))
+    except ValueError as error:
+        raise UsageError(f"{name}: found {shown(value)}; {error}") from None
+
+
 def model(name: str, value: Any) -> str:
     """A model: its name, or its folder where it is a path object."""
     if isinstance(value, os.PathLike):

@@ -23,8 +23,9 @@ from harness.chosen import Chosen, chosen, commit_of, kept, of_cell
 from harness.disk import DISK, Disk, names_in
 from harness.errors import StorageError, UsageError, shown, shown_path
 from harness.names import nearest
+from harness.outputs import cannot_write
 from harness.records import Record
-from harness.store import Store, cannot_write, file_name, naming, read_bytes
+from harness.store import Store, file_name, naming, read_bytes
 
 __all__ = [
     "ENOUGH_SEEDS", "Act", "Baseline", "Chosen", "accept", "chosen", "load", "located", "names",

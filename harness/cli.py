@@ -15,6 +15,7 @@ from harness.commands import (
     cases,
     compare,
     flips,
+    import_log,
     listing,
     machine,
     results,
@@ -56,7 +57,9 @@ app.command(short_help="Tabulate every run of a results folder.")(results.report
 app.command(short_help="Judge NEW's runs against BASE's, cell by cell.")(compare.compare)
 app.command(short_help="List the rows that two runs answer differently.")(flips.flips)
 app.command(short_help="Say what each session ran, and what it did not.")(results.status)
-app.command("import", short_help="Store records that a session could only print.")(results.import_)
+app.command("import", short_help="Store records that a session could only print.")(
+    import_log.import_
+)
 app.command(
     short_help="Say whether --glue-resume would keep a CASE's run.",
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},

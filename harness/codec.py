@@ -13,19 +13,20 @@ import contextlib
 import json
 import re
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from harness import upgrades
+from harness import log_marks, upgrades
 from harness.errors import StorageError, shown
-from harness.escape import MARK
 from harness.escape import json as harmless_json
 from harness.records import SCHEMA, Part, Record
 
+MARK = log_marks.RECORD
 MEND = "Mend: bring back an undamaged copy, or move it away"
-_LINE_END = re.compile(r', "crc32": "[0-9a-f]{8}"\}')
+MEND_OF_LINE = "Mend: give the log as it was printed, each record whole on one line"
+_LINE_END = re.compile(rb', "crc32": "[0-9a-f]{8}"\}')
 _END = re.compile(rb',\s*"crc32":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
 P = TypeVar("P", bound=Part)
 
@@ -99,18 +100,30 @@ def _unchecked() -> StorageError:
     return StorageError(f"key crc32: missing; expected the checksum that ends a record. {MEND}")
 
 
+def to_lines(record: Record) -> str:
+    """What is printed of a record: its session's announcement, if it is of one, and its line."""
+    announced = [log_marks.announcement(record.session)] if record.session else []
+    return "\n".join([*announced, to_line(record)])
+
+
 def records_in(text: str) -> list[Record | StorageError]:
-    """The records of every `to_line` in a text, such as a CI log; an error for a damaged one."""
+    """The records of every `to_line` in a text; an error for a damaged one."""
     found: list[Record | StorageError] = []
     for number, line in enumerate(text.split("\n"), start=1):
-        for body in line.split(MARK)[1:]:  # lines of two processes may have become one
-            end = _LINE_END.search(body)
-            body = body[: end.end()] if end else body
-            try:
-                found.append(from_bytes(body.strip().encode(errors="surrogatepass")))
-            except StorageError as error:
-                found.append(StorageError(f"line {number}: {error}"))
+        found += in_line(line.encode(errors="surrogatepass"), number)
     return found
+
+
+def in_line(line: bytes, number: int) -> Iterator[Record | StorageError]:
+    """The records of a line: two processes may have written theirs into one."""
+    for body in line.split(MARK.encode())[1:]:
+        end = _LINE_END.search(body)
+        body = body[: end.end()] if end else body
+        try:
+            yield from_bytes(body.strip())
+        except (StorageError, ValueError, RecursionError) as error:
+            said = str(error) if isinstance(error, StorageError) else f"not a record: {error!a:.90}"
+            yield StorageError(f"line {number}: {said.removesuffix(MEND)}{MEND_OF_LINE}")
 
 
 def _strict(content: bytes) -> dict[str, Any]:

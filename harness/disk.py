@@ -53,6 +53,13 @@ class Disk:
         """Give a file another name, in place of whatever had it."""
         path.rename(name)
 
+    def keep_access(self, path: Path, old: os.stat_result) -> None:
+        """Give a file the owner and permissions of the one whose place it takes."""
+        with contextlib.suppress(PermissionError):  # another's file in a folder of ours
+            if (new := path.stat()).st_uid != old.st_uid or new.st_gid != old.st_gid:
+                os.chown(path, old.st_uid, old.st_gid)
+        path.chmod(stat.S_IMODE(old.st_mode) & 0o777)
+
     def remove(self, path: Path) -> None:
         """Take a name away."""
         path.unlink()
@@ -163,15 +170,33 @@ def write_file(disk: Disk, path: Path, content: bytes) -> None:
 
 
 def replace_file(disk: Disk, path: Path, content: bytes) -> None:
-    """Put `content` at `path`, whole and flushed, in place of a file that may be there."""
+    """Put `content` at `path`, whole and flushed, in place of a regular file that may be there.
+
+    That one's permissions are kept. Raises `OSError`, also where anything else is there: a link or
+    a device would be replaced by a file in its name.
+    """
+    _replaceable(path)
     temporary = _beside(disk, path, content)
     try:
+        if old := _replaceable(path):
+            disk.keep_access(temporary, old)
         disk.rename(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             disk.remove(temporary)
         raise
     disk.flush_folder(path.parent)
+
+
+def _replaceable(path: Path) -> os.stat_result | None:
+    """What is known of the regular file at `path`; None if nothing is there."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EEXIST, f"there is {paths.kind(found.st_mode)}, and no file")
+    return found
 
 
 def _beside(disk: Disk, path: Path, content: bytes) -> Path:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import environment, interrupt, options, paths, redaction
+from harness import environment, interrupt, options, paths, record_limits, redaction
 from harness.data.load import source_kind
 from harness.engine import Engine, Finished, InlineEngine
 from harness.errors import (
@@ -26,13 +26,14 @@ from harness.errors import (
 )
 from harness.escape import harmless
 from harness.journal import EventName, Journal
+from harness.outputs import make_folder
 from harness.plan import Plan
 from harness.process_engine import ProcessEngine
 from harness.records import CaseInfo, Memory, Outcome, PredictionTable, Record, Source, Status
 from harness.resolve import resolve
 from harness.resume import Resume
 from harness.spec import OWN, Case, Progress, RunConfig
-from harness.store import Store, make_folder
+from harness.store import Store
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,8 @@ class Driver:
     def _record(self, case: Case, config: RunConfig | None, outcome: Outcome) -> Record:
         told = {name: getattr(outcome, name) for name in Outcome.model_fields}
         if outcome.reason:
-            told["reason"] = redaction.redacted(harmless(outcome.reason))
+            said = redaction.redacted(harmless(outcome.reason))
+            told["reason"] = record_limits.reason(said)
         return Record(
             **told,
             case=CaseInfo(id=case.id, **dataclasses.asdict(case)),
@@ -285,7 +287,7 @@ def _crashed(error: Exception) -> tuple[Outcome, None, str]:
 def configuration(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
     """What a case of a plan is run with, one of `jobs` at a time. Raises `GlueBenchError`."""
     try:
-        return resolve(
+        config = resolve(
             case,
             plan.data,
             task=plan.own_tasks.get(case.task),
@@ -297,6 +299,8 @@ def configuration(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
             threads=max(1, len(environment.usable_cpus()) // jobs),
             jobs=jobs,
         )
+        record_limits.check_identity(case.id, config.identity)
+        return config
     except OSError as error:  # of a file that a library opens, such as one of the Hub's cache
         where = shown_path(Path(str(error.filename))) if error.filename else case.id
         raise DataError(f"{where}: cannot be read: {paths.reason(error)}") from error

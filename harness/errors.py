@@ -137,15 +137,16 @@ class StorageError(GlueBenchError):
 
 
 class NotStored(StorageError):
-    """A run that is over and whose record could not be written: here it is, as one line.
+    """A run that is over and whose record could not be written: here it is, as text.
 
-    `glue-bench import` takes the line back; a traceback shows it too.
+    `lines` are its session's announcement and `line`, the record: `glue-bench import` takes them
+    back, and a traceback shows them too.
     """
 
-    def __init__(self, message: str, line: str) -> None:
+    def __init__(self, message: str, lines: str) -> None:
         super().__init__(message)
-        self.line = line
-        self.add_note(line)
+        self.lines, self.line = lines, lines.rpartition("\n")[2]
+        self.add_note(lines)
 
 
 def shown(value: object) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from harness import log_marks
+
 LONGEST = 80
 """Characters of a name in formats that are read; files for programs hold it whole."""
 
@@ -18,13 +20,11 @@ UNSEEN = re.compile(
     r"\U000e0100-\U000e01ef]"
 )
 """What Python calls printable and fonts draw as nothing: fillers, variation selectors."""
-MARK = "GLUE-BENCH-RECORD"
-"""What `glue-bench import` looks for in a log: only a record's own line may hold it."""
 COMMAND = re.compile(
     r"(?m:^)[ \t]*(?P<sign>::)"  # GitHub, Forgejo: at the start of a line, after white space
     r"|##\w{0,40}\["  # anywhere: `##[error]` of GitHub and Azure, `##vso[`, `##teamcity[`
     r"|section_(?:start|end):\d|travis_(?:fold|time):"  # GitLab, Travis: anywhere
-    rf"|(?-i:{MARK})",
+    rf"|(?-i:{log_marks.BEGIN})",
     re.IGNORECASE,
 )
 """What a CI service that reads a log would obey, and what `glue-bench import` would read.
@@ -85,6 +85,11 @@ class Speller:
             self._line = "" if found[0].endswith("\r") else self._line
             place = found.end()
         return "".join([*parts, self._part(text[place:])])
+
+    def let_through(self, text: str) -> None:
+        """Let this text pass too, where it comes in one part."""
+        before = f"{self._passed.pattern}|" if self._passed else ""
+        self._passed = re.compile(before + re.escape(text))
 
     def _part(self, text: str) -> str:
         whole = _defused(self._line + harmless(text), len(self._line))

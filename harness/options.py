@@ -42,6 +42,11 @@ def folder(value: str, base: Path) -> str:
     return str(paths.located(value, base))
 
 
+def written_folder(value: str, base: Path) -> str:
+    """A folder to write into, as an absolute path; one that can be there, or be made."""
+    return str(paths.for_writing(value, base))
+
+
 def source(value: str, base: Path) -> str:
     """A source of rows: a folder as an absolute path, or a name."""
     return value if value in (TOY, HUB) else folder(value, base)
@@ -117,7 +122,7 @@ OPTIONS = (
     Option("max-eval", "N", "evaluate on N rows of each split, sampled likewise", positive),
     Option(
         "results", "DIR", "where records go (default: results/local)",
-        environment="GLUE_BENCH_RESULTS", locate=folder,
+        environment="GLUE_BENCH_RESULTS", locate=written_folder,
     ),
     Option(
         "baseline", "NAME", "judge each cell against a baseline (`glue-bench baseline list`), or "
@@ -131,7 +136,7 @@ OPTIONS = (
         "resume", "", "keep ok runs of the results folder with the same rows, weights, recipe, "
         "target and seed", yes,
     ),
-    Option("save-models", "DIR", "put each fine-tuned model there", locate=folder),
+    Option("save-models", "DIR", "put each fine-tuned model there", locate=written_folder),
     Option("predict-test", "", "predict the unlabelled test splits too", yes),
     Option("engine", "process|inline", "a fresh process per run (default), or this one", engine),
     Option("jobs", "N", "runs at a time, each on its share of the CPUs (default: 1)",

@@ -12,7 +12,7 @@ import os
 import stat
 from pathlib import Path
 
-from harness.errors import shown
+from harness.errors import shown, shown_path
 
 NAMES = {
     errno.ELOOP: "a symbolic link on the way leads to itself",
@@ -20,6 +20,16 @@ NAMES = {
     errno.ENOTDIR: "a part of it is a file",
 }
 """What is said of a path in place of the system's own words."""
+NOTHING = "no such folder"
+KINDS = (
+    (stat.S_ISREG, "a file"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 def home() -> Path | None:
@@ -60,6 +70,14 @@ def located(said: str | bytes | os.PathLike[str], base: Path | None = None) -> P
         raise ValueError(reason(error)) from None
 
 
+def for_writing(said: str | bytes | os.PathLike[str], base: Path | None = None) -> Path:
+    """`located`, of a folder to be written into: raises `ValueError` where none can be, too."""
+    path = expanded(said)
+    if found := obstacle(path if base is None else base / path):
+        raise ValueError(f"{shown_path(found[0])}: {found[1]}; expected a folder, or nothing there")
+    return located(said, base)
+
+
 def is_folder(path: Path) -> bool:
     """Whether a path leads to a folder; not so where that cannot be told."""
     try:
@@ -87,9 +105,25 @@ def why_no_folder(path: Path) -> str | None:
         status = path.stat()
     except FileNotFoundError:
         dangling = path.is_symlink()
-        return "a symbolic link to what is not there" if dangling else "no such folder"
+        return "a symbolic link to what is not there" if dangling else NOTHING
     except OSError as error:
         return reason(error)
     except ValueError:
         return "a path holds no NUL character"
-    return None if stat.S_ISDIR(status.st_mode) else "it is a file"
+    return None if stat.S_ISDIR(status.st_mode) else f"it is {kind(status.st_mode)}"
+
+
+def obstacle(folder: Path) -> tuple[Path, str] | None:
+    """What keeps a folder from being there, or from being made: where, and why; None: nothing."""
+    for place in reversed((folder, *folder.parents)):
+        why = why_no_folder(place)
+        if why == NOTHING:
+            return None
+        if why:
+            return place, why
+    return None
+
+
+def kind(mode: int) -> str:
+    """What a path leads to, by the mode that the system has for it."""
+    return next((words for is_kind, words in KINDS if is_kind(mode)), "no file")

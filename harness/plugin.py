@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import interrupt, options, pytest_output, summary, tasks
+from harness import interrupt, log_marks, options, pytest_output, summary, tasks
 from harness.errors import NotStored, StorageError, UsageError
 from harness.escape import harmless
 from harness.exits import Exit
@@ -32,8 +32,8 @@ NO_XDIST = (
     "Mend: leave -n out and say --glue-jobs N"
 )
 IMPORT = (
-    "Its record was printed as one line: put that, or the whole log, into a file, and "
-    "`glue-bench import RESULTS FILE` stores it"
+    "Its session and its record were printed, a line each: put both, or the whole log, into a "
+    "file, and `glue-bench import RESULTS FILE` stores it"
 )
 
 
@@ -171,11 +171,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     glue.cells = [cell for item in session.items if (cell := cell_of(item))]
     if glue.items and not glue.runs_nothing:
         with _as_usage_error():
+            own = log_marks.announcement(glue.driver.journal.session)
+            pytest_output.let_through(session.config, own)
             glue.start()
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    return [harmless(line) for line in summary.header(config.stash[SESSION])]
+    glue = config.stash[SESSION]
+    announced = [log_marks.announcement(glue.name)] if glue.name else []  # see `import`
+    return [*announced, *map(harmless, summary.header(glue))]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -211,7 +215,7 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
             record = glue.run(request.node, case)
         except NotStored as error:
             glue.complaints.append(error)
-            _print_line(request.config, error.line)
+            _print_lines(request.config, error.lines)
             unstored = harmless(f"{error}\n{IMPORT}")
         if record is None:  # here, so that the failure does not speak of the exception as well
             pytest.fail(unstored, pytrace=False)
@@ -249,11 +253,11 @@ def glue_verdict(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return judge
 
 
-def _print_line(config: pytest.Config, line: str) -> None:
+def _print_lines(config: pytest.Config, lines: str) -> None:
     """Print a record that could not be stored, whole and at once."""
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-        say_record(line)
+        say_record(lines)
 
 
 def complaint_about(record: Record, *, above_floor: bool) -> str | None:
@@ -288,7 +292,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     glue.stop()
     for complaint in glue.complaints[told:]:  # of runs that were started ahead
         if isinstance(complaint, NotStored):
-            _print_line(session.config, complaint.line)
+            _print_lines(session.config, complaint.lines)
     measured = any(record.status == "ok" for record in glue.records)
     ran = glue.items and not glue.runs_nothing
     if ((ran and not measured) or glue.compared_nothing) and exitstatus == pytest.ExitCode.OK:

@@ -24,6 +24,14 @@ def shut(config: pytest.Config) -> None:
         writer._file = Door(stream, DRAWING if draws else None)
 
 
+def let_through(config: pytest.Config, text: str) -> None:
+    """Let one text of ours through as it is: that by which the session announces itself."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    door = getattr(getattr(reporter, "_tw", None), "_file", None)
+    if isinstance(door, Door):
+        door.let_through(text)
+
+
 def clean(report: pytest.TestReport) -> None:
     """Make a case's report harmless: why it failed or was skipped, and what was printed."""
     report.sections = [(harmless(title), harmless(said)) for title, said in report.sections]

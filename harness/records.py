@@ -228,7 +228,7 @@ class Record(Outcome):
     """One run of one case. Never changed once written."""
 
     schema_number: int = Field(SCHEMA, alias="schema")
-    id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex, pattern="^[0-9a-f]{32}$")
     created: Moment = Field(default_factory=lambda: datetime.now(UTC))
     case: CaseInfo
     profile: str

@@ -18,6 +18,8 @@ LATEX_NEEDS = r"% Needs \usepackage{booktabs,graphicx,longtable} and \usepackage
 
 
 KINDS = ("scores", "averages", "cells", "references", "comparison")
+NAMES = ("report.md", "report.tex", "report.json", *(f"{kind}.csv" for kind in KINDS))
+"""Of the files that a report may have."""
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,11 @@ class GlueSession:
         return Path(self.settings.results or self.config.rootpath / options.RESULTS)
 
     @property
+    def name(self) -> str:
+        """The session's id, that of its journal; empty before it started."""
+        return self._driver.journal.session if self._driver else ""
+
+    @property
     def shows_output(self) -> bool:
         """Whether what tests print is shown while they print it, as with `-s`."""
         return self.config.getoption("capture", "no") in ("no", "tee-sys")

@@ -15,17 +15,17 @@ import errno
 import gc
 import hashlib
 import re
-import tempfile
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import codec, paths
+from harness import codec, record_limits
 from harness.disk import DISK, Disk, make_folders, names_in, read_file, write_file
-from harness.errors import NotStored, StorageError, shown_path
+from harness.errors import NotStored, StorageError, shown, shown_path
+from harness.outputs import cannot_write, make_folder
+from harness.record_limits import MAX_RECORD_BYTES
 from harness.records import PredictionsFile, PredictionTable, Record
 
-MAX_RECORD_BYTES = 16 * 1024 * 1024
 MAX_PREDICTION_BYTES = 4 * 1024**3
 
 
@@ -55,7 +55,10 @@ class Store:
             self._made.add(folder)
 
     def save(self, record: Record, predictions: PredictionTable | None = None) -> Record:
-        """Write a run; returns the record as stored. Raises `NotStored`, which holds the record."""
+        """Write a run; returns the record as stored. Raises `NotStored`, which holds the record.
+
+        Of a record that is too large to be read again the long lists of names are cut.
+        """
         if predictions is not None:
             name = Path(file_name(record)).with_suffix(".parquet").name
             content = _parquet(predictions)
@@ -66,21 +69,35 @@ class Store:
                 rows=len(predictions["row"]),
             )
             record = record.model_copy(update={"predictions": file})
-        content = codec.to_bytes(record)
+        try:
+            content, stored = _sealed(record)
+        except StorageError:
+            record = record_limits.shortened(record)
+            try:
+                content, stored = _sealed(record)
+            except StorageError as error:
+                raise NotStored(str(error), codec.to_lines(record)) from error
         self._write(self.runs / file_name(record), content, record)
-        return codec.from_bytes(content)
+        return stored
 
     def take(self, record: Record) -> bool:
-        """Write a record of another folder as it is; False if it is here. Raises `StorageError`."""
-        path = self.runs / file_name(record)
-        if path.exists():
-            if read(path, self.disk) == record:
+        """Write a record of another folder as it is; False if it is here. Raises `StorageError`.
+
+        One that could not be read again is refused, and so is one whose id another run has.
+        """
+        name = file_name(record)
+        content, _ = _sealed(record)
+        for other in names_in(self.disk, self.runs, f"-{record.id[:8]}.json", codec.MEND):
+            there = read(self.runs / other, self.disk)
+            if there == record:
                 return False
-            raise StorageError(
-                f"{shown_path(path)}: holds another record than the one to be stored, which is "
-                "left alone"
-            )
-        self._write(path, codec.to_bytes(record), record)
+            if other == name or there.id == record.id:
+                raise StorageError(
+                    f"{shown_path(self.runs / other)}: holds another record than the one to be "
+                    "stored, which is left alone. Mend: compare the two, and import into another "
+                    "folder what is to be kept"
+                )
+        self._write(self.runs / name, content, record)
         return True
 
     def find(self) -> Found:
@@ -142,7 +159,12 @@ class Store:
         return _table(content, columns)
 
     def _write(self, path: Path, content: bytes, record: Record) -> None:
+        if path.parent not in (self.runs, self.predictions) or path.name in ("", "..", "."):
+            raise StorageError(f"{shown_path(path)}: not in {shown_path(self.root)}: not written")
+        limit = MAX_RECORD_BYTES if path.parent == self.runs else MAX_PREDICTION_BYTES
         try:
+            if len(content) > limit:  # it could not be read again
+                raise OSError(errno.EFBIG, f"a file here has at most {limit:,} bytes")
             if path.parent not in self._made or not path.parent.exists():
                 make_folders(self.disk, path.parent)
                 self._made.add(path.parent)
@@ -152,7 +174,7 @@ class Store:
                 write_file(self.disk, path, content)
         except OSError as error:
             said = cannot_write(path, error, self.option, len(content))
-            raise NotStored(said, codec.to_line(record)) from error
+            raise NotStored(said, codec.to_lines(record)) from error
 
     def _is_second_try(self, path: Path, content: bytes) -> bool:
         """Whether these predictions came to the disk when their record did not."""
@@ -176,30 +198,33 @@ def _no_garbage_collection() -> Generator[None]:
             gc.enable()
 
 
-def make_folder(folder: Path, option: str = "--glue-results", disk: Disk = DISK) -> None:
-    """Make the folder that an option names, and try to write there. Raises `StorageError`."""
-    try:
-        make_folders(disk, folder)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise StorageError(cannot_write(folder, error, option)) from error
-
-
-def cannot_write(path: Path, error: OSError, option: str, size: int = 0) -> str:
-    """What to say of a file or folder that could not be written; `size` in bytes."""
-    room = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    asked = f" ({size:,} bytes)" if size else ""
-    return (
-        f"{shown_path(path)}{asked}: could not write: {paths.reason(error)}. Mend: "
-        f"{'make room, or ' if room else ''}choose another folder with {option}"
-    )
-
-
 def file_name(record: Record) -> str:
     """`<case id>-<uuid8>.json`, with nothing in it that a file system could take amiss."""
-    slug = re.sub(r"[^a-z0-9.+_-]+", "_", record.case.id.lower())[:120].lstrip(".")
-    return f"{slug}-{record.id[:8]}.json"
+    slug, run = (re.sub(r"[^a-z0-9.+_-]+", "_", s.lower()) for s in (record.case.id, record.id))
+    return f"{slug[:120].lstrip('.')}-{run[:8]}.json"
+
+
+def _sealed(record: Record) -> tuple[bytes, Record]:
+    """The content of a record's file, and what is read from it.
+
+    Raises `StorageError` where nothing could be read: of text or numbers that JSON has no place
+    for, nesting without end, or too many bytes.
+    """
+    try:
+        content = codec.to_bytes(record)
+        stored = codec.from_bytes(content)
+    except (ValueError, RecursionError, StorageError) as error:
+        raise StorageError(
+            f"{record.case.id}: the record {record.id} could not be read again, and is not stored: "
+            f"{shown(str(error))}. Mend: none for this record; run its case again"
+        ) from error
+    if len(content) > MAX_RECORD_BYTES:
+        raise StorageError(
+            f"{record.case.id}: the record {record.id} takes {len(content):,} bytes; a record has "
+            f"at most {MAX_RECORD_BYTES:,}, and is not stored. Mend: none for this record; run its "
+            "case again"
+        )
+    return content, stored
 
 
 def read(path: Path, disk: Disk = DISK) -> Record:

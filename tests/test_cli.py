@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from fakes import record
-from harness import codec, tasks
+from harness import codec, log_marks, tasks
 from harness.spec import Case
 from harness.store import Store
 from sessions import glue_bench
+
+SESSION = "20260102T030405-1a2b3c4d"
 
 
 @pytest.mark.parametrize(
@@ -39,14 +41,18 @@ def test_a_damaged_record_is_one_line_and_exit_5(tmp_path: Path, capsys, monkeyp
 
 
 def test_import_stores_all_that_it_can(tmp_path: Path, capsys, monkeypatch) -> None:
-    made = [record(Case(task, "toy-bert", "cpu-fp32", 42)) for task in ("sst2", "rte", "cola")]
+    made = [
+        record(Case(task, "toy-bert", "cpu-fp32", 42)).model_copy(update={"session": SESSION})
+        for task in ("sst2", "rte", "cola")
+    ]
     taken = Store(tmp_path / "r").save(made[0].model_copy(update={"score": 0.1}))
     lines = [codec.to_line(one) for one in made]
-    (tmp_path / "log").write_text("\n".join([lines[0], lines[1][:-9], f"> {lines[2]}"]))
+    begun = log_marks.announcement(SESSION)
+    (tmp_path / "log").write_text("\n".join([begun, lines[0], lines[1][:-9], f"> {lines[2]}"]))
     code, out, err = glue_bench(capsys, monkeypatch, "import", tmp_path / "r", tmp_path / "log")
     assert (code, out) == (5, "cola-toy-bert-cpu-fp32-s42: stored\n")
     assert "holds another record" in err
-    assert "line 2: not a record" in err
+    assert "line 3: not a record" in err
     assert Store(tmp_path / "r").load() == [taken, made[2]]
     (tmp_path / "empty").write_text("nothing here")
     assert glue_bench(capsys, monkeypatch, "import", tmp_path, tmp_path / "empty")[0] == 2

@@ -230,8 +230,8 @@ def test_what_cannot_be_is_said(command: Command, options: tuple[str, ...], word
 def test_a_folder_that_cannot_be_made_is_said(command: Command, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     code, _, err = command("-o", tmp_path / "file" / "report")
-    assert code == Exit.STORAGE
-    assert f"{tmp_path / 'file' / 'report'}: could not write: a part of it is a file" in err
+    assert code == Exit.USAGE
+    assert f"-o {tmp_path / 'file'}: it is a file; expected a folder" in err
 
 
 def hostile() -> list[Record]:

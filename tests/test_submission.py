@@ -292,7 +292,8 @@ def test_predictions_that_are_not_those_the_record_tells_of(store, submit) -> No
 def test_a_folder_in_place_of_the_zip(tmp_path, capsys, monkeypatch) -> None:
     code, _, err = glue_bench(capsys, monkeypatch, "submit", tmp_path / "r", "-o", tmp_path)
     assert code == 2
-    assert f"is a folder; expected a file, such as {tmp_path}/submission.zip" in err
+    assert "it is a folder; expected a file" in err
+    assert f"Mend: name another file, such as {tmp_path}/submission.zip" in err
 
 
 @pytest.mark.parametrize("call", ["create", "write", "flush", "rename"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from harness import escape, paths
-from harness.commands.results import complain, existing
+from harness.commands.results import complain, existing, expected_runs
 from harness.errors import StorageError, UsageError, plain
 from harness.exits import Exit
 from harness.options import BASELINES
@@ -88,6 +88,6 @@ def _runs(side: str, root: Path) -> Side:
             raise UsageError(f"{error} (or name a results folder)") from error
     stored = Store(folder).find()
     if not stored.records and not stored.damaged:
-        say(f"{plain(side)}: holds no run; expected runs/*.json", err=True)
+        say(f"{plain(side)}: holds no run; {expected_runs(folder)}", err=True)
         raise typer.Exit(Exit.NOTHING)
     return Side(stored.records, stored.damaged)

@@ -12,6 +12,13 @@ from harness.errors import plain
 from harness.exits import Exit
 from harness.terminal import say
 
+NO_FETCH = (
+    "Mend: run `glue-bench fetch` where there is a network, then copy its cache here and name it "
+    "in HF_HOME; a mirror of the Hub is named in HF_ENDPOINT; rows need no Hub with --glue-data "
+    "DIR (a folder in the glue_data layout), models none with --glue-models DIR"
+)
+"""What to do where the Hub cannot be reached."""
+
 
 def print_version(asked: bool) -> None:
     """Print the version and end, if that was asked for."""
@@ -59,6 +66,7 @@ def fetch(
             absent += 1
             say(f"{fetched.name}: not fetched: {fetched.found.found}", err=True)
     if absent:
+        say(f"glue-bench: not fetched: {absent}. {NO_FETCH}", err=True)
         raise typer.Exit(Exit.USAGE)
 
 

@@ -1,8 +1,7 @@
-"""What is stored: report, status, import. None of it needs torch."""
+"""What is stored: report, status. Neither needs torch."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -39,6 +38,8 @@ FILES = {
     Format.json: "report.json",
 }
 """The file in which `-o` puts the same."""
+PARTS = ("runs", "journal")  # of a results folder
+MOST_LOOKED_AT = 1000  # names of a folder, for the results folder that was meant
 SUFFIXES = (".md", ".csv", ".tex", ".json", ".txt")
 
 
@@ -59,19 +60,24 @@ def report(
     ] = None,
 ) -> None:
     """Tabulate every run of a results folder. Needs no torch."""
+    from harness import outputs
     from harness import report as reports
     from harness.store import Store
 
     if output and (paths.is_file(output) or output.suffix in SUFFIXES):
+        print_it = "leave -o out, and the report is printed"
+        mend = f"-o {shown_path(output.with_suffix(''))}" if output.suffix else print_it
         raise UsageError(
             f"-o {shown_path(output)}: names a file; expected a folder, into which every format is "
-            f"written. Mend: -o {output.with_suffix('')}"
+            f"written. Mend: {mend}"
         )
     if reference and not by:
         raise UsageError("--reference: holds for --by target|model|recipe|torch. Mend: add --by")
+    if output:
+        outputs.check_files(output, reports.NAMES, "-o")  # before all runs are read
     found = Store(existing(results)).find()
     if not found.records and not found.damaged:
-        say(f"{shown_path(results)}: holds no run; expected runs/*.json", err=True)
+        say(f"{shown_path(results)}: holds no run; {expected_runs(results)}", err=True)
         raise typer.Exit(Exit.NOTHING)
     made = reports.make(
         found.records, str(results), references=references, by=by, reference=reference
@@ -87,20 +93,15 @@ def report(
 
 def _write(made: Report, folder: Path) -> None:
     """Every file of a report, each in place of an older one. Raises `StorageError`."""
+    from harness import outputs
     from harness import report as reports
-    from harness.disk import DISK, make_folders, replace_file
-    from harness.store import cannot_write
 
-    files = {folder / name: text.encode() for name, text in reports.files(made)}
-    path = folder
-    try:
-        make_folders(DISK, folder)
-        for path, content in files.items():
-            replace_file(DISK, path, content)
-    except OSError as error:
-        raise StorageError(cannot_write(path, error, "-o", len(files.get(path, b"")))) from error
-    names = [path.name for path in files]
-    say(f"{shown_path(folder)}: runs: {made.runs}; {', '.join(names)}", err=True)
+    files = {name: text.encode() for name, text in reports.files(made)}
+    outputs.check_files(folder, files, "-o")  # so that all of them are written, or none
+    outputs.make_folder(folder, "-o")
+    for name, content in files.items():
+        outputs.replace(folder / name, content, "-o", f"{folder}-2")
+    say(f"{shown_path(folder)}: runs: {made.runs}; {', '.join(files)}", err=True)
 
 
 def status(results: Results = RESULTS) -> None:
@@ -109,37 +110,11 @@ def status(results: Results = RESULTS) -> None:
 
     found = states.read(existing(results))
     if not found.sessions:
-        say(f"{shown_path(results)}: holds no journal; expected journal/*.jsonl", err=True)
+        mend = f". Mend: name {shown_path(meant)}" if (meant := other_folder(results)) else ""
+        say(f"{shown_path(results)}: holds no journal; expected journal/*.jsonl{mend}", err=True)
         raise typer.Exit(Exit.NOTHING)
     say(states.text(found))
     complain(found.damaged)
-
-
-def import_(
-    results: Annotated[Path, typer.Argument(help="the results folder to put them into")],
-    file: Annotated[Path, typer.Argument(help="a log; `-`: standard input")] = Path("-"),
-) -> None:
-    """Store the records that a session printed because it could not store them."""
-    from harness import codec
-    from harness.store import Store
-
-    records, damaged = [], []
-    for found in codec.records_in(_text(file)):
-        (damaged if isinstance(found, StorageError) else records).append(found)
-    if not records and not damaged:
-        raise UsageError(
-            f"{shown_path(file)}: holds no record; expected the lines that a session prints for "
-            "records that it cannot store"
-        )
-    store = Store(results)
-    for record in records:
-        try:
-            was_new = store.take(record)
-        except StorageError as error:
-            damaged.append(error)
-            continue
-        say(f"{record.case.id}: {'stored' if was_new else 'was there already'}")
-    complain(damaged)
 
 
 def existing(results: Path) -> Path:
@@ -150,18 +125,32 @@ def existing(results: Path) -> Path:
     return results
 
 
-def _text(file: Path) -> str:
+def other_folder(results: Path) -> Path | None:
+    """The results folder that was probably meant by one that holds neither runs nor a journal."""
+    if not paths.is_folder(results) or any(paths.is_folder(results / name) for name in PARTS):
+        return None
+    around = [results / "local", *_folders_in(results), results.parent]
+    return next((place for place in around if paths.is_folder(place / "runs")), None)
+
+
+def expected_runs(results: Path) -> str:
+    """What a results folder without runs should hold, and which one does."""
+    meant = other_folder(results)
+    mend = f"name {shown_path(meant)}, which does" if meant else "run `pytest benchmarks` first"
+    return f"expected runs/*.json. Mend: {mend}"
+
+
+def _folders_in(folder: Path) -> list[Path]:
     try:
-        content = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{shown_path(file)}: cannot be read: {paths.reason(error)}") from error
-    return content.decode("utf-8", errors="replace")
+        return sorted(folder.iterdir())[:MOST_LOOKED_AT]
+    except OSError:
+        return []
 
 
-def complain(damaged: Iterable[StorageError]) -> None:
+def complain(damaged: Iterable[StorageError], *, leave: bool = True) -> None:
     """Name what could not be read; then the command's exit code says so too."""
     damaged = list(damaged)
     for error in damaged:
         say(f"glue-bench: {error}", err=True)
-    if damaged:
+    if damaged and leave:
         raise typer.Exit(Exit.STORAGE)

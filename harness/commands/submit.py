@@ -9,16 +9,18 @@ import typer
 
 from harness import paths
 from harness.commands.results import Results, complain, existing
-from harness.errors import StorageError, UsageError, shown_path
+from harness.errors import shown_path
 from harness.exits import Exit
 from harness.options import RESULTS
 from harness.terminal import say
 
+ZIP = "submission.zip"
+
 
 def submit(
     results: Results = RESULTS,
-    output: Annotated[Path, typer.Option("-o", "--output", help="the zip to write")] = Path(
-        "submission.zip"
+    output: Annotated[Path, typer.Option("-o", "--output", help="the zip to write: a file")] = Path(
+        ZIP
     ),
     model: Annotated[str | None, typer.Option(help="the model whose runs are submitted")] = None,
     target: Annotated[str | None, typer.Option(help="their target")] = None,
@@ -38,14 +40,13 @@ def submit(
 
     Exits with 4 where a file has no run, naming it and the command that makes it.
     """
-    from harness import submission
+    from harness import outputs, submission
     from harness.candidates import Wanted
-    from harness.disk import DISK, replace_file
-    from harness.store import Store, cannot_write
+    from harness.store import Store
 
-    if paths.is_folder(output):
-        file = shown_path(output / "submission.zip")
-        raise UsageError(f"-o: {shown_path(output)} is a folder; expected a file, such as {file}")
+    inside = paths.is_folder(output)
+    example = shown_path(output / ZIP) if inside else ZIP
+    outputs.check_file(output, "-o", example)  # before all predictions are read
     store = Store(existing(results))
     found = store.find()
     wanted = Wanted(model, target, recipe, seed)
@@ -55,10 +56,6 @@ def submit(
         say(f"glue-bench: {submission.missing(plan, results)}", err=True)
         complain(found.damaged)
         raise typer.Exit(Exit.NOTHING)
-    content = submission.archive(plan, store)
-    try:
-        replace_file(DISK, output, content)
-    except OSError as error:
-        raise StorageError(cannot_write(output, error, "-o", len(content))) from error
+    outputs.replace(output, submission.archive(plan, store), "-o", example)
     say(submission.table(plan, output).text())
     complain(found.damaged)

@@ -16,8 +16,13 @@ def main() -> None:
     verb.add_argument("--output", type=Path, help="its folder (default: the one that is shipped)")
     arguments = parser.parse_args()
     from harness.data.toy.pretrain import SHIPPED, pretrain
+    from harness.errors import GlueBenchError
+    from harness.escape import harmless
 
-    pretrain(arguments.output or SHIPPED)
+    try:
+        pretrain(arguments.output or SHIPPED)
+    except GlueBenchError as error:
+        verb.error(harmless(str(error)))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ next-sentence objective. No label of any task is used.
 from __future__ import annotations
 
 import string
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import BertConfig, BertForPreTraining, BertTokenizer
 
+from harness import outputs
 from harness.data.toy.generate import VERSION, generate
 from harness.data.toy.makers import Texts
 from harness.data.toy.stream import forms, rivals, running_text
@@ -27,6 +29,10 @@ from harness.tasks import DATA_SETS
 from harness.terminal import say
 
 SHIPPED = Path(__file__).with_name("toy-bert")
+FILES = (
+    "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
+)  # fmt: skip
+OPTION = "--output"
 MAX_LENGTH = 64
 DROPOUT = 0.1
 """Of fine-tuning; reading goes without, since no text comes twice."""
@@ -69,7 +75,6 @@ def make_tokenizer(folder: Path) -> BertTokenizer:
     letters = string.ascii_lowercase + string.digits
     pieces = [*letters, *(f"##{letter}" for letter in letters), *string.punctuation]
     vocabulary = list(dict.fromkeys([*SPECIAL, *pieces, *words()]))
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     ids = {token: row for row, token in enumerate(vocabulary)}
     tokenizer = BertTokenizer(vocab=ids, model_max_length=MAX_LENGTH)
@@ -166,7 +171,21 @@ def padded(rows: list[list[int]], fill: int) -> Tensor:
 
 
 def pretrain(folder: Path = SHIPPED, plan: Schedule = Schedule()) -> None:
-    """Writes the tokenizer and the encoder to `folder`."""
+    """Writes the tokenizer and the encoder to `folder`, once all of it is made.
+
+    Raises `UsageError` or `StorageError` before it begins where a file cannot be put there.
+    """
+    outputs.check_files(folder, FILES, OPTION)
+    with tempfile.TemporaryDirectory(prefix="glue-bench-") as scratch:
+        _pretrain(Path(scratch), plan)
+        made = {file.name: file.read_bytes() for file in sorted(Path(scratch).iterdir())}
+    outputs.check_files(folder, made, OPTION)
+    outputs.make_folder(folder, OPTION)
+    for name, content in made.items():
+        outputs.replace(folder / name, content, OPTION, f"{folder}-2")
+
+
+def _pretrain(folder: Path, plan: Schedule) -> None:
     torch.set_num_threads(1)  # sums in one order: the same weights however many cores there are
     tokenizer = make_tokenizer(folder)
     torch.manual_seed(plan.seed)
