@@ -171,6 +171,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _spell_out_marks(config: pytest.Config, session: str) -> None:
     """Let no text that pytest prints pass for a record: names, output and tracebacks of others."""
+    if not config.pluginmanager.has_plugin("terminalreporter"):
+        return  # pytest prints nothing
     writer = config.get_terminal_writer()
     write, spell = writer.write, log_marks.Speller(log_marks.announcement(session))
 
@@ -216,7 +218,7 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
         except NotStored as error:
             glue.complaints.append(error)
             _print_lines(request.config, error.lines)
-            unstored = f"{printable(str(error))}\n{IMPORT}"
+            unstored = printable(str(error)) + (f"\n{IMPORT}" if error.can_import else "")
         if record is None:  # here, so that the failure does not speak of the exception as well
             pytest.fail(unstored, pytrace=False)
         if record.status == "skipped":
