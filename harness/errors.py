@@ -140,11 +140,12 @@ class NotStored(StorageError):
     """A run that is over and whose record could not be written: here it is, as text.
 
     `lines` are its session's announcement and `line`, the record: `glue-bench import` takes them
-    back, and a traceback shows them too.
+    back, if `can_import`, and a traceback shows them too.
     """
 
-    def __init__(self, message: str, lines: str) -> None:
+    def __init__(self, message: str, lines: str, *, can_import: bool = True) -> None:
         super().__init__(message)
+        self.can_import = can_import
         self.lines, self.line = lines, lines.rpartition("\n")[2]
         self.add_note(lines)
 

@@ -216,7 +216,7 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
         except NotStored as error:
             glue.complaints.append(error)
             _print_lines(request.config, error.lines)
-            unstored = harmless(f"{error}\n{IMPORT}")
+            unstored = harmless(f"{error}\n{IMPORT}" if error.can_import else str(error))
         if record is None:  # here, so that the failure does not speak of the exception as well
             pytest.fail(unstored, pytrace=False)
         if record.status == "skipped":

@@ -126,6 +126,10 @@ def lines(read: Read) -> Iterator[Line]:
     """
     number, begun, dropped = 1, b"", 0
     for piece in _decoded(read):
+        whole = begun + piece
+        if not dropped and len(whole) <= LONGEST_LINE and log_marks.BEGIN.encode() not in whole:
+            number, begun = number + whole.count(b"\n"), whole.rpartition(b"\n")[2]
+            continue  # as nearly always: no line of it is looked at
         first, *others = piece.split(b"\n")
         begun, dropped = _joined(begun, dropped, first)
         for following in others:

@@ -76,7 +76,8 @@ class Store:
             try:
                 content, stored = _sealed(record)
             except StorageError as error:
-                raise NotStored(str(error), codec.to_lines(record)) from error
+                lines = codec.to_lines(record)
+                raise NotStored(str(error), lines, can_import=False) from error
         self._write(self.runs / file_name(record), content, record)
         return stored
 

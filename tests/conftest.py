@@ -20,7 +20,7 @@ from harness import hub
 from harness.process_engine import ProcessEngine
 from harness.worker import UNLESS_SET
 
-pytest_plugins = ["pytester", "gated"]
+pytest_plugins = ["pytester", "gated", "logged"]
 pytest.register_assert_rewrite("glue_files")
 
 ROOT = Path(__file__).parents[1]

@@ -19,9 +19,10 @@ from harness.records import Record
 from harness.report import NAMES
 from harness.spec import Case
 from harness.store import Store
+from logged import BEGUN, SESSION, made, raw_line
 from odd_places import everything
 from sessions import glue_bench
-from test_import_log import BAD, BEGUN, SESSION, made, raw_line
+from test_import_log import BAD
 
 pytestmark = pytest.mark.faults
 

@@ -55,9 +55,10 @@ def import_(
                 continue
             say(f"{found.case.id}: {'stored' if was_new else 'was there already'}")
     if not told:
+        where = "standard input" if file == Path("-") else shown_path(file)
         raise UsageError(
-            f"{shown_path(file)}: holds no record; expected a line with the word that records "
-            "begin with (docs/results.md). Mend: name the log of a session that could not store one"
+            f"{where}: holds no record; expected the log of a session that could not store one "
+            f"(docs/results.md). Mend: name it, as in `{EXAMPLE}`"
         )
     if damaged:
         raise typer.Exit(Exit.STORAGE)
