@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hub_standin
 
+UNPACKED = 65 << 20  # bytes; `bad_places` sets the limit below
 SECRET = "the secret of this machine"
 ROWS = "review,stars\na dull film,bad\na fine film,good\n"
 OTHER = "review,stars\na dull song,bad\na fine song,good\n"
@@ -62,11 +63,10 @@ def forms(path: str) -> dict[str, object]:
     """The places of a card that name files."""
     train = {"split": "train", "path": path}
     validation = {"split": "validation", "path": "validation.csv"}
+    both = {**train, "path": ["train.csv", path]}
     return {
         "path": [{"config_name": "a", "data_files": [train, validation]}],
-        "paths": [
-            {"config_name": "a", "data_files": [{**train, "path": ["train.csv", path]}, validation]}
-        ],
+        "paths": [{"config_name": "a", "data_files": [both, validation]}],
         "data_files": [{"config_name": "a", "data_files": path}],
         "a list": [{"config_name": "a", "data_files": ["train.csv", path]}],
         "data_dir": [{"config_name": "a", "data_dir": path}],
@@ -109,11 +109,9 @@ def cards(secret: Path) -> Iterator[tuple[str, Mapping[str, bytes | str]]]:
         raw = b"\x28\xb5\x2f\xfd" * 9 if name == "x.zst" else b"7z\xbc\xaf\x27\x1c" * 9
         card = configs(forms(name)["path"])
         yield f"a file {name}", {name: raw, "validation.csv": OTHER, "README.md": card}
-    yield "a bomb", {"train.csv": _bomb(), "validation.csv": OTHER, "README.md": "# x"}
-    yield (
-        "a zip bomb",
-        {"train.zip": _zip_bomb(), "validation.zip": _zip_bomb(), "README.md": "# x"},
-    )
+    yield "a bomb", {**sound, "train.csv": gzip.compress(b"\0" * UNPACKED), "README.md": "# x"}
+    archive = _zip(b"\0" * UNPACKED)
+    yield "a zip bomb", {"train.zip": archive, "validation.zip": archive, "README.md": "# x"}
     deep = "---\nconfigs: " + "[" * 5_000 + "]" * 5_000 + "\n---\n"
     yield "a deep card", {**sound, "README.md": deep}
     laughs = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))
@@ -123,17 +121,10 @@ def cards(secret: Path) -> Iterator[tuple[str, Mapping[str, bytes | str]]]:
     )
 
 
-def _bomb() -> bytes:
-    """Gzip data of 5 MB that unpack to 5 GB."""
-    part = gzip.compress(b"\0" * (64 << 20))
-    return part * 80
-
-
-def _zip_bomb() -> bytes:
+def _zip(content: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(80):
-            archive.writestr(f"{number}.csv", b"\0" * (64 << 20))
+        archive.writestr("x.csv", content)
     return out.getvalue()
 
 

@@ -229,10 +229,12 @@ def hub_rows(folder: Path) -> None:
     from datasets import config
     from huggingface_hub import constants
 
-    from harness import hub, task_file
+    from harness import hub, input_files, task_file
+    from harness.data import compressed
     from harness.data import load as data
     from harness.spec import DataRequest
 
+    compressed.ROWS = input_files.Kind("a file of rows", 64 << 20)  # real ones take a while
     constants.HF_HUB_CACHE = str(folder / "hub")
     config.HF_DATASETS_CACHE = folder / "datasets"
     hub.find.cache_clear()

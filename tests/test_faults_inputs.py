@@ -96,7 +96,7 @@ def test_servers_that_are_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     answers: dict[str, str] = {}
-    for name, server in {**hub_hostile.LOOKUPS, **hub_hostile.DOWNLOADS}.items():
+    for name, server in [*hub_hostile.LOOKUPS.items(), *hub_hostile.DOWNLOADS.items()]:
         home = tmp_path / str(len(answers))
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "a" / "b" / "hub"))
         hub._lookup.cache_clear()
