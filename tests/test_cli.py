@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from conftest import ROOT
 from fakes import record
 from harness import codec, log_marks, tasks
 from harness.spec import Case
@@ -57,3 +61,14 @@ def test_import_stores_all_that_it_can(tmp_path: Path, capsys, monkeypatch) -> N
     (tmp_path / "empty").write_text("nothing here")
     assert glue_bench(capsys, monkeypatch, "import", tmp_path, tmp_path / "empty")[0] == 2
     assert glue_bench(capsys, monkeypatch, "import", tmp_path, tmp_path / "none")[0] == 2
+
+
+@pytest.mark.cases
+def test_ctrl_c_while_it_is_imported_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    found = subprocess.run(
+        [sys.executable, "-m", "harness", "list"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (found.returncode, found.stdout, found.stderr) == (130, "", "")
