@@ -69,6 +69,7 @@ def checked(path: Path) -> Path:
                 f"{path / name}: found a pointer of git-lfs, {file.stat().st_size} bytes of text; "
                 f"expected the file itself. Mend: `git lfs install && git lfs pull` in {path}"
             )
+    refuse_pickles(path)
     if not any(name.endswith(TENSORS) for name in files(path)):
         raise ModelError(
             f"{path}: holds no *.safetensors{_other_weights(names)}. Mend: save the model with "
@@ -151,6 +152,27 @@ def warm_start(directory: Path) -> str | None:
         return "mnli"
     made_as = str(config.get("architectures"))
     return "another" if "ForSequenceClassification" in made_as else None
+
+
+def refuse_pickles(directory: Path) -> None:
+    """Raise `ModelError` where a file names weights that are no safetensors.
+
+    transformers unpickles what an index of shards, or config.json, names so, though it was told to
+    use safetensors alone.
+    """
+    indices = {path.name: "weight_map" for path in directory.glob(f"*{INDEX_ENDING}")}
+    for source, key in {CONFIG: "transformers_weights", **indices}.items():
+        try:
+            said = _object(directory / source).get(key)
+        except ModelError:  # told by those who read it
+            continue
+        for name in said.values() if isinstance(said, dict) else [] if said is None else [said]:
+            if not str(name).endswith((TENSORS, INDEX_ENDING)):
+                raise ModelError(
+                    f"{directory / source}: key {key}: found {shown(name)}; expected a name that "
+                    f"ends in {TENSORS}: pickles are never loaded. Mend: save the model again with "
+                    "`save_pretrained`, which writes safetensors"
+                )
 
 
 def files(directory: Path) -> dict[str, Path]:
