@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness import models, recipes
+from harness import models, recipes, redaction
 from harness.escape import visible
 from harness.records import Source
 from harness.spec import HUB, TOY
@@ -47,7 +47,7 @@ def command(
         for word in (f"--glue-{name}", visible(shlex.quote(str(value))))
     ]
     words += ["--glue-predict-test"] if predict_test else []
-    where = visible(shlex.quote(str(results)))
+    where = visible(shlex.quote(redaction.without_home(str(results))))
     return " ".join(["pytest", "benchmarks", *words, "--glue-results", where])
 
 

@@ -1,8 +1,8 @@
 r"""What a stored text may not say: the home folder, the user's and the machine's name, secrets.
 
 Messages of libraries hold paths, as they were typed, with their links followed, or escaped. The
-home folder is written `~`; a user's name in a path `USER`; the machine's name `HOST`; the value of
-a variable such as HF_TOKEN `$HF_TOKEN`; a login in a URL is left out.
+home folder is written `~`, the user's name `USER`, the machine's name `HOST` and the value of a
+variable such as HF_TOKEN `$HF_TOKEN`; a login in a URL is left out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ Not more of them than anybody types, or long rows of slashes would be read again
 SHARED_NAMES = frozenset({"root", "user", "nobody", "home", "localhost"})
 """Names of users and machines that tell nothing."""
 TELLING = re.compile(r"[\d\-.]")
-"""What a machine's name has in it that is found anywhere; `atlas` might be a word."""
+"""What a name has in it that is looked for anywhere, not in paths and URLs alone: `ann` and `atlas`
+might be words."""
 
 
 def redacted(text: str) -> str:
@@ -40,14 +41,24 @@ def redacted(text: str) -> str:
     for name, value in _secrets():
         text = text.replace(value, f"${name}")
     text = inherited.LOGIN.sub("://", text)
+    text = without_home(text)
+    for name in _users():
+        text = re.sub(rf"{_before(name)}{_spelt(name)}{NAME_ENDS}", "USER", text)
+    for name in _machines():
+        text = re.sub(rf"(?i){_before(name)}{_spelt(name)}(?![{IN_A_NAME}])", "HOST", text)
+    return text
+
+
+def without_home(text: str) -> str:
+    """`text` with `~` for the home folder, as options understand it."""
     for pattern in _homes():
         text = pattern.sub(_tilde, text)
-    for name in _users():
-        text = re.sub(rf"(?<=[/@=~\\]){_spelt(name)}{NAME_ENDS}", "USER", text)
-    for name in _machines():
-        before = rf"(?<![{IN_A_NAME}])" if TELLING.search(name) else r"(?<=[/@])"
-        text = re.sub(rf"(?i){before}{_spelt(name)}(?![{IN_A_NAME}])", "HOST", text)
     return text
+
+
+def _before(name: str) -> str:
+    """A pattern for what stands before a name: in a path or URL, or anything but a letter."""
+    return r"(?:(?<=[/@=~\\])|(?<![\w\-]))" if TELLING.search(name) else r"(?<=[/@=~\\])"
 
 
 def _secrets() -> Iterator[tuple[str, str]]:

@@ -81,6 +81,7 @@ def check_files(path: Path) -> None:
         )
     if os.path.lexists(path / CONFIG):
         config_limits.check(path / CONFIG, configuration(path))
+    refuse_pickles(path)
     for name, file in files(path).items():
         if _is_pointer(file):
             raise ModelError(
@@ -180,6 +181,27 @@ def warm_start(directory: Path) -> str | None:
         return "mnli"
     made_as = str(config.get("architectures"))
     return "another" if "ForSequenceClassification" in made_as else None
+
+
+def refuse_pickles(directory: Path) -> None:
+    """Raise `ModelError` where a file names weights that are no safetensors.
+
+    transformers unpickles what an index of shards, or config.json, names so, though it was told to
+    use safetensors alone.
+    """
+    indices = {path.name: "weight_map" for path in directory.glob(f"*{INDEX_ENDING}")}
+    for source, key in {CONFIG: "transformers_weights", **indices}.items():
+        try:
+            said = read_object(directory / source).get(key)
+        except ModelError:  # told by those who read it
+            continue
+        for name in said.values() if isinstance(said, dict) else [] if said is None else [said]:
+            if not str(name).endswith((TENSORS, INDEX_ENDING)):
+                raise ModelError(
+                    f"{directory / source}: key {key}: found {shown(name)}; expected a name that "
+                    f"ends in {TENSORS}: pickles are never loaded. Mend: save the model again with "
+                    "`save_pretrained`, which writes safetensors"
+                )
 
 
 def files(directory: Path) -> dict[str, Path]:

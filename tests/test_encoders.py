@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
 import families
+import model_payloads
 import tiny
-from harness import encoders, models, targets, tasks, train, weights
+from harness import checkpoints, encoders, models, targets, tasks, train, weights
 from harness.data import batches
 from harness.device import Device
 from harness.errors import ModelError, ModelUnavailable
@@ -95,6 +96,16 @@ def test_pickled_weights_are_never_read(copy: Path) -> None:
     (copy / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="no model that transformers can read"):
         encoders.load(copy, RTE, 1)
+
+
+@pytest.mark.parametrize("name", ["pickled-shards", "pickled-by-name"])
+def test_pickles_that_a_file_names_are_never_read(name: str, tmp_path: Path) -> None:
+    folder = model_payloads.folder(tmp_path, name, tmp_path / "canaries")
+    said = r"expected a name that ends in .safetensors: pickles are never loaded\. Mend: save"
+    for load in (lambda: encoders.load(folder, RTE, 1), lambda: checkpoints.load(folder),
+                 lambda: weights.checked(folder)):  # fmt: skip
+        with pytest.raises(ModelError, match=said):
+            load()
 
 
 def test_a_folder_without_a_tokenizer_is_an_error(copy: Path) -> None:

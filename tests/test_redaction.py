@@ -134,6 +134,12 @@ def test_names_of_users_and_machines(text: str, expected: str, monkeypatch: Patc
 
 
 @pytest.mark.cases
+def test_a_users_name_that_is_no_word(monkeypatch: Patch) -> None:
+    monkeypatch.setenv("USER", "ann.b7")
+    assert redacted("by ann.b7 (ann.b7), xann.b7 ann.b77") == "by USER (USER), xann.b7 ann.b77"
+
+
+@pytest.mark.cases
 def test_a_machine_whose_name_is_a_word(monkeypatch: Patch) -> None:
     monkeypatch.setattr("platform.node", lambda: "atlas")
     assert redacted("the atlas at http://atlas:80/atlas") == "the atlas at http://HOST:80/HOST"
