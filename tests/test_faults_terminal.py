@@ -15,7 +15,7 @@ from unruly import TEXTS, nameable, typeable
 
 pytestmark = pytest.mark.faults
 ROW = "terminal"
-AT_ONCE = 8  # texts that stand in a file beside each other
+AT_ONCE = 16  # texts that stand in a file beside each other
 
 
 @pytest.fixture(scope="module", autouse=True)
