@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from harness import upgrades
+from harness import consistency, upgrades
 from harness.errors import StorageError, shown
 from harness.records import SCHEMA, Part, Record
 
@@ -66,16 +66,16 @@ def from_bytes(content: bytes) -> Record:
     if body is None:
         raw = _strict(content)
         if _schema(raw) in upgrades.WITHOUT_CHECKSUM:
-            return _validated(upgrades.upgraded(raw), Record)
+            return _consistent(_validated(upgrades.upgraded(raw), Record))
         raise _unchecked()
     if not (b"NaN" in body or b"Infinity" in body):  # which pydantic takes for numbers
         with contextlib.suppress(ValidationError):  # of another schema; or wrong, as is said below
             record = Record.model_validate_json(body)
             if record.schema_number == SCHEMA and "schema_number" in record.model_fields_set:
-                return record
+                return _consistent(record)
     raw = _strict(body)
     _schema(raw)
-    return _validated(upgrades.upgraded(raw), Record)
+    return _consistent(_validated(upgrades.upgraded(raw), Record))
 
 
 def _checked(content: bytes) -> bytes | None:
@@ -143,6 +143,12 @@ def _validated(raw: dict[str, Any], kind: type[P]) -> P:
         raise StorageError(
             f"key {shown(key)}: {first['msg']}, found {shown(first['input'])}. {MEND}"
         ) from error
+
+
+def _consistent(record: Record) -> Record:
+    for key, found, expected in consistency.problems(record):
+        raise StorageError(f"key {key}: found {shown(found)}; expected {expected}. {MEND}")
+    return record
 
 
 def _refuse(constant: str) -> float:

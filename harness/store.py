@@ -16,13 +16,14 @@ import gc
 import hashlib
 import re
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import codec, paths
 from harness.disk import DISK, Disk, make_folders, names_in, read_file, write_file
 from harness.errors import NotStored, StorageError, shown_path
+from harness.predictions import from_parquet, to_parquet
 from harness.records import PredictionsFile, PredictionTable, Record
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
@@ -58,7 +59,7 @@ class Store:
         """Write a run; returns the record as stored. Raises `NotStored`, which holds the record."""
         if predictions is not None:
             name = Path(file_name(record)).with_suffix(".parquet").name
-            content = _parquet(predictions)
+            content = to_parquet(predictions)
             self._write(self.predictions / name, content, record)
             file = PredictionsFile(
                 name=name,
@@ -66,9 +67,10 @@ class Store:
                 rows=len(predictions["row"]),
             )
             record = record.model_copy(update={"predictions": file})
-        content = codec.to_bytes(record)
-        self._write(self.runs / file_name(record), content, record)
-        return codec.from_bytes(content)
+        content, path = codec.to_bytes(record), self.runs / file_name(record)
+        self._write(path, content, record)
+        with naming(path):
+            return codec.from_bytes(content)
 
     def take(self, record: Record) -> bool:
         """Write a record of another folder as it is; False if it is here. Raises `StorageError`."""
@@ -139,7 +141,8 @@ class Store:
                 f"{shown_path(path)}: its sha256 is not the one that the record of "
                 f"{record.case.id} names: it was changed after it was written. {codec.MEND}"
             )
-        return _table(content, columns)
+        with naming(path):
+            return from_parquet(content, columns, record.predictions.rows)
 
     def _write(self, path: Path, content: bytes, record: Record) -> None:
         try:
@@ -221,21 +224,3 @@ def naming(path: Path) -> Generator[None]:
         yield
     except StorageError as error:
         raise StorageError(f"{shown_path(path)}: {error}") from error
-
-
-def _parquet(table: PredictionTable) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(table), sink)
-    return sink.getvalue().to_pybytes()
-
-
-def _table(content: bytes, columns: Sequence[str]) -> PredictionTable:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    # Threads that still start when the program ends would abort it.
-    source = pa.BufferReader(content)
-    return pq.read_table(source, columns=list(columns) or None, use_threads=False).to_pydict()

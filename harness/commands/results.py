@@ -18,6 +18,7 @@ from harness.spec import Axis
 
 if TYPE_CHECKING:
     from harness.report import Report
+    from harness.store import Found, Store
 
 Results = Annotated[Path, typer.Argument(help="a results folder")]
 
@@ -56,6 +57,12 @@ def report(
     reference: Annotated[
         str | None, typer.Option(metavar="NAME", help="which one; default: the commonest")
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="compute each run's metrics again from its stored predictions"
+        ),
+    ] = False,
 ) -> None:
     """Tabulate every run of a results folder. Needs no torch."""
     from harness import report as reports
@@ -68,10 +75,13 @@ def report(
         )
     if reference and not by:
         raise UsageError("--reference: holds for --by target|model|recipe|torch. Mend: add --by")
-    found = Store(existing(results)).find()
+    store = Store(existing(results))
+    found = store.find()
     if not found.records and not found.damaged:
         typer.echo(f"{shown_path(results)}: holds no run; expected runs/*.json", err=True)
         raise typer.Exit(Exit.NOTHING)
+    if check:
+        found = _checked(found, store)
     made = reports.make(
         found.records, str(results), references=references, by=by, reference=reference
     )
@@ -82,6 +92,16 @@ def report(
         texts = (text for name, text in reports.files(made) if name == FILES[form])
         typer.echo(next(texts, ""), nl=False)
     complain(found.damaged)
+
+
+def _checked(found: Found, store: Store) -> Found:
+    """What is left of a folder's runs once those with other metrics than predictions are out."""
+    from harness import metric_check
+    from harness.store import Found
+
+    checked = metric_check.check(found.records, store)
+    typer.echo(checked.text, err=True)
+    return Found(checked.records, [*found.damaged, *checked.wrong])
 
 
 def _write(made: Report, folder: Path) -> None:
