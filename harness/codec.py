@@ -24,6 +24,7 @@ from harness.records import SCHEMA, Part, Record
 
 MARK = "GLUE-BENCH-RECORD"
 MEND = "Mend: bring back an undamaged copy, or move it away"
+LONGEST_KEY = 80  # characters that a message shows of one
 _LINE_END = re.compile(r', "crc32": "[0-9a-f]{8}"\}')
 _END = re.compile(rb',\s*"crc32":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
 P = TypeVar("P", bound=Part)
@@ -147,7 +148,8 @@ def _validated(raw: dict[str, Any], kind: type[P]) -> P:
 
 def _consistent(record: Record) -> Record:
     for key, found, expected in consistency.problems(record):
-        raise StorageError(f"key {key}: found {shown(found)}; expected {expected}. {MEND}")
+        where = key if key.isprintable() and len(key) <= LONGEST_KEY else shown(key)
+        raise StorageError(f"key {where}: found {shown(found)}; expected {expected}. {MEND}")
     return record
 
 

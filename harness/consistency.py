@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import metrics, tasks
+from harness.errors import shown
 from harness.metrics import LEAST
 from harness.records import ROUNDING, Observed, Record, Timing
 from harness.spec import OWN, Task, case_id
@@ -36,7 +37,7 @@ def problems(record: Record) -> Iterator[Problem]:
     case = record.case
     name = case_id(case.task, case.model, case.target, case.seed)
     if case.id != name:
-        yield "case.id", case.id, f"{name}, as the case's other keys make it"
+        yield "case.id", case.id, f"{shown(name)}, as the case's other keys make it"
     yield from _recipe(record.recipe)
     if record.identity:
         yield from _identity(record.identity)
@@ -44,6 +45,10 @@ def problems(record: Record) -> Iterator[Problem]:
         value = record.environment.get(fact)
         if value is not None and type(value) is not kind:
             yield f"environment.{fact}", value, f"a value of type {kind.__name__}"
+    for split, rows in record.data.splits.items() if record.data else ():
+        if rows.rows > rows.rows_in_source:
+            expected = f"at most rows_in_source, {rows.rows_in_source}"
+            yield f"data.splits.{split}.rows", rows.rows, expected
     if record.status == "ok":
         yield from _scores(record)
         if record.timing:

@@ -15,7 +15,7 @@ from harness.records import Status
 
 EventName = Literal["planned", "started", "finished", "skipped", "reused", "tested", "ended"]
 LONGEST_TEXT = 65_536  # characters of a name or a reason
-MOST_EXIT_STATUS = 2**31
+MOST_EXIT_STATUS = 999
 OUTCOMES = ("passed", "failed", "skipped")
 STATUSES = get_args(Status)
 

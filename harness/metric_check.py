@@ -83,6 +83,7 @@ def _compared(record: Record, store: Store) -> str | None:
     table = store.read_predictions(record, "split", "row", "label", "prediction")
     if task is None:
         return None
+    labelled: dict[str, list] = {}
     for split, stored in record.metrics.items():
         labels, predictions = _of_split(table, split)
         if labels and all(label is None for label in labels):
@@ -90,6 +91,7 @@ def _compared(record: Record, store: Store) -> str | None:
         where = f"{shown_path(_path(record, store))}: key metrics.{split}"
         if why := _unfit(task, labels, predictions) or _rows(record, split, len(labels)):
             raise StorageError(f"{where}: {why}. {MEND}")
+        labelled[split] = labels
         again = metrics.evaluate(task, labels, predictions)
         for name, value in stored.items():
             if name in again and not math.isclose(value, again[name], abs_tol=TOLERANCE):
@@ -97,6 +99,12 @@ def _compared(record: Record, store: Store) -> str | None:
                     f"{where}.{name}: found {value}; expected {again[name]}, which its "
                     f"predictions give. {MEND}"
                 )
+    floor = metrics.floor(task, labelled)
+    if record.floor is not None and not math.isclose(record.floor, floor, abs_tol=TOLERANCE):
+        raise StorageError(
+            f"{shown_path(_path(record, store))}: key floor: found {record.floor}; expected "
+            f"{floor}, the best constant's score on its labels. {MEND}"
+        )
     return None
 
 

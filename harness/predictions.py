@@ -6,6 +6,7 @@ it declares are looked at before anything is unpacked, and each column's type an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("split", "row", "label", "prediction", "logits")
 NEVER_EMPTY = ("split", "row", "prediction", "logits")  # a label is missing on test rows
+MAX_PREDICTION_BYTES = 4 * 1024**3
 MOST_ROWS = 5_000_000  # GLUE's largest run predicts 431,395
 MOST_LOGITS = 1000  # of a row
 MOST_BYTES = 2 * 1024**3  # of all columns unpacked
@@ -55,7 +57,7 @@ def from_parquet(
         table = file.read(wanted, use_threads=False)
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise _wrong(f"cannot be read as Parquet: {shown(error)}", "predictions") from error
+        raise _wrong(f"cannot be read as parquet: {shown(error)}", "predictions") from error
     for name in wanted:
         _check_column(name, table.column(name))
     found = table.to_pydict()
@@ -86,11 +88,11 @@ def _check_sizes(said: pq.FileMetaData, rows: int | None) -> None:
 
 
 def _check_names(found: Sequence[str], wanted: Sequence[str]) -> None:
-    for name in wanted:
-        if found.count(name) != 1:
-            raise _wrong(
-                f"column {name}: found {found.count(name)} of that name", f"one each: {COLUMNS}"
-            )
+    if missing := [name for name in wanted if name not in found]:
+        among = ", ".join(map(shown, found[:10])) or "none"
+        raise _wrong(f"no column {', '.join(missing)} among {among}", ", ".join(COLUMNS))
+    if twice := [name for name in wanted if found.count(name) > 1]:
+        raise _wrong(f"column {twice[0]} twice", ", ".join(COLUMNS))
 
 
 def _check_column(name: str, column: pa.ChunkedArray) -> None:
@@ -134,9 +136,9 @@ def _is_number(kind: Any) -> bool:
 
 def _check_rows(table: PredictionTable) -> None:
     """Refuse a row that stands twice, or has a number below 0."""
-    seen = set(zip(table["split"], table["row"], strict=True))
-    if len(seen) < len(table["row"]):
-        twice = len(table["row"]) - len(seen)
-        raise _wrong(f"found {twice:,} rows that stand twice", "each row of a split once")
+    pairs = list(zip(table["split"], table["row"], strict=True))
+    if len(set(pairs)) < len(pairs):
+        (split, row), _ = Counter(pairs).most_common(1)[0]
+        raise _wrong(f"row {row} of {shown(split)} twice", "each row of a split once")
     if table["row"] and min(table["row"]) < 0:
         raise _wrong(f"column row: found {min(table['row'])}", "numbers from 0 on")

@@ -23,11 +23,10 @@ from pathlib import Path
 from harness import codec, paths
 from harness.disk import DISK, Disk, make_folders, names_in, read_file, write_file
 from harness.errors import NotStored, StorageError, shown_path
-from harness.predictions import from_parquet, to_parquet
+from harness.predictions import MAX_PREDICTION_BYTES, from_parquet, to_parquet
 from harness.records import PredictionsFile, PredictionTable, Record
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
-MAX_PREDICTION_BYTES = 4 * 1024**3
 
 
 @dataclass(frozen=True)

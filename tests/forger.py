@@ -10,7 +10,11 @@ import copy
 import json
 import zlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from harness.errors import StorageError
+from harness.store import read
 
 Raw = dict[str, Any]
 Place = tuple[str | int, ...]
@@ -129,3 +133,12 @@ def pairs(raw: Raw, drawn: Any, count: int) -> Iterator[tuple[str, Raw]]:
                 continue
             said.append(f"{'.'.join(map(str, place))} = {json.dumps(value)[:40]}")
         yield "; ".join(said), made
+
+
+def refused(path: Path) -> str | None:
+    """What reading a record says of it; None where it is read."""
+    try:
+        read(path)
+    except StorageError as error:
+        return str(error)
+    return None

@@ -128,6 +128,7 @@ def status(results: Results = RESULTS) -> None:
 
     found = states.read(existing(results))
     if not found.sessions:
+        complain(found.damaged)
         typer.echo(f"{shown_path(results)}: holds no journal; expected journal/*.jsonl", err=True)
         raise typer.Exit(Exit.NOTHING)
     typer.echo(states.text(found))
