@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import tasks
-from harness.data import lines, parquet, sample, tsv
+from harness.data import lines, sample, tsv
 from harness.data.layout import FILES, File
 from harness.data.lines import at, error
-from harness.errors import DataError, UsageError, shown
+from harness.errors import DataError, StorageError, UsageError, shown
+from harness.predictions import from_parquet
 from harness.spec import Task
 
 INDEX = "index"
@@ -158,34 +159,23 @@ def _expected(task: Task) -> str:
 
 def _stored(path: Path, task: Task, split: str | None) -> Answers:
     """The predictions of one split in a stored run's table."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    columns = ("split", "row", "prediction")
+    with lines.opened(path, FORM) as stream:
+        content = stream.read(FORM.kind.most)
     try:
-        with lines.opened(path, FORM) as stream:
-            raw = stream.read(FORM.kind.most)
-        file = pq.ParquetFile(pa.BufferReader(raw))
-        names = file.schema_arrow.names
-        if missing := [name for name in columns if name not in names]:
-            found = f"no column {', '.join(missing)} among {', '.join(map(shown, names))}"
-            raise error(at(path), found, "predictions of a stored run", "name another file")
-        table = parquet.table(file, columns)
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as cause:
-        found = f"cannot be read as parquet: {shown(cause)}"
+        table = from_parquet(content, ("split", "row", "prediction"))
+    except StorageError as cause:
+        found = str(cause).partition("; expected")[0]
         raise error(at(path), found, "predictions of a stored run", "name another file") from cause
-    wanted = _split(path, task, split, table["split"].unique().to_pylist())
-    of_split = table.filter(pc.field("split") == wanted)
-    parse, values = _parser(task, ranged=False), []
-    for row, cell in zip(*(of_split[name].to_pylist() for name in columns[1:]), strict=True):
+    wanted = _split(path, task, split, list(dict.fromkeys(table["split"])))
+    parse, rows, values = _parser(task, ranged=False), [], []
+    for name, row, cell in zip(*(table[key] for key in table), strict=True):
+        if name != wanted:
+            continue
+        rows.append(row)
         values.append(parse(str(cell)))
         if values[-1] is None:
             found = f"row {row} of {wanted} is {shown(cell)}"
             raise error(at(path), found, _expected(task), "name the --task that the run was of")
-    rows = of_split["row"].to_pylist()
-    if len(set(rows)) < len(rows):
-        raise error(at(path), f"a row of {wanted} twice", "each row once", "name another file")
     return Answers(path, values, rows)
 
 

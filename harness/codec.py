@@ -18,13 +18,14 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from harness import log_marks, upgrades
+from harness import consistency, log_marks, upgrades
 from harness.errors import StorageError, shown
 from harness.escape import json as harmless_json
 from harness.records import SCHEMA, Part, Record
 
 MARK = log_marks.RECORD
 MEND = "Mend: bring back an undamaged copy, or move it away"
+LONGEST_KEY = 80  # characters that a message shows of one
 MEND_OF_LINE = "Mend: give the log as it was printed, each record whole on one line"
 _LINE_END = re.compile(rb', "crc32": "[0-9a-f]{8}"\}')
 _END = re.compile(rb',\s*"crc32":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
@@ -69,16 +70,16 @@ def from_bytes(content: bytes) -> Record:
     if body is None:
         raw = _strict(content)
         if _schema(raw) in upgrades.WITHOUT_CHECKSUM:
-            return _validated(upgrades.upgraded(raw), Record)
+            return _consistent(_validated(upgrades.upgraded(raw), Record))
         raise _unchecked()
     if not (b"NaN" in body or b"Infinity" in body):  # which pydantic takes for numbers
         with contextlib.suppress(ValidationError):  # of another schema; or wrong, as is said below
             record = Record.model_validate_json(body)
             if record.schema_number == SCHEMA and "schema_number" in record.model_fields_set:
-                return record
+                return _consistent(record)
     raw = _strict(body)
     _schema(raw)
-    return _validated(upgrades.upgraded(raw), Record)
+    return _consistent(_validated(upgrades.upgraded(raw), Record))
 
 
 def _checked(content: bytes) -> bytes | None:
@@ -158,6 +159,13 @@ def _validated(raw: dict[str, Any], kind: type[P]) -> P:
         raise StorageError(
             f"key {shown(key)}: {first['msg']}, found {shown(first['input'])}. {MEND}"
         ) from error
+
+
+def _consistent(record: Record) -> Record:
+    for key, found, expected in consistency.problems(record):
+        where = key if key.isprintable() and len(key) <= LONGEST_KEY else shown(key)
+        raise StorageError(f"key {where}: found {shown(found)}; expected {expected}. {MEND}")
+    return record
 
 
 def _refuse(constant: str) -> float:

@@ -285,7 +285,16 @@ def _misfits(values: Sequence[Any], dtype: str) -> list[int]:
     """The rows whose values pandas cannot hold as `dtype`."""
     if _fit(values, dtype):
         return []
-    return [row for row, value in enumerate(values) if not _fit([value], dtype)]
+    return [
+        row
+        for row, value in enumerate(values)
+        if not _fit([value], dtype) or (value is not None and _is_other(value, dtype))
+    ]
+
+
+def _is_other(value: Any, dtype: str) -> bool:
+    """Whether pandas takes a value by itself, but not beside others of `dtype`."""
+    return isinstance(value, list | dict) or isinstance(value, bool) != (dtype in (YES, KNOWN_YES))
 
 
 def _fit(values: Sequence[Any], dtype: str) -> bool:

@@ -6,7 +6,7 @@ began, and those that something cut off.
     RESULTS/journal/<session>.jsonl
 
 Each line holds an event and a checksum of it, and is flushed before anything goes on. Only the last
-line can be torn, and its checksum tells.
+line can be torn, and its checksum tells. What a line says is checked too: `events`.
 """
 
 from __future__ import annotations
@@ -15,19 +15,25 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import uuid
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from harness import events
 from harness.disk import DISK, Disk, make_folders, names_in, read_file, write_all
 from harness.errors import StorageError, shown_path
+from harness.events import EventName
 
-EventName = Literal["planned", "started", "finished", "skipped", "reused", "tested", "ended"]
 MAX_JOURNAL_BYTES = 256 * 1024 * 1024
+MAX_LINE_BYTES = 16 * 1024 * 1024  # a plan of 100,000 cases has about 6 MB
+MOST_DAMAGED = 1000  # lines of a file that still counts as a journal
+START = b'{"crc32": "'
+TORN = "found an event that is torn or was changed; expected a line that ends as it was written"
 MEND = "Mend: bring back an undamaged copy, or move it away; records are not affected"
 
 
@@ -104,7 +110,7 @@ class Session:
     ended: bool = False
     exit_status: int | None = None
     is_running: bool = False
-    damaged: list[int] = field(default_factory=list)  # lines whose checksum is wrong
+    damaged: dict[int, str] = field(default_factory=dict)  # line that was left out -> why
 
     @property
     def name(self) -> str:
@@ -123,7 +129,7 @@ class Session:
         return [case for case in self.planned if case not in known]
 
     def take(self, event: dict[str, Any]) -> None:
-        """Learn from one event. Raises `KeyError` or `TypeError` where it lacks something."""
+        """Learn from one event that `events` finds no problem with."""
         name, case = event["event"], event.get("case", "")
         self.began = self.began or event["time"]
         if name == "planned":
@@ -134,7 +140,7 @@ class Session:
         elif name == "finished":
             self.finished[case] = event["status"]
         elif name == "skipped":
-            self.skipped[case] = event["reason"]
+            self.skipped[case] = event["reason"] or ""
         elif name == "reused":
             self.reused.add(case)
         elif name == "tested":
@@ -157,30 +163,38 @@ def sessions(folder: Path, disk: Disk = DISK) -> tuple[list[Session], list[Stora
             damaged.append(error)
     damaged += [
         StorageError(
-            f"{shown_path(session.path)}: line {number}: found an event that is torn or was "
-            f"changed, and left it out; expected a line that ends as it was written. {MEND}"
+            f"{shown_path(session.path)}: line {number}: {why}. The line was left out. {MEND}"
         )
         for session in found
-        for number in session.damaged
+        for number, why in session.damaged.items()
     ]
     return sorted(found, key=lambda session: session.began), damaged
 
 
 def read(path: Path, disk: Disk = DISK) -> Session:
-    """What one journal says. Damaged lines are numbered and left out. Raises `StorageError`."""
+    """What one journal says. Damaged lines are numbered and left out. Raises `StorageError`.
+
+    That is raised too for a file of which more than `MOST_DAMAGED` lines are damaged.
+    """
     content = read_file(disk, path, MAX_JOURNAL_BYTES, MEND)
     session = Session(path, is_running=_is_held(path))
-    for number, event in _events(content):
-        try:
-            session.take(event or {})
-        except (KeyError, TypeError):
-            session.damaged.append(number)
+    for number, line in _lines(content):
+        event = from_line(line)
+        if why := TORN if event is None else events.problem(event):
+            session.damaged[number] = why
+            if len(session.damaged) > MOST_DAMAGED:
+                raise StorageError(
+                    f"{shown_path(path)}: line {number}: more than {MOST_DAMAGED:,} lines are no "
+                    f"events; expected a journal. {MEND}"
+                )
+        elif event:
+            session.take(event)
     return session
 
 
 def _is_held(path: Path) -> bool:
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return False
     try:
@@ -194,14 +208,19 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def _events(content: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if line:
-            yield number, from_line(line)
+def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not empty, with their numbers."""
+    number = end = 0
+    for found in re.finditer(rb"[^\n]+", content):
+        number += content.count(b"\n", end, found.start())
+        end = found.start()
+        yield number + 1, found[0]
 
 
 def from_line(line: bytes) -> dict[str, Any] | None:
-    """The event of a line; None if the line is torn or was changed."""
+    """The event of a line; None if the line is torn, was changed or is no event's."""
+    if not line.startswith(START) or len(line) > MAX_LINE_BYTES:
+        return None
     try:
         whole = json.loads(line)
         body = json.dumps(whole["event"], sort_keys=True, allow_nan=False)

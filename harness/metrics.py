@@ -66,6 +66,9 @@ METRICS: dict[str, Callable[[Labels, Labels], float]] = {
     for function in (accuracy, f1, matthews_correlation, pearson, spearmanr)
 }
 
+LEAST: Mapping[str, float] = {"accuracy": 0.0, "f1": 0.0}
+"""The least that a metric can be; of the others, which are correlations, -1. The most is 1."""
+
 
 def is_constant(values: Labels) -> bool:
     """Whether all values are the same: then a correlation is undefined and counted as 0.0."""

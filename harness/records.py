@@ -1,6 +1,7 @@
 """The record of a run: the one shape in which the computing and the reporting half meet.
 
-Scores are fractions, times seconds, memory bytes; a name ends in its unit.
+Scores are fractions, times seconds, memory bytes; a name ends in its unit. The types bound each
+value by itself; `consistency` says which values contradict each other.
 """
 
 from __future__ import annotations
@@ -16,13 +17,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
     ValidationInfo,
 )
 
-from harness.spec import Provenance
+from harness.spec import Provenance, SourceKind
 
 SCHEMA = 3
 PredictionTable = dict[str, list[Any]]
@@ -46,7 +44,25 @@ def _in_utc(moment: datetime) -> datetime:
     return moment if moment.utcoffset() else moment.replace(tzinfo=UTC)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+# Beyond these years a time cannot be moved to every time zone.
+FIRST_MOMENT, LAST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+Moment = Annotated[AwareDatetime, Field(ge=FIRST_MOMENT, lt=LAST_MOMENT), AfterValidator(_in_utc)]
+
+# The bounds are far from any real value; they keep sums, means and DataFrame columns in range.
+MOST = 2**63 - 1
+Count = Annotated[int, Field(ge=0, le=MOST)]
+PositiveCount = Annotated[int, Field(ge=1, le=MOST)]
+Seconds = Annotated[float, Field(ge=0, le=1e12)]
+Rate = Annotated[float, Field(ge=0, le=1e18)]
+Loss = Annotated[float, Field(ge=-1e40, le=1e40)]  # of fp32 arithmetic: at most 3.4e38
+ROUNDING = 1e-9
+Fraction = Annotated[float, Field(ge=-1 - ROUNDING, le=1 + ROUNDING)]  # every metric, and scores
+Step = Annotated[float, Field(ge=0, le=2 + ROUNDING)]  # from one fraction to another
+Seed = Annotated[int, Field(ge=0, le=MOST)]
+Name = Annotated[str, Field(min_length=1, max_length=4096)]
+RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+FolderName = Annotated[str, Field(pattern=r"^[^./\x00][^/\x00]*$", max_length=255)]
+PlainFile = Annotated[str, Field(pattern=r"^[a-z0-9+_-][a-z0-9.+_-]*\.parquet$", max_length=255)]
 
 
 class Part(BaseModel):
@@ -58,24 +74,24 @@ class Part(BaseModel):
 class CaseInfo(Part):
     """The case that was run; `id` is for reading, never parsed."""
 
-    id: str
-    task: str
-    model: str
-    target: str
-    seed: int
+    id: Name
+    task: Name
+    model: Name
+    target: Name
+    seed: Seed
 
 
 class SplitRecord(Part):
     """Rows used, rows the source holds and malformed ones it held; sha256 of those used."""
 
-    rows: NonNegativeInt
-    rows_in_source: NonNegativeInt
-    dropped: NonNegativeInt
+    rows: Count
+    rows_in_source: Count
+    dropped: Count
     sha256: str
     official: bool  # until `checked` was recorded, also where only counts were known to agree
     agrees: tuple[str, ...] = ()  # of GLUE's own "rows", "class counts", "sha256", "commit": held
     checked: Literal["sha256", "commit", "counts"] | None = None  # the strongest, if none failed
-    shared_with_train: NonNegativeInt | None = None  # rows with the texts of a training row; None:
+    shared_with_train: Count | None = None  # rows with the texts of a training row; None:
     # the training rows themselves, or not counted by older versions
     missing_labels: tuple[str, ...] = ()  # of the training rows: labels that none of them has
 
@@ -107,30 +123,30 @@ class SplitRecord(Part):
 
 
 class Source(Part):
-    """Which rows were asked for: `kind` is toy, hub or glue_data; None means all rows."""
+    """Which rows were asked for; None means all rows."""
 
-    kind: str
+    kind: SourceKind
     revision: str | None = None  # hub: the data set's commit
-    max_train: int | None = None
-    max_eval: int | None = None
+    max_train: Count | None = None
+    max_eval: Count | None = None
 
 
 class DataRecord(Part):
     """The rows that were used, by split."""
 
     splits: dict[str, SplitRecord]
-    truncated_rows: dict[str, NonNegativeInt]
+    truncated_rows: dict[str, Count]
 
 
 class ModelRecord(Part):
     """What was trained."""
 
-    parameters: NonNegativeInt
+    parameters: Count
     new_parameters: list[str]  # not in the checkpoint: they started random
     unused: list[str] = []  # modules of the checkpoint that the network does not have: other heads
     notes: list[str] = []  # what a user should know of how weights and texts were read
-    trained_parameters: NonNegativeInt | None = None  # those that training may change
-    saved_bytes: NonNegativeInt | None = None  # what a task adds to a disk that has the checkpoint
+    trained_parameters: Count | None = None  # those that training may change
+    saved_bytes: Count | None = None  # what a task adds to a disk that has the checkpoint
     dtype: str
     bf16_products: Literal["native", "upcast"] | None = None
 
@@ -138,66 +154,66 @@ class ModelRecord(Part):
 class Batching(Part):
     """How a step was cut up to fit the memory. Which rows a step has never changes."""
 
-    batch_requested: PositiveInt
-    micro_batch: PositiveInt  # rows that are computed at once
-    accumulation: PositiveInt  # micro-batches in a step
-    eval_batch: PositiveInt
-    oom_retries: NonNegativeInt = 0  # fresh starts, each with half the micro-batch
+    batch_requested: PositiveCount
+    micro_batch: PositiveCount  # rows that are computed at once
+    accumulation: PositiveCount  # micro-batches in a step
+    eval_batch: PositiveCount
+    oom_retries: Count = 0  # fresh starts, each with half the micro-batch
     ran_out_in: Literal["training", "evaluation"] | None = None  # of a run that ended as `oom`
 
 
 class Observed(Part):
     """What a run was seen to do, beside what was planned; `flags` judges it."""
 
-    steps_planned: NonNegativeInt
-    examples_planned: NonNegativeInt
-    updates: NonNegativeInt  # by the optimizer's own count
-    skipped_updates: NonNegativeInt = 0  # their fp16 gradients were not finite
-    skipped_late: NonNegativeInt = 0  # those of them after fp16's scale should have settled
+    steps_planned: Count
+    examples_planned: Count
+    updates: Count  # by the optimizer's own count
+    skipped_updates: Count = 0  # their fp16 gradients were not finite
+    skipped_late: Count = 0  # those of them after fp16's scale should have settled
     arithmetic: str | None = None  # dtype of the matrix products; None: there were none to watch
     weights_sha256: str  # of the network before the first step, head included
     order_sha256: str  # of the rows of the first steps, those of `first_losses`
-    calibration_s: tuple[NonNegativeFloat, NonNegativeFloat] | None = None  # a fixed task's,
+    calibration_s: tuple[Seconds, Seconds] | None = None  # a fixed task's,
     # before training and after it
 
 
 class Timing(Part):
     """Seconds of each phase, and what was done in the training ones."""
 
-    load_s: NonNegativeFloat
-    train_s: NonNegativeFloat
-    eval_s: NonNegativeFloat
-    epoch_s: list[NonNegativeFloat]
-    steps: NonNegativeInt
-    examples: NonNegativeInt
-    tokens: NonNegativeInt  # real ones, without padding
-    examples_per_s: NonNegativeFloat
-    tokens_per_s: NonNegativeFloat
+    load_s: Seconds
+    train_s: Seconds
+    eval_s: Seconds
+    epoch_s: list[Seconds]
+    steps: Count
+    examples: Count
+    tokens: Count  # real ones, without padding
+    examples_per_s: Rate
+    tokens_per_s: Rate
 
 
 class Memory(Part):
     """Peak resident memory of the run's process and what an idle one holds; device memory."""
 
-    peak_memory_bytes: NonNegativeInt | None
-    floor_memory_bytes: NonNegativeInt | None
-    peak_device_memory_bytes: NonNegativeInt | None
+    peak_memory_bytes: Count | None
+    floor_memory_bytes: Count | None
+    peak_device_memory_bytes: Count | None
 
 
 class Evaluation(Part):
     """The metrics of each evaluation split after one epoch, and the mean training loss in it."""
 
-    epoch: NonNegativeInt
-    train_loss: float
-    metrics: dict[str, dict[str, float]]
-    score: float
+    epoch: Count
+    train_loss: Loss
+    metrics: dict[str, dict[str, Fraction]]
+    score: Fraction
 
 
 class PredictionsFile(Part):
     """The side file with every row's prediction; written before the record that names it."""
 
-    name: str
+    name: PlainFile
     sha256: str
-    rows: NonNegativeInt
+    rows: Count
 
 
 class Outcome(Part):
@@ -206,21 +222,19 @@ class Outcome(Part):
     status: Status
     reason: str | None = None  # one line, for any status but ok
     flags: list[str] = []
-    score: float | None = None
-    floor: float | None = None
-    metrics: dict[str, dict[str, float]] = {}
-    one_row: dict[
-        str, float
-    ] = {}  # by metric, and of the score: the most one dev row can change it
+    score: Fraction | None = None
+    floor: Fraction | None = None
+    metrics: dict[str, dict[str, Fraction]] = {}
+    one_row: dict[str, Step] = {}  # by metric, and of the score: the most one dev row can change it
     history: list[Evaluation] = []
-    first_losses: list[float] = []
+    first_losses: list[Loss] = Field([], max_length=1000)
     data: DataRecord | None = None
     model: ModelRecord | None = None
     batching: Batching | None = None
     observed: Observed | None = None
     timing: Timing | None = None
     memory: Memory | None = None
-    saved_model: str | None = None  # the folder it was put in, below --glue-save-models
+    saved_model: FolderName | None = None  # the folder it was put in, below --glue-save-models
     saved_model_sha256: str | None = None  # of its card, which names that of each of its files
 
 
@@ -228,14 +242,14 @@ class Record(Outcome):
     """One run of one case. Never changed once written."""
 
     schema_number: int = Field(SCHEMA, alias="schema")
-    id: str = Field(default_factory=lambda: uuid.uuid4().hex, pattern="^[0-9a-f]{32}$")
+    id: RunId = Field(default_factory=lambda: uuid.uuid4().hex)
     created: Moment = Field(default_factory=lambda: datetime.now(UTC))
     case: CaseInfo
     profile: str
     session: str | None = None  # whose journal tells more
     source: Source
     recipe: Json
-    threads: int | None = None
+    threads: PositiveCount | None = None
     cell_key: str | None  # None: the run failed before its inputs were known
     identity: Json  # what `cell_key` is the hash of
     environment: dict[str, str | int | bool | None]

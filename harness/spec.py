@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 TOY, HUB, OWN = "toy", "hub", "own"  # sources of rows that are no folder
+SourceKind = Literal["toy", "hub", "glue_data", "own"]  # as records say it
 TEST = "test"  # the unlabelled splits of a task, by one name
 
 Progress = Callable[[int, int], None]  # called with the steps done, and all there are
@@ -194,11 +195,21 @@ class Case:
     @property
     def id(self) -> str:
         """For reading and for selecting; never parsed, never a key."""
-        return f"{self.cell}-s{self.seed}"
+        return case_id(self.task, self.model, self.target, self.seed)
 
     @property
     def cell(self) -> str:
-        return f"{self.task}-{self.model.rsplit('/', 1)[-1].lower()}-{self.target}"
+        return cell_name(self.task, self.model, self.target)
+
+
+def cell_name(task: str, model: str, target: str) -> str:
+    """The name of a cell: `sst2-minilm-cpu-fp32`."""
+    return f"{task}-{model.rsplit('/', 1)[-1].lower()}-{target}"
+
+
+def case_id(task: str, model: str, target: str, seed: int) -> str:
+    """The id of a case: `sst2-minilm-cpu-fp32-s42`."""
+    return f"{cell_name(task, model, target)}-s{seed}"
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,14 @@ class Status:
         """
         fates: dict[tuple[str, str], str] = {}
         for session in self.sessions:
+            started = {*session.started}
             for case in session.planned:
                 if fates.get((case, session.settings)) != DONE:
-                    fates[case, session.settings] = _fate(session, case)
+                    fates[case, session.settings] = _fate(session, case, case in started)
         return {case: fate for (case, _), fate in fates.items() if fate not in (DONE, RUNNING)}
 
 
-def _fate(session: Session, case: str) -> str:
+def _fate(session: Session, case: str, has_started: bool) -> str:
     if case in session.reused or session.finished.get(case) == "ok":
         outcome = session.tested.get(case, "passed")
         return DONE if outcome == "passed" else f"its run is ok, its test {outcome}"
@@ -50,7 +51,7 @@ def _fate(session: Session, case: str) -> str:
         return f"skipped: {session.skipped[case]}"
     if session.is_running:
         return RUNNING
-    return "cut off" if case in session.started else "never began"
+    return "cut off" if has_started else "never began"
 
 
 def read(folder: Path) -> Status:
@@ -61,7 +62,8 @@ def read(folder: Path) -> Status:
     by_name = {session.name: session for session in sessions}
     for record in found.records:
         session = by_name.get(record.session or "")
-        if session is None or record.case.id in {*session.finished, *session.skipped}:
+        case = record.case.id
+        if session is None or case in session.finished or case in session.skipped:
             continue
         if record.status == "skipped":
             session.skipped[record.case.id] = record.reason or ""

@@ -15,7 +15,7 @@ import errno
 import gc
 import hashlib
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,9 @@ from harness import codec, record_limits
 from harness.disk import DISK, Disk, make_folders, names_in, read_file, write_file
 from harness.errors import NotStored, StorageError, shown, shown_path
 from harness.outputs import cannot_write, make_folder
+from harness.predictions import MAX_PREDICTION_BYTES, from_parquet, to_parquet
 from harness.record_limits import MAX_RECORD_BYTES
 from harness.records import PredictionsFile, PredictionTable, Record
-
-MAX_PREDICTION_BYTES = 4 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Store:
         """
         if predictions is not None:
             name = Path(file_name(record)).with_suffix(".parquet").name
-            content = _parquet(predictions)
+            content = to_parquet(predictions)
             self._write(self.predictions / name, content, record)
             file = PredictionsFile(
                 name=name,
@@ -157,7 +156,8 @@ class Store:
                 f"{shown_path(path)}: its sha256 is not the one that the record of "
                 f"{record.case.id} names: it was changed after it was written. {codec.MEND}"
             )
-        return _table(content, columns)
+        with naming(path):
+            return from_parquet(content, columns, record.predictions.rows)
 
     def _write(self, path: Path, content: bytes, record: Record) -> None:
         if path.parent not in (self.runs, self.predictions) or path.name in ("", "..", "."):
@@ -247,21 +247,3 @@ def naming(path: Path) -> Generator[None]:
         yield
     except StorageError as error:
         raise StorageError(f"{shown_path(path)}: {error}") from error
-
-
-def _parquet(table: PredictionTable) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(table), sink)
-    return sink.getvalue().to_pybytes()
-
-
-def _table(content: bytes, columns: Sequence[str]) -> PredictionTable:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    # Threads that still start when the program ends would abort it.
-    source = pa.BufferReader(content)
-    return pq.read_table(source, columns=list(columns) or None, use_threads=False).to_pydict()

@@ -28,6 +28,7 @@ from fakes import TABLE
 from harness import codec, store
 from harness.errors import NotStored
 from harness.records import Record
+from harness.spec import case_id
 from harness.store import Store
 
 GOLDEN = Path(__file__).with_name("golden") / "schema3.json"
@@ -38,7 +39,9 @@ Counts = dict[str, float]
 def numbered(template: Record, *number: int) -> Record:
     """A record that can be made again from its number, to compare one that was read with."""
     name = hashlib.sha256(str(number).encode()).hexdigest()[:32]
-    case = template.case.model_copy(update={"seed": number[-1], "id": f"case-s{number[-1]}"})
+    seed, last = number[-1], template.case
+    name_of_case = case_id(last.task, last.model, last.target, seed)
+    case = last.model_copy(update={"seed": seed, "id": name_of_case})
     changed = {
         "id": name,
         "case": case,  # names hold a case and 8 digits of an id: few runs share both

@@ -50,7 +50,7 @@ class StagedEngine(fakes.FakeEngine):
     def end(self, case: Case) -> None:
         with self._changed:
             future = self.pending.pop(case)
-        future.set_result(Finished(fakes.outcome(), fakes.TABLE, log=f"of {case.task}"))
+        future.set_result(Finished(fakes.outcome(case.task), fakes.TABLE, log=f"of {case.task}"))
 
     def _end_them(self) -> None:
         while self.ends:

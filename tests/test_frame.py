@@ -297,4 +297,4 @@ def test_the_examples_of_the_page_run(
         exec(block, found)
     assert re.search(r"cpu-fp32 +2 +0\.425 +0\.0071", capsys.readouterr().out)
     assert len(found["pairs"]) == 2
-    assert found["lines"]["value"].tolist() == [0.9] * 4
+    assert found["lines"]["value"].tolist() == [0.42, 0.43, 0.42, 0.43]

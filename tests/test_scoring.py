@@ -228,7 +228,7 @@ def test_a_table_that_is_no_runs(tmp_path: Path, gold: Path) -> None:
         scoring.score(tmp_path / "x", gold, MRPC)
     table = {"split": ["test"] * 8, "row": [0] * 8, "prediction": TOLD}
     pd.DataFrame(table).to_parquet(tmp_path / "x")
-    with pytest.raises(GlueBenchError, match="a row of test twice"):
+    with pytest.raises(GlueBenchError, match="row 0 of 'test' twice"):
         scoring.score(tmp_path / "x", gold, MRPC)
     table = {"split": ["test"] * 8, "row": [*range(8)], "prediction": [*TOLD[:7], 2]}
     pd.DataFrame(table).to_parquet(tmp_path / "x")

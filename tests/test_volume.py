@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
+import fakes
 import scoreboard
 from children import GOLDEN, numbered
 from harness import codec, report, tasks
 from harness.boards import boards
 from harness.exits import Exit
 from harness.records import Record
-from harness.spec import Axis
+from harness.spec import Axis, Case
 from harness.store import Store, file_name, read
 from test_store import BROKEN
 
@@ -38,11 +39,12 @@ def run(template: Record, number: int) -> Record:
     name = f"{task}-{model}-{target}"
     case = {"id": f"{name}-s{42 + seed}", "task": task, "model": model, "target": target}
     made = numbered(template, number)
+    like = fakes.record(Case(task, model, target, 0), score=0.9 - number % 900 / 1000)
     return made.model_copy(
         update={
             "case": made.case.model_copy(update={**case, "seed": 42 + seed}),
             "cell_key": name,
-            "score": 0.9 - number % 900 / 1000,
+            **like.model_dump(include={"score", "metrics", "history"}),
         }
     )
 

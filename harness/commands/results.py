@@ -18,6 +18,7 @@ from harness.terminal import say, say_document
 
 if TYPE_CHECKING:
     from harness.report import Report
+    from harness.store import Found, Store
 
 Results = Annotated[Path, typer.Argument(help="a results folder")]
 
@@ -58,6 +59,12 @@ def report(
     reference: Annotated[
         str | None, typer.Option(metavar="NAME", help="which one; default: the commonest")
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="compute each run's metrics again from its stored predictions"
+        ),
+    ] = False,
 ) -> None:
     """Tabulate every run of a results folder. Needs no torch."""
     from harness import outputs
@@ -75,10 +82,13 @@ def report(
         raise UsageError("--reference: holds for --by target|model|recipe|torch. Mend: add --by")
     if output:
         outputs.check_files(output, reports.NAMES, "-o")  # before all runs are read
-    found = Store(existing(results)).find()
+    store = Store(existing(results))
+    found = store.find()
     if not found.records and not found.damaged:
         say(f"{shown_path(results)}: holds no run; {expected_runs(results)}", err=True)
         raise typer.Exit(Exit.NOTHING)
+    if check:
+        found = _checked(found, store)
     made = reports.make(
         found.records, str(results), references=references, by=by, reference=reference
     )
@@ -89,6 +99,16 @@ def report(
         texts = (text for name, text in reports.files(made) if name == FILES[form])
         say_document(next(texts, ""))
     complain(found.damaged)
+
+
+def _checked(found: Found, store: Store) -> Found:
+    """What is left of a folder's runs once those with other metrics than predictions are out."""
+    from harness import metric_check
+    from harness.store import Found
+
+    checked = metric_check.check(found.records, store)
+    say(checked.text, err=True)
+    return Found(checked.records, [*found.damaged, *checked.wrong])
 
 
 def _write(made: Report, folder: Path) -> None:
@@ -110,6 +130,7 @@ def status(results: Results = RESULTS) -> None:
 
     found = states.read(existing(results))
     if not found.sessions:
+        complain(found.damaged)
         mend = f". Mend: name {shown_path(meant)}" if (meant := other_folder(results)) else ""
         say(f"{shown_path(results)}: holds no journal; expected journal/*.jsonl{mend}", err=True)
         raise typer.Exit(Exit.NOTHING)

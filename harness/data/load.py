@@ -14,7 +14,7 @@ from typing import Protocol
 from harness import tasks
 from harness.data import hub, overlap, own, sample, toy, tsv
 from harness.errors import DataError, UsageError
-from harness.spec import HUB, NOTHING, OWN, TEST, TOY, DataRequest, Split, Task
+from harness.spec import HUB, NOTHING, OWN, TEST, TOY, DataRequest, SourceKind, Split, Task
 
 PINS = ("sha256", "commit")
 """The facts that leave no room for other rows."""
@@ -157,9 +157,10 @@ def home_of(task: Task) -> Task:
     return task if task.own else tasks.TASKS[task.source]
 
 
-def source_kind(request: DataRequest) -> str:
+def source_kind(request: DataRequest) -> SourceKind:
     """`toy`, `hub`, `own` or `glue_data`: what a table says about where rows come from."""
-    return request.source if request.source in (TOY, HUB, OWN) else "glue_data"
+    named: dict[str, SourceKind] = {TOY: "toy", HUB: "hub", OWN: "own"}
+    return named.get(request.source, "glue_data")
 
 
 def located(request: DataRequest, task: Task) -> DataRequest:
