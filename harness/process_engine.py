@@ -137,7 +137,11 @@ class ProcessEngine:
     def end_worker(self, process: Worker) -> None:
         """Leave nothing of a worker behind; nor of a server that does not tell how one ended."""
         process.kill()
-        if not _has_ended(process, GOODBYE_S if process.pid else 0.0):
+        if process.pid is None:  # a server that is still importing may be of use to the next run
+            hangs = process.server_hangs(float("inf"))
+        else:
+            hangs = not _has_ended(process, GOODBYE_S)
+        if hangs:
             process.kill_server()
         self._alive.discard(process)
         process.close()

@@ -134,6 +134,19 @@ def test_a_timeout_holds_though_the_server_hangs(
     assert run(engine).outcome.status == "ok"
 
 
+def test_a_server_that_still_imports_outlives_a_timeout(
+    engine: ProcessEngine, server: forking.ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "SERVER", f"import time; time.sleep(3){forking.SERVER}")
+    engine.timeout_s = 0.5
+    with pytest.raises(WorkerTimeout):
+        run(engine)
+    importing = pid_of(server)
+    engine.timeout_s = None
+    assert run(engine).outcome.status == "ok"
+    assert pid_of(server) == importing
+
+
 def test_closing_waits_for_no_server_that_hangs(
     engine: ProcessEngine, server: forking.ForkServer
 ) -> None:
