@@ -131,7 +131,8 @@ def reasons(project: canaries.Project, folder: str) -> list[str]:
 @pytest.mark.parametrize("engine", ["process", "inline"])
 def test_canaries_in_what_a_run_raises(project: canaries.Project, engine: str) -> None:
     folder = f"raised-{engine}"
-    planted = [one for one in PLANTED if engine == "process" or "Exit" not in one.title()]
+    # In this process nothing survives an exit, and what is said is said by the same code.
+    planted = PLANTED if engine == "process" else [PLANTED[0], *PLANTED[4:7]]
     for one in planted:
         project.session("--glue-targets", "cpu-fp32", "--glue-engine", engine, "--glue-results",
                         f"results/{folder}", PLANTED=one)  # fmt: skip

@@ -14,8 +14,12 @@ from urllib.parse import quote
 
 import pytest
 
-from harness.errors import plain, printable, shown, shown_path
+import canaries
+from fakes import ANSWERS, FakeEngine, outcome
+from harness.errors import WorkerCrashed, plain, printable, shown, shown_path
 from harness.redaction import redacted
+from harness.store import Store
+from sessions import run
 
 Patch = pytest.MonkeyPatch
 
@@ -184,3 +188,32 @@ def test_a_user_whom_the_system_does_not_know(monkeypatch: Patch) -> None:
     monkeypatch.setattr("pwd.getpwuid", failing)
     monkeypatch.delenv("HOME")
     assert redacted("/data/x") == "/data/x"
+
+
+@pytest.mark.parametrize("ends", ["failed", "crashed"])
+def test_a_session_writes_no_trace_of_its_user(
+    ends: str, project: pytest.Pytester, engines: list[FakeEngine], tmp_path: Path,
+    monkeypatch: Patch,
+) -> None:  # fmt: skip
+    real = tmp_path / "disk" / canaries.USER
+    real.mkdir(parents=True)
+    (tmp_path / canaries.LINK).symlink_to(real)
+    for name, value in canaries.SECRETS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path / canaries.LINK))
+    monkeypatch.setenv("USER", canaries.USER)
+    monkeypatch.setattr("platform.node", lambda: canaries.HOST)
+    said = (
+        f"{real}/x, {tmp_path}/{canaries.LINK}/y, {real} of {canaries.USER} on {canaries.HOST}: "
+        f"{' '.join(canaries.SECRETS.values())}"
+    )
+    ANSWERS[0] = lambda config: (
+        WorkerCrashed(said, log=said)
+        if ends == "crashed"
+        else outcome(status="failed", reason=said)
+    )
+    run(project, "-k", "rte and fp32")
+    folder = project.path / "results"
+    (stored,) = Store(folder / "local").load()
+    assert (stored.status, stored.reason[:13]) == (ends, "~/x, ~/y, ~ o")
+    assert [*canaries.found_in(folder)] == []
