@@ -24,6 +24,7 @@ from harness import (
     heads,
     hub,
     input_limits,
+    network_size,
     stored_weights,
     tasks,
     weights,
@@ -226,6 +227,7 @@ def _read(
         network.load_state_dict(load_file(directory / WEIGHTS), assign=True)
         return network, labels
     config = read_config(directory)
+    network_size.refuse_oversized(directory, config)
     families.give_padding(directory, tokenizer)
     input_limits.set_padding(directory, config, tokenizer)
     if card.get("method") == "frozen":

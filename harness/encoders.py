@@ -78,6 +78,8 @@ def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> En
 def _loaded(directory: Path, task: Task, seed: int, *, scratch: bool) -> Encoder:
     config = read_config(directory)
     families.refuse_foreign(directory, config)
+    with reading(directory):
+        network_size.refuse_oversized(directory, config)
     tokenizer = read_tokenizer(directory)
     order = heads.order_of(config, task)
     if order is not None and not scratch:
@@ -202,7 +204,6 @@ def read_config(directory: Path) -> Any:
         for part in (config, config.get_text_config()):
             part.return_dict = True
             part.output_hidden_states = part.output_attentions = False
-        network_size.refuse_oversized(directory, config)
     return config
 
 
