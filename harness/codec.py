@@ -26,6 +26,7 @@ from harness.records import SCHEMA, Part, Record
 MARK = log_marks.RECORD
 MEND = "Mend: bring back an undamaged copy, or move it away"
 LONGEST_KEY = 80  # characters that a message shows of one
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 MEND_OF_LINE = "Mend: give the log as it was printed, each record whole on one line"
 _LINE_END = re.compile(rb', "crc32": "[0-9a-f]{8}"\}')
 _END = re.compile(rb',\s*"crc32":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
@@ -130,6 +131,8 @@ def in_line(line: bytes, number: int) -> Iterator[Record | StorageError]:
 def _strict(content: bytes) -> dict[str, Any]:
     try:
         raw = json.loads(content, parse_constant=_refuse, object_pairs_hook=_once)
+        if _SURROGATE.search(content):  # half a pair could not be written again
+            json.dumps(raw, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise StorageError(
             f"not a record: {shown(str(error))}; expected strict JSON as glue-bench writes it. "

@@ -1,8 +1,7 @@
-"""Whether a record's own values agree with each other: what no checksum says, since anyone can
-compute one.
+"""Whether a record's values agree with each other, which no checksum says: anyone can compute one.
 
 Asked of every record that is read (`codec`), so it is cheap: a few comparisons, no metric computed.
-`recheck_metrics` computes them again from stored predictions.
+`metric_check` computes them again from stored predictions, and looks at every epoch.
 """
 
 from __future__ import annotations
@@ -17,11 +16,8 @@ from harness.records import ROUNDING, Observed, Record, Timing
 from harness.spec import OWN, Task, case_id
 
 SPEED_ROUNDING = 1e-6  # relative, as `flags` has it
-FACTS: Mapping[str, type] = {
-    "cores": int, "memory_bytes": int, "dirty": bool, "commit": str, "torch": str, "python": str,
-    "glue-bench": str, "os": str, "machine": str, "cpu": str, "boot": str,
-}  # fmt: skip
-"""Facts of the environment that readers compute with -> what they are, if they are known."""
+FACTS: Mapping[str, type] = {"dirty": bool, "commit": str}
+"""Facts of the environment by which runs are chosen -> what they are, if they are known."""
 
 Problem = tuple[str, object, str]
 """The key, what was found there, and what was expected."""
@@ -83,12 +79,18 @@ def _scores(record: Record) -> Iterator[Problem]:
     task = tasks.TASKS.get(record.case.task) if record.source.kind != OWN else None
     if task and not _has_metrics_of(task, record.metrics):
         yield "metrics", record.metrics, f"{' and '.join(task.metrics)} of {task.evaluated}"
+    if record.history:
+        last, place = record.history[-1], f"history.{len(record.history) - 1}"
+        for key in ("score", "metrics"):
+            if getattr(last, key) != getattr(record, key):
+                yield key, getattr(record, key), f"that of {place}.{key}, the last epoch"
+
+
+def of_epochs(record: Record) -> Iterator[Problem]:
+    """The epochs whose score is not the mean of their metrics."""
     for place, epoch in enumerate(record.history):
         if not _is_mean(epoch.metrics, epoch.score):
             yield from _not_mean(f"history.{place}.", epoch.metrics, epoch.score)
-    if record.history and record.history[-1].metrics != record.metrics:
-        last = f"history.{len(record.history) - 1}.metrics"
-        yield "metrics", record.metrics, f"those of {last}, the last epoch"
 
 
 def _has_metrics_of(task: Task, by_split: Metrics) -> bool:
@@ -119,7 +121,7 @@ def _not_mean(place: str, by_split: Metrics, score: float) -> Iterator[Problem]:
     for split, found in by_split.items():
         for name, value in found.items():
             if value < LEAST.get(name, -1.0) - ROUNDING:
-                yield f"{place}metrics.{split}.{name}", value, f"at least {LEAST[name]:g}"
+                yield f"{place}metrics.{split}.{name}", value, f"at least {LEAST.get(name, -1.0):g}"
         if not found:
             yield f"{place}metrics.{split}", found, "a metric"
             return

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import metrics, paths, tasks
+from harness import consistency, metrics, paths, tasks
 from harness.codec import MEND
 from harness.errors import StorageError, shown, shown_path
 from harness.records import PredictionTable, Record
@@ -83,6 +83,9 @@ def _compared(record: Record, store: Store) -> str | None:
     table = store.read_predictions(record, "split", "row", "label", "prediction")
     if task is None:
         return None
+    for key, value, expected in consistency.of_epochs(record):
+        where = f"{shown_path(_path(record, store))}: key {key}"
+        raise StorageError(f"{where}: found {shown(value)}; expected {expected}. {MEND}")
     labelled: dict[str, list] = {}
     for split, stored in record.metrics.items():
         labels, predictions = _of_split(table, split)

@@ -65,6 +65,7 @@ def command(*words: object) -> Said:
 def good(root: Path) -> list[Record]:
     """Sound runs in a results folder: three of one cell, and two with predictions."""
     store = Store(root)
+    store.prepare()
     kept = [store.save(sides.run(seed)) for seed in (42, 43, 44)]
     for target in ("cpu-fp32", "cpu-bf16"):
         made = flip_run("rte", {"validation": ([0, 1] * 10, [0, 1, 1, 1] * 5)}, target=target)
