@@ -19,7 +19,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from harness import families, heads, hub, input_limits, network_size, stored_weights
+from harness import families, heads, hub, input_limits, network_size, stored_weights, weights
 from harness.data import batches
 from harness.errors import ModelError, shown
 from harness.spec import Split, Task
@@ -199,6 +199,7 @@ def read_config(directory: Path) -> Any:
 
     config.json may ask for tuples, or for states of every layer, which cost memory.
     """
+    weights.refuse_pickles(directory)
     with reading(directory):
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
         for part in (config, config.get_text_config()):

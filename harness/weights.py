@@ -81,7 +81,6 @@ def check_files(path: Path) -> None:
         )
     if os.path.lexists(path / CONFIG):
         config_limits.check(path / CONFIG, configuration(path))
-    refuse_pickles(path)
     for name, file in files(path).items():
         if _is_pointer(file):
             raise ModelError(
@@ -93,6 +92,7 @@ def check_files(path: Path) -> None:
                 tensor_headers.check(file)
             except OSError as error:
                 raise _unreadable(file, error) from error
+    refuse_pickles(path)
 
 
 def _without_config(path: Path, names: list[str]) -> str:

@@ -49,7 +49,7 @@ def test_import_stores_all_that_it_can(tmp_path: Path, capsys, monkeypatch) -> N
         record(Case(task, "toy-bert", "cpu-fp32", 42)).model_copy(update={"session": SESSION})
         for task in ("sst2", "rte", "cola")
     ]
-    taken = Store(tmp_path / "r").save(made[0].model_copy(update={"score": 0.1}))
+    taken = Store(tmp_path / "r").save(made[0].model_copy(update={"threads": 1}))
     lines = [codec.to_line(one) for one in made]
     begun = log_marks.announcement(SESSION)
     (tmp_path / "log").write_text("\n".join([begun, lines[0], lines[1][:-9], f"> {lines[2]}"]))

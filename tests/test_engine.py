@@ -178,18 +178,19 @@ def test_a_target_this_machine_lacks_is_skipped(engine: ProcessEngine) -> None:
     assert "glue-bench doctor" in (done.outcome.reason or "")
 
 
-def test_a_broken_model_is_a_failure_with_its_file(engine: ProcessEngine, tmp_path: Path) -> None:
+def test_a_model_that_breaks_before_it_is_read_is_a_failure_with_its_file(
+    engine: ProcessEngine, tmp_path: Path
+) -> None:
     whole = configuration()
     broken = tmp_path / "model"
     shutil.copytree(whole.model_directory, broken)
-    weights = broken / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
     adapted = Adapted("toy-bert", Model("toy-bert", path=str(broken), recipe="toy"))
     config = resolve(whole.case, whole.data, adapted=adapted, threads=1)
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
     done = engine.submit(config, lambda *step: None).result(120)
     assert done.outcome.status == "failed"
-    assert str(broken) in (done.outcome.reason or "")
-    assert "glue-bench fetch --again" in (done.outcome.reason or "")
+    assert "model.safetensors" in (done.outcome.reason or "")
 
 
 @pytest.mark.parametrize(

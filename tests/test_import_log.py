@@ -137,7 +137,7 @@ def test_what_is_no_announcement(line: str) -> None:
 
 def test_an_id_that_another_run_has_is_refused(import_log: Import, tmp_path: Path) -> None:
     mine = Store(tmp_path / "r").save(made())
-    for forged in (made("cola", id=mine.id), made(id=mine.id, score=0.1)):
+    for forged in (made("cola", id=mine.id), made(id=mine.id, threads=1)):
         code, out, err = import_log(f"{BEGUN}\n{codec.to_line(forged)}")
         assert (code, out) == (5, "")
         assert "which is left alone" in err

@@ -16,7 +16,8 @@ import pytest
 
 import canaries
 from fakes import ANSWERS, FakeEngine, outcome
-from harness.errors import WorkerCrashed, plain, printable, shown, shown_path
+from harness.errors import WorkerCrashed, plain, shown, shown_path
+from harness.escape import harmless
 from harness.redaction import redacted
 from harness.store import Store
 from sessions import run
@@ -95,7 +96,7 @@ def test_a_home_folder_however_its_name_is_escaped(name: str, monkeypatch: Patch
     for form in ("NFC", "NFD"):
         same = unicodedata.normalize(form, path)
         for escaped in (
-            same, ascii(same), repr(same), printable(same), json.dumps(same), plain(same),
+            same, ascii(same), repr(same), harmless(same), json.dumps(same), plain(same),
             shown_path(Path(same)), shown(same), quote(os.fsencode(same)),
             quote(os.fsencode(same), safe=""), repr(os.fsencode(same)), repr(ascii(same)),
             str(OSError(2, "x", same)),

@@ -93,7 +93,7 @@ def test_writers_do_not_disturb_each_other(counted: dict[str, dict[str, float]])
 def test_a_taken_name_is_refused_and_its_file_left_alone(tmp_path: Path) -> None:
     first = Store(tmp_path).save(crashes.run(1), TABLE)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
-    second = first.model_copy(update={"score": 0.5, "predictions": None})
+    second = first.model_copy(update={"threads": 1, "predictions": None})
     for table in (None, TABLE, TABLE | {"row": [3, 4, 5]}):
         with pytest.raises(NotStored, match=r"the file exists|File exists"):
             Store(tmp_path).save(second, table)
