@@ -15,6 +15,7 @@ from harness.records import PredictionTable, Record
 from harness.spec import OWN, Task
 from harness.store import Store, file_name
 
+GONE = "their predictions are not in the folder"
 TOLERANCE = 1e-9  # of a metric that is computed once more, perhaps by another scikit-learn
 
 
@@ -26,6 +27,8 @@ class Checked:
     right: int = 0  # of these: their predictions give their metrics
     wrong: list[StorageError] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)  # why not checked -> ok runs
+    gone: list[str] = field(default_factory=list)
+    """What to say of each run that names predictions which are not there."""
 
     @property
     def text(self) -> str:
@@ -47,6 +50,9 @@ def check(records: Iterable[Record], store: Store) -> Checked:
                 continue
             if why:
                 found.unknown[why] += 1
+                if why == GONE and record.predictions:
+                    missing = shown_path(store.predictions / record.predictions.name)
+                    found.gone.append(f"{record.case.id}: not checked: {missing} is not there")
             else:
                 found.right += 1
         found.records.append(record)
@@ -57,7 +63,7 @@ def _why_not(record: Record, store: Store) -> str | None:
     if record.predictions is None:
         return "without predictions"
     if not paths.is_file(store.predictions / record.predictions.name):
-        return "their predictions are not in the folder"
+        return GONE
     return None if _task(record) else "of tasks whose labels no record holds"
 
 

@@ -243,3 +243,16 @@ def test_check_says_what_it_could_not_check(tmp_path: Path) -> None:
         "1 not checked: without labels"
     )
     assert len(checked.records) == 2
+
+
+def test_check_cannot_tell_where_predictions_are_gone(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    made = flip_run("rte", {"validation": (TABLE["label"], TABLE["prediction"])}).record
+    kept = store.save(made.model_copy(update={"floor": 0.5}), TABLE)
+    assert command("report", tmp_path, "--check").code == 0
+    assert kept.predictions is not None
+    gone = store.predictions / kept.predictions.name
+    gone.unlink()
+    ended = command("report", tmp_path, "--check")
+    assert ended.code == 3
+    assert f"{kept.case.id}: not checked: {gone} is not there" in ended.err

@@ -58,7 +58,8 @@ def import_(
         where = "standard input" if file == Path("-") else shown_path(file)
         raise UsageError(
             f"{where}: holds no record; expected the log of a session that could not store one "
-            f"(docs/results.md). Mend: name it, as in `{EXAMPLE}`"
+            f"(docs/results.md). A session that stored all of its records prints none. Mend: name "
+            f"the log of the other one, as in `{EXAMPLE}`"
         )
     if damaged:
         raise typer.Exit(Exit.STORAGE)

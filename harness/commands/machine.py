@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness import environment, models
+from harness import environment, models, weights
 from harness.errors import plain
 from harness.exits import Exit
 from harness.terminal import say
@@ -84,7 +84,7 @@ def predict(
 
     named = models.get(model).model
     ours = named.path is not None and (Path(named.path) / checkpoints.CARD).is_file()
-    folder = Path(str(named.path)) if ours else models.directory(named)
+    folder = Path(str(named.path)) if ours else weights.checked(models.directory(named))
     tuned = checkpoints.load(folder)
     for note in tuned.notes:
         say(f"note: {note}", err=True)

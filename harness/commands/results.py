@@ -87,8 +87,9 @@ def report(
     if not found.records and not found.damaged:
         say(f"{shown_path(results)}: holds no run; {expected_runs(results)}", err=True)
         raise typer.Exit(Exit.NOTHING)
+    gone = False
     if check:
-        found = _checked(found, store)
+        found, gone = _checked(found, store)
     made = reports.make(
         found.records, str(results), references=references, by=by, reference=reference
     )
@@ -99,16 +100,22 @@ def report(
         texts = (text for name, text in reports.files(made) if name == FILES[form])
         say_document(next(texts, ""))
     complain(found.damaged)
+    if gone:
+        raise typer.Exit(Exit.UNDECIDED)
 
 
-def _checked(found: Found, store: Store) -> Found:
-    """What is left of a folder's runs once those with other metrics than predictions are out."""
+def _checked(found: Found, store: Store) -> tuple[Found, bool]:
+    """What is left of a folder's runs once those with other metrics than predictions are out.
+
+    And whether predictions that a run names are gone, so that nobody can tell.
+    """
     from harness import metric_check
     from harness.store import Found
 
     checked = metric_check.check(found.records, store)
-    say(checked.text, err=True)
-    return Found(checked.records, [*found.damaged, *checked.wrong])
+    for line in (checked.text, *checked.gone):
+        say(line, err=True)
+    return Found(checked.records, [*found.damaged, *checked.wrong]), bool(checked.gone)
 
 
 def _write(made: Report, folder: Path) -> None:
@@ -132,6 +139,7 @@ def status(results: Results = RESULTS) -> None:
     if not found.sessions:
         complain(found.damaged)
         mend = f". Mend: name {shown_path(meant)}" if (meant := other_folder(results)) else ""
+        mend = mend or f" (`glue-bench report {shown_path(results)}` shows runs without one)"
         say(f"{shown_path(results)}: holds no journal; expected journal/*.jsonl{mend}", err=True)
         raise typer.Exit(Exit.NOTHING)
     say(states.text(found))
