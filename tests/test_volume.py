@@ -44,7 +44,7 @@ def run(template: Record, number: int) -> Record:
         update={
             "case": made.case.model_copy(update={**case, "seed": 42 + seed}),
             "cell_key": name,
-            **like.model_dump(include={"score", "metrics", "history"}),
+            **{key: getattr(like, key) for key in ("score", "metrics", "history")},
         }
     )
 
