@@ -40,7 +40,7 @@ def test_a_damaged_record_is_one_line_and_exit_5(tmp_path: Path, capsys, monkeyp
 
 def test_import_stores_all_that_it_can(tmp_path: Path, capsys, monkeypatch) -> None:
     made = [record(Case(task, "toy-bert", "cpu-fp32", 42)) for task in ("sst2", "rte", "cola")]
-    taken = Store(tmp_path / "r").save(made[0].model_copy(update={"score": 0.1}))
+    taken = Store(tmp_path / "r").save(made[0].model_copy(update={"profile": "other"}))
     lines = [codec.to_line(one) for one in made]
     (tmp_path / "log").write_text("\n".join([lines[0], lines[1][:-9], f"> {lines[2]}"]))
     code, out, err = glue_bench(capsys, monkeypatch, "import", tmp_path / "r", tmp_path / "log")
