@@ -7,7 +7,6 @@ Asked of every record that is read (`codec`), so it is cheap: a few comparisons,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from harness import metrics, tasks
 from harness.errors import shown
@@ -34,9 +33,13 @@ def problems(record: Record) -> Iterator[Problem]:
     name = case_id(case.task, case.model, case.target, case.seed)
     if case.id != name:
         yield "case.id", case.id, f"{shown(name)}, as the case's other keys make it"
-    yield from _recipe(record.recipe)
-    if record.identity:
-        yield from _identity(record.identity)
+    if record.recipe and not (isinstance(name := record.recipe.get("name"), str) and name):
+        yield "recipe.name", name, "the recipe's name"
+    task = record.identity.get("task")  # the rest of an identity is compared as it is
+    if isinstance(task, dict):
+        for key in ("labels", "metrics"):
+            if key in task and not _is_names(task[key]):
+                yield f"identity.task.{key}", task[key], "a list of names"
     for fact, kind in FACTS.items():
         value = record.environment.get(fact)
         if value is not None and type(value) is not kind:
@@ -51,22 +54,8 @@ def problems(record: Record) -> Iterator[Problem]:
             yield from _timing(record.timing, record.observed)
 
 
-def _recipe(recipe: Mapping[str, Any]) -> Iterator[Problem]:
-    if recipe and not (isinstance(name := recipe.get("name"), str) and name):
-        yield "recipe.name", name, "the recipe's name"
-
-
-def _identity(identity: Mapping[str, Any]) -> Iterator[Problem]:
-    """Of what readers take apart: the rest is compared as it is."""
-    task = identity.get("task")
-    if isinstance(task, dict):
-        for key in ("labels", "metrics"):
-            if key in task and not _is_names(task[key]):
-                yield f"identity.task.{key}", task[key], "a list of names"
-
-
 def _is_names(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list) and {*map(type, value)} <= {str}
 
 
 def _scores(record: Record) -> Iterator[Problem]:

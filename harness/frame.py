@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from harness import environment, flags
@@ -27,6 +28,10 @@ Found = dict[str, Sequence[Any]]  # what each record has, by the path to it; "":
 # None of them is `object`. Times have microseconds, as records do.
 TEXT, COUNT, FIGURE, TIME = "string", "Int64", "float64", "datetime64[us, UTC]"
 YES, KNOWN_YES = "boolean", "bool"
+KINDS: Mapping[str, tuple[type, ...]] = {
+    TEXT: (str,), COUNT: (int, float), FIGURE: (int, float), TIME: (datetime,), YES: (bool,),
+    KNOWN_YES: (bool,),
+}  # fmt: skip
 FRACTION = "fraction"
 TOGETHER = 64  # records read at once: few enough to stay in the CPU's cache
 
@@ -294,7 +299,8 @@ def _misfits(values: Sequence[Any], dtype: str) -> list[int]:
 
 def _is_other(value: Any, dtype: str) -> bool:
     """Whether pandas takes a value by itself, but not beside others of `dtype`."""
-    return isinstance(value, list | dict) or isinstance(value, bool) != (dtype in (YES, KNOWN_YES))
+    is_yes = dtype in (YES, KNOWN_YES)
+    return not isinstance(value, KINDS[dtype]) or isinstance(value, bool) != is_yes
 
 
 def _fit(values: Sequence[Any], dtype: str) -> bool:

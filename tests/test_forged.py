@@ -211,12 +211,16 @@ def test_check_names_runs_whose_predictions_do_not_give_their_metrics(
         ({"label": [None, *TABLE["label"][1:]]}, "found a row without a label"),
         ({"split": ["test"] * 20}, "found no predictions for this split"),
         ({"floor": 0.7}, "key floor: found 0.7; expected 0.5"),
+        ({"history": 0.1}, "key history.0.score: found '0.1'; expected 0.75, the mean"),
         ({"rows": 30}, "found predictions for 20 rows; expected 30"),
     ],
 )
 def test_check_tells_what_else_is_wrong(changed: dict[str, Any], said: str, tmp_path: Path) -> None:
     made = flip_run("rte", {"validation": (TABLE["label"], TABLE["prediction"])}).record
     made = made.model_copy(update={"floor": changed.pop("floor", 0.5)})
+    if (score := changed.pop("history", None)) is not None:
+        early = made.history[0].model_copy(update={"score": score})
+        made = made.model_copy(update={"history": [early, *made.history]})
     if rows := changed.pop("rows", None):
         assert made.data is not None
         split = made.data.splits["validation"]
