@@ -139,8 +139,13 @@ class ForkServer:
 
     def fork(self, task: IO[bytes], log: IO[bytes]) -> Worker:
         """A worker that will do what the file `task` says. Raises `OSError`."""
-        ours, theirs = socket.socketpair()
         told, tell = os.pipe()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError:
+            os.close(told)
+            os.close(tell)
+            raise
         try:
             server = self._ask([theirs.fileno(), task.fileno(), log.fileno(), tell])
         except BaseException:

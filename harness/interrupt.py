@@ -3,6 +3,7 @@
 A `KeyboardInterrupt` can strike anywhere: also between the end of a run and its record reaching the
 disk, or inside a hook of pytest, which may take it for a fault of its own. While a case is handled
 it is therefore let through where a run is waited for, and elsewhere kept until the case is done.
+Once one has ended a session, those that follow it at once (a hand that is impatient) do nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Generator
 from types import FrameType
+
+GRACE_S = 15.0
+"""How long a session that is being interrupted may take to end, before a Ctrl-C cuts it off."""
 
 
 class _Keeper:
@@ -61,3 +66,30 @@ def allowed() -> Generator[None]:
         yield
     finally:
         keeper.waiting = False
+
+
+class _Ending:
+    """A handler of SIGINT for a session that ends because of an earlier one."""
+
+    def __init__(self) -> None:
+        self.until = time.monotonic() + GRACE_S
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() >= self.until:
+            raise KeyboardInterrupt
+
+
+def begin_to_end() -> None:
+    """From now on a Ctrl-C strikes only after `GRACE_S`: the first one is being obeyed.
+
+    Does nothing where `deferred` does nothing.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _Ending())
+
+
+def have_ended() -> None:
+    """Undo `begin_to_end`."""
+    if isinstance(signal.getsignal(signal.SIGINT), _Ending):
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -174,6 +174,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             own = log_marks.announcement(glue.driver.journal.session)
             pytest_output.let_through(session.config, own)
             glue.start()
+        session.config.pluginmanager.register(_Interrupted())
+
+
+class _Interrupted:
+    """A plugin of sessions with cases: how they end after a Ctrl-C."""
+
+    @pytest.hookimpl(tryfirst=True)  # what pytest says of it takes a while
+    def pytest_keyboard_interrupt(self) -> None:
+        interrupt.begin_to_end()
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -313,6 +322,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if reporter and (line := summary.how_to_go_on(glue)):
         reporter.ensure_newline()
         reporter.write_line(harmless(line))
+    interrupt.have_ended()
 
 
 @contextlib.contextmanager

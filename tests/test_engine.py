@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import re
 import shutil
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from harness import forking
 from harness.engine import Finished, InlineEngine
 from harness.errors import WorkerCrashed, WorkerTimeout
 from harness.models import Adapted
@@ -246,3 +249,19 @@ def test_ctrl_c_loses_no_finished_run_and_leaves_no_worker(
     store = Store(project.path / "r")
     assert [record.status for record in store.load()] == ["ok", "ok"]
     assert all(store.has_predictions(record) for record in store.load())
+
+
+@pytest.mark.parametrize("fails", ["os.pipe", "socket.socketpair"])
+def test_a_worker_that_finds_no_descriptors_leaves_none_open(
+    fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with tempfile.TemporaryFile() as file:
+        before = len(list(Path("/dev/fd").iterdir()))
+        monkeypatch.setattr(fails, full)
+        with pytest.raises(OSError, match="Too many") as caught:
+            forking.ForkServer().fork(file, file)
+        assert caught.value.errno == errno.EMFILE  # which still holds the frame, and what it opened
+        assert len(list(Path("/dev/fd").iterdir())) == before

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from harness import interrupt
 from harness.interrupt import allowed, deferred
 from sessions import ARGS
 
@@ -97,6 +98,28 @@ def test_where_sigint_is_ignored_it_stays_so() -> None:
     with deferred():
         ctrl_c()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_a_session_that_ends_is_cut_off_only_where_it_does_not_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    interrupt.begin_to_end()
+    ctrl_c()
+    interrupt.have_ended()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.setattr(interrupt, "GRACE_S", 0.0)
+    interrupt.begin_to_end()
+    with pytest.raises(KeyboardInterrupt):
+        ctrl_c()
+    interrupt.have_ended()
+
+
+def test_the_end_of_a_session_leaves_an_ignored_sigint_alone() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupt.begin_to_end()
+    interrupt.have_ended()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

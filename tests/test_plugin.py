@@ -203,6 +203,31 @@ def test_ctrl_c_in_a_hook_ends_the_session_and_loses_nothing(
     assert len(stored(project)) == 1
 
 
+IMPATIENT = """
+import signal
+
+def pytest_keyboard_interrupt():
+    signal.raise_signal(signal.SIGINT)
+
+def pytest_sessionfinish():
+    signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.mark.usefixtures("pythons_own_sigint")
+def test_a_second_and_a_third_ctrl_c_do_not_cut_off_the_end(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    project.makeconftest(AFTER_THE_RUN + IMPATIENT)
+    found = project.runpytest_inprocess(
+        "benchmarks", "-k", "sst2", *ARGS, "-W", "error", no_reraise_ctrlc=True
+    )
+    found.assert_outcomes(passed=1, deselected=16)
+    assert found.ret == pytest.ExitCode.INTERRUPTED
+    (session,), _ = journal.sessions(project.path / "results" / "local" / "journal")
+    assert session.exit_status == 2
+
+
 def test_a_run_that_ended_as_ctrl_c_struck_is_kept(
     project: pytest.Pytester, engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
