@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import to_json
 
 from harness import consistency, log_marks, upgrades
 from harness.errors import StorageError, shown
@@ -27,6 +27,8 @@ from harness.records import SCHEMA, Part, Record
 MARK = log_marks.RECORD
 MEND = "Mend: bring back an undamaged copy, or move it away"
 LONGEST_KEY = 80  # characters that a message shows of one
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+MOST_OPENINGS = 200  # fewer than the levels that pydantic writes, which are 255
 MEND_OF_LINE = "Mend: give the log as it was printed, each record whole on one line"
 _LINE_END = re.compile(rb', "crc32": "[0-9a-f]{8}"\}')
 _END = re.compile(rb',\s*"crc32":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
@@ -131,6 +133,8 @@ def in_line(line: bytes, number: int) -> Iterator[Record | StorageError]:
 def _strict(content: bytes) -> dict[str, Any]:
     try:
         raw = json.loads(content, parse_constant=_refuse, object_pairs_hook=_once)
+        if _may_not_be_written(content):
+            to_json(raw)
     except (ValueError, RecursionError) as error:
         raise StorageError(
             f"not a record: {shown(str(error))}; expected strict JSON as glue-bench writes it. "
@@ -139,6 +143,12 @@ def _strict(content: bytes) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise StorageError(f"not a record: found {shown(raw)}; expected a JSON object. {MEND}")
     return raw
+
+
+def _may_not_be_written(content: bytes) -> bool:
+    """Whether it may hold half a surrogate pair, or more levels than pydantic writes."""
+    openings = content.count(b"[") + content.count(b"{")
+    return openings > MOST_OPENINGS or _SURROGATE.search(content) is not None
 
 
 def _schema(raw: dict[str, Any], known: Collection[int] = upgrades.READ) -> int:
@@ -153,20 +163,13 @@ def _schema(raw: dict[str, Any], known: Collection[int] = upgrades.READ) -> int:
 
 def _validated(raw: dict[str, Any], kind: type[P]) -> P:
     try:
-        found = kind.model_validate(raw)
-        found.model_dump_json()
-    except PydanticSerializationError as error:  # half a surrogate pair, or hundreds of levels
-        raise StorageError(
-            f"could not be written again: {shown(str(error))}; expected strict JSON as glue-bench "
-            f"writes it. {MEND}"
-        ) from error
+        return kind.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise StorageError(
             f"key {shown(key)}: {first['msg']}, found {shown(first['input'])}. {MEND}"
         ) from error
-    return found
 
 
 def _consistent(record: Record) -> Record:

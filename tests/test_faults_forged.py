@@ -80,7 +80,7 @@ def test_forged_records(tmp_path: Path, sound: Path) -> None:
     crashes: list[str] = []
     for start in range(0, len(chosen), TOGETHER):
         crashes += _crashes(tmp_path, sound, chosen[start : start + TOGETHER])
-    counts |= {"crashes": len(crashes), "through_every_reader": len(chosen)}
+    counts.update(crashes=len(crashes), through_every_reader=len(chosen))
     scoreboard.add("forged records", **counts)
     assert not crashes, crashes
     assert counts["tried"] >= 2_206
