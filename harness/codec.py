@@ -57,7 +57,7 @@ def to_bytes(record: Record) -> bytes:
 
 
 def to_line(record: Record) -> str:
-    """A record on one line, with a mark by which `records_in` finds it between other text.
+    """A record on one line, with a mark by which `in_line` finds it between other text.
 
     Where the record itself says the mark, or what a CI service would obey, a sign of that is spelt
     otherwise, with the same meaning in JSON.
@@ -108,14 +108,6 @@ def to_lines(record: Record) -> str:
     """What is printed of a record: its session's announcement, if it is of one, and its line."""
     announced = [log_marks.announcement(record.session)] if record.session else []
     return "\n".join([*announced, to_line(record)])
-
-
-def records_in(text: str) -> list[Record | StorageError]:
-    """The records of every `to_line` in a text; an error for a damaged one."""
-    found: list[Record | StorageError] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        found += in_line(line.encode(errors="surrogatepass"), number)
-    return found
 
 
 def in_line(line: bytes, number: int) -> Iterator[Record | StorageError]:

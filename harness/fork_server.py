@@ -7,7 +7,7 @@ or `error 11` where the system would not fork. A driver that reads the end of th
 `exit` knows that the server is gone.
 
 The kernel kills the server when its driver dies, and each worker when the server does, also those
-that are stopped or deaf (`PR_SET_PDEATHSIG`, prctl(2)).
+that are stopped or hold the interpreter's lock (`PR_SET_PDEATHSIG`, prctl(2)).
 """
 
 from __future__ import annotations

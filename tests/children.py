@@ -21,11 +21,12 @@ from pathlib import Path
 import pandas as pd  # noqa: F401  (pyarrow does; once, not in each forked child)
 import pyarrow.parquet  # noqa: F401  (as above)
 
+import printed
 from crashes import run
 from disks import Unflushed
 from failures import is_whole, same
 from fakes import TABLE
-from harness import codec, store
+from harness import store
 from harness.errors import NotStored
 from harness.records import Record
 from harness.spec import case_id
@@ -69,7 +70,7 @@ def _is_kept_when_full(root: Path) -> bool:
         for number in range(1000):
             safe.append(full.save(run(number), TABLE))
     except NotStored as refused:
-        (stored,) = codec.records_in(refused.line)
+        (stored,) = printed.records_in(refused.line)
     else:
         raise AssertionError("the disk did not fill up")
     kept = is_whole(full, safe)

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import printed
 from crashes import run
 from disks import Left
 from harness import codec
@@ -95,7 +96,7 @@ def damaged_lines(examples: int) -> Counter[str]:
 
     def judge(content: bytes) -> None:
         lines = b"\n".join((b"some text", donor, mark + b" " + content + b" |", donor))
-        found = codec.records_in(lines.decode(errors="surrogateescape"))
+        found = printed.records_in(lines.decode(errors="surrogateescape"))
         records = [one for one in found if isinstance(one, Record)]
         errors = [one for one in found if isinstance(one, StorageError)]
         assert records.count(OTHER) >= 2

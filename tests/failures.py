@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import printed
 from crashes import run
 from disks import Failing, Limited, Unflushed
 from fakes import TABLE
@@ -57,7 +58,7 @@ def attempted(
     try:
         stored = failing.save(made, table)
     except NotStored as refused:
-        (stored,) = codec.records_in(refused.line)
+        (stored,) = printed.records_in(refused.line)
         if not isinstance(stored, Record) or same(stored) != same(made):
             return False
         partly = healthy.find()

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+import printed
 from crashes import run
 from disks import Failing, Remembering
 from failures import ERRORS, same
 from fakes import TABLE
-from harness import codec
 from harness.errors import NotStored
 from harness.records import Record
 from harness.store import Store, file_name
@@ -67,7 +67,7 @@ class StoreMachine(RuleBasedStateMachine):
             stored = failing.save(made, table)
             self.safe[stored.id] = stored
         except NotStored as refused:
-            (stored,) = codec.records_in(refused.line)
+            (stored,) = printed.records_in(refused.line)
             assert isinstance(stored, Record)
             assert same(stored) == same(made)
             self.perhaps[stored.id] = stored
@@ -77,7 +77,7 @@ class StoreMachine(RuleBasedStateMachine):
     def import_a_line(self, data: st.DataObject) -> None:
         if not self.lines:
             return
-        (stored,) = codec.records_in(data.draw(st.sampled_from(self.lines)))
+        (stored,) = printed.records_in(data.draw(st.sampled_from(self.lines)))
         assert isinstance(stored, Record)
         if stored not in self.stores[0].find().records:
             self.stores[1].save(stored)

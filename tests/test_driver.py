@@ -13,7 +13,6 @@ import pytest
 import fakes
 from harness import driver as module
 from harness import plan
-from harness.codec import records_in
 from harness.driver import Driver
 from harness.engine import Finished
 from harness.errors import NotStored
@@ -21,6 +20,7 @@ from harness.options import Settings
 from harness.records import Record
 from harness.spec import Case, Progress, RunConfig
 from harness.store import Store
+from printed import records_in
 
 TASKS = ("cola", "sst2", "mrpc", "rte", "wnli")
 COLA, SST2, MRPC, RTE, WNLI = CASES = [Case(task, "toy-bert", "cpu-fp32", 42) for task in TASKS]

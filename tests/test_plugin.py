@@ -11,11 +11,11 @@ import pytest
 
 from fakes import ANSWERS, FakeEngine, outcome
 from harness import journal
-from harness.codec import records_in
 from harness.disk import write_file
 from harness.errors import WorkerCrashed, WorkerTimeout
 from harness.records import Record
 from harness.store import Store
+from printed import records_in
 from sessions import ARGS, glue_bench, run
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+import printed
 from conftest import ROOT
 from fakes import TABLE, record
 from harness import codec
@@ -292,7 +293,7 @@ def test_records_are_found_in_any_text() -> None:
     text = (
         f"12:01 |{line} and\n{line[:300]}{codec.to_line(second)}\udcff\n{codec.MARK} \udcff\n{line}"
     )
-    found = codec.records_in(text)
+    found = printed.records_in(text)
     assert [one for one in found if isinstance(one, Record)] == [first, second, first]
     errors = [str(one) for one in found if isinstance(one, StorageError)]
     assert [error.partition(":")[0] for error in errors] == ["line 2", "line 3"]

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import printed
 from conftest import ROOT
 from fakes import record
 from harness import codec, terminal
@@ -73,7 +74,7 @@ def test_a_records_line_is_harmless_and_reads_back() -> None:
         case = Case("sst2", "toy-bert", "cpu-fp32", 42)
         made = record(case, status="failed", reason=text.encode(errors="replace").decode())
         line = codec.to_line(made)
-        assert codec.records_in(f"x\n{line}\ny") == [made]
+        assert printed.records_in(f"x\n{line}\ny") == [made]
         assert unruly(line) == [IMPORTED]
 
 
@@ -244,5 +245,5 @@ def test_a_traceback_of_a_bug_is_harmless(tmp_path: Path) -> None:
 
 
 def test_the_forged_line_of_these_tests_would_be_imported() -> None:
-    assert not isinstance(codec.records_in(FORGED)[0], Exception)
+    assert not isinstance(printed.records_in(FORGED)[0], Exception)
     assert unruly(FORGED)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -101,8 +102,8 @@ def test_a_run_whose_servers_are_always_killed_gets_a_process_of_its_own(
 ) -> None:
     fork = server.fork
 
-    def killed_at_once(*given: object) -> workers.Worker:
-        worker = fork(*given)  # type: ignore[arg-type]
+    def killed_at_once(task: IO[bytes], log: IO[bytes]) -> workers.Worker:
+        worker = fork(task, log)
         os.kill(pid_of(server), signal.SIGKILL)
         return worker
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+import printed
 from fakes import record
 from harness import cli, codec
 from harness.spec import Case
@@ -51,7 +52,7 @@ def unruly(shown: str, *, parted: bool = False) -> list[str]:
     for line in re.split(r"\r\n|[\r\n]", shown):
         found += [f"{who}: {line[:90]!a}" for who, obeys in SERVICES.items() if obeys(line)]
     found += [
-        "import: a record" for one in codec.records_in(shown) if not isinstance(one, Exception)
+        "import: a record" for one in printed.records_in(shown) if not isinstance(one, Exception)
     ]
     return found
 
