@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.clock import show_times, worker_clock
+from harness.session.timing import show_times, worker_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from harness.records import Record
+    from harness.records.schema import Record
     from harness.spec import Case
 
 

@@ -6,17 +6,19 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import arguments, driver, paths, plan
 from harness.errors import shown_path
-from harness.options import RESULTS, Settings, check
+from harness.execution import driver
+from harness.files import paths
+from harness.planning import arguments, plan
+from harness.planning.options import RESULTS, Settings, check
+from harness.records.store import Store
 from harness.spec import HUB, TOY
-from harness.store import Store
 from harness.terminal import say_part, warn
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.records import Record
+    from harness.records.schema import Record
 
 
 def run(
@@ -95,16 +97,16 @@ def run(
 def load_results(path: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     """A results folder as a tidy DataFrame: one row a run, oldest first, the same columns always.
 
-    docs/results.md has the columns with their dtypes and units; so has `harness.frame.COLUMNS`.
-    Scores are fractions, times seconds, memory bytes. A run that is not ok has a row too: see
-    `status`. What a record lacks, as older ones may, is missing.
+    docs/results.md has the columns with their dtypes and units; so has
+    `harness.records.frame.COLUMNS`. Scores are fractions, times seconds, memory bytes. A run that
+    is not ok has a row too: see `status`. What a record lacks, as older ones may, is missing.
 
     Damaged files are left out, as `glue-bench report` leaves them out; there is a warning for each
     of them, for whatever else a record holds that the frame does not show, and for a folder without
     runs. After `warnings.simplefilter("error")` it is raised. Raises `UsageError` for what cannot
     be a folder's name, and `StorageError` if the folder cannot be read.
     """
-    from harness import frame
+    from harness.records import frame
 
     store = Store(Path(arguments.path("path", path)))
     found = store.find()

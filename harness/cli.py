@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from harness import paths
 from harness.commands import (
     baseline,
     cases,
@@ -17,14 +16,15 @@ from harness.commands import (
     flips,
     import_log,
     listing,
-    machine,
-    results,
+    predict,
+    report,
     score,
     submit,
     verify,
 )
 from harness.errors import GlueBenchError, StorageError, shown_path
 from harness.exits import Exit
+from harness.files import paths
 from harness.terminal import command, flush, say
 
 app = typer.Typer(
@@ -40,7 +40,7 @@ def glue_bench(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=machine.print_version, is_eager=True, help="Show the version."
+            "--version", callback=predict.print_version, is_eager=True, help="Show the version."
         ),
     ] = False,
 ) -> None:
@@ -53,10 +53,10 @@ def glue_bench(
 app.command("list", short_help="List tasks, models, targets, ... or published results.")(
     listing.list_
 )
-app.command(short_help="Tabulate every run of a results folder.")(results.report)
+app.command(short_help="Tabulate every run of a results folder.")(report.report)
 app.command(short_help="Judge NEW's runs against BASE's, cell by cell.")(compare.compare)
 app.command(short_help="List the rows that two runs answer differently.")(flips.flips)
-app.command(short_help="Say what each session ran, and what it did not.")(results.status)
+app.command(short_help="Say what each session ran, and what it did not.")(report.status)
 app.command("import", short_help="Store records that a session could only print.")(
     import_log.import_
 )
@@ -65,12 +65,12 @@ app.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     options_metavar="CASE [--glue-OPTION ...]",
 )(cases.explain)
-app.command(short_help="Say what this machine can run, and what is broken.")(machine.doctor)
-app.command(short_help="Bring tasks and models from the Hub here.")(machine.fetch)
+app.command(short_help="Say what this machine can run, and what is broken.")(predict.doctor)
+app.command(short_help="Bring tasks and models from the Hub here.")(predict.fetch)
 app.command(
     short_help="Say what a fine-tuned model makes of a text.",
     context_settings={"ignore_unknown_options": True},  # a text may be "-5 degrees"
-)(machine.predict)
+)(predict.predict)
 app.command(short_help="Compute a run's first steps again, and compare.")(verify.verify)
 app.command(short_help="Write the zip that gluebenchmark.com takes.")(submit.submit)
 app.command(short_help="Score a file of predictions.")(score.score)

@@ -30,7 +30,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from harness.escape import UNSEEN, harmless
+from harness.text.escape import UNSEEN, harmless
 
 VALUE_WIDTH = 80
 VALUE_END = 25

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 from harness.errors import UsageError
-from harness.names import unknown
 from harness.spec import Task
+from harness.text.names import unknown
 
 Labels = Sequence[int] | Sequence[float]
 

@@ -16,16 +16,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import interrupt, log_marks, options, pytest_output, summary, tasks
+from harness.catalog import tasks
 from harness.errors import NotStored, StorageError, UsageError
-from harness.escape import harmless
+from harness.execution import interrupt
 from harness.exits import Exit
-from harness.session import ALL_CELLS, GlueSession, case_of, cell_of
+from harness.planning import options
+from harness.session import pytest_output, summary
+from harness.session.session import ALL_CELLS, GlueSession, case_of, cell_of
 from harness.spec import Case
 from harness.terminal import say_record
+from harness.text import log_marks
+from harness.text.escape import harmless
 
 if TYPE_CHECKING:
-    from harness.records import Record
+    from harness.records.schema import Record
 
 NO_XDIST = (
     "benchmark cases do not run under pytest-xdist (-n), which would time them side by side. "
@@ -245,7 +249,7 @@ def glue_verdict(request: pytest.FixtureRequest) -> Callable[[str], None]:
     Fails where it is worse, gone or cannot be compared; skips where it is new, or where these runs
     cannot tell.
     """
-    from harness.gate import Verdict
+    from harness.compare.gate import Verdict
 
     def judge(cell: str) -> None:
         try:

@@ -127,7 +127,7 @@ class Model:
     hub: str | None = None  # its id on the Hugging Face Hub
     revision: str | None = None  # the commit there; None: the newest
     path: str | None = None  # an absolute folder of the user's
-    network: str | None = None  # of `harness.networks`: it starts from random weights
+    network: str | None = None  # of `harness.modeling.scratch`: it starts from random weights
     recipe: str | None = None  # used when none is named; None: its family's
     extra: str | None = None  # the extra of glue-bench that installs the package
     architecture: Architecture | None = None
@@ -239,8 +239,8 @@ class RunConfig:
     cpus: tuple[int, ...] | None = None  # the CPUs this run may use; None: all
     jobs: int = 1  # runs that share the machine with this one, itself included
     scratch: bool = False  # random initial weights in place of the pretrained ones
-    network: str | None = None  # of `harness.networks`, in place of a folder
-    method: str | None = None  # of `harness.adaptations`: which part of the network is trained
+    network: str | None = None  # of `harness.modeling.scratch`, in place of a folder
+    method: str | None = None  # of `catalog.adaptations`: which part is trained
     vectors: str | None = None  # an absolute file of word vectors that a network starts from
     contaminated: bool = False  # the model's pretraining saw the task's texts
     warm_start: str | None = None  # the task that its weights were fine-tuned on before

@@ -20,7 +20,7 @@ from collections.abc import Generator
 from typing import Any, TextIO, cast
 
 from harness.errors import StorageError
-from harness.escape import Speller, harmless
+from harness.text.escape import Speller, harmless
 
 _CODE = "(?:0?[0-57]|2[2-9]|3[0-79]|4[0-79]|9[0-7]|10[0-7])"
 COLOUR = rf"\x1b\[(?:{_CODE}(?:;{_CODE})*)?m"

@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import fakes
-from harness import forking
-from harness.channel import Sender
-from harness.process_engine import ProcessEngine
-from harness.resolve import resolve
+from harness.execution import forking
+from harness.execution.channel import Sender
+from harness.execution.process import ProcessEngine
+from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest, RunConfig
 
 LONG_S = 600

@@ -22,8 +22,9 @@ MODEL_FILES = (*MODEL_JSON, "model.safetensors", "vocab.txt", "merges.txt", "cha
 
 def predict(folder: Path) -> None:
     """What `glue-bench predict` does with a folder."""
-    from harness import checkpoints, models
-    from harness.stored_weights import reading
+    from harness.catalog import models
+    from harness.modeling import checkpoints
+    from harness.modeling.stored_weights import reading
 
     ours = (folder / checkpoints.CARD).is_file()
     whole = folder if ours else models.directory(models.get(str(folder)).model)
@@ -34,8 +35,8 @@ def predict(folder: Path) -> None:
 
 def plan(folder: Path) -> None:
     """What the driver does with a model before a run."""
-    from harness import models
-    from harness.resolve import resolve
+    from harness.catalog import models
+    from harness.planning.resolve import resolve
     from harness.spec import Case, DataRequest
 
     adapted = models.get(str(folder))
@@ -44,10 +45,11 @@ def plan(folder: Path) -> None:
 
 def load(folder: Path) -> None:
     """What a worker does with a model's folder, which the driver has planned."""
-    from harness import encoders, tasks
+    from harness.catalog import tasks
+    from harness.modeling import pretrained
 
     plan(folder)
-    encoders.load(folder, tasks.TASKS["sst2"], 42)
+    pretrained.load(folder, tasks.TASKS["sst2"], 42)
 
 
 def at(name: str, make: Make) -> Make:
@@ -184,7 +186,7 @@ def _writes(files: Mapping[str, object], card: object, lost: tuple[str, ...]) ->
 
 
 def glue_folder(folder: Path) -> None:
-    from harness import tasks
+    from harness.catalog import tasks
     from harness.data import load as data
     from harness.spec import DataRequest
 
@@ -194,7 +196,7 @@ def glue_folder(folder: Path) -> None:
 
 
 def own_rows(folder: Path) -> None:
-    from harness import task_file
+    from harness.catalog import task_file
     from harness.data import load as data
     from harness.spec import DataRequest
 
@@ -205,21 +207,23 @@ def own_rows(folder: Path) -> None:
 
 
 def vectors(folder: Path) -> None:
-    from harness.data import vectors as word_vectors
+    from harness.data import word_vectors
 
     word_vectors.fingerprint(folder / "vectors.txt")
     word_vectors.read(folder / "vectors.txt", ["the", "film"])
 
 
 def settings(folder: Path) -> None:
-    from harness import options, thresholds
+    from harness.compare import thresholds
+    from harness.planning import options
 
     options.merge({}, folder, folder)
     thresholds.configured(folder)
 
 
 def score(folder: Path) -> None:
-    from harness import scoring, tasks
+    from harness.catalog import tasks
+    from harness.submission import scoring
 
     scoring.score(folder / "predictions.tsv", folder / "labels.tsv", tasks.TASKS["rte"], None)
 
@@ -229,17 +233,19 @@ def hub_rows(folder: Path) -> None:
     from datasets import config
     from huggingface_hub import constants
 
-    from harness import hub, input_files, task_file
+    from harness.catalog import task_file
     from harness.data import compressed
     from harness.data import load as data
+    from harness.files import reading
+    from harness.hub import snapshots
     from harness.spec import DataRequest
 
-    compressed.ROWS = input_files.Kind("a file of rows", 64 << 20)  # real ones take a while
+    compressed.ROWS = reading.Kind("a file of rows", 64 << 20)  # real ones take a while
     constants.HF_HUB_CACHE = str(folder / "hub")
     config.HF_DATASETS_CACHE = folder / "datasets"
-    hub.find.cache_clear()
-    hub.fetch_once.cache_clear()
-    with hub.offline():
+    snapshots.find.cache_clear()
+    snapshots.fetch_once.cache_clear()
+    with snapshots.offline():
         (task,) = task_file.read(folder / "mine.toml").values()
         found = data.load(data.located(DataRequest("toy"), task), task)
     told = str([split.texts for split in found.splits.values()])
@@ -275,7 +281,7 @@ def _rows(base: Path, ending: str = "csv", data: str = "rows") -> None:
 
 def data_files(base: Path) -> Iterator[Input]:
     import glue_files
-    from harness.data.layout import FILES
+    from harness.catalog.glue_files import FILES
 
     _rows(base)
     for split in ("train", "validation", "test"):

@@ -7,8 +7,8 @@ from typing import Any
 
 from disks import Unflushed
 from fakes import record
-from harness.baselines import Baseline, accept, chosen, promote, save
-from harness.records import Record
+from harness.compare.baselines import Baseline, accept, chosen, promote, save
+from harness.records.schema import Record
 from harness.spec import Case
 
 OLD, NEW = "a1" + "0" * 38, "a2" + "0" * 38

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fakes import record
-from harness import tasks
-from harness.records import DataRecord, Record, Source, SplitRecord
+from harness.catalog import tasks
+from harness.records.schema import DataRecord, Record, Source, SplitRecord
 from harness.spec import Case
-from harness.tables import Table
+from harness.tables.table import Table
 
 GLUE = Source(kind="glue_data")
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

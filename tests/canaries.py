@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet
 
-from harness import models
+from harness.catalog import models
 
 ROOT = Path(__file__).parents[1]
 USER, LINK, HOST = "canary-user-7", "canary-link-7", "canary-host-7"
@@ -46,7 +46,7 @@ def fine_tune(*args, **kwargs):
 
 class Planted(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name != "harness.train":
+        if name != "harness.training.loop":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -64,8 +64,8 @@ HERE = """
 import os, sitecustomize
 
 if os.environ.get("PLANTED"):  # pytest loads the plugin's modules by a finder of its own
-    import harness.train
-    harness.train.fine_tune = sitecustomize.fine_tune
+    import harness.training.loop
+    harness.training.loop.fine_tune = sitecustomize.fine_tune
 """
 
 

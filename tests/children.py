@@ -26,11 +26,11 @@ from crashes import run
 from disks import Unflushed
 from failures import is_whole, same
 from fakes import TABLE
-from harness import store
 from harness.errors import NotStored
-from harness.records import Record
+from harness.records import store
+from harness.records.schema import Record
+from harness.records.store import Store
 from harness.spec import case_id
-from harness.store import Store
 
 GOLDEN = Path(__file__).with_name("golden") / "schema3.json"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,9 +16,9 @@ import pytest
 
 import scoreboard
 from fakes import ANSWERS, FakeEngine, outcome
-from harness import hub
-from harness.process_engine import ProcessEngine
-from harness.worker import UNLESS_SET
+from harness.execution.process import ProcessEngine
+from harness.execution.worker import UNLESS_SET
+from harness.hub import snapshots
 
 pytest_plugins = ["pytester", "gated", "logged"]
 pytest.register_assert_rewrite("glue_files")
@@ -78,7 +78,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs inside this process do not look twice how fast the machine is: 0.4 s of each."""
-    if runner := sys.modules.get("harness.runner"):
+    if runner := sys.modules.get("harness.training.runner"):
         monkeypatch.setattr(runner, "fixed_task_s", lambda device: 0.01)
 
 
@@ -150,7 +150,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
         made.append(FakeEngine(lambda config: ANSWERS[0](config)))
         return made[-1]
 
-    monkeypatch.setattr("harness.driver.make_engine", make)
+    monkeypatch.setattr("harness.execution.driver.make_engine", make)
     ANSWERS[0] = lambda config: outcome()
     return made
 
@@ -164,8 +164,8 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(config, "HF_DATASETS_CACHE", tmp_path / "datasets")
-    hub.find.cache_clear()
-    hub.fetch_once.cache_clear()
+    snapshots.find.cache_clear()
+    snapshots.fetch_once.cache_clear()
     return tmp_path / "hub"
 
 

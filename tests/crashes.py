@@ -12,14 +12,15 @@ from typing import Any
 
 from disks import Contents, Failing, Left, Remembering
 from fakes import TABLE, record
-from harness import baselines, journal
-from harness.chosen import Chosen
-from harness.disk import DISK, Disk
+from harness.compare import baselines
+from harness.compare.selection import Chosen
 from harness.errors import StorageError, UsageError
-from harness.journal import Journal
-from harness.records import Record
+from harness.files.disk import DISK, Disk
+from harness.records import journal
+from harness.records.journal import Journal
+from harness.records.schema import Record
+from harness.records.store import Store
 from harness.spec import Case
-from harness.store import Store
 
 Judge = Callable[[Contents], int]
 """How many things are wrong with what a power cut left."""

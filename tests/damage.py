@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 import printed
 from crashes import run
 from disks import Left
-from harness import codec
 from harness.errors import StorageError
-from harness.records import Record
-from harness.store import Store
+from harness.records import codec
+from harness.records.schema import Record
+from harness.records.store import Store
 
 ROOT = Path("/results")
 ONE, OTHER = run(1), run(2)

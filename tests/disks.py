@@ -1,4 +1,4 @@
-"""Stand-ins for `harness.disk.Disk`: one that remembers, one that fails, one that is in a hurry."""
+"""Stand-ins for `Disk`: one that remembers, one that fails, one that is in a hurry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.disk import Disk
+from harness.files.disk import Disk
 
 CALLS = (
     "make_folder", "create", "write", "flush", "close", "link", "rename", "remove", "flush_folder",

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from fakes import record
-from harness import tasks
-from harness.entries import ENTRIES
-from harness.records import DataRecord, Record, Source, SplitRecord
+from harness.catalog import tasks
+from harness.records.schema import DataRecord, Record, Source, SplitRecord
+from harness.records.store import Store
 from harness.spec import Case
-from harness.store import Store
+from harness.submission.files import ENTRIES
 
 HUB = Source(kind="hub", revision="0" * 40)
 

@@ -18,11 +18,11 @@ import printed
 from crashes import run
 from disks import Failing, Limited, Unflushed
 from fakes import TABLE
-from harness import codec, journal
 from harness.errors import NotStored, StorageError
-from harness.journal import Journal
-from harness.records import Record
-from harness.store import Store
+from harness.records import codec, journal
+from harness.records.journal import Journal
+from harness.records.schema import Record
+from harness.records.store import Store
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EINTR, errno.EMFILE, None)
 

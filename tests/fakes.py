@@ -7,10 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from harness import tasks
-from harness.engine import Finished
+from harness.catalog import tasks
 from harness.errors import WorkerError
-from harness.records import (
+from harness.execution.engine import Finished
+from harness.records.schema import (
     CaseInfo,
     DataRecord,
     Evaluation,

@@ -14,10 +14,12 @@ from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
 
 import tiny
-from harness import encoders, targets, train
-from harness.data import batches
-from harness.device import Device
+from harness.catalog import targets
+from harness.modeling import pretrained as encoders
+from harness.modeling import tokenization
 from harness.spec import Task
+from harness.training import loop
+from harness.training.device import Device
 
 CPU = Device(targets.get("cpu-fp32"))
 
@@ -256,5 +258,5 @@ def loud(folder: Path, task: Task) -> encoders.Encoder:
 def logits(
     encoder: encoders.Encoder, texts: Sequence[tuple[str, ...]], size: int, *, fixed: bool = False
 ) -> torch.Tensor:
-    encoded = batches.encode(encoder.tokenizer, texts, 32, encoder.spare, fixed=fixed)
-    return train.predict(encoder.network, batches.eval_batches(encoded, size), CPU)
+    encoded = tokenization.encode(encoder.tokenizer, texts, 32, encoder.spare, fixed=fixed)
+    return loop.predict(encoder.network, tokenization.eval_batches(encoded, size), CPU)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import fakes
-from harness import metrics, tasks
+from harness import metrics
+from harness.catalog import tasks
 from harness.data import load
-from harness.records import DataRecord, PredictionTable, Record, Source, SplitRecord
+from harness.records.schema import DataRecord, PredictionTable, Record, Source, SplitRecord
 from harness.spec import Case, DataRequest, Split
 
 NO_TEXT = "0" * 64

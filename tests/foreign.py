@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness.torch_globals import SWITCHES
+from harness.training.torch_state import SWITCHES
 
 VALUES: dict[str, Any] = {
     "threads": 2,

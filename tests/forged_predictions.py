@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 import forger
 from flip_runs import run as flip_run
-from harness.store import Store
+from harness.records.store import Store
 from readers import raw_of
 
 ROWS = 20

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import StorageError
-from harness.store import read
+from harness.records.store import read
 
 Raw = dict[str, Any]
 Place = tuple[str | int, ...]

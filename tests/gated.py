@@ -11,7 +11,7 @@ import pytest
 
 from fakes import ANSWERS, FakeEngine, outcome
 from harness import environment
-from harness.records import Outcome
+from harness.records.schema import Outcome
 from harness.spec import RunConfig
 from sessions import glue_bench, run
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import scoreboard
-from harness import tasks
-from harness.data import tsv
-from harness.data.layout import FILES, File
+from harness.catalog import tasks
+from harness.catalog.glue_files import FILES, File
+from harness.data import glue_folder
 from harness.errors import DataError
 from harness.spec import Split
 
@@ -51,8 +51,8 @@ def put(directory: Path, file: File, content: bytes) -> Path:
     return path
 
 
-def read(directory: Path, file: File) -> tuple[Split, tsv.FileReport]:
-    return tsv.read_split(directory, file.task, file.split)
+def read(directory: Path, file: File) -> tuple[Split, glue_folder.FileReport]:
+    return glue_folder.read_split(directory, file.task, file.split)
 
 
 def labels(split: Split) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from harness.tables import Figure, Table
+from harness.tables.table import Figure, Table
 
 NAMES = (
     "a|b", "a\\|b", "\\", "a\\", "`", "``x`", "```", "~~~", "~~gone~~", "*b*", "**", "__init__",

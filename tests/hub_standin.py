@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from harness import tasks
+from harness.catalog import tasks
 from harness.data import toy
 from harness.spec import Split, Task
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from fakes import record
-from harness import codec, log_marks
-from harness.records import Record
+from harness.records import codec
+from harness.records.schema import Record
 from harness.spec import Case
+from harness.text import log_marks
 
 SESSION = "20260102T030405-1a2b3c4d"
 BEGUN = log_marks.announcement(SESSION)

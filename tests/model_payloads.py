@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import models
+from harness.catalog import models
 
 CODE = """
 open({canary!r}, "w").close()

@@ -10,9 +10,9 @@ from typing import Any
 
 import own_rows
 from fakes import record
-from harness import codec, journal
+from harness.records import codec, journal
+from harness.records.store import Store
 from harness.spec import Case
-from harness.store import Store
 from outlets import CASE, Place, sealed
 
 RTE = Case("rte", "toy-bert", "cpu-fp32", 1)

@@ -15,9 +15,10 @@ from typing import Any
 from baselined import saved
 from fakes import record
 from flip_runs import on_toy_rows
-from harness import codec, options
+from harness.planning import options
+from harness.records import codec
+from harness.records.store import Store
 from harness.spec import Case
-from harness.store import Store
 
 CASE = "sst2-toy-bert-cpu-fp32-s42"
 TYPED = """

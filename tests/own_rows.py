@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import task_file
+from harness.catalog import task_file
 from harness.data import load
 from harness.spec import DataRequest, Task
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from fakes import record
-from harness.fork_server import PRELOAD
-from harness.records import Record
-from harness.resolve import resolve
+from harness.execution.fork_server import PRELOAD
+from harness.planning.resolve import resolve
+from harness.records.schema import Record
 from harness.spec import Case, DataRequest
 
 TASKS = ("sst2", "cola", "stsb")
@@ -22,9 +22,9 @@ Job = tuple[str, str, int]  # fault, task, seed
 
 
 def flip_a_tenth_of_the_labels() -> None:
-    from harness.data import batches
+    from harness.modeling import tokenization
 
-    begin = batches.TrainBatches.__init__
+    begin = tokenization.TrainBatches.__init__
 
     def flipped(self: Any, encoded: Any, split: Any, recipe: Any, seed: int) -> None:
         labels = list(split.labels)
@@ -33,20 +33,20 @@ def flip_a_tenth_of_the_labels() -> None:
             labels[row] = 5 - labels[row] if is_score else 1 - labels[row]
         begin(self, encoded, dataclasses.replace(split, labels=labels), recipe, seed)
 
-    batches.TrainBatches.__init__ = flipped  # ty: ignore[invalid-assignment] (the fault)
+    tokenization.TrainBatches.__init__ = flipped  # ty: ignore[invalid-assignment] (the fault)
 
 
 def learn_at_a_tenth_of_the_rate() -> None:
-    from harness import train
+    from harness.training import loop
 
-    adamw = train.adamw
-    train.adamw = lambda network, recipe: adamw(  # ty: ignore[invalid-assignment] (the fault)
+    adamw = loop.adamw
+    loop.adamw = lambda network, recipe: adamw(  # ty: ignore[invalid-assignment] (the fault)
         network, dataclasses.replace(recipe, learning_rate=recipe.learning_rate / 10)
     )
 
 
 def skip_one_update_in_four() -> None:
-    from harness import device
+    from harness.training import device
 
     step, calls = device.CountingScaler.step, []
 
@@ -73,7 +73,7 @@ def run(job: Job) -> dict[str, Any]:
     """
     import torch
 
-    from harness import flags, runner
+    from harness.records import flags, runner
 
     fault, task, seed = job
     torch.set_num_threads(1)

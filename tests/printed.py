@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness import codec
 from harness.errors import StorageError
-from harness.records import Record
+from harness.records import codec
+from harness.records.schema import Record
 
 
 def records_in(text: str) -> list[Record | StorageError]:

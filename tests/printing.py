@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fakes import outcome
-from harness import runner, worker
+from harness.execution import worker
+from harness.training import runner
 
 FIRST = "step 1: loss 0.69 é"
 LAST = "step 2: loss 0.42"

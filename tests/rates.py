@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from harness.stats import ALPHA, more_often
+from harness.compare.stats import ALPHA, more_often
 
 
 def is_likely(count: int, tries: int, *chances: float) -> bool:

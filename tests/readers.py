@@ -21,11 +21,14 @@ import typer
 import forger
 import sides
 from flip_runs import run as flip_run
-from harness import api, cli, lookup, status, verify
+from harness import api, cli
 from harness.errors import GlueBenchError
-from harness.records import Record
-from harness.resume import Resume
-from harness.store import Store, file_name
+from harness.execution import replay
+from harness.planning import stored_run
+from harness.planning.resume import Resume
+from harness.records import sessions
+from harness.records.schema import Record
+from harness.records.store import Store, file_name
 
 
 class Said(NamedTuple):
@@ -106,7 +109,7 @@ class Readers:
             yield " ".join(map(str, words)), lambda words=words: command(*words)
         yield "baseline", self._baseline
         yield "load_results", lambda: api.load_results(self.folder)
-        yield "refused", lambda: status.refused(self.folder)
+        yield "refused", lambda: sessions.refused(self.folder)
         yield "flips", self._flips
         yield "resume", self._resume
 
@@ -127,9 +130,9 @@ class Readers:
         resume = Resume(Store(self.folder))
         for record in resume.records:
             with contextlib.suppress(GlueBenchError):
-                resume.find(verify.configuration(record))
+                resume.find(replay.configuration(record))
             with contextlib.suppress(GlueBenchError):
-                lookup.find(record.id, self.folder)
+                stored_run.find(record.id, self.folder)
 
 
 def filled(root: Path, sound: Path, forged: Sequence[forger.Forged]) -> Path:

@@ -10,9 +10,6 @@ import scipy.optimize
 import scipy.stats  # noqa: F401  (likewise)
 import transformers.modeling_utils  # noqa: F401  (likewise; parts of torch load only once)
 
-import harness.driver
-import harness.regression
-import harness.verdicts  # noqa: F401  (likewise)
 from harness import cli
 
 ARGS = ("-p", "no:cacheprovider", "-p", "no:randomly")

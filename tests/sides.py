@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fakes import record
-from harness import gate, thresholds
-from harness.cells import Cell, cells
-from harness.gate import Finding
-from harness.measures import MEASURES
-from harness.records import Memory, Record, Timing
-from harness.resolve import resolve
+from harness.compare import gate, thresholds
+from harness.compare.gate import Finding
+from harness.compare.measures import MEASURES
+from harness.planning.resolve import resolve
+from harness.records.cells import Cell, cells
+from harness.records.schema import Memory, Record, Timing
 from harness.spec import Case, DataRequest
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)

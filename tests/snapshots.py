@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from boarded import assorted
-from harness import report
+from harness.reports import report
 from harness.spec import Axis
 
 FOLDER = Path(__file__).with_name("golden") / "report"

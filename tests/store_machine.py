@@ -19,8 +19,8 @@ from disks import Failing, Remembering
 from failures import ERRORS, same
 from fakes import TABLE
 from harness.errors import NotStored
-from harness.records import Record
-from harness.store import Store, file_name
+from harness.records.schema import Record
+from harness.records.store import Store, file_name
 
 STEPS: Counter[str] = Counter()
 TABLES = st.sampled_from([None, TABLE])

@@ -13,24 +13,15 @@ import torch
 
 import families
 import sessions
-from harness import (
-    adapters,
-    checkpoints,
-    encoders,
-    models,
-    prepared,
-    recipes,
-    runner,
-    targets,
-    tasks,
-    train,
-)
-from harness.adaptations import ADAPTATIONS
-from harness.data import batches
-from harness.device import Device
+from harness.catalog import models, recipes, targets, tasks
+from harness.catalog.adaptations import ADAPTATIONS
 from harness.errors import ModelError, ModelUnavailable, UsageError
-from harness.resolve import resolve
+from harness.modeling import adapters, checkpoints, pretrained, tokenization
+from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest, Recipe, RunConfig, Split
+from harness.training import inputs as prepared
+from harness.training import loop, runner
+from harness.training.device import Device
 
 TOY = models.directory(models.MODELS["toy-bert"])
 RTE, STSB = tasks.TASKS["rte"], tasks.TASKS["stsb"]
@@ -55,7 +46,7 @@ def trained(model: str, task: str = "rte") -> tuple[prepared.Prepared, Mapping[s
     before = {name: tensor.clone() for name, tensor in ready.network.state_dict().items()}
     recipe = dataclasses.replace(config.recipe, warmup=0.0)
     rows = ready.train_batches(config, recipe)
-    train.fine_tune(ready.network, ready.task, recipe, rows, ready.device, 7)
+    loop.fine_tune(ready.network, ready.task, recipe, rows, ready.device, 7)
     return ready, before
 
 
@@ -100,8 +91,8 @@ def test_lora_changes_its_additions_and_the_head_alone() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_before_training_the_encoder_says_what_it_said(method: str) -> None:
     """LoRA's additions begin at zero, and the head has the weights that it has without them."""
-    plain = encoders.load(TOY, RTE, 3)
-    encoder = adapters.adapted(encoders.load(TOY, RTE, 3), method, RTE, 3)
+    plain = pretrained.load(TOY, RTE, 3)
+    encoder = adapters.adapted(pretrained.load(TOY, RTE, 3), method, RTE, 3)
     inputs = {
         "input_ids": torch.tensor([[2, 5, 6, 7, 3]]),
         "attention_mask": torch.ones(1, 5).long(),
@@ -117,9 +108,9 @@ def test_before_training_the_encoder_says_what_it_said(method: str) -> None:
 
 
 def test_features_are_means_over_real_tokens_and_are_computed_once() -> None:
-    encoder = adapters.adapted(encoders.load(TOY, RTE, 1), "frozen", RTE, 1)
+    encoder = adapters.adapted(pretrained.load(TOY, RTE, 1), "frozen", RTE, 1)
     texts = [("the film is good", "bad"), ("a", "b"), ("the actor praised the film " * 6, "a")]
-    encoded = batches.encode(encoder.tokenizer, texts, 32)
+    encoded = tokenization.encode(encoder.tokenizer, texts, 32)
     calls: list[int] = []
     encoder.network.encoder.register_forward_hook(lambda *_: calls.append(1))
     features = adapters.Features(encoded, encoder.network, CPU)
@@ -163,8 +154,8 @@ def test_what_is_saved_answers_as_it_did(method: str, task: str, tmp_path: Path)
     ready, _ = trained(f"toy-bert+{method}", task)
     config = configuration(f"toy-bert+{method}", task, save_to=str(tmp_path))
     row = ready.data.splits["validation"].texts[:1]
-    encoded = batches.encode(ready.encoder.tokenizer, row, config.recipe.max_length)
-    expected = train.predict(ready.network, batches.eval_batches(encoded, 1), CPU)[0]
+    encoded = tokenization.encode(ready.encoder.tokenizer, row, config.recipe.max_length)
+    expected = loop.predict(ready.network, tokenization.eval_batches(encoded, 1), CPU)[0]
     found = checkpoints.load(tmp_path / checkpoints.save(ready.encoder, config, 0.5).name).answer(
         *row[0]
     )
@@ -198,7 +189,7 @@ def test_every_family_trains_what_was_declared_and_is_saved(
     name: str, method: str, tmp_path: Path
 ) -> None:
     folder = families.pretrained(tmp_path / "model", name)
-    encoder = encoders.load(folder, RTE, 1)
+    encoder = pretrained.load(folder, RTE, 1)
     if said := REFUSED.get((families.FAMILIES[name].model_type, method)):
         with pytest.raises(ModelError, match=said):
             one_epoch(adapters.adapted(encoder, method, RTE, 1))
@@ -215,8 +206,8 @@ def test_every_family_trains_what_was_declared_and_is_saved(
     assert any(not n.startswith(inside) for n in found)
     assert method == "frozen" or any(n.startswith(inside) for n in found)
 
-    encoded = batches.encode(encoder.tokenizer, ROWS.texts, 32, encoder.spare)
-    expected = train.predict(encoder.network, batches.eval_batches(encoded, 1), CPU)
+    encoded = tokenization.encode(encoder.tokenizer, ROWS.texts, 32, encoder.spare)
+    expected = loop.predict(encoder.network, tokenization.eval_batches(encoded, 1), CPU)
     config = configuration(f"toy-bert+{method}", save_to=str(tmp_path))
     tuned = checkpoints.load(tmp_path / checkpoints.save(encoder, config, 0.5).name)
     for texts, row in zip(ROWS.texts, expected.softmax(dim=1).tolist(), strict=True):
@@ -224,12 +215,12 @@ def test_every_family_trains_what_was_declared_and_is_saved(
         assert [*answer.shares.values()] == pytest.approx(row, abs=1e-5)
 
 
-def one_epoch(encoder: encoders.Encoder) -> None:
-    inputs: Any = batches.encode(encoder.tokenizer, ROWS.texts, 32, encoder.spare)
+def one_epoch(encoder: pretrained.Encoder) -> None:
+    inputs: Any = tokenization.encode(encoder.tokenizer, ROWS.texts, 32, encoder.spare)
     if isinstance(encoder.network, adapters.FrozenEncoder):
         inputs = adapters.Features(inputs, encoder.network, CPU)
-    rows = batches.TrainBatches(inputs, ROWS, RECIPE, seed=0)
-    train.fine_tune(encoder.network, RTE, RECIPE, rows, CPU, seed=0)
+    rows = tokenization.TrainBatches(inputs, ROWS, RECIPE, seed=0)
+    loop.fine_tune(encoder.network, RTE, RECIPE, rows, CPU, seed=0)
 
 
 def test_a_frozen_encoders_scores_are_not_rounded_to_ties() -> None:
@@ -291,7 +282,7 @@ def test_random_features_are_a_control() -> None:
 
 
 def test_a_package_that_is_missing_names_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.adaptations.find_spec", lambda name: None)
+    monkeypatch.setattr("harness.catalog.adaptations.find_spec", lambda name: None)
     with pytest.raises(ModelUnavailable, match=r"needs the Python package peft.*\.\[peft\]"):
         configuration("toy-bert+lora")
 

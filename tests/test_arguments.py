@@ -11,7 +11,7 @@ import pytest
 
 import harness
 from fakes import FakeEngine
-from harness import models, recipes
+from harness.catalog import models, recipes
 from harness.errors import GlueBenchError, UsageError
 
 TOY = models.directory(models.MODELS["toy-bert"])

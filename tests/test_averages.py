@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from fakes import record
 from harness import metrics
-from harness.averages import AVERAGES, Sheet, coverage, missing, of, sheet
-from harness.cells import cells
-from harness.records import Record
+from harness.catalog.tasks import GLUE_9, TASKS
+from harness.records.cells import cells
+from harness.records.schema import Record
+from harness.reports.averages import AVERAGES, Sheet, coverage, missing, of, sheet
 from harness.spec import Case
-from harness.tasks import GLUE_9, TASKS
 
 NINE = AVERAGES["GLUE-9"]
 

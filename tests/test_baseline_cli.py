@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from baselined import NEW, OLD, QUICK, RTE, SST2, run
-from harness.store import Store
+from harness.records.store import Store
 from sessions import glue_bench
 
 pytestmark = pytest.mark.usefixtures("on_main")

@@ -14,10 +14,10 @@ import crashes
 import scoreboard
 from baselined import NEW, QUICK, RTE, files, ids, kept, moved_twice, run, saved
 from disks import Failing, Unflushed
-from harness.baselines import chosen, load, promote, save
+from harness.compare.baselines import chosen, load, promote, save
 from harness.errors import StorageError
-from harness.records import Record
-from harness.store import Store
+from harness.records.schema import Record
+from harness.records.store import Store
 
 
 @pytest.mark.usefixtures("on_main")

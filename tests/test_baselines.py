@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from baselined import COLA, NEW, OLD, QUICK, RTE, SST2, files, ids, kept, run, saved
-from harness import baselines, environment, sound
-from harness.baselines import accept, chosen, load, located, promote, save
-from harness.cells import cells
+from harness import environment
+from harness.compare import averaged_runs, baselines
+from harness.compare.baselines import accept, chosen, load, located, promote, save
 from harness.errors import UsageError
-from harness.records import Record
-from harness.store import Store
+from harness.records.cells import cells
+from harness.records.schema import Record
+from harness.records.store import Store
 
 
 def failed(task: str = "sst2", seed: int = 42, status: str = "failed", **more: Any) -> Record:
@@ -60,10 +61,10 @@ def test_of_a_failed_run_that_was_run_again_both_are_kept_and_the_first_is_count
     found = chosen([bad, again, dirty, other, *fine, late], OLD)
     assert ids(*found.records) == ids(bad, again, *fine)
     (cell,) = cells(found.records)
-    assert sound.went_wrong(cell) == [bad]
-    assert ids(*sound.runs(cell)) == ids(again, *fine)
+    assert averaged_runs.went_wrong(cell) == [bad]
+    assert ids(*averaged_runs.runs(cell)) == ids(again, *fine)
     (whole,) = cells([bad, again, dirty, other, *fine, late])  # runs of other code say nothing
-    assert sound.went_wrong(whole) == [bad]
+    assert averaged_runs.went_wrong(whole) == [bad]
 
 
 @pytest.mark.usefixtures("on_main")
@@ -74,7 +75,7 @@ def test_a_baseline_keeps_what_failed_through_every_move(tmp_path: Path) -> None
     assert (len(found.records), found.ok_alone) == (4, set())
     promote(folder, chosen([run(seed=45), failed(seed=46)]), "more seeds", "main", QUICK)
     (cell, _) = cells(load(folder).records)
-    assert {r.case.seed for r in sound.went_wrong(cell)} == {43, 44, 46}
+    assert {r.case.seed for r in averaged_runs.went_wrong(cell)} == {43, 44, 46}
     assert len(cell.records) == 5
     accept(folder, RTE, chosen([run("rte", commit=NEW), failed("rte", 43, commit=NEW)]), "x", QUICK)
     assert len(load(folder).records) == 7

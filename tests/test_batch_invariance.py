@@ -16,26 +16,20 @@ from torch import nn
 import families
 import tiny
 from families import APART, FAMILIES, FIXED_LENGTH, PAIRS, SINGLES, logits, loud
-from harness import (
-    adapters,
-    batch_invariance,
-    checkpoints,
-    encoders,
-    models,
-    networks,
-    runner,
-    tasks,
-)
-from harness import families as rows_for
+from harness.catalog import models, tasks
 from harness.errors import ModelError
-from harness.resolve import recipe_for, resolve
+from harness.modeling import adapters, batch_invariance, checkpoints, pretrained
+from harness.modeling import families as rows_for
+from harness.modeling import scratch as networks
+from harness.planning.resolve import recipe_for, resolve
 from harness.spec import Case, DataRequest, Split
+from harness.training import runner
 
 SST2, RTE, STSB = (tasks.TASKS[name] for name in ("sst2", "rte", "stsb"))
 ONE_LENGTH = pytest.mark.parametrize("name", FIXED_LENGTH)
 
 
-def measured(encoder: encoders.Encoder, length: int = 32, **changed: Any) -> bool:
+def measured(encoder: pretrained.Encoder, length: int = 32, **changed: Any) -> bool:
     asked = {"spare": encoder.spare, "pairs": True} | changed
     return batch_invariance.needs_fixed_length(
         "a model", encoder.network, encoder.tokenizer, length, **asked
@@ -49,7 +43,7 @@ def measured(encoder: encoders.Encoder, length: int = 32, **changed: Any) -> boo
 def test_rows_of_most_families_need_no_more_than_their_batch(tmp_path: Path, name: str) -> None:
     folder = families.pretrained(tmp_path, name)
     for scratch in (False, True):
-        encoder = encoders.load(folder, RTE, seed=1, scratch=scratch)
+        encoder = pretrained.load(folder, RTE, seed=1, scratch=scratch)
         assert measured(encoder) is False
         assert measured(encoder, pairs=False) is False
     encoder = loud(folder, RTE)
@@ -87,14 +81,14 @@ def test_a_family_that_nobody_knows_is_found_out_by_measuring(
     tmp_path: Path, name: str, scratch: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows_for, "FIXED_LENGTH", frozenset())
-    encoder = encoders.load(families.pretrained(tmp_path, name), RTE, seed=1, scratch=scratch)
+    encoder = pretrained.load(families.pretrained(tmp_path, name), RTE, seed=1, scratch=scratch)
     assert measured(encoder)
     assert measured(encoder, pairs=False)
 
 
 @pytest.mark.parametrize("name", ["mobilebert", "funnel"])
 def test_spare_padding_that_is_left_out_is_found_out(tmp_path: Path, name: str) -> None:
-    encoder = encoders.load(families.pretrained(tmp_path, name), RTE, seed=1)
+    encoder = pretrained.load(families.pretrained(tmp_path, name), RTE, seed=1)
     assert measured(encoder, spare=0)
 
 
@@ -103,7 +97,7 @@ def test_spare_padding_that_is_left_out_is_found_out(tmp_path: Path, name: str) 
 
 @pytest.mark.cases
 def test_hashing_at_random_is_refused_with_the_reason(tmp_path: Path) -> None:
-    encoder = encoders.load(families.pretrained(tmp_path, "reformer"), RTE, seed=1)
+    encoder = pretrained.load(families.pretrained(tmp_path, "reformer"), RTE, seed=1)
     with pytest.raises(
         ModelError,
         match=r"^a model: what this reformer says of a row depends on the rows beside it: padding "
@@ -119,7 +113,7 @@ def test_rows_of_another_length_than_the_network_asks_for_are_refused(tmp_path: 
     folder = families.pretrained(
         tmp_path, "nystromformer", num_landmarks=8, segment_means_seq_len=48
     )
-    encoder = encoders.load(folder, RTE, seed=1)
+    encoder = pretrained.load(folder, RTE, seed=1)
     with pytest.raises(ModelError, match=r"padding to 32 tokens fails: .*another max_length"):
         measured(encoder)
 
@@ -127,7 +121,7 @@ def test_rows_of_another_length_than_the_network_asks_for_are_refused(tmp_path: 
 def test_what_fails_on_every_row_is_refused_with_its_words(tmp_path: Path) -> None:
     folder = families.pretrained(tmp_path, "yoso", use_expectation=False)
     with pytest.raises(ModelError, match=r"what this yoso says .* padding to 32 tokens fails: "):
-        measured(encoders.load(folder, RTE, seed=1))
+        measured(pretrained.load(folder, RTE, seed=1))
 
 
 class Odd(nn.Module):
@@ -148,9 +142,9 @@ class Odd(nn.Module):
         return SimpleNamespace(logits=self.classifier(self.change(means)))
 
 
-def odd(change: Callable[[torch.Tensor], torch.Tensor]) -> encoders.Encoder:
+def odd(change: Callable[[torch.Tensor], torch.Tensor]) -> pretrained.Encoder:
     tokenizer = tiny.word_tokenizer(pairs_have_types=False)
-    return encoders.Encoder(Odd(change), tokenizer, ())
+    return pretrained.Encoder(Odd(change), tokenizer, ())
 
 
 def test_a_network_that_mixes_the_rows_of_a_batch_is_refused() -> None:
@@ -193,20 +187,20 @@ def test_networks_from_scratch_keep_rows_apart(name: str, task: Any) -> None:
 
 @pytest.mark.parametrize("method", ["frozen", "lora", "bitfit"])
 def test_adapted_networks_are_measured_as_they_are(tmp_path: Path, method: str) -> None:
-    plain = encoders.load(families.pretrained(tmp_path, "bert"), RTE, seed=1)
+    plain = pretrained.load(families.pretrained(tmp_path, "bert"), RTE, seed=1)
     assert measured(adapters.adapted(plain, method, RTE, seed=1)) is False
 
 
 def test_measuring_leaves_no_trace(tmp_path: Path) -> None:
-    encoder = encoders.load(families.pretrained(tmp_path, "bert"), RTE, seed=1)
-    before = encoders.weights_sha256(encoder.network)
+    encoder = pretrained.load(families.pretrained(tmp_path, "bert"), RTE, seed=1)
+    before = pretrained.weights_sha256(encoder.network)
     for training in (True, False):
         encoder.network.train(training)
         state = torch.get_rng_state()
         measured(encoder)
         assert encoder.network.training is training
         assert torch.equal(torch.get_rng_state(), state)
-    assert encoders.weights_sha256(encoder.network) == before
+    assert pretrained.weights_sha256(encoder.network) == before
     assert not encoder.network.base_model._forward_hooks
 
 
@@ -249,4 +243,4 @@ def test_a_run_of_a_network_that_is_refused_says_so(tmp_path: Path) -> None:
 
 def test_shipped_models_keep_rows_apart() -> None:
     folder = models.directory(models.MODELS["toy-bert"])
-    assert measured(encoders.load(folder, RTE, seed=1), length=48) is False
+    assert measured(pretrained.load(folder, RTE, seed=1), length=48) is False

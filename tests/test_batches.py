@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from harness import models
-from harness.data import batches
+from harness.catalog import models
+from harness.modeling import tokenization
 from harness.spec import Recipe, Split
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -28,8 +28,8 @@ def test_rows_come_back_as_the_tokenizer_made_them(tokenizer) -> None:
         ("a nurse", "the nurse trusted the baker and the nurse"),
         ("a", "nurse"),
     ]
-    encoded = batches.encode(tokenizer, texts, 16)
-    batch = batches.collate(encoded, None, np.array([2, 0]))
+    encoded = tokenization.encode(tokenizer, texts, 16)
+    batch = tokenization.collate(encoded, None, np.array([2, 0]))
     expected = tokenizer([texts[2][0], texts[0][0]], [texts[2][1], texts[0][1]], padding=True)
     for name, tensor in batch.inputs.items():
         assert tensor.tolist() == expected[name]
@@ -37,24 +37,26 @@ def test_rows_come_back_as_the_tokenizer_made_them(tokenizer) -> None:
 
 
 def test_padding_goes_no_further_than_the_longest_row(tokenizer) -> None:
-    encoded = batches.encode(tokenizer, [("baker",), ("the baker trusted the nurse",)], 16)
+    encoded = tokenization.encode(tokenizer, [("baker",), ("the baker trusted the nurse",)], 16)
     widths = [
-        batches.collate(encoded, None, np.array(r)).inputs["input_ids"].shape[1]
+        tokenization.collate(encoded, None, np.array(r)).inputs["input_ids"].shape[1]
         for r in ([0], [0, 1])
     ]
     assert widths == [3, 7]
 
 
 def test_left_padding(tokenizer) -> None:
-    encoded = batches.encode(tokenizer, [("baker",), ("the baker trusted the nurse",)], 16)
-    left = batches.Encoded(encoded.columns, encoded.starts, encoded.padding, True, 0)
-    mask = batches.collate(left, None, np.array([0, 1])).inputs["attention_mask"]
+    encoded = tokenization.encode(tokenizer, [("baker",), ("the baker trusted the nurse",)], 16)
+    left = tokenization.Encoded(encoded.columns, encoded.starts, encoded.padding, True, 0)
+    mask = tokenization.collate(left, None, np.array([0, 1])).inputs["attention_mask"]
     assert mask[0].tolist() == [0, 0, 0, 0, 1, 1, 1]
 
 
 def test_long_pairs_lose_the_longer_side_and_are_counted(tokenizer) -> None:
     long = " ".join(["baker"] * 30)
-    encoded = batches.encode(tokenizer, [("the nurse trusted", long), ("the nurse", "a baker")], 16)
+    encoded = tokenization.encode(
+        tokenizer, [("the nurse trusted", long), ("the nurse", "a baker")], 16
+    )
     assert encoded.truncated == 1
     assert encoded.lengths.max() == 16
     kept = tokenizer.decode(encoded.columns["input_ids"][:16])
@@ -68,7 +70,9 @@ def test_micro_batches_share_a_step(tokenizer) -> None:
     split = Split(texts, [0, 1] * 5, range(10))
     recipe = dataclasses.replace(RECIPE, accumulation=3)
     steps = list(
-        batches.TrainBatches(batches.encode(tokenizer, texts, 16), split, recipe, 0).epoch(0)
+        tokenization.TrainBatches(
+            tokenization.encode(tokenizer, texts, 16), split, recipe, 0
+        ).epoch(0)
     )
     assert [[len(batch) for batch in step] for step in steps] == [[2, 2], [2, 2], [2]]
 
@@ -78,10 +82,10 @@ def test_rows_grouped_by_length_are_hardly_padded_and_come_once_an_epoch(tokeniz
 
     texts = [(" ".join(["baker"] * (i * 7 % 13 + 1)),) for i in range(203)]
     split = Split(texts, [i % 2 for i in range(203)], range(203))
-    encoded = batches.encode(tokenizer, texts, 16)
+    encoded = tokenization.encode(tokenizer, texts, 16)
     recipe = dataclasses.replace(RECIPE, group_by_length=True)
-    plain = batches.TrainBatches(encoded, split, RECIPE, 0)
-    grouped = batches.TrainBatches(encoded, split, recipe, 0)
+    plain = tokenization.TrainBatches(encoded, split, RECIPE, 0)
+    grouped = tokenization.TrainBatches(encoded, split, recipe, 0)
 
     def rows_and_width(steps) -> tuple[list[list[int]], int]:
         found = [step for (step,) in steps]
@@ -103,17 +107,19 @@ def test_rows_grouped_by_length_are_hardly_padded_and_come_once_an_epoch(tokeniz
 
 
 def test_labels_are_classes_or_scores(tokenizer) -> None:
-    encoded = batches.encode(tokenizer, [("baker",)] * 2, 16)
+    encoded = tokenization.encode(tokenizer, [("baker",)] * 2, 16)
     for labels, dtype in (([0, 1], torch.int64), ([0.5, 5.0], torch.float32)):
-        made = batches.TrainBatches(encoded, Split([("baker",)] * 2, labels, range(2)), RECIPE, 0)
+        made = tokenization.TrainBatches(
+            encoded, Split([("baker",)] * 2, labels, range(2)), RECIPE, 0
+        )
         assert made.labels.dtype is dtype
 
 
 def test_every_evaluation_row_comes_once(tokenizer) -> None:
-    encoded = batches.encode(
+    encoded = tokenization.encode(
         tokenizer, [(" ".join(["baker"] * (i % 7 + 1)),) for i in range(23)], 16
     )
-    rows = np.concatenate([batch.rows for batch in batches.eval_batches(encoded, 5)])
+    rows = np.concatenate([batch.rows for batch in tokenization.eval_batches(encoded, 5)])
     assert sorted(rows) == list(range(23))
 
 
@@ -123,10 +129,10 @@ def test_toy_bert_ships_with_the_package() -> None:
 
 def order(seed: int = 0, steps: int = 5, **changed: object) -> str:
     recipe = dataclasses.replace(RECIPE, **changed)
-    encoded = batches.Encoded({}, np.arange(11), {}, pad_left=False, truncated=0)
+    encoded = tokenization.Encoded({}, np.arange(11), {}, pad_left=False, truncated=0)
     split = Split([("unused",)] * 10, [0] * 10, range(10))
-    made = batches.TrainBatches(encoded, split, recipe, seed)
-    return batches.order_sha256(made, epochs=2, steps=steps)
+    made = tokenization.TrainBatches(encoded, split, recipe, seed)
+    return tokenization.order_sha256(made, epochs=2, steps=steps)
 
 
 def test_the_order_of_the_first_steps_is_hashed_across_epochs() -> None:
@@ -140,10 +146,10 @@ def test_the_order_of_the_first_steps_is_hashed_across_epochs() -> None:
 
 
 def test_first_steps_are_the_first_and_keep_the_epochs_length() -> None:
-    encoded = batches.Encoded({}, np.arange(11), {}, pad_left=False, truncated=0)
+    encoded = tokenization.Encoded({}, np.arange(11), {}, pad_left=False, truncated=0)
     split = Split([("unused",)] * 10, [0] * 10, range(10))
-    whole = batches.TrainBatches(encoded, split, RECIPE, 0)
-    cut = batches.FirstSteps(encoded, split, RECIPE, 0, steps=4)
+    whole = tokenization.TrainBatches(encoded, split, RECIPE, 0)
+    cut = tokenization.FirstSteps(encoded, split, RECIPE, 0, steps=4)
     assert cut.steps_per_epoch == whole.steps_per_epoch == 3
     for epoch, expected in {0: 3, 1: 1, 2: 0}.items():
         steps = list(cut.epoch(epoch))

@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boarded import nine, scored
-from harness import board_tables, more_runs, options, plan, ranks, tasks
-from harness.averages import AVERAGES
-from harness.boards import Board, boards
-from harness.records import Record, Source
-from harness.tables import Figure, Table
+from harness.catalog import tasks
+from harness.planning import command as more_runs
+from harness.planning import options, plan
+from harness.records.schema import Record, Source
+from harness.reports import board_tables, ranks
+from harness.reports.averages import AVERAGES
+from harness.reports.boards import Board, boards
+from harness.tables.table import Figure, Table
 
 TOY = Source(kind="toy")
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import re
 
 from boarded import GLUE, assorted, dead, nine, scored
-from harness import tasks
-from harness.boards import Standing, boards
-from harness.records import Record, Source
+from harness.catalog import tasks
+from harness.records.schema import Record, Source
+from harness.reports.boards import Standing, boards
 
 
 def standings(*runs: Record) -> list[Standing]:

@@ -12,13 +12,13 @@ import pytest
 
 import harness
 from fakes import TABLE, record
-from harness import cards
-from harness.records import Record
-from harness.resolve import resolve
-from harness.resume import Resume
+from harness.catalog import cards
+from harness.catalog.weights import CARD
+from harness.planning.resolve import resolve
+from harness.planning.resume import Resume
+from harness.records.schema import Record
+from harness.records.store import Store
 from harness.spec import Case, DataRequest, RunConfig
-from harness.store import Store
-from harness.weights import CARD
 
 CASE = Case("rte", "toy-bert", "cpu-fp32", 42)
 WEIGHTS = "model.safetensors"

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from boarded import dead, nine, scored
-from harness import cell_tables, tasks
-from harness.boards import Board, boards
-from harness.records import Record
-from harness.tables import Table
+from harness.catalog import tasks
+from harness.records.schema import Record
+from harness.reports import cell_tables
+from harness.reports.boards import Board, boards
+from harness.tables.table import Table
 
 
 def board(*runs: Record) -> Board:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from fakes import record
-from harness import cells
-from harness.records import Source
+from harness.records import cells
+from harness.records.schema import Source
 from harness.spec import Case
 
 CASE = Case("rte", "toy-bert", "cpu-fp32", 1)

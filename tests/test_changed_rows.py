@@ -10,17 +10,18 @@ import pytest
 
 import hub_standin
 from fakes import TABLE, record
-from harness import tasks, thresholds
-from harness.cells import cells
-from harness.compare import Comparison, compare
+from harness.catalog import tasks
+from harness.compare import thresholds
+from harness.compare.comparison import Comparison, compare
+from harness.compare.gate import Verdict
+from harness.data import custom as own_rows
 from harness.data import load, toy
-from harness.data import own as own_rows
-from harness.gate import Verdict
-from harness.records import DataRecord, Record, SplitRecord
-from harness.resolve import resolve
-from harness.resume import Resume
+from harness.planning.resolve import resolve
+from harness.planning.resume import Resume
+from harness.records.cells import cells
+from harness.records.schema import DataRecord, Record, SplitRecord
+from harness.records.store import Store
 from harness.spec import Case, DataRequest, OwnRows, RunConfig, Task
-from harness.store import Store
 from sides import NOW, side, spread
 
 pytestmark = pytest.mark.cases

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 import payloads
-from harness import checkouts, environment, recheck, supervisor
+from harness import environment
 from harness.errors import UsageError
+from harness.processes import supervisor
+from harness.session import checkout, recheck
 from processes import commands, until
 
 Patch = pytest.MonkeyPatch
@@ -66,7 +68,7 @@ def test_an_older_commit_runs_without_our_secrets(tmp_path: Path, monkeypatch: P
     for name in ("HF_TOKEN", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "PYTEST_ADDOPTS", "GIT_DIR"):
         monkeypatch.setenv(name, "--canary")
     monkeypatch.setenv("GLUE_BENCH_DATA", "/data")
-    with checkouts.of_commit(repo.commits[0]) as made:
+    with checkout.of_commit(repo.commits[0]) as made:
         printed = recheck.run_benchmarks(made, [])
         seen = json.loads(next(line for line in printed.splitlines() if line.startswith("{")))
     monkeypatch.delenv("GIT_DIR")
@@ -97,7 +99,7 @@ def test_only_a_commit_of_this_history_is_run(
         "a tag": repo.git("rev-parse", "tag"), "a tree": repo.git("rev-parse", "HEAD^{tree}"),
     }[commit]  # fmt: skip
     words = "not in (this checkout|the history of HEAD).*Mend: run in a checkout"
-    with pytest.raises(UsageError, match=words), checkouts.of_commit(found):
+    with pytest.raises(UsageError, match=words), checkout.of_commit(found):
         pass
 
 
@@ -110,7 +112,7 @@ def test_a_commit_whose_files_were_forged_is_not_run(tmp_path: Path, monkeypatch
     forged.write_bytes((place / other[:2] / other[2:]).read_bytes())
     with (
         pytest.raises(UsageError, match=r"stage 2: git (rev-list|pack-objects|read-tree): "),
-        checkouts.of_commit(repo.commits[0]),
+        checkout.of_commit(repo.commits[0]),
     ):
         pass
 
@@ -121,7 +123,7 @@ def test_links_and_odd_names_stay_in_the_folder(tmp_path: Path, monkeypatch: Pat
     (repo.root / "a\nb \xe9").write_text("x")
     (repo.root / os.fsdecode(b"\xff")).write_text("x")
     repo.commit("odd")
-    with checkouts.of_commit(repo.commits[-1]) as made:
+    with checkout.of_commit(repo.commits[-1]) as made:
         assert (made.folder / "link").is_symlink()
         assert (made.folder / "a\nb \xe9").exists()
     assert tmp_path.exists()
@@ -132,7 +134,7 @@ def test_what_a_killed_session_left_is_removed_and_what_is_in_use_is_not(
     temporary: Path, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     repo = payloads.repository(tmp_path / "r", monkeypatch)
-    with checkouts.of_commit(repo.commits[0]) as made:
+    with checkout.of_commit(repo.commits[0]) as made:
         left = temporary / "glue-recheck-left"
         (left / "checkout").mkdir(parents=True)
         (left / "lock").touch()
@@ -142,13 +144,13 @@ def test_what_a_killed_session_left_is_removed_and_what_is_in_use_is_not(
         (temporary / "glue-recheck-fifo").mkdir()
         os.mkfifo(temporary / "glue-recheck-fifo" / "lock")
         (temporary / "glue-other").mkdir()
-        checkouts.sweep()
+        checkout.sweep()
         assert not left.exists()
         assert (made.folder / "harness").exists()
     there = {path.name.removeprefix("glue-") for path in temporary.iterdir()}
     assert there >= {"recheck-new", "recheck-link", "recheck-file", "other"}
     os.utime(temporary / "glue-recheck-new", (1, 1))
-    checkouts.sweep()
+    checkout.sweep()
     assert not (temporary / "glue-recheck-new").exists()
     assert (repo.root / "harness").exists()
 
@@ -162,7 +164,7 @@ def test_worktrees_that_earlier_versions_left_are_removed(
         repo.git("worktree", "add", "--lock", "--detach", str(folder), repo.commits[0])
     if gone:
         (temporary / "glue-bench-x" / "baseline").rename(tmp_path / "elsewhere")
-    checkouts.sweep()
+    checkout.sweep()
     assert not (temporary / "glue-bench-x").exists()
     listed = repo.git("worktree", "list")
     assert "glue-bench-x" not in listed
@@ -176,7 +178,7 @@ def test_a_worktree_of_an_earlier_version_that_is_in_use_stays(
     folder = temporary / "glue-bench-x" / "baseline"
     repo.git("worktree", "add", "--detach", str(folder), repo.commits[0])
     monkeypatch.chdir(folder)
-    checkouts.sweep()
+    checkout.sweep()
     assert (folder / "harness").exists()
 
 
@@ -221,7 +223,7 @@ def test_an_older_commit_ends_with_the_session(
     finally:
         driver.kill()
         driver.wait()
-    with checkouts.of_commit(repo.commits[0]):
+    with checkout.of_commit(repo.commits[0]):
         assert len([*tmp_path.glob("temporary/glue-recheck-*")]) == 1
 
 

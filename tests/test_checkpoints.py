@@ -17,9 +17,11 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 import harness
 import sessions
 import tiny
-from harness import checkpoints, cli, encoders, models, tasks
+from harness import cli
+from harness.catalog import models, tasks
 from harness.errors import ModelError, StorageError, UsageError
-from harness.resolve import resolve
+from harness.modeling import checkpoints, pretrained
+from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest, RunConfig
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -32,7 +34,7 @@ def configuration(task: str, home: Path) -> RunConfig:
 
 @pytest.mark.parametrize("task", ["sst2", "stsb", "mnli"])
 def test_a_saved_model_is_loaded_by_transformers(task: str, tmp_path: Path) -> None:
-    encoder = encoders.load(TOY, tasks.TASKS[task], seed=1)
+    encoder = pretrained.load(TOY, tasks.TASKS[task], seed=1)
     name = checkpoints.save(encoder, configuration(task, tmp_path), score=0.5).name
     assert name == f"{task}-toy-bert-cpu-fp32-s42"
     folder = tmp_path / name
@@ -50,7 +52,7 @@ def test_a_saved_model_is_loaded_by_transformers(task: str, tmp_path: Path) -> N
 
 
 def test_a_model_that_is_there_is_never_replaced(tmp_path: Path) -> None:
-    encoder = encoders.load(TOY, tasks.TASKS["sst2"], seed=1)
+    encoder = pretrained.load(TOY, tasks.TASKS["sst2"], seed=1)
     config = configuration("sst2", tmp_path)
     names = [checkpoints.save(encoder, config, score).name for score in (0.1, 0.2, 0.3)]
     assert names == [names[0], f"{names[0]}.2", f"{names[0]}.3"]
@@ -61,7 +63,7 @@ def test_a_model_that_is_there_is_never_replaced(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_nothing_half_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = encoders.load(TOY, tasks.TASKS["sst2"], seed=1)
+    encoder = pretrained.load(TOY, tasks.TASKS["sst2"], seed=1)
 
     for thing, error in (
         (encoder.tokenizer, OSError(errno.ENOSPC, "No space left on device")),
@@ -184,7 +186,7 @@ def test_predict_reads_a_network_from_scratch(tmp_path: Path, capsys, monkeypatc
 
 @pytest.mark.cases
 def test_a_model_with_a_long_name_is_saved_under_a_shorter_one(tmp_path: Path) -> None:
-    encoder = encoders.load(TOY, tasks.TASKS["sst2"], seed=1)
+    encoder = pretrained.load(TOY, tasks.TASKS["sst2"], seed=1)
     config = configuration("sst2", tmp_path)
     for last in "ab":
         case = dataclasses.replace(config.case, model="m" * 254 + last)

@@ -9,9 +9,11 @@ import pytest
 
 from conftest import ROOT
 from fakes import record
-from harness import codec, log_marks, tasks
+from harness.catalog import tasks
+from harness.records import codec
+from harness.records.store import Store
 from harness.spec import Case
-from harness.store import Store
+from harness.text import log_marks
 from sessions import glue_bench
 
 SESSION = "20260102T030405-1a2b3c4d"

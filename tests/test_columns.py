@@ -11,12 +11,12 @@ import pytest
 import harness
 from boarded import GLUE, HASH, shown, split_record
 from fakes import record
-from harness import board_tables, cell_tables, columns, comparisons, report
-from harness.boards import Board, boards
-from harness.cells import cells
-from harness.records import DataRecord, Record, Source
+from harness.records.cells import cells
+from harness.records.schema import DataRecord, Record, Source
+from harness.records.store import Store
+from harness.reports import board_tables, by_axis, cell_tables, columns, report
+from harness.reports.boards import Board, boards
 from harness.spec import Axis, Case
-from harness.store import Store
 
 ACCURACY, MCC = ["accuracy"], ["matthews_correlation"]
 OTHER = "1" * 64
@@ -133,7 +133,7 @@ def test_what_differs_has_a_column_that_says_how(
         assert table.header[3:] == header
     assert ranked_together(board) == []
     assert not table.places()
-    by_model = comparisons.tables([board], Axis.model)[0]
+    by_model = by_axis.tables([board], Axis.model)[0]
     assert by_model.rows == ()
 
 

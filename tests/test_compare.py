@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 import scoreboard
-from harness import compare as comparing
-from harness import stats, thresholds, verdicts
-from harness.compare import CellVerdict, Comparison, compare
+from harness.compare import comparison as comparing
+from harness.compare import stats, thresholds
+from harness.compare import verdict_tables as verdicts
+from harness.compare.comparison import CellVerdict, Comparison, compare
+from harness.compare.gate import Verdict
+from harness.compare.measures import MEASURES
 from harness.exits import Exit
-from harness.gate import Verdict
-from harness.measures import MEASURES
-from harness.records import Record
-from harness.tables import WIDTH
+from harness.records.schema import Record
+from harness.tables.table import WIDTH
 from rates import is_likely
 from sides import NOW, failed, run, side, spread
 

@@ -6,16 +6,17 @@ import pytest
 
 from boarded import MACHINE, assorted, scored
 from fakes import outcome
-from harness import comparisons, stats
-from harness.boards import boards
+from harness.compare import stats
 from harness.errors import UsageError
-from harness.records import Record
+from harness.records.schema import Record
+from harness.reports import by_axis
+from harness.reports.boards import boards
 from harness.spec import Axis
-from harness.tables import Figure, Table
+from harness.tables.table import Figure, Table
 
 
 def table(axis: Axis, *runs: Record, reference: str | None = None) -> Table:
-    (found,) = comparisons.tables(boards(runs), axis, reference)
+    (found,) = by_axis.tables(boards(runs), axis, reference)
     return found
 
 
@@ -145,7 +146,7 @@ def test_a_seed_that_does_nothing_gives_no_bounds() -> None:
 @pytest.mark.parametrize("axis", list(Axis))
 def test_every_scored_cell_has_a_line_or_is_counted(axis: Axis) -> None:
     made = boards(assorted())
-    for board, found in zip(made, comparisons.tables(made, axis), strict=True):
+    for board, found in zip(made, by_axis.tables(made, axis), strict=True):
         alone = [int(n.split()[-2]) for n in found.notes if n.startswith("left out, since")]
         scored = sum(cell.mean is not None for cell in board.cells)
         assert len(found.rows) + sum(alone) == scored

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from boarded import nine, scored, shown
-from harness import averages, board_tables, cell_tables, tasks
-from harness.boards import Board, boards
-from harness.records import Record
-from harness.tables import Figure, Table
+from harness.catalog import tasks
+from harness.records.schema import Record
+from harness.reports import averages, board_tables, cell_tables
+from harness.reports.boards import Board, boards
+from harness.tables.table import Figure, Table
 
 
 def the_board(*runs: Record) -> Board:

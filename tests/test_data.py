@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from conftest import REAL_GLUE, needs_real_glue
 from glue_files import encode, put, row
-from harness import plan, tasks
+from harness.catalog import tasks
+from harness.catalog.glue_files import FILES
 from harness.data import load, sample
-from harness.data.layout import FILES
 from harness.errors import DataError
-from harness.options import Settings
+from harness.planning import plan
+from harness.planning.options import Settings
 from harness.spec import DataRequest, Split
 
 

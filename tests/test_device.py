@@ -7,9 +7,9 @@ from types import TracebackType
 import pytest
 import torch
 
-from harness import targets
-from harness.device import Device, Stopwatch, UpcastProducts, is_out_of_memory, release
+from harness.catalog import targets
 from harness.errors import ModelError, TargetUnavailable
+from harness.training.device import Device, Stopwatch, UpcastProducts, is_out_of_memory, release
 
 BF16 = torch.bfloat16
 
@@ -135,7 +135,7 @@ def test_the_stopwatch_waits_for_the_device(monkeypatch: pytest.MonkeyPatch) -> 
         queued[0] = 0.0
 
     monkeypatch.setattr(device, "synchronize", synchronize)
-    monkeypatch.setattr("harness.device.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("harness.training.device.time.perf_counter", lambda: now[0])
     clock = Stopwatch(device)
     queued[0] = 7.0  # work from before is not the block's
     for seconds in (3.0, 2.0):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness import doctor, environment, models
+from harness import environment
+from harness.catalog import models
+from harness.commands import doctor
 from harness.errors import TargetUnavailable
 from harness.spec import Model
 from sessions import glue_bench
@@ -28,8 +30,8 @@ def is_toy_or_network(model: Model) -> bool:
 @pytest.mark.cases
 def test_what_a_machine_simply_does_not_have_breaks_nothing(said, monkeypatch) -> None:
     monkeypatch.setattr("harness.environment.version", without("peft", "sentencepiece"))
-    monkeypatch.setattr("harness.models.is_here", is_toy_or_network)
-    monkeypatch.setattr("harness.targets.present", lambda: ("cpu-fp32", "cpu-bf16"))
+    monkeypatch.setattr("harness.catalog.models.is_here", is_toy_or_network)
+    monkeypatch.setattr("harness.catalog.targets.present", lambda: ("cpu-fp32", "cpu-bf16"))
     code, out, err = said()
     assert (code, err) == (0, "")
     lines = out.splitlines()
@@ -78,8 +80,8 @@ def test_a_device_that_torch_cannot_use_is_broken(said, monkeypatch) -> None:
             if target.device != "cpu":
                 raise TargetUnavailable(f"torch finds no {target.device} device")
 
-    monkeypatch.setattr("harness.device.Device", NoCuda)
-    monkeypatch.setattr("harness.targets.present", lambda: ("cpu-fp32", "cuda-fp32"))
+    monkeypatch.setattr("harness.training.device.Device", NoCuda)
+    monkeypatch.setattr("harness.catalog.targets.present", lambda: ("cpu-fp32", "cuda-fp32"))
     code, out, _ = said()
     assert code == 1
     assert "BROKEN    this machine has a cuda device, but torch finds no cuda device" in out
@@ -87,7 +89,7 @@ def test_a_device_that_torch_cannot_use_is_broken(said, monkeypatch) -> None:
 
 
 def test_the_model_that_ships_with_it_is_broken_where_it_is_gone(said, monkeypatch) -> None:
-    monkeypatch.setattr("harness.models.is_here", lambda model: model.name != "toy-bert")
+    monkeypatch.setattr("harness.catalog.models.is_here", lambda model: model.name != "toy-bert")
     code, out, _ = said()
     assert code == 1
     assert "BROKEN    model toy-bert, which ships with glue-bench" in out
@@ -99,7 +101,7 @@ def test_an_uninstalled_clone_works(said, monkeypatch) -> None:
     def nothing(name: str) -> None:
         raise doctor.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("harness.doctor.metadata.requires", nothing)
+    monkeypatch.setattr("harness.commands.doctor.metadata.requires", nothing)
     code, out, _ = said()
     assert code == 0
     assert "not here  glue-bench is not installed" in out

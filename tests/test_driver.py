@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 import fakes
-from harness import driver as module
-from harness import plan
-from harness.driver import Driver
-from harness.engine import Finished
 from harness.errors import NotStored
-from harness.options import Settings
-from harness.records import Record
+from harness.execution import driver as module
+from harness.execution.driver import Driver
+from harness.execution.engine import Finished
+from harness.planning import plan
+from harness.planning.options import Settings
+from harness.records.schema import Record
+from harness.records.store import Store
 from harness.spec import Case, Progress, RunConfig
-from harness.store import Store
 from printed import records_in
 
 TASKS = ("cola", "sst2", "mrpc", "rte", "wnli")
@@ -135,7 +135,7 @@ def test_a_run_that_ends_just_before_the_driver_waits_makes_room_too(
         engine.end(next(ends))
         yield
 
-    monkeypatch.setattr("harness.driver.interrupt.allowed", allowed)
+    monkeypatch.setattr("harness.execution.driver.interrupt.allowed", allowed)
     driver.run(COLA, CASES[1:])
     assert begun(engine) == [COLA, SST2, MRPC, RTE]
 
@@ -150,7 +150,7 @@ def test_what_ended_ahead_and_could_not_be_stored_is_told_where_it_is_asked_for(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("harness.store.write_file", full)
+        patch.setattr("harness.records.store.write_file", full)
         for case in (COLA, SST2):
             with pytest.raises(NotStored) as caught:
                 driver.run(case, [SST2])

@@ -14,10 +14,12 @@ from transformers import AutoModelForSequenceClassification
 import families
 import model_payloads
 import tiny
-from harness import checkpoints, encoders, models, targets, tasks, train, weights
-from harness.data import batches
-from harness.device import Device
+from harness.catalog import models, targets, tasks, weights
 from harness.errors import ModelError, ModelUnavailable
+from harness.modeling import checkpoints, tokenization
+from harness.modeling import pretrained as encoders
+from harness.training import loop
+from harness.training.device import Device
 
 TOY = models.directory(models.MODELS["toy-bert"])
 RTE, STSB = tasks.TASKS["rte"], tasks.TASKS["stsb"]
@@ -205,13 +207,13 @@ def test_a_regression_task_never_inherits_a_head(tmp_path: Path) -> None:
 def test_a_row_alone_and_in_a_batch_have_the_same_logits(tmp_path: Path, family: str) -> None:
     encoder = encoders.load(tiny.classifier(tmp_path, family, ["x", "y"]), RTE, seed=1)
     texts = [("a b c d e f", "the film is good"), ("a", "bad"), ("", "g"), ("j " * 200, "h " * 3)]
-    encoded = batches.encode(encoder.tokenizer, texts, max_length=32)
+    encoded = tokenization.encode(encoder.tokenizer, texts, max_length=32)
     assert encoded.truncated == 1
     assert max(encoded.lengths) == 32
     assert ("token_type_ids" in encoded.columns) == (family == "bert")
     device = Device(targets.get("cpu-fp32"))
     alone, together = (
-        train.predict(encoder.network, batches.eval_batches(encoded, size), device)
+        loop.predict(encoder.network, tokenization.eval_batches(encoded, size), device)
         for size in (1, 4)
     )
     assert torch.allclose(alone, together, atol=1e-5)
@@ -239,7 +241,7 @@ def test_of_a_long_pair_the_longer_side_is_cut(
     texts: tuple[str, str], kept: tuple[int, int]
 ) -> None:
     tokenizer = tiny.word_tokenizer()
-    encoded = batches.encode(tokenizer, [texts], max_length=32)
+    encoded = tokenization.encode(tokenizer, [texts], max_length=32)
     ids = encoded.columns["input_ids"].tolist()
     words = {word: place for place, word in enumerate(tiny.WORDS)}
     found = (ids.count(words["a"]), ids.count(words["b"]))

@@ -12,9 +12,9 @@ import pytest
 
 import harness
 from conftest import REAL_GLUE, ROOT, needs_real_glue
-from harness import models
+from harness.catalog import models
 from harness.errors import UsageError
-from harness.store import Store
+from harness.records.store import Store
 from sessions import run
 from test_toy_bert import WORDS_ALONE
 

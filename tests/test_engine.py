@@ -19,15 +19,15 @@ from typing import Any
 
 import pytest
 
-from harness import forking
-from harness.engine import Finished, InlineEngine
+from harness.catalog.models import Adapted
 from harness.errors import WorkerCrashed, WorkerTimeout
-from harness.models import Adapted
-from harness.process_engine import ProcessEngine, shares
-from harness.records import Batching
-from harness.resolve import resolve
+from harness.execution import forking
+from harness.execution.engine import Finished, InlineEngine
+from harness.execution.process import ProcessEngine, shares
+from harness.planning.resolve import resolve
+from harness.records.schema import Batching
+from harness.records.store import Store
 from harness.spec import Case, DataRequest, Model, Progress, RunConfig
-from harness.store import Store
 from sessions import ARGS
 
 SMALL = DataRequest("toy", max_train=64, max_eval=32)
@@ -129,7 +129,7 @@ def test_a_timeout_is_of_a_run_with_all_its_tries(
         monotonic=lambda: time.monotonic() + 1000 * (workers.started > 0),
         monotonic_ns=time.monotonic_ns,
     )
-    monkeypatch.setattr("harness.process_engine.time", clock)
+    monkeypatch.setattr("harness.execution.process.time", clock)
     future = engine.submit(configuration(), lambda *step: None)
     with pytest.raises(WorkerTimeout, match="stopped after 600 s"):
         future.result(120)
@@ -237,7 +237,7 @@ def test_ctrl_c_loses_no_finished_run_and_leaves_no_worker(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = StruckInTheThird()
-    monkeypatch.setattr("harness.driver.make_engine", lambda *asked: engine)
+    monkeypatch.setattr("harness.execution.driver.make_engine", lambda *asked: engine)
     found = project.runpytest_inprocess(
         "benchmarks", *ARGS, "-k", "fp32", "--glue-max-train", "64", "--glue-max-eval", "64",
         "--glue-epochs", "1", "--glue-results", "r", no_reraise_ctrlc=True,

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entered import answer
-from harness import entries, tasks
-from harness.entries import ENTRIES
+from harness.catalog import tasks
 from harness.errors import DataError
+from harness.submission import files
+from harness.submission.files import ENTRIES
 
 ENTRY = {entry.name: entry for entry in ENTRIES}
 
@@ -38,13 +39,13 @@ def test_one_wrong_row_is_refused(name: str, data: st.DataObject) -> None:
             ]
         )
     )  # fmt: skip
-    assert len(entries.values(entry, table, "run")) == entry.rows
+    assert len(files.values(entry, table, "run")) == entry.rows
     again = {name: [*cells, cells[place]] for name, cells in table.items()}
     with pytest.raises(DataError, match=f"have row {place} twice; expected"):
-        entries.values(entry, again, "run")
+        files.values(entry, again, "run")
     table[column][place] = value
     with pytest.raises(DataError, match=rf"^{name}: the predictions of run have .*; expected rows"):
-        entries.values(entry, table, "run")
+        files.values(entry, table, "run")
 
 
 def test_every_task_of_glue_has_its_files() -> None:

@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 
-from harness import escape
+from harness.text import escape
 from hostile import NAMES, texts
 from rendered import Page, assert_harmless, collapsed
 

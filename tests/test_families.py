@@ -16,13 +16,14 @@ from transformers import AutoModelForSequenceClassification
 import families
 import tiny
 from families import CPU, FAMILIES, PAIRS, SINGLES, logits, loud
-from harness import checkpoints, encoders, runner, targets, tasks, train
-from harness.data import batches
-from harness.device import Device, UpcastProducts
+from harness.catalog import targets, tasks
 from harness.errors import ModelError
-from harness.resolve import resolve
+from harness.modeling import checkpoints, pretrained, tokenization
+from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest, Recipe, Split, Task
-from harness.witness import Witness
+from harness.training import loop, runner
+from harness.training.device import Device, UpcastProducts
+from harness.training.probe import Witness
 
 SST2, RTE, STSB = (tasks.TASKS[name] for name in ("sst2", "rte", "stsb"))
 BF16 = Device(targets.get("cpu-bf16"))
@@ -37,7 +38,7 @@ every_family = pytest.mark.parametrize("name", FAMILIES)
 @every_family
 def test_only_the_head_is_new(folders: dict[str, Path], name: str) -> None:
     family = FAMILIES[name]
-    encoder = encoders.load(folders[name], RTE, seed=1)
+    encoder = pretrained.load(folders[name], RTE, seed=1)
     assert set(encoder.new_parameters) == family.head
     stored = load_file(folders[name] / "model.safetensors")
     kept = set()
@@ -59,8 +60,8 @@ def test_only_the_head_is_new(folders: dict[str, Path], name: str) -> None:
 
 @every_family
 def test_scratch_keeps_the_shape_alone(folders: dict[str, Path], name: str) -> None:
-    scratch = encoders.load(folders[name], RTE, seed=1, scratch=True)
-    trained = encoders.load(folders[name], RTE, seed=1)
+    scratch = pretrained.load(folders[name], RTE, seed=1, scratch=True)
+    trained = pretrained.load(folders[name], RTE, seed=1)
     assert scratch.parameters == trained.parameters
     assert set(scratch.new_parameters) == {n for n, _ in trained.network.named_parameters()}
     assert logits(scratch, PAIRS, 4).shape == (len(PAIRS), 2)
@@ -72,7 +73,7 @@ def test_a_lost_weight_of_the_encoder_is_an_error(
 ) -> None:
     family = FAMILIES[name]
     network = families.network(family)
-    encoder = encoders.load(folders[name], RTE, seed=1).network
+    encoder = pretrained.load(folders[name], RTE, seed=1).network
     own = [
         n for n, _ in encoder.named_parameters()
         if n.startswith(f"{encoder.base_model_prefix}.") and n in network.state_dict()
@@ -82,7 +83,7 @@ def test_a_lost_weight_of_the_encoder_is_an_error(
     network.save_pretrained(tmp_path, state_dict=weights)
     families.tokenizer(family).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match=f"1 weights are missing .* first '{lost[:30]}"):
-        encoders.load(tmp_path, RTE, seed=1)
+        pretrained.load(tmp_path, RTE, seed=1)
 
 
 # ---- Training ----------------------------------------------------------------------------------
@@ -103,15 +104,15 @@ def split_of(task: Task) -> Split:
 def test_training_changes_encoder_and_head(
     folders: dict[str, Path], name: str, task: Task, device: Device
 ) -> None:
-    encoder = encoders.load(folders[name], task, seed=1)
+    encoder = pretrained.load(folders[name], task, seed=1)
     before = {n: p.detach().clone() for n, p in encoder.network.named_parameters()}
     split = split_of(task)
-    encoded = batches.encode(encoder.tokenizer, split.texts, 32, encoder.spare)
+    encoded = tokenization.encode(encoder.tokenizer, split.texts, 32, encoder.spare)
     witness = Witness(encoder.network)
-    rows = batches.TrainBatches(encoded, split, RECIPE, seed=0)
+    rows = tokenization.TrainBatches(encoded, split, RECIPE, seed=0)
     with device.active():
-        done = train.fine_tune(encoder.network, task, RECIPE, rows, device, seed=0)
-        found = train.predict(encoder.network, batches.eval_batches(encoded, 4), device)
+        done = loop.fine_tune(encoder.network, task, RECIPE, rows, device, seed=0)
+        found = loop.predict(encoder.network, tokenization.eval_batches(encoded, 4), device)
     assert done.updates == 6
     assert np.isfinite(done.losses).all()
     assert witness.unchanged == []
@@ -125,9 +126,9 @@ def test_training_changes_encoder_and_head(
 @every_family
 def test_a_regression_head_stays_fp32_under_autocast(folders: dict[str, Path], name: str) -> None:
     for task, dtype in ((STSB, torch.float32), (RTE, torch.bfloat16)):
-        encoder = encoders.load(folders[name], task, seed=1)
-        encoded = batches.encode(encoder.tokenizer, PAIRS, 32, encoder.spare)
-        batch = batches.collate(encoded, None, np.arange(4))
+        encoder = pretrained.load(folders[name], task, seed=1)
+        encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.spare)
+        batch = tokenization.collate(encoded, None, np.arange(4))
         with BF16.autocast():
             assert encoder.network(**batch.inputs).logits.dtype is dtype
 
@@ -136,14 +137,14 @@ def test_a_regression_head_stays_fp32_under_autocast(folders: dict[str, Path], n
 def test_evaluation_has_the_arithmetic_of_training(folders: dict[str, Path], name: str) -> None:
     """bf16 logits under `predict` are those of a forward pass, however products are computed."""
     encoder = loud(folders[name], SST2)
-    encoded = batches.encode(encoder.tokenizer, SINGLES, 32, encoder.spare)
-    batch = batches.collate(encoded, None, np.arange(len(SINGLES)))
+    encoded = tokenization.encode(encoder.tokenizer, SINGLES, 32, encoder.spare)
+    batch = tokenization.collate(encoded, None, np.arange(len(SINGLES)))
     with UpcastProducts():
-        found = train.predict(encoder.network, [batch], BF16)
+        found = loop.predict(encoder.network, [batch], BF16)
         with BF16.autocast():
             own = encoder.network.eval()(**batch.inputs).logits.detach().float()
     assert torch.equal(found, own)
-    assert not torch.equal(found, train.predict(encoder.network, [batch], CPU))
+    assert not torch.equal(found, loop.predict(encoder.network, [batch], CPU))
 
 
 # ---- On disk -----------------------------------------------------------------------------------
@@ -158,8 +159,8 @@ def test_a_saved_model_says_the_same(
     config = resolve(Case(task.name, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
     config = dataclasses.replace(config, save_to=str(tmp_path))
     folder = tmp_path / checkpoints.save(encoder, config, score=0.5).name
-    encoded = batches.encode(encoder.tokenizer, PAIRS, 32, encoder.spare)
-    inputs = batches.collate(encoded, None, np.arange(len(PAIRS))).inputs
+    encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.spare)
+    inputs = tokenization.collate(encoded, None, np.arange(len(PAIRS))).inputs
     plain = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tuned = checkpoints.load(folder)
     with torch.no_grad():
@@ -206,7 +207,7 @@ def test_a_model_of_a_foreign_kind_is_one_error(
 ) -> None:
     folder = tiny.save(tmp_path, network(), tiny.word_tokenizer())
     with pytest.raises(ModelError, match=said) as caught:
-        encoders.load(folder, RTE, seed=1, scratch=scratch)
+        pretrained.load(folder, RTE, seed=1, scratch=scratch)
     assert "Mend: name an encoder" in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -14,8 +14,9 @@ from transformers import AutoTokenizer
 import families
 import tiny
 from families import CPU, FAMILIES, PAIRS, SINGLES, logits, loud
-from harness import encoders, tasks, train
-from harness.data import batches
+from harness.catalog import tasks
+from harness.modeling import pretrained, tokenization
+from harness.training import loop
 
 SST2, RTE = tasks.TASKS["sst2"], tasks.TASKS["rte"]
 
@@ -44,9 +45,9 @@ def test_a_row_alone_and_in_a_batch_have_the_same_logits(
 @every_family
 def test_more_padding_changes_nothing(folders: dict[str, Path], name: str) -> None:
     encoder = loud(folders[name], SST2)
-    encoded = batches.encode(encoder.tokenizer, SINGLES, 32, encoder.spare)
+    encoded = tokenization.encode(encoder.tokenizer, SINGLES, 32, encoder.spare)
     wider = [dataclasses.replace(encoded, spare=encoded.spare + more) for more in range(10)]
-    found = [train.predict(encoder.network, batches.eval_batches(e, 8), CPU) for e in wider]
+    found = [loop.predict(encoder.network, tokenization.eval_batches(e, 8), CPU) for e in wider]
     for other in found[1:]:
         assert torch.allclose(other, found[0], atol=1e-5)
 
@@ -63,10 +64,10 @@ def test_without_spare_padding_neighbours_leak(folders: dict[str, Path], name: s
 def test_spare_padding_fits_into_the_networks_positions(tmp_path: Path) -> None:
     folder = families.pretrained(tmp_path, "mobilebert")
     tiny.edit(folder / "tokenizer_config.json", model_max_length=80)
-    encoder = encoders.load(folder, SST2, seed=1)
-    encoded = batches.encode(encoder.tokenizer, [("a " * 500,)], 128, encoder.spare)
+    encoder = pretrained.load(folder, SST2, seed=1)
+    encoded = tokenization.encode(encoder.tokenizer, [("a " * 500,)], 128, encoder.spare)
     assert encoded.lengths.tolist() == [79]
-    batch = batches.collate(encoded, None, np.array([0]))
+    batch = tokenization.collate(encoded, None, np.array([0]))
     assert encoder.network(**batch.inputs).logits.isfinite().all()
 
 
@@ -95,12 +96,12 @@ def test_a_tokenizer_that_makes_no_mask_is_made_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["bert", "albert", "squeezebert", "mobilebert", "xlnet", "funnel"])
 def test_types_of_tokens_that_a_network_knows_reach_it(folders: dict[str, Path], name: str) -> None:
     encoder = loud(folders[name], RTE)
-    encoded = batches.encode(encoder.tokenizer, PAIRS, 32, encoder.spare)
+    encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.spare)
     columns = dict(encoded.columns)
     columns["token_type_ids"] = np.zeros_like(columns["token_type_ids"])
     flat = dataclasses.replace(encoded, columns=columns)
     one, other = (
-        train.predict(encoder.network, batches.eval_batches(e, 8), CPU) for e in (encoded, flat)
+        loop.predict(encoder.network, tokenization.eval_batches(e, 8), CPU) for e in (encoded, flat)
     )
     assert not torch.allclose(one, other, atol=1e-3)
 
@@ -114,10 +115,10 @@ A, B, UNKNOWN, END = (tiny.WORDS.index(word) for word in ("a", "b", "[UNK]", "[S
 def test_two_texts_have_a_token_between_that_is_never_cut(
     folders: dict[str, Path], name: str, between: int
 ) -> None:
-    tokenizer = encoders.load(folders[name], RTE, seed=1).tokenizer
+    tokenizer = pretrained.load(folders[name], RTE, seed=1).tokenizer
     texts = [("a b", "b a"), ("a", ""), ("", "b"), ("", ""), ("a " * 99, "b"), ("a", "b " * 99)]
     texts += [("a " * 99, "b " * 99), ("a " * 99, "")]
-    encoded = batches.encode(tokenizer, texts, 16)
+    encoded = tokenization.encode(tokenizer, texts, 16)
     rows = np.split(encoded.columns["input_ids"], encoded.starts[1:-1])
     assert [row.tolist() for row in rows] == [
         [A, B, between, B, A],
@@ -130,7 +131,7 @@ def test_two_texts_have_a_token_between_that_is_never_cut(
         [*[A] * 15, between],
     ]
     assert encoded.truncated == 4
-    singles = batches.encode(tokenizer, [("a b",), ("",)], 16)
+    singles = tokenization.encode(tokenizer, [("a b",), ("",)], 16)
     assert singles.columns["input_ids"].tolist() == [A, B, between]
     assert singles.columns["attention_mask"].tolist() == [1, 1, 1]
 
@@ -139,8 +140,8 @@ def test_two_texts_have_a_token_between_that_is_never_cut(
 def test_a_tokenizer_that_tells_two_texts_apart_is_left_alone(
     folders: dict[str, Path], name: str
 ) -> None:
-    tokenizer = encoders.load(folders[name], RTE, seed=1).tokenizer
-    encoded = batches.encode(tokenizer, [("a", "b"), ("", "")], 16)
+    tokenizer = pretrained.load(folders[name], RTE, seed=1).tokenizer
+    encoded = tokenization.encode(tokenizer, [("a", "b"), ("", "")], 16)
     expected = [*chain(*tokenizer(["a", ""], ["b", ""])["input_ids"])]
     assert encoded.columns["input_ids"].tolist() == expected
 
@@ -151,4 +152,4 @@ def test_a_begin_token_before_each_text_is_a_token_between(tmp_path: Path) -> No
         single="[CLS] $A", pair="[CLS] $A [CLS] $B", special_tokens=[("[CLS]", 2)]
     )
     made.pad_token = "[PAD]"
-    assert batches.encode(made, [("a", "b")], 16).columns["input_ids"].tolist() == [2, A, 2, B]
+    assert tokenization.encode(made, [("a", "b")], 16).columns["input_ids"].tolist() == [2, A, 2, B]

@@ -22,7 +22,7 @@ import scoreboard
 import sides
 from conftest import ROOT
 from harness.exits import Exit
-from harness.store import Store
+from harness.records.store import Store
 from readers import Readers, command, filled, good, raw_of
 
 pytestmark = pytest.mark.faults

@@ -16,7 +16,7 @@ import pytest
 import hub_hostile
 import scoreboard
 from bad_input_child import HANG_S
-from harness import hub
+from harness.hub import snapshots
 
 pytestmark = pytest.mark.faults
 
@@ -90,8 +90,8 @@ def test_servers_that_are_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     from huggingface_hub import constants
 
     limits = {"wait_s": 1.5, "least": 1_000}
-    monkeypatch.setattr(hub, "LOOKUP", limits)
-    monkeypatch.setattr(hub, "DOWNLOAD", limits)
+    monkeypatch.setattr(snapshots, "LOOKUP", limits)
+    monkeypatch.setattr(snapshots, "DOWNLOAD", limits)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
@@ -99,14 +99,14 @@ def test_servers_that_are_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name, server in [*hub_hostile.LOOKUPS.items(), *hub_hostile.DOWNLOADS.items()]:
         home = tmp_path / str(len(answers))
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "a" / "b" / "hub"))
-        hub._lookup.cache_clear()
+        snapshots._lookup.cache_clear()
         with hub_hostile.serving(server) as address:
             monkeypatch.setattr(constants, "ENDPOINT", address)
             began = time.monotonic()
-            found = hub.fetch("model", "org/x", ["*.json"])
+            found = snapshots.fetch("model", "org/x", ["*.json"])
         took = time.monotonic() - began
         escaped = [*home.rglob("*evil*")]
-        is_clear = isinstance(found, hub.Absent) and found.found.isprintable() and not escaped
+        is_clear = isinstance(found, snapshots.Absent) and found.found.isprintable() and not escaped
         key = f"{name} ({len(answers)})"
         answers[key] = "clear" if is_clear else f"{found} {escaped}"
         answers[key] = answers[key] if took < 2 * HANG_S else f"{took} s"

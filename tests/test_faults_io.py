@@ -13,12 +13,14 @@ import odd_places
 import scoreboard
 from entered import run
 from fakes import record
-from harness import codec, log_marks, options, record_logs
 from harness.errors import GlueBenchError, StorageError, UsageError
-from harness.records import Record
-from harness.report import NAMES
+from harness.planning import options
+from harness.records import codec, logs
+from harness.records.schema import Record
+from harness.records.store import Store
+from harness.reports.report import NAMES
 from harness.spec import Case
-from harness.store import Store
+from harness.text import log_marks
 from logged import BEGUN, SESSION, made, raw_line
 from odd_places import everything
 from sessions import glue_bench
@@ -168,7 +170,7 @@ def taken(content: bytes, store: Store, drawn: random.Random, counts: dict[str, 
     pieces = iter([*(content[at : at + size] for at in range(0, len(content), size)), b""])
     stored: set[str] = set()
     try:
-        for found in record_logs.records(pieces.__next__):
+        for found in logs.records(pieces.__next__):
             try:
                 if not isinstance(found, Record):
                     raise found

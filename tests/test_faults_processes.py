@@ -16,8 +16,8 @@ import pytest
 import at_work
 import scoreboard
 from conftest import ROOT
-from harness import status
-from harness.store import Store
+from harness.records import sessions
+from harness.records.store import Store
 
 pytestmark = [
     pytest.mark.faults,
@@ -100,7 +100,7 @@ class Session:
 
     def finished(self) -> tuple[int, int, int]:
         """How many cases were planned, how many are stored, and how many of those are ok."""
-        (session,) = status.read(self.folder).sessions
+        (session,) = sessions.read(self.folder).sessions
         records = Store(self.folder).load()
         stored = {record.case.id for record in records}
         return (

@@ -14,8 +14,9 @@ import model_payloads
 import own_rows
 import payloads
 import scoreboard
-from harness import checkouts, environment
+from harness import environment
 from harness.errors import GlueBenchError, UsageError
+from harness.session import checkout
 
 pytestmark = pytest.mark.faults
 ALL = (
@@ -47,7 +48,7 @@ def test_code_of_repositories(name: str, tmp_path: Path, monkeypatch: pytest.Mon
     environment.revision()
     environment.why_not_on("main", repo.commits[0])
     try:
-        with checkouts.of_commit(repo.commits[0]) as made:
+        with checkout.of_commit(repo.commits[0]) as made:
             told = ["git", "status", "--porcelain"]  # as the older code would ask
             subprocess.run(told, cwd=made.folder, check=True, capture_output=True)
     except UsageError:
@@ -62,13 +63,14 @@ def test_code_of_repositories(name: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.filterwarnings("ignore")  # of the libraries, about such folders
 def test_code_of_models(tmp_path: Path) -> None:
-    from harness import checkpoints, encoders, tasks
+    from harness.catalog import tasks
+    from harness.modeling import checkpoints, pretrained
 
     ran, left = set(), tmp_path / "canaries"
     for name in model_payloads.PAYLOADS:
         folder = model_payloads.folder(tmp_path, name, left)
         for load in (
-            lambda path: encoders.load(path, tasks.get("rte"), 1),
+            lambda path: pretrained.load(path, tasks.get("rte"), 1),
             checkpoints.load,
         ):
             try:

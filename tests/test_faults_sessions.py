@@ -17,11 +17,12 @@ import pytest
 import harness
 import scoreboard
 from conftest import ROOT
-from harness import runner, status
-from harness.records import Record
-from harness.resolve import resolve
+from harness.planning.resolve import resolve
+from harness.records import sessions
+from harness.records.schema import Record
+from harness.records.store import Store
 from harness.spec import Case, DataRequest
-from harness.store import Store
+from harness.training import runner
 from sessions import run
 
 MATRIX = (
@@ -91,7 +92,7 @@ def killed_and_resumed(folder: Path, matrix: tuple[str, ...], killer: Killer) ->
         runs = [run for run in Store(place).load() if run.status == "ok"]
         counts["lost"] += len(shown - {run.case.id for run in runs})
         counts["doubled"] += len(runs) - len({run.case.id for run in runs})
-        assert status.read(place).open_cases == {}
+        assert sessions.read(place).open_cases == {}
         for one in runs:
             numbers = (one.first_losses, one.score, one.metrics)
             assert known.setdefault(one.case.id, numbers) == numbers
@@ -181,7 +182,7 @@ def test_a_killed_session_loses_no_finished_run_leaves_no_worker_and_is_resumed(
     runs = Store(tmp_path).load()
     assert {one.id for one in left} < {one.id for one in runs}
     assert len({one.case.id for one in runs}) == len(runs) == 4
-    assert status.read(tmp_path).open_cases == {}
+    assert sessions.read(tmp_path).open_cases == {}
     for one in runs:
         alone = harness.run(
             one.case.task, seed=one.case.seed, max_train=64, max_eval=64, epochs=1,

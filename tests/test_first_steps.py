@@ -14,10 +14,12 @@ import typer.main
 
 from conftest import ROOT
 from fakes import ANSWERS, FakeEngine, outcome
-from harness import cli, metrics, networks, tasks
+from harness import cli, metrics
+from harness.catalog import tasks
 from harness.data.load import located
 from harness.errors import UsageError
-from harness.resolve import resolve
+from harness.modeling import scratch
+from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest, Task
 from sessions import ARGS, glue_bench, run
 
@@ -243,7 +245,7 @@ IMDB = Task(
                        "SHARES in harness/data/toy/generate.py", "docs/adding.md"]),
         (dataclasses.replace(IMDB, rows={"train": 9, "dev": 9}), "toy", ["for its split dev"]),
         (dataclasses.replace(IMDB, rows_of="cola"), "toy", ["Mend: say --glue-data DIR"]),
-        (IMDB, "DIR", ["imdb: harness/data/layout.py does not say which file holds its train rows",
+        (IMDB, "DIR", ["imdb: harness/catalog/glue_files.py does not say which file holds its",
                        'File("imdb", "train", ...)']),
     ],
 )  # fmt: skip
@@ -271,7 +273,7 @@ def test_a_metric_or_network_that_there_is_not_is_named() -> None:
     with pytest.raises(UsageError, match=r"task imdb: unknown metric 'acuracy'. Did you mean 'acc"):
         metrics.evaluate(wrong, [0, 1], [0, 1])
     with pytest.raises(UsageError, match=r"unknown network .* 'gru'"):
-        networks.Network("gru", 9, 2, pairs=False)
+        scratch.Network("gru", 9, 2, pairs=False)
 
 
 def readme(name: str) -> list[str]:

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import observed, outcome, record
-from harness import flags, metrics, tasks
-from harness.cells import cells
-from harness.flags import FLAGS, Evidence
+from harness import metrics
+from harness.catalog import tasks
+from harness.records import flags
+from harness.records.cells import cells
+from harness.records.flags import FLAGS, Evidence
 from harness.spec import Case
 
 LABELS = [0, 1] * 50

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from flip_runs import Run, run
-from harness import tasks
+from harness.catalog import tasks
+from harness.compare.flips import Ledger, ledger
 from harness.errors import IntegrityError, NotComparable
-from harness.flips import Ledger, ledger
-from harness.store import file_name
+from harness.records.store import file_name
 
 LABELS, A, B = [0, 1, 2, 0, 1], [0, 2, 0, 0, 1], [0, 1, 1, 1, 1]
 

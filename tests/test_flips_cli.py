@@ -10,10 +10,10 @@ import pytest
 
 import fakes
 from flip_runs import Run, on_toy_rows, run, toy_rows
-from harness import flip_tables
-from harness.flips import ledger
+from harness.compare import flip_tables
+from harness.compare.flips import ledger
+from harness.records.store import Store, file_name
 from harness.spec import Case
-from harness.store import Store, file_name
 from rendered import Page, assert_harmless
 from sessions import glue_bench
 from test_imports import run_blocked

@@ -14,11 +14,11 @@ import forger
 import sides
 from conftest import ROOT
 from flip_runs import run as flip_run
-from harness import codec, journal, metric_check
 from harness.errors import StorageError
 from harness.exits import Exit
-from harness.predictions import from_parquet, to_parquet
-from harness.store import Store
+from harness.records import codec, journal, metric_check
+from harness.records.predictions import from_parquet, to_parquet
+from harness.records.store import Store
 from readers import Readers, command, filled, good, raw_of
 
 RAW = raw_of(sides.run(50))

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from fakes import ANSWERS, FakeEngine, outcome
-from harness import codec, escape, log_marks, models
-from harness.disk import write_file
-from harness.store import Store
-from harness.worker_log import WorkerLog
+from harness.catalog import models
+from harness.execution.worker_log import WorkerLog
+from harness.files.disk import write_file
+from harness.records import codec
+from harness.records.store import Store
+from harness.text import escape, log_marks
 from logged import BEGUN, SESSION, Import, made
 from sessions import run
 
@@ -56,12 +58,12 @@ def test_nothing_that_a_run_says_passes_for_a_record(
         return outcome(status="failed", reason=FORGERY, flags=[])
 
     ANSWERS[0] = answer
-    monkeypatch.setattr("harness.store.write_file", full)
+    monkeypatch.setattr("harness.records.store.write_file", full)
     found = run(project, "-k", "(sst2 or rte) and fp32", *args)
     found.assert_outcomes(failed=2, deselected=16)
     log = found.stdout.str()
     assert "x47LUE-BENCH-RECORD" in log
-    monkeypatch.setattr("harness.store.write_file", write_file)
+    monkeypatch.setattr("harness.records.store.write_file", write_file)
     imports_nothing_forged(project, log, import_log)
     assert [one.case.task for one in Store(tmp_path / "r").load()] == ["rte"]
 

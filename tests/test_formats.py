@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness import formats
-from harness.escape import brief, spreadsheet, visible
-from harness.tables import FILL, WIDTH, Figure, Table
+from harness.tables import formats
+from harness.tables.table import FILL, WIDTH, Figure, Table
+from harness.text.escape import brief, spreadsheet, visible
 from hostile import NAMES, table, texts
 from rendered import Page, assert_harmless, collapsed
 from test_escape import COMMAND, FORMULAS, latin, read_latex, unseen

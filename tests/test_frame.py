@@ -16,17 +16,11 @@ from boarded import split_record
 from children import GOLDEN
 from conftest import ROOT
 from fakes import observed, record
-from harness import flags, frame, tasks
-from harness.records import (
-    DataRecord,
-    Memory,
-    Outcome,
-    Record,
-    Source,
-    SplitRecord,
-)
+from harness.catalog import tasks
+from harness.records import flags, frame
+from harness.records.schema import DataRecord, Memory, Outcome, Record, Source, SplitRecord
+from harness.records.store import Store, read
 from harness.spec import Case
-from harness.store import Store, read
 
 CASE = Case("sst2", "toy-bert", "cpu-fp32", 42)
 OLD = [GOLDEN.with_name(f"schema{number}.json") for number in (1, 2)]

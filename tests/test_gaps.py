@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import record
-from harness import formats, gaps, references, tasks
-from harness.cells import cells
-from harness.gaps import Gap, Gaps
+from harness.catalog import references, tasks
 from harness.metrics import METRICS
-from harness.records import DataRecord, Record, Source, SplitRecord
+from harness.records.cells import cells
+from harness.records.schema import DataRecord, Record, Source, SplitRecord
+from harness.reports import published as gaps
+from harness.reports.published import Gap, Gaps
 from harness.spec import Case
+from harness.tables import formats
 
 UNCASED = "bert-base-uncased"
 OWN = Source(kind="glue_data")

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import gate, stats, thresholds
-from harness.gate import Verdict
-from harness.identity import key_of
-from harness.measures import MEASURES
-from harness.records import DataRecord, Record, SplitRecord
+from harness.compare import gate, stats, thresholds
+from harness.compare.gate import Verdict
+from harness.compare.measures import MEASURES
+from harness.records.identity import key_of
+from harness.records.schema import DataRecord, Record, SplitRecord
 from sides import FACTS, NOW, cell, facts, failed, judged, run, side, spread
 
 GOOD, BAD = spread(0.9, 10), spread(0.8, 5)

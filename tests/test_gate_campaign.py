@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import scoreboard
-from harness import thresholds
-from harness.compare import Comparison, compare, confirmed
-from harness.gate import Verdict
+from harness.compare import thresholds
+from harness.compare.comparison import Comparison, compare, confirmed
+from harness.compare.gate import Verdict
 from planted import FAULTS, HEALTHY, Runs
 
 BASE, FRESH = range(42, 62), range(500, 520)

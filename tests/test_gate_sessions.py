@@ -10,7 +10,7 @@ import pytest
 import scoreboard
 from fakes import ANSWERS, FakeEngine, outcome
 from gated import BOTH, CELL, GATED, SST2, judged, scoring
-from harness.store import Store
+from harness.records.store import Store
 from sessions import ARGS, glue_bench, run
 
 

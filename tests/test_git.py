@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 import payloads
-from harness import checkouts, environment, git, inherited
+from harness import environment
 from harness.errors import UsageError
+from harness.processes import git, inherited
+from harness.session import checkout
 from processes import commands, until
 
 Patch = pytest.MonkeyPatch
@@ -28,7 +30,7 @@ def test_no_code_of_a_repository_runs(tmp_path: Path, monkeypatch: Patch) -> Non
     repo.touched()
     assert environment.revision() == (head, False)
     assert environment.why_not_on("main", head) is None
-    with checkouts.of_commit(repo.commits[0]) as made:
+    with checkout.of_commit(repo.commits[0]) as made:
         assert (made.folder / "harness" / "environment.py").read_text() == "# environment.py\n"
     assert repo.ran == set()
     payloads.run_plainly(repo)
@@ -46,7 +48,7 @@ def test_an_object_that_is_missing_is_not_fetched(
         monkeypatch.delitem(git.ENVIRONMENT, "GIT_NO_LAZY_FETCH")
     with (
         pytest.raises(UsageError, match=r"git rev-list: .*Mend: "),
-        checkouts.of_commit(repo.commits[0]),
+        checkout.of_commit(repo.commits[0]),
     ):
         pass
     assert environment.revision() == (repo.commits[1], False)
@@ -82,7 +84,7 @@ def test_the_environment_does_not_mislead(tmp_path: Path, monkeypatch: Patch) ->
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     assert environment.revision() == (repo.commits[1], False)
-    with checkouts.of_commit(repo.commits[0]) as made:
+    with checkout.of_commit(repo.commits[0]) as made:
         assert (made.folder / "harness" / "plugin.py").exists()
     assert repo.ran == set()
     assert not (tmp_path / "trace").exists()
@@ -91,7 +93,7 @@ def test_the_environment_does_not_mislead(tmp_path: Path, monkeypatch: Patch) ->
 def test_a_replaced_commit_is_not_the_one_of_its_id(tmp_path: Path, monkeypatch: Patch) -> None:
     repo = payloads.repository(tmp_path, monkeypatch)
     repo.git("replace", *repo.commits)  # the first by the second
-    with checkouts.of_commit(repo.commits[0]) as made:
+    with checkout.of_commit(repo.commits[0]) as made:
         assert (made.folder / "harness" / "environment.py").read_text() == "# environment.py\n"
 
 
@@ -124,7 +126,7 @@ def test_a_package_below_the_top_of_its_checkout(tmp_path: Path, monkeypatch: Pa
     repo.commit("moved")
     monkeypatch.setattr(environment, "HERE", repo.root / "part" / "harness")
     assert environment.revision() == (repo.commits[2], False)
-    with checkouts.of_commit(repo.commits[2]) as made:
+    with checkout.of_commit(repo.commits[2]) as made:
         assert (made.folder / "benchmarks" / "test_finetune.py").exists()
 
 
@@ -218,7 +220,7 @@ def test_only_a_whole_id_names_a_commit(said: str, tmp_path: Path, monkeypatch: 
     payloads.repository(tmp_path, monkeypatch)
     why = environment.why_not_on("main", said)
     assert why == "cannot tell: this checkout does not have the commit"
-    with pytest.raises(UsageError, match="expected a full commit id"), checkouts.of_commit(said):
+    with pytest.raises(UsageError, match="expected a full commit id"), checkout.of_commit(said):
         pass
 
 
@@ -252,7 +254,7 @@ def test_without_a_git_that_answers_there_is_no_commit(
     assert environment.revision() == (None, None)
     with (
         pytest.raises(UsageError, match="not run from a git checkout of its own"),
-        checkouts.of_commit(repo.commits[0]),
+        checkout.of_commit(repo.commits[0]),
     ):
         pass
     until(lambda: not [one for one in commands() if b"sleep\x0061" in one])

@@ -16,8 +16,9 @@ import families
 import harness
 import sessions
 import tiny
-from harness import checkpoints, encoders, heads, models, tasks
-from harness.resolve import resolve
+from harness.catalog import models, tasks
+from harness.modeling import checkpoints, heads, pretrained
+from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest, Task
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -60,7 +61,7 @@ def test_a_trained_head_with_the_tasks_labels_is_kept(
 ) -> None:
     folder = tiny.classifier(tmp_path, "bert", stored)
     own = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    encoder = encoders.load(folder, own_task(*wanted), seed=1)
+    encoder = pretrained.load(folder, own_task(*wanted), seed=1)
     assert encoder.new_parameters == ()
     assert list(encoder.network.config.id2label.values()) == wanted
     theirs = dict(zip(stored, own(**ROWS).logits[0].tolist(), strict=True))
@@ -91,7 +92,7 @@ def test_a_head_of_other_labels_is_new(
     tmp_path: Path, stored: list[str], wanted: list[str]
 ) -> None:
     folder = tiny.classifier(tmp_path, "bert", stored)
-    encoder = encoders.load(folder, own_task(*wanted), seed=1)
+    encoder = pretrained.load(folder, own_task(*wanted), seed=1)
     assert set(encoder.new_parameters) == {"classifier.weight", "classifier.bias"}
 
 
@@ -100,7 +101,7 @@ def test_only_the_last_layer_is_reordered(tmp_path: Path) -> None:
     labels = [f"topic {place}" for place in range(16)]  # the network's width
     folder = tiny.classifier(tmp_path, "roberta", labels)
     own = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    encoder = encoders.load(folder, own_task(*reversed(labels)), seed=1)
+    encoder = pretrained.load(folder, own_task(*reversed(labels)), seed=1)
     expected = own(**ROWS).logits[0].flip(0)
     assert torch.allclose(encoder.network.eval()(**ROWS).logits[0], expected, atol=1e-6)
 
@@ -173,10 +174,10 @@ def test_a_config_that_asks_for_other_outputs_changes_none(
 ) -> None:
     folder = tiny.classifier(tmp_path / "m", family, ["negative", "positive"])
     texts = [("a b c",), ("the film is good",)]
-    plain = families.logits(encoders.load(folder, SST2, 1), texts, 2)
+    plain = families.logits(pretrained.load(folder, SST2, 1), texts, 2)
     answer = checkpoints.load(folder).answer("a b c")
     tiny.edit(folder / "config.json", **said)
-    assert torch.equal(families.logits(encoders.load(folder, SST2, 1), texts, 2), plain)
+    assert torch.equal(families.logits(pretrained.load(folder, SST2, 1), texts, 2), plain)
     assert checkpoints.load(folder).answer("a b c") == answer
 
 

@@ -13,12 +13,13 @@ import pytest
 
 import hub_standin
 from conftest import ROOT
-from harness import hub, models, tasks
-from harness.data import hub as hub_data
+from harness.catalog import models, tasks
+from harness.data import glue_hub as hub_data
 from harness.data import load, toy
 from harness.errors import DataError, DataUnavailable, ModelUnavailable
+from harness.hub import snapshots
+from harness.records.store import Store
 from harness.spec import DataRequest
-from harness.store import Store
 from sessions import glue_bench, run
 
 TOY_BERT = models.directory(models.MODELS["toy-bert"])
@@ -158,7 +159,7 @@ def ask(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Non
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         close_session()  # which may know of a proxy
-        hub._lookup.cache_clear()
+        snapshots._lookup.cache_clear()
 
     return at
 

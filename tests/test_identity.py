@@ -11,17 +11,19 @@ import pytest
 
 from conftest import ROOT
 from fakes import TABLE, record
-from harness import codec, comparisons, models, numerics
-from harness.boards import boards
-from harness.cells import cells
-from harness.codec import from_bytes
-from harness.identity import as_of_schema_3, key_of
-from harness.numerics import Facts, parts, parts_of
-from harness.records import Record
-from harness.resolve import resolve
-from harness.resume import Resume
+from harness.catalog import models, numerics
+from harness.catalog.numerics import Facts, parts, parts_of
+from harness.planning.resolve import resolve
+from harness.planning.resume import Resume
+from harness.records import codec
+from harness.records.cells import cells
+from harness.records.codec import from_bytes
+from harness.records.identity import as_of_schema_3, key_of
+from harness.records.schema import Record
+from harness.records.store import Store, file_name
+from harness.reports import by_axis
+from harness.reports.boards import boards
 from harness.spec import Axis, Case, DataRequest
-from harness.store import Store, file_name
 
 PUBLISHED = ROOT / "results" / "published"
 TOY = DataRequest("toy")
@@ -145,7 +147,7 @@ def test_the_published_runs_are_cells_of_three_seeds() -> None:
 
 @pytest.mark.cases
 def test_the_published_models_are_compared_with_each_other() -> None:
-    (table,) = comparisons.tables(boards(published()), Axis.model)
+    (table,) = by_axis.tables(boards(published()), Axis.model)
     assert len(table.rows) == 14
     assert not [note for note in table.notes if "scores are not comparable" in note]
 
@@ -162,7 +164,7 @@ def two_of(one: dict[str, int], other: dict[str, int]) -> str:
         for model, part in (("toy-bert", one), ("bilstm", other))
         for seed in (1, 2)
     ]
-    (table,) = comparisons.tables(boards(runs), Axis.model)
+    (table,) = by_axis.tables(boards(runs), Axis.model)
     return "\n".join(table.notes)
 
 

@@ -16,10 +16,11 @@ import pytest
 
 import odd_places
 from fakes import ANSWERS, FakeEngine, outcome
-from harness import codec, escape, log_marks, record_limits, record_logs
 from harness.errors import NotStored, StorageError, UsageError
-from harness.records import Record
-from harness.store import Store
+from harness.records import codec, limits, logs
+from harness.records.schema import Record
+from harness.records.store import Store
+from harness.text import escape, log_marks
 from logged import BEGUN, Import, made, raw_line
 from sessions import glue_bench, run
 
@@ -160,26 +161,26 @@ def test_a_log_is_read_a_piece_at_a_time() -> None:
     one = made()
     log = f"{BEGUN}\n{codec.to_line(one)}\n".encode()
     pieces = [bytes([byte]) for byte in log] + [b"x" * 1_000_000 + b"\n"] * 300 + [log]
-    found = list(record_logs.records(iter([*pieces, b""]).__next__))
+    found = list(logs.records(iter([*pieces, b""]).__next__))
     assert found == [one, one]
 
 
 def test_a_line_without_end_is_left_out_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record_logs, "LONGEST_LINE", 100_000)
-    monkeypatch.setattr(record_logs, "MOST_UNBROKEN", 1_000_000)
+    monkeypatch.setattr(logs, "LONGEST_LINE", 100_000)
+    monkeypatch.setattr(logs, "MOST_UNBROKEN", 1_000_000)
     log = f"{BEGUN}\n{codec.to_line(made())}\n".encode()
     pieces = [log, *[bytes(50_000)] * 10, b"\n", log, b""]
-    kinds = [type(one) for one in record_logs.records(iter(pieces).__next__)]
+    kinds = [type(one) for one in logs.records(iter(pieces).__next__)]
     assert kinds == [Record, StorageError, Record]
     with pytest.raises(UsageError, match=r"line 1: no end within .* Mend: "):
-        list(record_logs.records(lambda: bytes(50_000)))
+        list(logs.records(lambda: bytes(50_000)))
 
 
-@pytest.mark.parametrize("magic", record_logs.PACKED)
+@pytest.mark.parametrize("magic", logs.PACKED)
 def test_a_packed_log_names_what_unpacks_it(magic: bytes, import_log: Import) -> None:
     code, _, err = import_log(magic + b"more")
     assert code == 2
-    assert f"Mend: {record_logs.PACKED[magic][1]} FILE | glue-bench import RESULTS -" in err
+    assert f"Mend: {logs.PACKED[magic][1]} FILE | glue-bench import RESULTS -" in err
     assert import_log(gzip.compress(b"x"))[0] == 2
 
 
@@ -286,4 +287,4 @@ def test_a_task_whose_labels_fill_a_record_is_refused_before_it_runs() -> None:
     from harness.errors import DataError
 
     with pytest.raises(DataError, match=r"most of them for 'labels'.* Mend: "):
-        record_limits.check_identity("x-s42", {"labels": ["label" * 10] * 100_000, "task": "x"})
+        limits.check_identity("x-s42", {"labels": ["label" * 10] * 100_000, "task": "x"})

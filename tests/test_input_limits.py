@@ -17,9 +17,9 @@ import families
 import harness
 import tiny
 from families import FAMILIES
-from harness import checkpoints, encoders, input_limits, tasks
-from harness.data import batches
+from harness.catalog import tasks
 from harness.errors import ModelError
+from harness.modeling import checkpoints, input_limits, pretrained, tokenization
 from harness.spec import Split, Task
 
 SST2, RTE = tasks.TASKS["sst2"], tasks.TASKS["rte"]
@@ -54,12 +54,12 @@ LONGEST = dict.fromkeys(FAMILIES, 80) | {
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_text_longer_than_the_positions_is_cut_to_them(tmp_path: Path, name: str) -> None:
     folder = without_length(families.pretrained(tmp_path, name))
-    encoder = encoders.load(folder, SST2, seed=1)
+    encoder = pretrained.load(folder, SST2, seed=1)
     encoded = encoder.encode("train", split(LONG), 128)
     most = LONGEST[name] or 128
     assert int(encoded.lengths.max()) == most
     assert encoded.truncated == 1
-    batch = batches.collate(encoded, None, np.array([0, 1]))
+    batch = tokenization.collate(encoded, None, np.array([0, 1]))
     assert encoder.network.eval()(**batch.inputs).logits.isfinite().all()
 
 
@@ -67,7 +67,7 @@ def test_what_the_tokenizer_says_counts_where_it_is_less(tmp_path: Path) -> None
     for said, most in ((40, 40), (80, 78), (512, 78), (-1, 78)):
         folder = families.pretrained(tmp_path / str(said), "roberta")
         tiny.edit(folder / "tokenizer_config.json", model_max_length=said)
-        encoder = encoders.load(folder, SST2, seed=1)
+        encoder = pretrained.load(folder, SST2, seed=1)
         assert int(encoder.encode("train", split(LONG), 128).lengths.max()) == most
         assert int(encoder.encode("train", split(LONG), 32).lengths.max()) == 32
 
@@ -79,7 +79,7 @@ def test_a_row_needs_room_for_its_texts(tmp_path: Path, task: Task, least: int) 
     for said in (least - 1, least):
         folder = families.pretrained(tmp_path / str(said), "bert")
         tiny.edit(folder / "tokenizer_config.json", model_max_length=said)
-        encoder = encoders.load(folder, task, seed=1)
+        encoder = pretrained.load(folder, task, seed=1)
         if said < least:
             with pytest.raises(
                 ModelError, match=rf"may have at most {said} tokens.* so {least} or more"
@@ -175,11 +175,11 @@ def test_positions_are_counted_from_the_networks_own_padding_id(
     )
     folder = tiny.save(tmp_path, families.network(family), families.tokenizer(family))
     plain = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
-    encoder = encoders.load(folder, SST2, seed=1)
+    encoder = pretrained.load(folder, SST2, seed=1)
     assert encoder.network.config.pad_token_id == said
     assert encoder.tokenizer.pad_token_id == 0
     encoded = encoder.encode("train", split([("a b c",), ("the film is good j i h",)]), 32)
-    batch = batches.collate(encoded, None, np.array([0, 1]))
+    batch = tokenization.collate(encoded, None, np.array([0, 1]))
     states = encoder.network.eval().base_model(**batch.inputs).last_hidden_state
     for row, length in enumerate(encoded.lengths):
         ids = batch.inputs["input_ids"][row : row + 1, :length]
@@ -191,7 +191,7 @@ def test_a_decoder_knows_the_tokenizers_padding(tmp_path: Path) -> None:
     for name, said in (("gpt2", None), ("llama", 7), ("xlnet", 5)):
         folder = families.pretrained(tmp_path / name, name)
         tiny.edit(folder / "config.json", pad_token_id=said)
-        encoder = encoders.load(folder, SST2, seed=1)
+        encoder = pretrained.load(folder, SST2, seed=1)
         assert encoder.network.config.pad_token_id == encoder.tokenizer.pad_token_id
 
 
@@ -209,7 +209,7 @@ def with_more_tokens(folder: Path, *tokens: str, **special: str) -> Path:
 @pytest.mark.cases
 def test_a_tokenizer_with_a_token_more_is_judged_by_the_ids_that_occur(tmp_path: Path) -> None:
     folder = with_more_tokens(families.pretrained(tmp_path, "bert"), "<image>")
-    encoder = encoders.load(folder, SST2, seed=1)
+    encoder = pretrained.load(folder, SST2, seed=1)
     assert len(encoder.tokenizer) == len(tiny.WORDS) + 1
     encoder.encode("train", split([("a b",), ("the film",)]), 32)
     with pytest.raises(ModelError) as caught:
@@ -238,7 +238,7 @@ def test_an_id_beyond_the_table_is_told_by_predict_and_by_a_whole_run(tmp_path: 
 def test_a_padding_token_that_the_network_lacks_is_one_error(tmp_path: Path) -> None:
     folder = with_more_tokens(families.pretrained(tmp_path, "llama"), pad_token="<pad>")
     with pytest.raises(ModelError, match=r"padding token '<pad>' has the id 20.*leave `pad_token`"):
-        encoders.load(folder, SST2, seed=1)
+        pretrained.load(folder, SST2, seed=1)
 
 
 def test_a_type_that_the_network_lacks_is_one_error(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_type_that_the_network_lacks_is_one_error(tmp_path: Path) -> None:
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )  # fmt: skip
     tokenizer.save_pretrained(folder)
-    encoder = encoders.load(folder, RTE, seed=1)
+    encoder = pretrained.load(folder, RTE, seed=1)
     with pytest.raises(ModelError, match=r"train, row 0: the type of '\[CLS\]' has the id 2"):
         encoder.encode("train", split([("a", "b")]), 32)
 
@@ -282,7 +282,7 @@ def test_types_that_tokenizer_json_does_not_have_are_not_made_up(tmp_path: Path)
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )  # fmt: skip
     tokenizer.save_pretrained(folder)
-    assert encoders.load(folder, RTE, 1).tokenizer.model_input_names == [
+    assert pretrained.load(folder, RTE, 1).tokenizer.model_input_names == [
         "input_ids", "attention_mask",
     ]  # fmt: skip
 
@@ -297,32 +297,32 @@ def test_a_cased_vocabulary_that_is_lower_cased_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "m"
     transformers.BertModel(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
-    encoder = encoders.load(folder, SST2, seed=1)
+    encoder = pretrained.load(folder, SST2, seed=1)
     (note,) = encoder.notes
     assert "lower-cased" in note
     assert '"do_lower_case": false' in note
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    encoder = encoders.load(folder, SST2, seed=1)
+    encoder = pretrained.load(folder, SST2, seed=1)
     assert encoder.notes == ()
     assert encoder.tokenizer.tokenize("The Film") == ["The", "Film"]
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": true}')
-    encoders.load(folder, SST2, seed=1).tokenizer.save_pretrained(folder)
+    pretrained.load(folder, SST2, seed=1).tokenizer.save_pretrained(folder)
     assert (folder / "tokenizer.json").is_file()  # in which `lowercase` decides nothing
-    assert '"do_lower_case": false' in encoders.load(folder, SST2, seed=1).notes[0]
+    assert '"do_lower_case": false' in pretrained.load(folder, SST2, seed=1).notes[0]
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt2", "xlnet"])
 def test_an_uncased_vocabulary_is_no_matter(folders: dict[str, Path], name: str) -> None:
-    assert encoders.load(folders[name], SST2, seed=1).notes == ()
+    assert pretrained.load(folders[name], SST2, seed=1).notes == ()
 
 
 def test_toy_bert_and_cased_tokenizers_have_no_note(tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    from harness import models as rows
+    from harness.catalog import models as rows
 
-    assert encoders.load(rows.directory(rows.MODELS["toy-bert"]), SST2, 1).notes == ()
+    assert pretrained.load(rows.directory(rows.MODELS["toy-bert"]), SST2, 1).notes == ()
     raw = Tokenizer(models.WordLevel({"Ab": 0, "cd": 1, "\u0120Ef": 2, "?": 3}, unk_token="?"))
     raw.pre_tokenizer = pre_tokenizers.Whitespace()
     cased = transformers.PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="?")
-    assert encoders.notes_on(tmp_path, cased) == ()
+    assert pretrained.notes_on(tmp_path, cased) == ()

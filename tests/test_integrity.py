@@ -14,13 +14,14 @@ import torch
 
 import tiny
 from fakes import record
-from harness import device, encoders, models, outcomes, runner, targets, train
-from harness.cells import cells
-from harness.data import batches
-from harness.data.layout import FILES
-from harness.records import Outcome
-from harness.resolve import resolve
+from harness.catalog import models, targets
+from harness.catalog.glue_files import FILES
+from harness.modeling import pretrained, tokenization
+from harness.planning.resolve import resolve
+from harness.records.cells import cells
+from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Recipe, RunConfig
+from harness.training import device, loop, outcome, runner
 
 RECIPE = Recipe(
     "test", source="", learning_rate=0.01, epochs=6, batch_size=8, max_length=20, warmup=0.1,
@@ -75,14 +76,14 @@ def test_a_healthy_run_is_ok(folder: Path, target: str) -> None:
 
 
 def freeze_the_head(patch: pytest.MonkeyPatch) -> None:
-    load = encoders.load
+    load = pretrained.load
 
-    def frozen(*args: Any, **how: Any) -> encoders.Encoder:
+    def frozen(*args: Any, **how: Any) -> pretrained.Encoder:
         made = load(*args, **how)
         made.network.classifier.requires_grad_(False)
         return made
 
-    patch.setattr("harness.encoders.load", frozen)
+    patch.setattr("harness.modeling.pretrained.load", frozen)
 
 
 def skip_one_update_in_four(patch: pytest.MonkeyPatch) -> None:
@@ -96,18 +97,18 @@ def skip_one_update_in_four(patch: pytest.MonkeyPatch) -> None:
 
 
 def drop_the_last_batch(patch: pytest.MonkeyPatch) -> None:
-    epoch = batches.TrainBatches.epoch
+    epoch = tokenization.TrainBatches.epoch
 
     def shorter(self: Any, number: int) -> Iterator[Any]:
         return iter(list(epoch(self, number))[:-1])
 
-    patch.setattr(batches.TrainBatches, "epoch", shorter)
+    patch.setattr(tokenization.TrainBatches, "epoch", shorter)
 
 
 def drop_a_row_of_each_batch(patch: pytest.MonkeyPatch) -> None:
-    collate = batches.collate
+    collate = tokenization.collate
     patch.setattr(
-        batches,
+        tokenization,
         "collate",
         lambda encoded, labels, rows: collate(
             encoded, labels, rows if labels is None else rows[1:]
@@ -116,28 +117,28 @@ def drop_a_row_of_each_batch(patch: pytest.MonkeyPatch) -> None:
 
 
 def drop_the_last_evaluation_batch(patch: pytest.MonkeyPatch) -> None:
-    every = batches.eval_batches
-    patch.setattr(batches, "eval_batches", lambda *args: list(every(*args))[:-1])
+    every = tokenization.eval_batches
+    patch.setattr(tokenization, "eval_batches", lambda *args: list(every(*args))[:-1])
 
 
 def evaluate_a_batch_twice(patch: pytest.MonkeyPatch) -> None:
-    every = batches.eval_batches
+    every = tokenization.eval_batches
 
-    def doubled(*args: Any) -> list[batches.Batch]:
+    def doubled(*args: Any) -> list[tokenization.Batch]:
         found = list(every(*args))
         return [*found[:-1], found[0]]
 
-    patch.setattr(batches, "eval_batches", doubled)
+    patch.setattr(tokenization, "eval_batches", doubled)
 
 
 def permute_the_training_labels(patch: pytest.MonkeyPatch) -> None:
-    made = batches.TrainBatches.__init__
+    made = tokenization.TrainBatches.__init__
 
     def turned(self: Any, encoded: Any, split: Any, *rest: Any) -> None:
         labels = [1 - label for label in split.labels]
         made(self, encoded, dataclasses.replace(split, labels=labels), *rest)
 
-    patch.setattr(batches.TrainBatches, "__init__", turned)
+    patch.setattr(tokenization.TrainBatches, "__init__", turned)
 
 
 def forget_autocast(patch: pytest.MonkeyPatch) -> None:
@@ -145,22 +146,22 @@ def forget_autocast(patch: pytest.MonkeyPatch) -> None:
 
 
 def train_in_half_precision(patch: pytest.MonkeyPatch) -> None:
-    fine_tune = train.fine_tune
+    fine_tune = loop.fine_tune
 
     def halved(network: Any, *args: Any, **how: Any) -> Any:
         return fine_tune(network.bfloat16(), *args, **how)
 
-    patch.setattr(train, "fine_tune", halved)
+    patch.setattr(loop, "fine_tune", halved)
 
 
 def count_speed_by_the_mean_step(patch: pytest.MonkeyPatch) -> None:
-    timing = outcomes._timing
+    timing = outcome._timing
 
     def wrong(work: Any) -> Any:
         found = timing(work)
         return found.model_copy(update={"examples_per_s": found.examples_per_s * found.steps})
 
-    patch.setattr(outcomes, "_timing", wrong)
+    patch.setattr(outcome, "_timing", wrong)
 
 
 PLANTED = {
@@ -191,13 +192,13 @@ def test_a_row_that_no_label_tells_of_needs_its_prediction_too(
 ) -> None:
     config = config_of(folder)
     asked = dataclasses.replace(config, data=dataclasses.replace(config.data, predict_test=True))
-    every = batches.eval_batches
+    every = tokenization.eval_batches
 
-    def shorter(encoded: batches.Encoded, size: int) -> list[batches.Batch]:
+    def shorter(encoded: tokenization.Encoded, size: int) -> list[tokenization.Batch]:
         found = list(every(encoded, size))
         return found[:-1] if len(encoded) == 20 else found
 
-    monkeypatch.setattr(batches, "eval_batches", shorter)
+    monkeypatch.setattr(tokenization, "eval_batches", shorter)
     found, table = runner.run(asked)
     assert found.status == "failed"
     assert "test: 16 predictions for 20 rows, 4 rows without one" in (found.reason or "")
@@ -252,13 +253,13 @@ def test_a_seed_without_effect_shows_in_the_cell(
     if what == "everything":
         ignored = [ran(folder, seed=1), ran(folder, seed=1)]
     else:
-        made = batches.TrainBatches.__init__
+        made = tokenization.TrainBatches.__init__
 
         def unseeded(self: Any, *args: Any) -> None:
             made(self, *args[:-1], 0)
 
         with monkeypatch.context() as patch:
-            patch.setattr(batches.TrainBatches, "__init__", unseeded)
+            patch.setattr(tokenization.TrainBatches, "__init__", unseeded)
             ignored = [ran(folder, seed=1), ran(folder, seed=2)]
     runs = [
         record(Case("sst2", "model", "cpu-fp32", seed), cell_key="k", **dict(found))

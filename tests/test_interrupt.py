@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness import interrupt
-from harness.interrupt import allowed, deferred
+from harness.execution import interrupt
+from harness.execution.interrupt import allowed, deferred
 from sessions import ARGS
 
 pytestmark = pytest.mark.usefixtures("pythons_own_sigint")

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from fakes import ANSWERS, FakeEngine, outcome, record
-from harness import journal, status
-from harness.disk import Disk
 from harness.errors import StorageError
-from harness.journal import Journal
+from harness.files.disk import Disk
+from harness.records import journal, sessions
+from harness.records.journal import Journal
+from harness.records.store import Store
 from harness.spec import Case
-from harness.store import Store
 from sessions import glue_bench, run
 
 CASES = [Case("rte", "toy-bert", target, 42) for target in ("cpu-fp32", "cpu-bf16")]
@@ -117,7 +117,7 @@ def test_status_says_what_was_cut_off_until_it_is_done(
     assert "without a good end: 2" in out
     assert f"{FP32}: cut off" in out
     assert f"{BF16}: never began" in out
-    monkeypatch.setattr(status, "MOST_SHOWN", 1)
+    monkeypatch.setattr(sessions, "MOST_SHOWN", 1)
     cut = glue_bench(capsys, monkeypatch, "status", tmp_path)[1]
     assert f"{FP32}: cut off\n  ... and 1 more" in cut
     later = begun(tmp_path)
@@ -144,7 +144,7 @@ def test_a_case_is_the_same_only_under_the_same_settings(tmp_path: Path) -> None
     later.note("finished", case=FP32, record="x", status="ok")
     later.note("finished", case=BF16, record="y", status="ok")
     later.close()
-    assert status.read(tmp_path).open_cases == {FP32: "cut off", BF16: "never began"}
+    assert sessions.read(tmp_path).open_cases == {FP32: "cut off", BF16: "never began"}
 
 
 def test_what_once_ended_well_is_not_open_again(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_what_once_ended_well_is_not_open_again(tmp_path: Path) -> None:
         made.note("finished", case=FP32, record="x", status=ended)
         made.note("finished", case=BF16, record="y", status=ended)
         made.close()
-    assert status.read(tmp_path).open_cases == {}
+    assert sessions.read(tmp_path).open_cases == {}
 
 
 def test_a_skip_whose_journal_was_cut_off_is_a_skip(tmp_path: Path) -> None:
@@ -161,14 +161,14 @@ def test_a_skip_whose_journal_was_cut_off_is_a_skip(tmp_path: Path) -> None:
     made.close()
     skipped = record(CASES[0], status="skipped", reason="no bf16")
     Store(tmp_path).save(skipped.model_copy(update={"session": made.session}))
-    assert status.read(tmp_path).open_cases[FP32] == "skipped: no bf16"
+    assert sessions.read(tmp_path).open_cases[FP32] == "skipped: no bf16"
 
 
 def test_a_record_counts_though_its_journal_was_cut_off(tmp_path: Path) -> None:
     made = begun(tmp_path)
     made.close()
     Store(tmp_path).save(record(CASES[0]).model_copy(update={"session": made.session}))
-    assert status.read(tmp_path).open_cases == {BF16: "never began"}
+    assert sessions.read(tmp_path).open_cases == {BF16: "never began"}
 
 
 def test_a_failed_test_is_told_though_its_run_is_ok(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_failed_test_is_told_though_its_run_is_ok(tmp_path: Path) -> None:
     made.note("finished", case=FP32, record="x", status="ok")
     made.note("tested", case=FP32, outcome="failed")
     made.close()
-    assert status.read(tmp_path).open_cases[FP32] == "its run is ok, its test failed"
+    assert sessions.read(tmp_path).open_cases[FP32] == "its run is ok, its test failed"
 
 
 def test_status_names_what_it_could_not_read(
@@ -226,7 +226,8 @@ def test_a_journal_that_fails_costs_no_run_and_is_told_once(
 
 def test_a_session_killed_in_mid_case_is_told_from_one_that_runs(tmp_path: Path) -> None:
     program = (
-        "import sys, os, signal; from pathlib import Path; from harness.journal import Journal\n"
+        "import sys, os, signal; from pathlib import Path\n"
+        "from harness.records.journal import Journal\n"
         "made = Journal(Path(sys.argv[1]))\n"
         "made.note('planned', cases=['a', 'b'], settings={})\n"
         "made.note('started', case='a')\n"

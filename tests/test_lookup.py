@@ -9,11 +9,11 @@ import pytest
 
 from fakes import TABLE, record
 from flip_runs import on_toy_rows
-from harness import lookup
 from harness.errors import UsageError
-from harness.records import Record
+from harness.planning import stored_run
+from harness.records.schema import Record
+from harness.records.store import Store, file_name
 from harness.spec import Case
-from harness.store import Store, file_name
 from sessions import glue_bench
 
 CASE = Case("sst2", "toy-bert", "cpu-fp32", 42)
@@ -30,21 +30,21 @@ def test_a_case_is_its_newest_ok_run(tmp_path: Path) -> None:
     _, newer, failed = (stored(tmp_path, *run) for run in ((1,), (3,), (4, "failed")))
     stored(tmp_path, 2)
     other = stored(tmp_path, 9, case=Case("sst2", "toy-bert", "cpu-fp32", 43))
-    found = lookup.find(CASE.id, tmp_path)
+    found = stored_run.find(CASE.id, tmp_path)
     assert found.record == newer
     assert found.note == (f"{CASE.id}: 4 runs; this is the newest that ended ok, {newer.id[:8]}")
     assert found.predictions() == TABLE
-    alone = lookup.find(other.case.id, tmp_path)
+    alone = stored_run.find(other.case.id, tmp_path)
     assert (alone.record, alone.note) == (other, "")
     for printed in (f"test_finetune[{CASE.id}]", f"benchmarks/x.py::test_finetune[{CASE.id}]"):
-        assert lookup.find(printed, tmp_path).record == newer
+        assert stored_run.find(printed, tmp_path).record == newer
     for name in (failed.id, failed.id[:8], file_name(failed), file_name(failed)[:-5]):
-        assert lookup.find(name, tmp_path).record == failed
+        assert stored_run.find(name, tmp_path).record == failed
 
 
 def test_a_case_that_never_ended_ok_is_its_newest_run(tmp_path: Path) -> None:
     _, last = (stored(tmp_path, day, "failed") for day in (1, 2))
-    found = lookup.find(CASE.id, tmp_path)
+    found = stored_run.find(CASE.id, tmp_path)
     assert (found.record, "none ended ok" in found.note) == (last, True)
 
 
@@ -60,13 +60,13 @@ def test_a_case_that_never_ended_ok_is_its_newest_run(tmp_path: Path) -> None:
 def test_a_case_without_a_run_is_told_the_nearest(tmp_path: Path, name: str, said: str) -> None:
     stored(tmp_path, 1)
     with pytest.raises(UsageError) as caught:
-        lookup.find(name, tmp_path)
+        stored_run.find(name, tmp_path)
     assert said in str(caught.value)
 
 
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds no run\. Mend: run `pytest benchmarks`"):
-        lookup.find(CASE.id, tmp_path)
+        stored_run.find(CASE.id, tmp_path)
 
 
 @pytest.mark.cases
@@ -118,8 +118,8 @@ def test_a_file_of_predictions_names_its_record(tmp_path: Path) -> None:
     made, store = stored(tmp_path, 1), Store(tmp_path)
     assert made.predictions
     with pytest.raises(UsageError, match=f"expected its record, .*/runs/{file_name(made)}"):
-        lookup.find(str(store.predictions / made.predictions.name))
+        stored_run.find(str(store.predictions / made.predictions.name))
     with pytest.raises(UsageError, match=r"expected its record, .*/runs/CASE-ID\.json"):
-        lookup.find(str(store.predictions / f"{made.id}.parquet"))  # as older folders have it
+        stored_run.find(str(store.predictions / f"{made.id}.parquet"))  # as older folders have it
     with pytest.raises(UsageError, match="found nothing; expected a case"):
-        lookup.find("")
+        stored_run.find("")

@@ -7,8 +7,8 @@ import unicodedata
 import pytest
 
 from harness.errors import plain, shown
-from harness.escape import harmless
-from harness.names import unknown
+from harness.text.escape import harmless
+from harness.text.names import unknown
 
 PAIRS = {
     "accents apart": ("caf\xe9", "cafe\u0301"),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import metrics, tasks
+from harness import metrics
+from harness.catalog import tasks
 
 COLA, MRPC, STSB, MNLI = (tasks.TASKS[name] for name in ("cola", "mrpc", "stsb", "mnli"))
 classes = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=60)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import models, options, plan, recipes, weights
+from harness.catalog import models, recipes, weights
 from harness.errors import ModelError, ModelUnavailable, UsageError
+from harness.planning import options, plan
 from harness.spec import Model
 
 TOY = models.directory(models.MODELS["toy-bert"])

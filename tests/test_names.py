@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import models, options, recipes, targets, tasks, thresholds
+from harness.catalog import models, recipes, targets, tasks
+from harness.compare import thresholds
 from harness.errors import UsageError
-from harness.names import guesses, unknown
+from harness.planning import options
+from harness.text.names import guesses, unknown
 
 CUDA = "'cuda-fp32', 'cuda-tf32', 'cuda-bf16' or 'cuda-fp16'"
 

@@ -13,33 +13,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from harness import (
-    checkpoints,
-    models,
-    networks,
-    prepared,
-    runner,
-    targets,
-    tasks,
-    train,
-    vocabulary,
-)
-from harness.data import batches, vectors
-from harness.device import Device
+from harness.catalog import models, targets, tasks
+from harness.data import word_vectors
 from harness.errors import DataError, UsageError
-from harness.resolve import resolve
+from harness.modeling import checkpoints, scratch, tokenization, vocabulary
+from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest, RunConfig, Split
+from harness.training import inputs, loop, runner
+from harness.training.device import Device
 
 CPU = Device(targets.get("cpu-fp32"))
 FEW = DataRequest("toy", 200, 60)
 ROWS = [("the film is good", "a bad film"), ("good", "film"), ("", "a b c d e f g h"), ("a", "")]
-NAMES = list(networks.NETWORKS)
+NAMES = list(scratch.NETWORKS)
 
 
 def loaded(name: str, task: str = "rte", seed: int = 1) -> Any:
     width = len(tasks.TASKS[task].text_columns)
     rows = Split([row[:width] for row in ROWS], [0, 1, 0, 1], range(4))
-    return networks.load(name, tasks.TASKS[task], rows, seed)
+    return scratch.load(name, tasks.TASKS[task], rows, seed)
 
 
 def configuration(
@@ -53,9 +45,10 @@ def configuration(
 def test_a_row_alone_and_in_a_batch_have_the_same_logits(name: str, task: str) -> None:
     encoder = loaded(name, task)
     texts = [row[: len(tasks.TASKS[task].text_columns)] for row in ROWS]
-    encoded = batches.encode(encoder.tokenizer, texts, 6)
+    encoded = tokenization.encode(encoder.tokenizer, texts, 6)
     alone, together = (
-        train.predict(encoder.network, batches.eval_batches(encoded, size), CPU) for size in (1, 4)
+        loop.predict(encoder.network, tokenization.eval_batches(encoded, size), CPU)
+        for size in (1, 4)
     )
     assert alone.shape == (4, tasks.TASKS[task].outputs)
     assert torch.allclose(alone, together, atol=1e-6)
@@ -64,8 +57,10 @@ def test_a_row_alone_and_in_a_batch_have_the_same_logits(name: str, task: str) -
 @pytest.mark.parametrize("name", NAMES)
 def test_the_sides_of_a_pair_are_told_apart(name: str) -> None:
     encoder = loaded(name)
-    encoded = batches.encode(encoder.tokenizer, [("good film", "bad"), ("good", "film bad")], 10)
-    logits = train.predict(encoder.network, batches.eval_batches(encoded, 2), CPU)
+    encoded = tokenization.encode(
+        encoder.tokenizer, [("good film", "bad"), ("good", "film bad")], 10
+    )
+    logits = loop.predict(encoder.network, tokenization.eval_batches(encoded, 2), CPU)
     assert not torch.allclose(logits[0], logits[1], atol=1e-4)
 
 
@@ -77,7 +72,7 @@ def test_left_alignment_keeps_the_words_and_their_order(
     masks: list[list[bool]], words: list[int]
 ) -> None:
     mask = torch.tensor(masks)
-    aligned, lengths = networks.left_aligned(torch.tensor([words] * len(masks)), mask)
+    aligned, lengths = scratch.left_aligned(torch.tensor([words] * len(masks)), mask)
     for row, kept, length in zip(aligned.tolist(), masks, lengths.tolist(), strict=True):
         expected = [word for word, keep in zip(words, kept, strict=True) if keep]
         assert length == max(1, len(expected))
@@ -86,7 +81,7 @@ def test_left_alignment_keeps_the_words_and_their_order(
 
 def test_the_bilstm_computes_what_torchs_own_does_of_packed_rows() -> None:
     torch.manual_seed(0)
-    network = networks.BiLstm(50, 8).eval()
+    network = scratch.BiLstm(50, 8).eval()
     packed = torch.nn.LSTM(8, network.STATES, 2, batch_first=True, bidirectional=True)
     for layer in range(2):
         for own, end in ((network.rightward[layer], ""), (network.leftward[layer], "_reverse")):
@@ -140,7 +135,7 @@ def test_the_vocabulary_is_the_training_rows_own() -> None:
 def test_a_network_learns_and_is_recorded_as_one_that_began_at_random(
     name: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks.BiLstm, "STATES", 32)
+    monkeypatch.setattr(scratch.BiLstm, "STATES", 32)
     config = configuration(name, target=target, epochs=6)
     outcome, _ = runner.run(config)
     assert (outcome.status, outcome.reason) == ("ok", None)
@@ -158,11 +153,11 @@ def test_a_network_learns_and_is_recorded_as_one_that_began_at_random(
 @pytest.mark.parametrize("task", ["sst2", "stsb"])
 def test_what_is_saved_answers_as_it_did(name: str, task: str, tmp_path: Path) -> None:
     config = dataclasses.replace(configuration(name, task), save_to=str(tmp_path))
-    ready = prepared.prepare(config)
+    ready = inputs.prepare(config)
     row = ready.data.splits["validation"].texts[:1]
-    expected = train.predict(
+    expected = loop.predict(
         ready.network,
-        batches.eval_batches(batches.encode(ready.encoder.tokenizer, row, 128), 1),
+        tokenization.eval_batches(tokenization.encode(ready.encoder.tokenizer, row, 128), 1),
         CPU,
     )[0]
     folder = tmp_path / checkpoints.save(ready.encoder, config, 0.5).name
@@ -186,26 +181,26 @@ def glove(tmp_path: Path) -> Path:
 
 def test_words_of_the_file_start_from_its_vectors(glove: Path) -> None:
     rows = Split(ROWS, [0, 1, 0, 1], range(4))
-    encoder = networks.load("cbow", tasks.TASKS["rte"], rows, 1, str(glove))
+    encoder = scratch.load("cbow", tasks.TASKS["rte"], rows, 1, str(glove))
     weights, words = encoder.network.encoder.embedding.weight, encoder.tokenizer.get_vocab()
     assert weights.shape[1] == 3
     assert weights[words["film"]].tolist() == [1, 2, 3]
     assert weights[words["good"]].tolist() == pytest.approx([0.5, -0.01, 0])
     assert weights[0].tolist() == [0, 0, 0]
-    assert weights[words["bad"]].abs().max() <= networks.SPREAD
+    assert weights[words["bad"]].abs().max() <= scratch.SPREAD
 
 
 def test_a_file_cannot_give_padding_a_vector(glove: Path) -> None:
     glove.write_text(glove.read_text() + "[PAD] 5 5 5\n[UNK] 6 6 6\n")
     rows = Split(ROWS, [0, 1, 0, 1], range(4))
-    encoder = networks.load("cbow", tasks.TASKS["rte"], rows, 1, str(glove))
+    encoder = scratch.load("cbow", tasks.TASKS["rte"], rows, 1, str(glove))
     assert encoder.network.encoder.embedding.weight[0].tolist() == [0, 0, 0]
     assert encoder.network.encoder.embedding.weight[1].tolist() != [6, 6, 6]
 
 
 def test_a_header_of_counts_is_left_out(glove: Path) -> None:
     glove.write_text("2 3\n" + glove.read_text())
-    assert vectors.read(glove, ["film", ". . ."])[". . ."].tolist() == [7, 8, 9]
+    assert word_vectors.read(glove, ["film", ". . ."])[". . ."].tolist() == [7, 8, 9]
 
 
 WORD = st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1)
@@ -216,7 +211,7 @@ def test_every_word_is_read_back(words: dict[str, int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.txt"
         path.write_text("".join(f"{word} {n} {n + 1}.5\n" for word, n in words.items()), "utf-8")
-        found = vectors.read(path, [*words, "no word at all"])
+        found = word_vectors.read(path, [*words, "no word at all"])
     assert {word: vector.tolist() for word, vector in found.items()} == {
         word: [n, n + 1.5] for word, n in words.items()
     }
@@ -236,7 +231,7 @@ def test_every_word_is_read_back(words: dict[str, int]) -> None:
 def test_what_is_wrong_with_a_file_is_said(text: str, said: str, glove: Path) -> None:
     glove.write_text(text)
     with pytest.raises(DataError, match=said):
-        vectors.read(glove, ["film"])
+        word_vectors.read(glove, ["film"])
 
 
 def test_the_file_is_part_of_the_cell_and_has_to_be_named(glove: Path) -> None:

@@ -14,9 +14,10 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import tiny
-from harness import cards, checkpoints, encoders, models, tasks, weights
+from harness.catalog import cards, models, tasks, weights
+from harness.catalog.weights import ADAPTER
 from harness.errors import ModelError
-from harness.weights import ADAPTER
+from harness.modeling import checkpoints, pretrained
 
 TOY = models.directory(models.MODELS["toy-bert"])
 SST2 = tasks.get("sst2")
@@ -97,7 +98,7 @@ def test_a_folder_is_refused_and_the_reason_said(name: str, folder: Path) -> Non
     change, said = REFUSED[name]
     change(folder)
     with pytest.raises(ModelError) as refused:
-        encoders.load(folder, SST2, seed=1)
+        pretrained.load(folder, SST2, seed=1)
     assert said in str(refused.value)
 
 
@@ -106,13 +107,13 @@ def test_a_tensor_in_two_files_is_refused(folder: Path) -> None:
     network = transformers.AutoModel.from_pretrained(folder)
     network.save_pretrained(folder, max_shard_size="200KB")
     (folder / "model.safetensors").unlink()
-    assert encoders.load(folder, SST2, seed=1).notes == ()
+    assert pretrained.load(folder, SST2, seed=1).notes == ()
     index = json.loads((folder / "model.safetensors.index.json").read_text("utf-8"))
     *_, last = sorted({*index["weight_map"].values()})
     twice = {f"{NORM}.weight": torch.ones(80)}
     save_file(load_file(folder / last) | twice, folder / last, metadata={"format": "pt"})
     with pytest.raises(ModelError, match=rf"'{NORM}.weight' is in two files"):
-        encoders.load(folder, SST2, seed=1)
+        pretrained.load(folder, SST2, seed=1)
 
 
 @pytest.mark.cases
@@ -121,11 +122,11 @@ def test_a_part_of_a_head_is_none(tmp_path: Path, gone: str) -> None:
     """What is left of it would stand in the file's order, beside a new part in the task's."""
     folder = tiny.classifier(tmp_path / "m", "bert", ["positive", "negative"])
     with_tensors(lambda t: t.pop(f"classifier.{gone}"))(folder)
-    encoder = encoders.load(folder, SST2, seed=1)
+    encoder = pretrained.load(folder, SST2, seed=1)
     head = {"classifier.bias", "classifier.weight"}
     assert head <= {*encoder.new_parameters}
     with_tensors(lambda t: [t.pop(name, None) for name in head])(folder)
-    without = encoders.load(folder, SST2, seed=1)
+    without = pretrained.load(folder, SST2, seed=1)
     assert without.new_parameters == encoder.new_parameters
     kept = dict(encoder.network.named_parameters())
     stored = load_file(folder / "model.safetensors")
@@ -135,7 +136,7 @@ def test_a_part_of_a_head_is_none(tmp_path: Path, gone: str) -> None:
 
 @pytest.mark.cases
 def test_a_norm_with_its_first_names_alone_is_read(folder: Path) -> None:
-    before = encoders.weights_sha256(encoders.load(folder, SST2, seed=1).network)
+    before = pretrained.weights_sha256(pretrained.load(folder, SST2, seed=1).network)
 
     def renamed(tensors: dict[str, torch.Tensor]) -> None:
         for name in [*tensors]:
@@ -144,7 +145,7 @@ def test_a_norm_with_its_first_names_alone_is_read(folder: Path) -> None:
                 tensors[new] = tensors.pop(name)
 
     with_tensors(renamed)(folder)
-    assert encoders.weights_sha256(encoders.load(folder, SST2, seed=1).network) == before
+    assert pretrained.weights_sha256(pretrained.load(folder, SST2, seed=1).network) == before
 
 
 @pytest.mark.cases
@@ -179,24 +180,24 @@ def test_the_mend_for_a_lower_cased_vocabulary_mends_it(folder: Path, named: Any
     }
     path.write_text(json.dumps(whole), "utf-8")
     tiny.edit(folder / "tokenizer_config.json", **named)
-    (note,) = encoders.notes_on(folder, encoders.read_tokenizer(folder))
+    (note,) = pretrained.notes_on(folder, pretrained.read_tokenizer(folder))
     if '`"do_lower_case": false` in tokenizer_config.json' in note:
         tiny.edit(folder / "tokenizer_config.json", do_lower_case=False)
     else:
         assert "set `lowercase` of the normalizer to false in tokenizer.json" in note
         tiny.edit(path, normalizer={**whole["normalizer"], "lowercase": False})
-    assert encoders.notes_on(folder, encoders.read_tokenizer(folder)) == ()
+    assert pretrained.notes_on(folder, pretrained.read_tokenizer(folder)) == ()
 
 
 @pytest.mark.cases
 def test_a_class_that_reads_text_otherwise_than_tokenizer_json_is_told(folder: Path) -> None:
-    assert encoders.load(folder, SST2, seed=1).notes == ()
+    assert pretrained.load(folder, SST2, seed=1).notes == ()
     tiny.edit(folder / "tokenizer_config.json", tokenizer_class="RobertaTokenizerFast")
-    (note,) = encoders.load(folder, SST2, seed=1).notes
+    (note,) = pretrained.load(folder, SST2, seed=1).notes
     assert "text is read by RobertaTokenizer" in note
     assert "tokenizer.json makes of it 'a small film" in note
     tiny.edit(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
-    assert encoders.load(folder, SST2, seed=1).notes == ()
+    assert pretrained.load(folder, SST2, seed=1).notes == ()
 
 
 @pytest.mark.cases

@@ -13,12 +13,12 @@ import pytest
 
 from conftest import ROOT
 from fakes import FakeEngine
-from harness import driver
 from harness.errors import StorageError, WorkerCrashed
-from harness.process_engine import ProcessEngine
-from harness.resolve import from_json, resolve, to_json
+from harness.execution import driver
+from harness.execution.process import ProcessEngine
+from harness.planning.resolve import from_json, resolve, to_json
+from harness.records.store import Store
 from harness.spec import Case, DataRequest, RunConfig
-from harness.store import Store
 from sessions import ARGS, run
 
 pytestmark = pytest.mark.cases

@@ -23,13 +23,14 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 import harness
 import tiny
 from fakes import numbers
-from harness import batching, environment, runner
-from harness.engine import Finished, InlineEngine, until_it_fits
-from harness.fork_server import PRELOAD
-from harness.models import Adapted
-from harness.records import Outcome
-from harness.resolve import resolve
+from harness import environment
+from harness.catalog.models import Adapted
+from harness.execution.engine import Finished, InlineEngine, until_it_fits
+from harness.execution.fork_server import PRELOAD
+from harness.planning.resolve import resolve
+from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Model, RunConfig
+from harness.training import oom_retry, runner
 
 CASE, ROWS = Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy", max_train=72, max_eval=32)
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -256,7 +257,7 @@ def test_what_is_tried(
     found: list[tuple[int, ...]] = []
 
     def full(smaller: RunConfig) -> Finished:
-        record = batching.Parts(smaller, "training").record(ran_out=True)
+        record = oom_retry.Parts(smaller, "training").record(ran_out=True)
         outcome = Outcome(status="oom", reason="full", batching=record)
         found.append(sizes(outcome)[1:3])
         return Finished(outcome, None, log="said\n")

@@ -15,7 +15,8 @@ from transformers import AutoTokenizer
 
 import families
 import tiny
-from harness import encoders, tasks, weights
+from harness.catalog import tasks, weights
+from harness.modeling import pretrained
 from opened import needs_inotify, opened
 
 SST2 = tasks.get("sst2")
@@ -72,7 +73,7 @@ def test_every_file_that_is_opened_for_a_family_is_in_the_key(
         (folder / beside).parent.mkdir(exist_ok=True)
         (folder / beside).write_text(text)
     with opened(folder) as seen:
-        encoders.load(folder, SST2, seed=1)
+        pretrained.load(folder, SST2, seed=1)
     assert {"config.json", "model.safetensors", "special_tokens_map.json"} <= seen
     check_each_moves_the_key(folder, seen)
 

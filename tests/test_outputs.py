@@ -15,13 +15,13 @@ import odd_places
 from boarded import scored
 from entered import run
 from fakes import FakeEngine, record
-from harness import outputs
-from harness.disk import DISK, replace_file
 from harness.errors import StorageError, UsageError
 from harness.exits import Exit
-from harness.report import NAMES
+from harness.files import outputs
+from harness.files.disk import DISK, replace_file
+from harness.records.store import Store
+from harness.reports.report import NAMES
 from harness.spec import Case
-from harness.store import Store
 from odd_places import everything
 from sessions import glue_bench
 from sessions import run as run_session
@@ -86,8 +86,8 @@ def test_devices_of_the_machine_are_refused_before_any_work(
     def never(*args: object) -> None:
         raise AssertionError("it was to be replaced")
 
-    monkeypatch.setattr("harness.disk.replace_file", never)
-    monkeypatch.setattr("harness.outputs.replace_file", never)
+    monkeypatch.setattr("harness.files.disk.replace_file", never)
+    monkeypatch.setattr("harness.files.outputs.replace_file", never)
     assert is_refused(command("submit", results, "-o", path), Path(path))
     assert is_refused(command("report", results, "-o", path), Path(path))
 

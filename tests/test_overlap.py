@@ -14,14 +14,14 @@ import harness
 import sessions
 from conftest import REAL_GLUE, needs_real_glue
 from glue_files import encode, put, row
-from harness import task_file, tasks
-from harness.data import load, slices
-from harness.data.layout import FILES
+from harness.catalog import split_slices, task_file, tasks
+from harness.catalog.glue_files import FILES
+from harness.data import load
 from harness.errors import DataError, UsageError
-from harness.records import Record, SplitRecord
-from harness.row_notes import of as notes_of
+from harness.records.row_notes import of as notes_of
+from harness.records.schema import Record, SplitRecord
+from harness.records.store import Store
 from harness.spec import DataRequest
-from harness.store import Store
 from own_rows import CLASSES, TRAIN, VALIDATION, loaded, task
 from own_rows import put as put_rows
 
@@ -116,7 +116,7 @@ def test_slices_mean_what_they_mean_to_datasets(
 ) -> None:
     from datasets import ReadInstruction
 
-    part = slices.Part("train", first, last)
+    part = split_slices.Part("train", first, last)
     if len(part.units) > 1:
         return
     spec = f"train[{first or ''}:{last or ''}]"

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 import harness
 import sessions
-from harness import models, runner, task_file
+from harness.catalog import models, task_file
+from harness.data import custom
 from harness.data import load as data
-from harness.data import own
 from harness.errors import DataError, UsageError
-from harness.resolve import from_json, resolve, to_json
+from harness.planning.resolve import from_json, resolve, to_json
 from harness.spec import Case, DataRequest, Task
+from harness.training import runner
 
 REVIEWS = """
 [[task]]
@@ -150,7 +151,7 @@ def test_every_text_is_read_back(tmp_path_factory: Any, rows: list[tuple[str, st
             f'[[task]]\nname="t"\ndata="."\ntext=["a", "b"]\nlabel="label"\nrange=[0, 5]\n'
             f'splits={{train="{name}", validation="v{name}"}}\n'
         )
-        split = own.read_split(only(toml), "train", None)
+        split = custom.read_split(only(toml), "train", None)
         assert list(split.texts) == rows
         assert list(split.labels or ()) == [1.5] * len(rows)
 
@@ -187,7 +188,7 @@ def test_what_is_wrong_with_a_file_is_said(content: str | bytes, said: str, revi
     path = reviews.parent / "rows" / "train.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError, match=said):
-        own.read_split(only(reviews), "train", None)
+        custom.read_split(only(reviews), "train", None)
 
 
 @pytest.mark.parametrize(
@@ -210,13 +211,13 @@ def test_what_is_wrong_with_a_line_is_said(line: str, said: str, reviews: Path) 
     (folder / "train.csv").unlink()
     (folder / "train.jsonl").write_text(line + "\n")
     with pytest.raises(DataError, match=said):
-        own.read_split(only(reviews), "train", None)
+        custom.read_split(only(reviews), "train", None)
 
 
 def test_quotes_line_breaks_bom_and_ids_are_read(reviews: Path) -> None:
     path = reviews.parent / "rows" / "train.csv"
     path.write_bytes('\ufeffreview,stars\r\n"two\nlines, ""quoted""",1\r\n\r\nx,0\r\n'.encode())
-    split = own.read_split(only(reviews), "train", None)
+    split = custom.read_split(only(reviews), "train", None)
     assert list(split.texts) == [('two\nlines, "quoted"',), ("x",)]
     assert split.labels == [1, 0]
 
@@ -227,11 +228,11 @@ def test_a_tab_separated_file_has_no_quotes(reviews: Path) -> None:
     (folder / "Train.TSV").write_text(
         'review\tstars\t\t\r\n"He said\tbad\t\t\r\nso on"\tgood\t\t\r\n'
     )
-    split = own.read_split(only(reviews), "train", None)
+    split = custom.read_split(only(reviews), "train", None)
     assert list(split.texts) == [('"He said',), ('so on"',)]
     (folder / "Train.TSV").write_text("review\tstars\nx\ty\tbad\n")
     with pytest.raises(DataError, match=r"Train.TSV:2: 3 field\(s\); expected 2.*take tabs"):
-        own.read_split(only(reviews), "train", None)
+        custom.read_split(only(reviews), "train", None)
 
 
 def test_labels_may_be_numbers_and_truths(reviews: Path) -> None:
@@ -240,10 +241,10 @@ def test_labels_may_be_numbers_and_truths(reviews: Path) -> None:
     rows = [{"review": "x", "stars": True}, {"review": "y", "stars": False}]
     (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
     reviews.write_text(REVIEWS.replace('["bad", "good"]', "[false, true]"))
-    assert own.read_split(only(reviews), "train", None).labels == [1, 0]
+    assert custom.read_split(only(reviews), "train", None).labels == [1, 0]
     (folder / "train.jsonl").write_text(json.dumps(rows).replace("true", "2").replace("false", "5"))
     with pytest.raises(DataError, match="a JSON object"):
-        own.read_split(only(reviews), "train", None)
+        custom.read_split(only(reviews), "train", None)
 
 
 def test_rows_that_change_after_the_plan_fail_the_run(reviews: Path) -> None:
@@ -334,7 +335,7 @@ def test_the_test_split_is_predicted_without_labels(reviews: Path) -> None:
     assert (record.status, record.reason, record.source.kind) == ("ok", None, "own")
     assert record.data is not None
     assert record.data.splits["test"].rows == 1
-    from harness import checkpoints
+    from harness.modeling import checkpoints
 
     found = checkpoints.load(reviews.parent / "models" / str(record.saved_model))
     assert set(found.answer("a good film").shares) == {"bad", "good"}

@@ -12,13 +12,14 @@ import pytest
 
 import hub_standin
 import sessions
-from harness import hub, task_file
+from harness.catalog import task_file
 from harness.data import load
-from harness.data.own import rows_of
+from harness.data.custom import rows_of
 from harness.errors import DataError, DataUnavailable
-from harness.resolve import resolve
+from harness.hub import snapshots
+from harness.planning.resolve import resolve
+from harness.records.store import Store
 from harness.spec import Case, DataRequest, Task
-from harness.store import Store
 from test_hub import PYTEST, command
 
 TEXTS = [f"{('bad dull film', 'good fine film')[row % 2]} {row}" for row in range(24)]
@@ -200,12 +201,12 @@ def test_what_others_left_in_the_cache_is_completed(
     own = task(tmp_path, 'config = "de"\nsplits = { validation = "dev" }')
     fetched = []
 
-    def fetch(kind: Any, name: str, wanted: Any, revision: str | None = None) -> hub.Snapshot:
+    def fetch(kind: Any, name: str, wanted: Any, revision: str | None = None) -> snapshots.Snapshot:
         fetched.append((name, revision))
         snapshot = hub_standin.put_in_cache(hub_cache, "dataset", name, whole)
-        return hub.Snapshot(snapshot, snapshot.name)
+        return snapshots.Snapshot(snapshot, snapshot.name)
 
-    monkeypatch.setattr(hub, "fetch_once", fetch)
+    monkeypatch.setattr(snapshots, "fetch_once", fetch)
     found = load.load(load.located(DataRequest("toy"), own), own)
     assert found.splits["train"].labels == IDS[::-1]
     assert fetched == [("org/reviews", hub_standin.COMMIT)]
@@ -254,8 +255,8 @@ def test_run_through_the_hub_then_read_offline(
     assert (record.source.kind, record.source.revision) == ("own", hub_standin.COMMIT)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    hub.find.cache_clear()
-    hub.fetch_once.cache_clear()
+    snapshots.find.cache_clear()
+    snapshots.fetch_once.cache_clear()
     config = resolve(Case("reviews", "cbow", "cpu-fp32", 42), DataRequest(), task=own, epochs=1,
                      threads=1)  # fmt: skip
     assert config.cell_key == record.cell_key

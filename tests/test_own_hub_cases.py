@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import hub_standin
-from harness import task_file
+from harness.catalog import task_file
 from harness.data import load
 from harness.errors import DataError
 from harness.spec import DataRequest, Task

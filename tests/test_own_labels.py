@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data import own
+from harness.data import custom
 from harness.errors import DataError, UsageError
 from own_rows import put, task
 
@@ -36,7 +36,7 @@ def test_ids_that_count_otherwise_are_told_without_contradiction(
     rows = "".join(f"text {cell},{cell}\n" for cell in cells)
     path = put(tmp_path, {"train.csv": f"review,stars\n{rows}"}, f"labels = {labels}\n")
     with pytest.raises(DataError, match=said) as caught:
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)
     assert "from 0, " not in str(caught.value)
     assert ("or their ids" in str(caught.value)) == ("bad" in labels)
 
@@ -48,21 +48,21 @@ def test_a_label_that_lacks_is_no_class(value: str, labels: str, tmp_path: Path)
     rows = f'{{"review": "a", "stars": {value}}}\n{{"review": "b", "stars": "good"}}\n'
     path = put(tmp_path, {"train.csv": None, "train.jsonl": rows}, f"labels = {labels}\n")
     with pytest.raises(DataError, match=rf"train.jsonl:1: stars is nothing \({value}\)"):
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)
 
 
 @cases
 def test_a_word_that_names_a_class_is_one(tmp_path: Path) -> None:
     rows = '{"review": "a", "stars": "null"}\n{"review": "b", "stars": "NaN"}\n'
     path = put(tmp_path, {"train.csv": None, "train.jsonl": rows}, 'labels = ["null", "NaN"]\n')
-    assert own.read_split(task(path), "train", None).labels == [0, 1]
+    assert custom.read_split(task(path), "train", None).labels == [0, 1]
 
 
 @pytest.mark.parametrize("cell", ["1_0", "01", "1.0", "+1", " 1", "2", "\uff11"])
 def test_of_a_column_of_ids_the_odd_one_is_told(cell: str, tmp_path: Path) -> None:
     path = put(tmp_path, {"train.csv": f"review,stars\na,0\nb,{cell}\n"})
     with pytest.raises(DataError, match=r"train.csv:3: stars is "):
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)
 
 
 COMPOSED = "caf\xe9"
@@ -88,7 +88,7 @@ def test_labels_that_look_the_same_are_told_apart(
     content = f"review,stars\na,{cell}\nb,good\n"
     path = put(tmp_path, {"train.csv": content}, f'labels = ["{label}", "good"]\n')
     with pytest.raises(DataError, match=said):
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)
 
 
 @cases
@@ -97,7 +97,7 @@ def test_columns_and_labels_that_look_the_same_are_told_apart(tmp_path: Path) ->
     path = put(tmp_path, {"train.csv": content})
     path.write_text(path.read_text().replace('"review"', f'"{COMPOSED}"'))
     with pytest.raises(DataError, match=r"'caf\\xe9' is not 'cafe\\u0301'"):
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)
     put(tmp_path, {}, f'labels = ["{COMPOSED}", "{TWO_CHARACTERS}"]\n')
     with pytest.raises(UsageError, match=r"'caf\\xe9' and 'cafe\\u0301', which look the same"):
         task(path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.data import own
+from harness.data import custom
 from harness.errors import DataError
 from own_rows import CLASSES, TRAIN, loaded, parquet, put, task
 
@@ -74,7 +74,7 @@ def test_a_blank_row_that_may_be_none_is_an_error(
 def test_a_score_is_a_number_as_it_is_written(cell: str, tmp_path: Path) -> None:
     path = put(tmp_path, {"train.csv": f'review,stars\na,"{cell}"\nb,2\n'}, "range = [0, 5]\n")
     with pytest.raises(DataError, match=r"train.csv:2: stars is '.*expected a number from 0 to 5"):
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_score_is_a_number_as_it_is_written(cell: str, tmp_path: Path) -> None
 )
 def test_a_score_in_any_usual_notation(cell: str, score: float, tmp_path: Path) -> None:
     path = put(tmp_path, {"train.csv": f"review,stars\na,{cell}\nb,2\n"}, "range = [0, 5]\n")
-    assert own.read_split(task(path), "train", None).labels == [score, 2]
+    assert custom.read_split(task(path), "train", None).labels == [score, 2]
 
 
 @cases
@@ -109,7 +109,7 @@ def test_a_name_that_stands_twice_is_an_error(
         table = pa.table([["a"], ["b"], ["bad"]], names=["review", "review", "stars"])
         pq.write_table(table, tmp_path / "rows" / name)
     with pytest.raises(DataError, match=said):
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)
 
 
 def test_a_nested_name_that_stands_twice_is_no_matter(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_nested_name_that_stands_twice_is_no_matter(tmp_path: Path) -> None:
         '{"review": "a", "stars": "bad", "x": {"y": 1, "y": 2}}\n{"review": "b", "stars": "good"}'
     )
     path = put(tmp_path, {"train.csv": None, "train.jsonl": rows})
-    assert own.read_split(task(path), "train", None).labels == [0, 1]
+    assert custom.read_split(task(path), "train", None).labels == [0, 1]
 
 
 @cases
@@ -131,7 +131,7 @@ def test_another_separator_is_named_and_its_mend_works(content: str, tmp_path: P
     path = put(tmp_path, {"train.csv": content})
     mark = "|" if "|" in content else ";"
     with pytest.raises(DataError, match=rf"train.csv:\d: .*: the separator is '\{mark}'") as caught:
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)
     command = str(caught.value).partition(": python ")[2].removesuffix(" < OLD.csv > NEW.csv")
     code = command.removeprefix('-c "').removesuffix('"')
     train = tmp_path / "rows" / "train.csv"
@@ -140,7 +140,7 @@ def test_another_separator_is_named_and_its_mend_works(content: str, tmp_path: P
             [sys.executable, "-X", "utf8", "-c", code], stdin=old, capture_output=True, check=True
         )
     train.write_bytes(done.stdout.lstrip(b"\r\n"))
-    assert own.read_split(task(path), "train", None).labels == [0, 1]
+    assert custom.read_split(task(path), "train", None).labels == [0, 1]
 
 
 @cases
@@ -172,7 +172,7 @@ def test_another_separator_is_named_and_its_mend_works(content: str, tmp_path: P
 def test_what_the_first_line_is_is_said(name: str, content: str, said: str, tmp_path: Path) -> None:
     path = put(tmp_path, {"train.csv": None, name: content})
     with pytest.raises(DataError, match=said):
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)
 
 
 @cases
@@ -191,7 +191,7 @@ def test_what_the_first_line_is_is_said(name: str, content: str, said: str, tmp_
 def test_what_the_encoding_may_be_is_said(text: bytes, said: str, tmp_path: Path) -> None:
     path = put(tmp_path, {"train.csv": b"review,stars\n" + text + b",bad\n"})
     with pytest.raises(DataError, match=f"train.csv:2: .*{said}"):
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_what_the_encoding_may_be_is_said(text: bytes, said: str, tmp_path: Path
 )
 def test_what_is_no_text_is_named(content: bytes, said: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"train.csv.*{said}"):
-        own.read_split(task(put(tmp_path, {"train.csv": content})), "train", None)
+        custom.read_split(task(put(tmp_path, {"train.csv": content})), "train", None)
 
 
 @cases
@@ -234,7 +234,7 @@ def test_files_of_another_kind_say_what_can_be_read(
 ) -> None:
     path = put(tmp_path, {name: content}, CLASSES + f'splits = {{ train = "{name}" }}\n')
     with pytest.raises(DataError, match=r"\.csv, \.tsv, \.jsonl or \.parquet; .*" + said):
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)
 
 
 @cases
@@ -253,7 +253,7 @@ def test_a_parquet_file_is_read(
 ) -> None:
     content = parquet(review=["None", "N/A"], stars=labels, image=[[1], [2]])
     path = put(tmp_path, {"train.csv": None, "train.parquet": content}, more)
-    split = own.read_split(task(path), "train", None)
+    split = custom.read_split(task(path), "train", None)
     assert (list(split.texts), split.labels) == ([("None",), ("N/A",)], read)
 
 
@@ -278,4 +278,4 @@ def test_a_parquet_file_is_read(
 def test_what_is_wrong_with_a_parquet_file_is_said(content: Any, said: str, tmp_path: Path) -> None:
     path = put(tmp_path, {"train.csv": None, "train.parquet": content()})
     with pytest.raises(DataError, match=rf"train.parquet.*{said}"):
-        own.read_split(task(path), "train", None)
+        custom.read_split(task(path), "train", None)

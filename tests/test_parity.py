@@ -19,9 +19,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Dataset, Sampler
 from transformers import Trainer, TrainingArguments
 
-from harness import recipes, tasks, train
-from harness.data.batches import TrainBatches
+from harness.catalog import recipes, tasks
+from harness.modeling.tokenization import TrainBatches
 from harness.spec import Recipe
+from harness.training import loop
 from test_train import CPU, ROWS, rows_of, tiny_network
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Trainer's own
@@ -123,16 +124,16 @@ class Theirs(Trainer):
 def ours(network: Any, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Train by the loop; returns the learning rate of each step."""
     rates: list[float] = []
-    adamw = train.adamw
+    adamw = loop.adamw
 
     def watched(*args: Any) -> torch.optim.Optimizer:
         made = adamw(*args)
         made.register_step_pre_hook(lambda o, *_: rates.append(o.param_groups[0]["lr"]))
         return made
 
-    monkeypatch.setattr(train, "adamw", watched)
+    monkeypatch.setattr(loop, "adamw", watched)
     rows = TrainBatches(ENCODED, SPLIT, recipe, SEED)
-    train.fine_tune(network, MNLI, recipe, rows, CPU, SEED)
+    loop.fine_tune(network, MNLI, recipe, rows, CPU, SEED)
     return rates
 
 

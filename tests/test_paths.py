@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from fakes import FakeEngine, record
-from harness import models, options, paths, plan
+from harness.catalog import models
 from harness.errors import UsageError
+from harness.files import paths
+from harness.planning import options, plan
+from harness.records.store import Store
 from harness.spec import Case
-from harness.store import Store
 from sessions import glue_bench, run
 
 LONG = "n" * 300
@@ -175,7 +177,7 @@ def test_the_home_folder_may_be_unknown(
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "home", nobody)
-    monkeypatch.setattr("harness.hub.cache", lambda: None)
+    monkeypatch.setattr("harness.hub.snapshots.cache", lambda: None)
     found = run(
         project, "--glue-tasks", "rte", "--glue-models", "nobody/nothing", "--glue-targets",
         "cpu-fp32",

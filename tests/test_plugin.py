@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from fakes import ANSWERS, FakeEngine, outcome
-from harness import journal
-from harness.disk import write_file
 from harness.errors import WorkerCrashed, WorkerTimeout
-from harness.records import Record
-from harness.store import Store
+from harness.files.disk import write_file
+from harness.records import journal
+from harness.records.schema import Record
+from harness.records.store import Store
 from printed import records_in
 from sessions import ARGS, glue_bench, run
 
@@ -143,7 +143,7 @@ def test_naming_a_model_does_not_name_its_targets(
 def test_a_model_that_is_not_installed(
     project: pytest.Pytester, engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness import models
+    from harness.catalog import models
 
     monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
     found = run(project, "-k", "sst2 and fp32", "--glue-models", "minilm")
@@ -169,7 +169,7 @@ def test_what_ran_ahead_and_cannot_be_kept_is_printed(
     def full(disk: object, path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harness.store.write_file", full)
+    monkeypatch.setattr("harness.records.store.write_file", full)
     found = run(project, "-x", "-k", "fp32", "--glue-jobs", "2")
     assert found.ret == 5
     lost = records_in("\n".join(found.outlines))
@@ -235,7 +235,7 @@ def test_a_run_that_ended_as_ctrl_c_struck_is_kept(
         assert all(future.done() for future in futures)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.driver.wait", struck)
+    monkeypatch.setattr("harness.execution.driver.wait", struck)
     found = project.runpytest_inprocess(
         "benchmarks", "-k", "sst2", *ARGS, "--glue-jobs", "2", no_reraise_ctrlc=True
     )
@@ -322,14 +322,14 @@ def test_a_disk_that_fills_up_costs_no_result(
             raise OSError(28, "No space left on device")
         write_file(disk, path, content)
 
-    monkeypatch.setattr("harness.store.write_file", full)
+    monkeypatch.setattr("harness.records.store.write_file", full)
     found = run(project, "-k", "(sst2 or rte) and fp32")
     found.assert_outcomes(failed=1, passed=1, deselected=16)
     assert found.ret == 5
     assert [record.case.task for record in stored(project)] == ["rte"]
     said = " ".join(found.outlines)
     assert "No space left on device. Mend: make room, or choose another folder" in said
-    monkeypatch.setattr("harness.store.write_file", write_file)
+    monkeypatch.setattr("harness.records.store.write_file", write_file)
     (project.path / "log").write_text("\n".join(f"12:00:01 {line}" for line in found.outlines))
     for answer in ("stored", "was there already"):
         code, out, _ = glue_bench(capsys, monkeypatch, "import", "results/local", "log")

@@ -13,15 +13,17 @@ import pytest
 
 import harness
 import tiny
-from harness import encoders, models, prepared
-from harness.data import vectors
+from harness.catalog import models
+from harness.data import word_vectors
 from harness.errors import DataError, ModelError
-from harness.prepared import prepare
-from harness.process_engine import ProcessEngine
-from harness.resolve import resolve
-from harness.resume import Resume
+from harness.execution.process import ProcessEngine
+from harness.modeling import pretrained
+from harness.planning.resolve import resolve
+from harness.planning.resume import Resume
+from harness.records.store import Store
 from harness.spec import Case, DataRequest, RunConfig
-from harness.store import Store
+from harness.training import inputs
+from harness.training.inputs import prepare
 
 TOY = models.directory(models.MODELS["toy-bert"])
 
@@ -75,9 +77,9 @@ def test_a_model_that_changed_after_it_was_planned_fails(change: str, folder: Pa
 def test_a_model_that_changes_while_it_is_loaded_fails(
     when: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, load = planned(folder), prepared.load_network
+    config, load = planned(folder), inputs.load_network
 
-    def slow(*args: Any) -> encoders.Encoder:
+    def slow(*args: Any) -> pretrained.Encoder:
         if when == "before":
             overwritten(folder / "model.safetensors")
         found = load(*args)
@@ -85,7 +87,7 @@ def test_a_model_that_changes_while_it_is_loaded_fails(
             overwritten(folder / "model.safetensors")
         return found
 
-    monkeypatch.setattr(prepared, "load_network", slow)
+    monkeypatch.setattr(inputs, "load_network", slow)
     with pytest.raises(ModelError, match=r"have changed since .* \(model\.safetensors\)"):
         prepare(config)
 
@@ -93,14 +95,14 @@ def test_a_model_that_changes_while_it_is_loaded_fails(
 def test_files_that_are_touched_and_not_changed_are_no_other_files(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, load = planned(folder), prepared.load_network
+    config, load = planned(folder), inputs.load_network
     os.utime(folder / "model.safetensors", (1, 1))
 
-    def touching(*args: Any) -> encoders.Encoder:
+    def touching(*args: Any) -> pretrained.Encoder:
         os.utime(folder / "model.safetensors", (2, 2))
         return load(*args)
 
-    monkeypatch.setattr(prepared, "load_network", touching)
+    monkeypatch.setattr(inputs, "load_network", touching)
     prepare(config)
 
 
@@ -113,7 +115,7 @@ def test_word_vectors_that_changed_after_they_were_planned_fail(tmp_path: Path) 
     overwritten(file)
     with pytest.raises((ModelError, DataError), match=r"changed since .* \(word vectors\)"):
         prepare(config)
-    assert vectors.fingerprint(file) != config.identity["adaptation"]["vectors"]
+    assert word_vectors.fingerprint(file) != config.identity["adaptation"]["vectors"]
 
 
 def test_scratch_reads_no_weights(folder: Path) -> None:

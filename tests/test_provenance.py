@@ -12,10 +12,10 @@ import pytest
 
 import hub_standin
 from glue_files import encode, put, row
-from harness import tasks
-from harness.data import hub_files, layout, load, toy
-from harness.data.layout import FILES
-from harness.records import SplitRecord
+from harness.catalog import glue_files, tasks
+from harness.catalog.glue_files import FILES
+from harness.data import hub_files, load, toy
+from harness.records.schema import SplitRecord
 from harness.spec import DataRequest, Provenance, Split
 
 ROWS = 6
@@ -66,7 +66,9 @@ def known(monkeypatch: pytest.MonkeyPatch, root: Path, name: str) -> None:
     for split in tasks.TASKS[name].rows:
         file = FILES[name, split]
         found = hashlib.sha256((root / file.path).read_bytes()).hexdigest()
-        monkeypatch.setitem(layout.FILES, (name, split), dataclasses.replace(file, sha256=found))
+        monkeypatch.setitem(
+            glue_files.FILES, (name, split), dataclasses.replace(file, sha256=found)
+        )
 
 
 def checked(source: str, name: str) -> dict[str, str | None]:

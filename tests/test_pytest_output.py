@@ -15,7 +15,7 @@ import pytest
 import tiny
 from fakes import ANSWERS, FakeEngine, outcome
 from harness.errors import DataError, NotStored, WorkerCrashed
-from harness.records import ModelRecord, Outcome
+from harness.records.schema import ModelRecord, Outcome
 from sessions import run
 from unruly import FORGED, TEXTS, glue_bench, unruly
 
@@ -100,13 +100,13 @@ def test_only_a_record_of_ours_can_be_imported(
     def full(*args: object) -> None:
         raise NotStored(f"disk full {FORGED}", FORGED)
 
-    monkeypatch.setattr("harness.store.Store.save", full)
+    monkeypatch.setattr("harness.records.store.Store.save", full)
     shown = run(project, "-k", "sst2 and fp32").stdout.str()
     assert unruly(shown) == ["import: a record"]
 
 
 def test_what_a_worker_prints_is_harmless_in_parts() -> None:
-    from harness.worker_log import WorkerLog
+    from harness.execution.worker_log import WorkerLog
 
     content = f"{TEXT}\n{FORGED}\n 5%\r10%\r\n::error::x\n".encode()
     told = ""

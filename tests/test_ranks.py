@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.averages import AVERAGES, Sheet, of
-from harness.ranks import CORRELATIONS, PLACES, Interval, borda, borda_ranks, ranks
+from harness.reports.averages import AVERAGES, Sheet, of
+from harness.reports.ranks import CORRELATIONS, PLACES, Interval, borda, borda_ranks, ranks
 
 NINE = AVERAGES["GLUE-9"]
 POLICIES: dict[str, Callable[[Sequence[Sheet]], list[Interval]]] = {

@@ -10,9 +10,10 @@ import pytest
 
 from conftest import REAL_GLUE as REAL
 from glue_files import EVERY
-from harness import metrics, tasks
-from harness.data import tsv
-from harness.data.layout import FILES
+from harness import metrics
+from harness.catalog import tasks
+from harness.catalog.glue_files import FILES
+from harness.data import glue_folder
 from harness.spec import Split
 
 SAMPLES = {  # rows and class counts where the data beside the project are a part of GLUE's
@@ -24,17 +25,17 @@ SAMPLES = {  # rows and class counts where the data beside the project are a par
 
 
 @pytest.fixture(scope="module")
-def real() -> Callable[[str, str], tuple[Split, tsv.FileReport]]:
+def real() -> Callable[[str, str], tuple[Split, glue_folder.FileReport]]:
     if not REAL.is_dir():
         pytest.skip(f"no GLUE data at {REAL}: set GLUE_BENCH_REAL_DATA to a glue_data directory")
-    kept: dict[tuple[str, str], tuple[Split, tsv.FileReport]] = {}
+    kept: dict[tuple[str, str], tuple[Split, glue_folder.FileReport]] = {}
 
-    def get(task: str, split: str) -> tuple[Split, tsv.FileReport]:
+    def get(task: str, split: str) -> tuple[Split, glue_folder.FileReport]:
         file = FILES[task, split]
-        if not tsv.has(REAL, task, split):
+        if not glue_folder.has(REAL, task, split):
             pytest.skip(f"{file.path} is not among the GLUE data at {REAL}")
         if (task, split) not in kept:
-            kept[task, split] = tsv.read_split(REAL, task, split)
+            kept[task, split] = glue_folder.read_split(REAL, task, split)
         return kept[task, split]
 
     return get
@@ -47,12 +48,12 @@ def test_real_counts(real, file):
     assert report.name == file.path
     assert report.rows == len(split) == len(split.ids)
     assert all(len(texts) == len(task.text_columns) for texts in split.texts[:100])
-    assert tsv.fingerprint(REAL, file.task, [file.split]) == {file.split: report.sha256}
+    assert glue_folder.fingerprint(REAL, file.task, [file.split]) == {file.split: report.sha256}
     if file.sha256 and (file.task, file.split) not in SAMPLES:
         assert report.sha256 == file.sha256
     found: list[float] = list(split.labels or ())
     in_order = tuple(found.count(index) for index in range(len(task.labels)))
-    whole = all(tsv.agreement(file.task, file.split, split, report).values())
+    whole = all(glue_folder.agreement(file.task, file.split, split, report).values())
     if (file.task, file.split) in SAMPLES and not whole:
         assert (len(split), in_order) == SAMPLES[file.task, file.split]
     else:

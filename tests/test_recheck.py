@@ -12,15 +12,15 @@ import pytest
 
 from fakes import FakeEngine, record
 from gated import BOTH, CELL, SST2, judged, scoring
-from harness import thresholds
-from harness.checkouts import Checkout
-from harness.compare import compare
-from harness.gate import Verdict
-from harness.options import Settings
-from harness.records import Record
-from harness.regression import Regression
+from harness.compare import thresholds
+from harness.compare.comparison import compare
+from harness.compare.gate import Verdict
+from harness.planning.options import Settings
+from harness.records.schema import Record
+from harness.records.store import Store
+from harness.session.checkout import Checkout
+from harness.session.regression import Regression
 from harness.spec import Case
-from harness.store import Store
 from sides import failed, side, spread
 
 
@@ -34,8 +34,8 @@ class BaselinesCode:
         self.said: list[str] = []
         if fails != "checkout":
             place = contextlib.nullcontext(Checkout(root, root))
-            monkeypatch.setattr("harness.checkouts.of_commit", lambda commit: place)
-        monkeypatch.setattr("harness.recheck.run_benchmarks", self.run)
+            monkeypatch.setattr("harness.session.checkout.of_commit", lambda commit: place)
+        monkeypatch.setattr("harness.session.recheck.run_benchmarks", self.run)
 
     def run(self, checkout: Checkout, options: Sequence[str | Path]) -> str:
         self.said = [*map(str, options)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from conftest import ROOT
-from harness import options, plan, profiles, recipes, targets, tasks
+from harness.catalog import profiles, recipes, targets, tasks
 from harness.data import sample
 from harness.errors import UsageError
-from harness.resolve import from_json, recipe_for, resolve, to_json
+from harness.planning import options, plan
+from harness.planning.resolve import from_json, recipe_for, resolve, to_json
 from harness.spec import Case, DataRequest, Recipe, Split
 
 
@@ -22,8 +23,8 @@ def test_the_docs_have_every_recipe_in_both_parts() -> None:
 def test_every_recipe_has_a_source_and_sane_numbers() -> None:
     for recipe in recipes.RECIPES.values():
         assert len(recipe.source) > 20, (
-            f"{recipe.name}: harness/recipes.py: source is {recipe.source!r}; expected a paper, a "
-            "program, or what the numbers were chosen on"
+            f"{recipe.name}: harness/catalog/recipes.py: source is {recipe.source!r}; expected a "
+            "paper, a program, or what the numbers were chosen on"
         )
         assert 1e-6 < recipe.learning_rate <= 1e-2
         assert 0 <= recipe.warmup < 1

@@ -17,9 +17,9 @@ import pytest
 import canaries
 from fakes import ANSWERS, FakeEngine, outcome
 from harness.errors import WorkerCrashed, plain, shown, shown_path
-from harness.escape import harmless
-from harness.redaction import redacted
-from harness.store import Store
+from harness.records.redaction import redacted
+from harness.records.store import Store
+from harness.text.escape import harmless
 from sessions import run
 
 Patch = pytest.MonkeyPatch
@@ -30,7 +30,7 @@ def nobody_in_particular(monkeypatch: Patch) -> None:
     """A user and a machine whose names are known, and no secret."""
     for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER", "HOSTNAME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("harness.redaction._of_system", lambda field: None)
+    monkeypatch.setattr("harness.records.redaction._of_system", lambda field: None)
     monkeypatch.setattr("platform.node", lambda: "localhost")
     monkeypatch.setenv("HOME", "/home/ann")
 
@@ -77,7 +77,7 @@ def test_a_home_folder_behind_links(slash: str, tmp_path: Path, monkeypatch: Pat
     (tmp_path / "me").symlink_to(tmp_path / "home" / "anna")
     monkeypatch.setenv("HOME", f"{tmp_path}/me{slash}")
     monkeypatch.setattr(
-        "harness.redaction._of_system",
+        "harness.records.redaction._of_system",
         {"pw_dir": f"{tmp_path}/home/anna", "pw_name": "anna"}.__getitem__,
     )
     for spelt in ("me", "users/anna", "home/anna"):

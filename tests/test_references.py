@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from harness import models, references, tasks
+from harness.catalog import models, references, tasks
 from harness.errors import UsageError
 from harness.metrics import METRICS
 from harness.spec import Model

@@ -16,12 +16,14 @@ import hub_standin
 import sessions
 import tiny
 from conftest import ROOT
-from harness import hub, runner, tasks
-from harness.models import MODELS, directory, is_here, label
-from harness.recipes import RECIPES
-from harness.resolve import resolve
+from harness.catalog import tasks
+from harness.catalog.models import MODELS, directory, is_here, label
+from harness.catalog.recipes import RECIPES
+from harness.catalog.weights import warm_start
+from harness.hub import snapshots
+from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest, Model
-from harness.weights import warm_start
+from harness.training import runner
 
 NLI = [name.upper() for name in tasks.NLI]
 OF_THE_HUB = [model for model in MODELS.values() if model.hub]
@@ -32,7 +34,9 @@ TOY = directory(MODELS["toy-bert"])
 def test_it_has_the_published_number_of_parameters(model: Model) -> None:
     """To 1%. Numbers of two digits may themselves be further off: those rows have a file's size."""
     made = model.architecture
-    assert made is not None, f"{model.name}: harness/registry.py: expected an architecture"
+    assert made is not None, (
+        f"{model.name}: harness/catalog/model_rows.py: expected an architecture"
+    )
     config = AutoConfig.for_model(made.family, **made.config)
     build = {"encoder": AutoModel, "pretraining": AutoModelForPreTraining}[made.counts]
     with torch.device("meta"):
@@ -52,7 +56,9 @@ def test_the_docs_have_every_row() -> None:
     table = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
     for model in OF_THE_HUB:
         made = model.architecture
-        assert made is not None, f"{model.name}: harness/registry.py: expected an architecture"
+        assert made is not None, (
+            f"{model.name}: harness/catalog/model_rows.py: expected an architecture"
+        )
         assert made.parameters is not None, f"{model.name}: expected parameters with their source"
         at = f" at `{model.revision[:7]}`" if model.revision else ""
         millions = f"{made.parameters / 1e6:.3g}, {made.source}"
@@ -139,9 +145,9 @@ def test_a_row_may_name_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     files = hub_standin.model(TOY)
     snapshot = hub_standin.put_in_cache(tmp_path, "model", "org/one", files)
     (snapshot.parents[1] / "refs" / "main").write_text("0" * 40)  # since then it has moved on
-    hub.find.cache_clear()
+    snapshots.find.cache_clear()
     model = Model("one", hub="org/one", revision=hub_standin.COMMIT)
     assert is_here(model)
     assert directory(model) == snapshot
     assert not is_here(replace(model, revision=None))
-    hub.find.cache_clear()
+    snapshots.find.cache_clear()

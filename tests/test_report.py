@@ -16,12 +16,13 @@ import pytest
 
 import snapshots
 from boarded import assorted, dead, scored
-from harness import api, report
+from harness import api
 from harness.exits import Exit
-from harness.records import Record
+from harness.records.schema import Record
+from harness.records.store import Store
+from harness.reports import report
 from harness.spec import Axis
-from harness.store import Store
-from harness.tables import Figure
+from harness.tables.table import Figure
 from sessions import glue_bench
 
 Cells = list[tuple[str, int, str, str]]

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness import metrics, resolution, runner
-from harness.gate import a_row
-from harness.measures import MEASURES
-from harness.records import DataRecord, SplitRecord
-from harness.resolve import resolve
+from harness import metrics, resolution
+from harness.compare.gate import a_row
+from harness.compare.measures import MEASURES
+from harness.planning.resolve import resolve
+from harness.records.schema import DataRecord, SplitRecord
 from harness.spec import Case, DataRequest
+from harness.training import runner
 from sides import cell, of, run
 
 NAMES = ("accuracy", "f1", "matthews_correlation")

@@ -10,15 +10,15 @@ import pytest
 
 import harness
 from fakes import ANSWERS, TABLE, FakeEngine, outcome, record
-from harness import models, recipes, targets, tasks
+from harness.catalog import models, recipes, targets, tasks
+from harness.catalog.models import Adapted
 from harness.data import sample, toy
 from harness.errors import WorkerCrashed
-from harness.models import Adapted
-from harness.records import Outcome, Record
-from harness.resolve import resolve
-from harness.resume import Resume
+from harness.planning.resolve import resolve
+from harness.planning.resume import Resume
+from harness.records.schema import Outcome, Record
+from harness.records.store import Store, file_name
 from harness.spec import Case, DataRequest, Model, Recipe, RunConfig, Target, Task
-from harness.store import Store, file_name
 from sessions import glue_bench, run
 
 CASE, TOY = Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import runner
 from harness.errors import DataError, TrainingDiverged
-from harness.resolve import from_json, resolve, to_json
+from harness.planning.resolve import from_json, resolve, to_json
 from harness.spec import Case, DataRequest
+from harness.training import runner
 
 CASE, TOY = Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy")
 
@@ -78,7 +78,7 @@ def test_an_error_becomes_a_status_and_one_line(
 def test_a_model_whose_files_changed_is_another_cell(tmp_path: Path) -> None:
     import shutil
 
-    from harness import models, weights
+    from harness.catalog import models, weights
 
     folder = Path(shutil.copytree(models.directory(models.MODELS["toy-bert"]), tmp_path / "m"))
     before = weights.fingerprint(folder)

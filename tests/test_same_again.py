@@ -9,11 +9,11 @@ import pytest
 
 from fakes import numbers
 from foreign import everything_changed
-from harness import runner
-from harness.process_engine import ProcessEngine
-from harness.records import Outcome, PredictionTable
-from harness.resolve import resolve
+from harness.execution.process import ProcessEngine
+from harness.planning.resolve import resolve
+from harness.records.schema import Outcome, PredictionTable
 from harness.spec import Case, DataRequest, RunConfig
+from harness.training import runner
 
 Ran = tuple[Outcome, PredictionTable | None]
 ROWS = DataRequest("toy", max_train=64, max_eval=16)

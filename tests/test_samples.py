@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import tasks
+from harness.catalog import tasks
 from harness.data import load, sample
 from harness.spec import DataRequest, Split
 from own_rows import put, task

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scoreboard
-from harness import stats
+from harness.compare import stats
 from rates import is_likely
 
 COMPARISONS = 2_000

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from entered import run
 from glue_files import encode, put
 from glue_files import row as glue_row
-from harness import entries, metrics, scoring, tasks
-from harness.data.layout import FILES
-from harness.entries import ENTRIES
+from harness import metrics
+from harness.catalog import tasks
+from harness.catalog.glue_files import FILES
 from harness.errors import GlueBenchError
-from harness.store import Store
+from harness.records.store import Store
+from harness.submission import files, scoring
+from harness.submission.files import ENTRIES
 from sessions import glue_bench
 
 MRPC = tasks.TASKS["mrpc"]
@@ -104,7 +106,7 @@ def test_a_submitted_file_scores_as_the_run_did(
     labels = range(draws.randint(1, len(entry.row.labels)))
     gold, told = (draws.choices(labels, k=entry.rows) for _ in range(2))
     folder = tmp_path_factory.mktemp("round")
-    (folder / "told").write_bytes(entries.content(entry, told))
+    (folder / "told").write_bytes(files.content(entry, told))
     found = scoring.score(folder / "told", written(folder / "gold", *gold), entry.row)
     assert found.metrics == metrics.evaluate(entry.row, gold, told)
     assert found.floor == metrics.floor(entry.row, {"": gold})

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import options, plan, thresholds
+from harness.compare import thresholds
 from harness.errors import UsageError
+from harness.planning import options, plan
 
 pytestmark = pytest.mark.cases
 

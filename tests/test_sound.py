@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import scoreboard
-from harness import gate, sound, stats, thresholds
-from harness.baselines import chosen
-from harness.compare import compare
-from harness.gate import Verdict
-from harness.records import Record
+from harness.compare import averaged_runs, gate, stats, thresholds
+from harness.compare.baselines import chosen
+from harness.compare.comparison import compare
+from harness.compare.gate import Verdict
+from harness.records.schema import Record
 from rates import chance_that_failures_are_worse, is_likely
 from sides import NOW, cell, failed, judged, run, side, spread
 
@@ -64,7 +64,7 @@ def test_simulated_sessions_that_fail_and_the_baseline_that_was_saved_of_one(
 
     for _ in range(tries):
         base, new = cell(chosen(session(20, 42)).records), cell(session(10, 900))
-        counts = [(len(sound.went_wrong(side)), len(side.records)) for side in (new, base)]
+        counts = [(len(averaged_runs.went_wrong(side)), len(side.records)) for side in (new, base)]
         worse += stats.more_often(*counts[0], *counts[1]) <= stats.ALPHA
     row = f"simulated, {share:.0%} of the runs fail, 10 beside 20"
     scoreboard.add(row, comparisons=tries, worse=worse)
@@ -94,15 +94,15 @@ def test_a_run_that_failed_counts_though_it_was_run_again_by_the_same_code() -> 
     base = side(spread(0.9, 10))
     first = failed(range(60, 65))
     again = side(spread(0.9), first=60, created=LATER)
-    assert len(sound.went_wrong(cell(first + again))) == 5
+    assert len(averaged_runs.went_wrong(cell(first + again))) == 5
     assert verdict(base, first + again) is Verdict.WORSE
     assert verdict(base, again) is Verdict.NOT_WORSE
     for other in ({"commit": "b" * 40, "dirty": False}, {"commit": "a" * 40, "dirty": True}):
         old = failed(range(60, 65), environment=run(1).environment | other)
-        assert sound.went_wrong(cell(old + again)) == []
+        assert averaged_runs.went_wrong(cell(old + again)) == []
         assert verdict(base, old + again) is Verdict.NOT_WORSE
     late = [one.model_copy(update={"created": LATER}) for one in first]
-    assert sound.went_wrong(cell(late + side(spread(0.9), first=60))) == []
+    assert averaged_runs.went_wrong(cell(late + side(spread(0.9), first=60))) == []
 
 
 def test_what_the_base_keeps_of_failures_leaves_as_many_new_ones_alone() -> None:

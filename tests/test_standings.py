@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from boarded import HASH, nine, scored, shown, split_record
-from harness import board_tables, cell_tables
-from harness.boards import Standing, boards
-from harness.cells import cells
-from harness.records import DataRecord, Record, Source
+from harness.records.cells import cells
+from harness.records.schema import DataRecord, Record, Source
+from harness.reports import board_tables, cell_tables
+from harness.reports.boards import Standing, boards
 
 OTHER = "1" * 64
 

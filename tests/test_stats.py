@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 import scoreboard
-from harness import stats
-from harness.gate import Verdict, decide
-from harness.stats import Change
+from harness.compare import stats
+from harness.compare.gate import Verdict, decide
+from harness.compare.stats import Change
 from rates import chance_of_worse, is_likely
 from sides import judged, side
 

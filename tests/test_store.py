@@ -19,12 +19,12 @@ from pydantic import ValidationError
 import printed
 from conftest import ROOT
 from fakes import TABLE, record
-from harness import codec
-from harness.disk import Disk
 from harness.errors import NotStored, StorageError
-from harness.records import SCHEMA, Record
+from harness.files.disk import Disk
+from harness.records import codec
+from harness.records.schema import SCHEMA, Record
+from harness.records.store import MAX_RECORD_BYTES, Store, file_name, read
 from harness.spec import Case
-from harness.store import MAX_RECORD_BYTES, Store, file_name, read
 
 CASE = Case("sst2", "toy-bert", "cpu-fp32", 42)
 

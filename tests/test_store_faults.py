@@ -18,8 +18,8 @@ from crashes import crash_states, crash_states_of_journal, crash_states_of_two
 from failures import in_child
 from fakes import TABLE
 from harness.errors import NotStored
-from harness.identity import key_of
-from harness.store import Store, read
+from harness.records.identity import key_of
+from harness.records.store import Store, read
 
 GOLDEN = Path(__file__).with_name("golden")
 

@@ -14,8 +14,9 @@ from transformers import AutoModel, AutoModelForMaskedLM
 
 import families
 import tiny
-from harness import checkpoints, encoders, models, tasks
+from harness.catalog import models, tasks
 from harness.errors import ModelError
+from harness.modeling import checkpoints, pretrained
 
 TOY = models.directory(models.MODELS["toy-bert"])
 RTE = tasks.TASKS["rte"]
@@ -38,7 +39,7 @@ def change(folder: Path, change_tensors: Callable[[Tensors], Tensors]) -> Path:
 
 def refused(folder: Path) -> str:
     with pytest.raises(ModelError) as caught:
-        encoders.load(folder, RTE, 1)
+        pretrained.load(folder, RTE, 1)
     message = str(caught.value)
     assert "\n" not in message
     assert "Mend: " in message
@@ -108,7 +109,7 @@ def test_integers_under_an_old_name_are_refused(copy: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
 def test_floating_point_weights_of_any_width_are_loaded(copy: Path, dtype: torch.dtype) -> None:
     change(copy, lambda tensors: {name: tensor.to(dtype) for name, tensor in tensors.items()})
-    network = encoders.load(copy, RTE, 1).network
+    network = pretrained.load(copy, RTE, 1).network
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
 
 
@@ -268,8 +269,8 @@ def test_shards_are_read_by_their_index(copy: Path) -> None:
     network.save_pretrained(copy, max_shard_size="100KB")
     shards = sorted(copy.glob("model-*.safetensors"))
     assert len(shards) > 2
-    plain = encoders.load(TOY, RTE, 1).network.state_dict()
-    for name, tensor in encoders.load(copy, RTE, 1).network.state_dict().items():
+    plain = pretrained.load(TOY, RTE, 1).network.state_dict()
+    for name, tensor in pretrained.load(copy, RTE, 1).network.state_dict().items():
         assert torch.equal(tensor, plain[name])
     last = load_file(shards[-1])
     save_file(last | {f"{QUERY}.lora_A": torch.ones(2)}, shards[-1], {"format": "pt"})
@@ -294,12 +295,12 @@ def test_shards_are_read_by_their_index(copy: Path) -> None:
 def test_heads_of_pretraining_are_left_out_and_named(
     folders: dict[str, Path], name: str, unused: list[str]
 ) -> None:
-    assert list(encoders.load(folders[name], RTE, 1).unused) == unused
+    assert list(pretrained.load(folders[name], RTE, 1).unused) == unused
 
 
-def harmless(copy: Path, **added: torch.Tensor) -> encoders.Encoder:
+def harmless(copy: Path, **added: torch.Tensor) -> pretrained.Encoder:
     names = {name.replace("__", "."): tensor for name, tensor in added.items()}
-    return encoders.load(change(copy, lambda tensors: tensors | names), RTE, 1)
+    return pretrained.load(change(copy, lambda tensors: tensors | names), RTE, 1)
 
 
 def test_leftovers_that_change_nothing_are_loaded_without_a_word(tmp_path: Path) -> None:
@@ -325,7 +326,7 @@ def test_bare_prefixed_and_tied_checkpoints_load_alike(tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     shutil.copytree(whole, bare)
     AutoModelForMaskedLM.from_pretrained(whole).bert.save_pretrained(bare)
-    one, other = (encoders.load(folder, RTE, 1).network for folder in (whole, bare))
+    one, other = (pretrained.load(folder, RTE, 1).network for folder in (whole, bare))
     for name, tensor in one.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[name]), name
     old = shutil.copytree(whole, tmp_path / "old")
@@ -338,7 +339,7 @@ def test_bare_prefixed_and_tied_checkpoints_load_alike(tmp_path: Path) -> None:
             for n, x in t.items()
         },
     )
-    for name, tensor in encoders.load(Path(old), RTE, 1).network.state_dict().items():
+    for name, tensor in pretrained.load(Path(old), RTE, 1).network.state_dict().items():
         assert torch.equal(tensor, one.state_dict()[name]), name
 
 

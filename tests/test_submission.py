@@ -9,11 +9,11 @@ import pytest
 
 from boarded import split_record
 from entered import HUB, all_runs, answer, run
-from harness import entries
-from harness.candidates import Wanted, choose
-from harness.disk import DISK
-from harness.entries import ENTRIES
-from harness.store import Store
+from harness.files.disk import DISK
+from harness.records.store import Store
+from harness.submission import files
+from harness.submission.files import ENTRIES
+from harness.submission.selection import Wanted, choose
 from sessions import glue_bench
 from test_imports import run_blocked
 
@@ -163,7 +163,7 @@ def test_placeholders_are_the_most_frequent_training_label(store, submit, tmp_pa
         assert f"placeholder: {word}" in next(x for x in out.splitlines() if x.startswith(name))
     assert f"placeholder: {', '.join(list(FORMAT)[:5])}" in " ".join(out.split())
     assert "WNLI.tsv" not in out[out.index("\nplaceholder: ") :]
-    assert entries.placeholder(ENTRY["WNLI.tsv"]) == 0
+    assert files.placeholder(ENTRY["WNLI.tsv"]) == 0
 
 
 def test_ax_comes_from_the_mnli_run_that_is_submitted(store, submit, tmp_path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import sessions
-from harness import task_file
+from harness.catalog import task_file
 from harness.errors import DataError, UsageError
 from own_rows import CLASSES, TOML, loaded, put, task
 

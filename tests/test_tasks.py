@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness import metrics, tasks
+from harness import metrics
+from harness.catalog import tasks
 from harness.errors import UsageError
 from harness.spec import Split
 

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 import printed
 from conftest import ROOT
 from fakes import record
-from harness import codec, terminal
+from harness import terminal
 from harness.errors import StorageError, UsageError
-from harness.escape import Speller, harmless
-from harness.escape import json as harmless_json
+from harness.records import codec
+from harness.records.store import Store
 from harness.spec import Case
-from harness.store import Store
+from harness.text.escape import Speller, harmless
+from harness.text.escape import json as harmless_json
 from hostile import texts
 from unruly import EVERY, FORGED, IMPORTED, TEXTS, faults, unruly
 

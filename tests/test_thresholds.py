@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import options, thresholds
+from harness.compare import thresholds
+from harness.compare.measures import MEASURES, Measure
+from harness.compare.thresholds import Threshold, Thresholds, parse
 from harness.errors import UsageError
-from harness.measures import MEASURES, Measure
-from harness.thresholds import Threshold, Thresholds, parse
+from harness.planning import options
 
 CELL = "rte-minilm-cpu-fp32"
 SCORES = [name for name, row in MEASURES.items() if row.is_score]

@@ -12,15 +12,16 @@ import pytest
 import torch
 
 from foreign import VALUES, everything_changed, restored, snapshot
-from harness import targets, torch_globals
-from harness.torch_globals import SWITCHES, Switch
+from harness.catalog import targets
+from harness.training import torch_state
+from harness.training.torch_state import SWITCHES, Switch
 
 FP32, TF32 = targets.get("cpu-fp32"), targets.get("cuda-tf32")
 
 
 @contextlib.contextmanager
 def run_of(target: Any = FP32, seed: int = 3) -> Iterator[dict[str, Any]]:
-    with torch_globals.of_run(target, threads=1, seed=seed):
+    with torch_state.of_run(target, threads=1, seed=seed):
         yield snapshot()
 
 

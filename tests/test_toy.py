@@ -13,11 +13,11 @@ from statistics import fmean
 
 import pytest
 
-from harness import tasks
+from harness.catalog import tasks
+from harness.catalog.tasks import GLUE_9
 from harness.data import toy
 from harness.data.toy.lexicon import COAST, TOWN, members
 from harness.spec import Split
-from harness.tasks import GLUE_9
 
 TASKS = {name: tasks.TASKS[name] for name in tasks.DATA_SETS}
 CLASSIFICATION = [task for task in GLUE_9 if not TASKS[task].is_regression]
@@ -26,7 +26,7 @@ CLASSIFICATION = [task for task in GLUE_9 if not TASKS[task].is_regression]
 DIGEST = """
 import hashlib, json, sys
 from harness.data.toy import generate
-from harness.tasks import DATA_SETS
+from harness.catalog.tasks import DATA_SETS
 rows = {
     task: {name: [list(map(list, split.texts)), split.labels] for name, split in splits.items()}
     for task, splits in ((task, generate(task)) for task in DATA_SETS)

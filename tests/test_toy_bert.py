@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from harness import metrics
+from harness.catalog.tasks import DATA_SETS, GLUE_9, TASKS
 from harness.data import toy
-from harness.resolve import recipe_for
+from harness.planning.resolve import recipe_for
 from harness.spec import Split, Task
-from harness.tasks import DATA_SETS, GLUE_9, TASKS
 
 WEIGHTS = Path(toy.__file__).with_name("toy-bert")
 
@@ -66,7 +66,7 @@ def test_weights_are_small_and_safe() -> None:
 
 
 def test_only_the_head_is_new() -> None:
-    from harness.encoders import load
+    from harness.modeling.pretrained import load
 
     assert set(load(WEIGHTS, TASKS["mnli"], seed=0).new_parameters) == {
         "classifier.weight",
@@ -118,7 +118,7 @@ def test_inputs_are_short(tokenizer: Any) -> None:
 def test_pretraining_makes_a_model_that_loads(tmp_path: Path) -> None:
     """Two steps of it; the vocabulary is the shipped one."""
     from harness.data.toy.pretrain import Schedule, pretrain
-    from harness.encoders import load
+    from harness.modeling.pretrained import load
 
     pretrain(tmp_path, Schedule(steps=2, batch=4, warmup=1))
     assert (tmp_path / "vocab.txt").read_text() == (WEIGHTS / "vocab.txt").read_text()
@@ -157,10 +157,11 @@ PLAIN = Way()
 
 def dev_score(task: Task, seed: int, way: Way = PLAIN) -> tuple[float, float]:
     """Score and (mean) accuracy on the dev sets, after fine-tuning by the toy recipe."""
-    from harness import targets, train
-    from harness.data import batches
-    from harness.device import Device
-    from harness.encoders import load
+    from harness.catalog import targets
+    from harness.modeling import tokenization
+    from harness.modeling.pretrained import load
+    from harness.training import loop
+    from harness.training.device import Device
 
     recipe = replace(recipe_for(task, "toy"), group_by_length=way.grouped)
     device = Device(targets.get("cpu-fp32"))
@@ -171,18 +172,18 @@ def dev_score(task: Task, seed: int, way: Way = PLAIN) -> tuple[float, float]:
     rows = Split(texts, labels[: way.rows], range(len(texts)))
     encoder = load(WEIGHTS, task, seed, scratch=way.scratch)
 
-    def encoded(texts: Sequence[tuple[str, ...]]) -> batches.Encoded:
-        return batches.encode(encoder.tokenizer, texts, recipe.max_length)
+    def encoded(texts: Sequence[tuple[str, ...]]) -> tokenization.Encoded:
+        return tokenization.encode(encoder.tokenizer, texts, recipe.max_length)
 
-    order = batches.TrainBatches(encoded(texts), rows, recipe, seed)
-    train.fine_tune(encoder.network, task, recipe, order, device, seed)
+    order = tokenization.TrainBatches(encoded(texts), rows, recipe, seed)
+    loop.fine_tune(encoder.network, task, recipe, order, device, seed)
     found, right = {}, []
     for name in task.evaluated:
         dev, gold = splits[name], splits[name].labels or ()
-        logits = train.predict(
-            encoder.network, batches.eval_batches(encoded(dev.texts), 128), device
+        logits = loop.predict(
+            encoder.network, tokenization.eval_batches(encoded(dev.texts), 128), device
         )
-        guessed = train.predictions(task, logits)
+        guessed = loop.predictions(task, logits)
         found[name] = metrics.evaluate(task, gold, guessed)
         right.append(fmean(a == b for a, b in zip(gold, guessed, strict=True)))
     return metrics.score(found), fmean(right)

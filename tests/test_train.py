@@ -15,11 +15,13 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 import families
-from harness import encoders, optimizers, tasks, train
-from harness.data.batches import Encoded, TrainBatches, eval_batches
-from harness.device import Device
+from harness.catalog import tasks
 from harness.errors import TrainingDiverged
+from harness.modeling import pretrained
+from harness.modeling.tokenization import Encoded, TrainBatches, eval_batches
 from harness.spec import Recipe, Split, Target, Task
+from harness.training import loop, optimizers
+from harness.training.device import Device
 
 ROWS, VOCABULARY, PAD = 64, 50, 0
 CPU = Device(Target("cpu-fp32", "cpu"))
@@ -133,7 +135,7 @@ def deviation(task: Task, recipe: Recipe, *, pairs: bool = False, seed: int = 3)
     network = tiny_network(task)
     twin = copy.deepcopy(network)
     batches = TrainBatches(encoded, split, recipe, seed)
-    ours = train.fine_tune(network, task, recipe, batches, CPU, seed).losses
+    ours = loop.fine_tune(network, task, recipe, batches, CPU, seed).losses
     theirs = reference_losses(twin, task, recipe, encoded, split, seed)
     assert len(ours) == len(theirs) == 21
     return max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
@@ -176,7 +178,7 @@ def test_gradients_are_clipped_or_not_as_the_reference(limit: float | None) -> N
 )  # fmt: skip
 def test_the_warm_up_ends_at_a_whole_step(steps: int, warmup: float, up: bool, rising: int) -> None:
     recipe = replace(RECIPE, warmup=warmup, warmup_rounds_up=up)
-    factor = train.rate_factor(steps, recipe)
+    factor = loop.rate_factor(steps, recipe)
     factors = [factor(step) for step in range(steps + 1)]
     assert factors.index(1.0) == rising
     assert factors[-1] == 0.0
@@ -186,7 +188,7 @@ def test_the_warm_up_ends_at_a_whole_step(steps: int, warmup: float, up: bool, r
 @pytest.mark.cases
 def test_berts_own_schedule_is_at_nine_tenths_when_a_tenth_is_over() -> None:
     recipe = replace(RECIPE, warmup=0.1, warmup_rounds_up=False, decays_from_start=True)
-    factor = train.rate_factor(343, recipe)  # MRPC: 34 steps of warm-up
+    factor = loop.rate_factor(343, recipe)  # MRPC: 34 steps of warm-up
     found = [factor(step) for step in (0, 17, 33, 34, 171.5, 343)]
     assert found == pytest.approx([0, 0.5, 33 / 34, 309 / 343, 0.5, 0])
 
@@ -197,11 +199,11 @@ def gradients(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> list[list[torc
     task = tasks.TASKS["mnli"]
     encoded, split = rows_of(task, pairs=True)
     monkeypatch.setattr(
-        train, "clip_grad_norm_", lambda ps, limit: found.append([p.grad.clone() for p in ps])
+        loop, "clip_grad_norm_", lambda ps, limit: found.append([p.grad.clone() for p in ps])
     )
     still = replace(recipe, learning_rate=0.0, epochs=1)
     batches = TrainBatches(encoded, split, still, 0)
-    train.fine_tune(tiny_network(task, dropout=0.0), task, still, batches, CPU, 0)
+    loop.fine_tune(tiny_network(task, dropout=0.0), task, still, batches, CPU, 0)
     return found
 
 
@@ -220,7 +222,7 @@ def swapped_groups(network: Any, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def test_biases_that_are_matrices_do_not_decay(tmp_path: Path) -> None:
-    network = encoders.load(
+    network = pretrained.load(
         families.pretrained(tmp_path, "xlnet"), tasks.TASKS["rte"], seed=1
     ).network
     decays, still = (
@@ -237,17 +239,17 @@ def early_schedule(steps: int, recipe: Recipe) -> Callable[[int], float]:
     return lambda step: rate_factor(steps, recipe)(step + 1)
 
 
-decay_groups, rate_factor = optimizers.decay_groups, train.rate_factor
+decay_groups, rate_factor = optimizers.decay_groups, loop.rate_factor
 
 MUTATIONS = {
-    "schedule off by one": (train, "rate_factor", early_schedule),
+    "schedule off by one": (loop, "rate_factor", early_schedule),
     "decay groups swapped": (optimizers, "decay_groups", swapped_groups),
     "bias correction off": (
-        train,
+        loop,
         "adamw",
         lambda network, recipe: optimizers.adamw(network, replace(recipe, bias_correction=False)),
     ),
-    "mean of means": (train, "step_share", lambda batch, micro_batches: 1 / len(micro_batches)),
+    "mean of means": (loop, "step_share", lambda batch, micro_batches: 1 / len(micro_batches)),
 }
 
 
@@ -271,7 +273,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_at_once() -> None:
             torch.nn.init.constant_(network.classifier.bias, math.nan)
 
     with pytest.raises(TrainingDiverged, match=r"nan at step 5 of 21"):
-        train.fine_tune(
+        loop.fine_tune(
             network, task, RECIPE, TrainBatches(encoded, split, RECIPE, 0), CPU, 0,
             after_step=poison,
         )  # fmt: skip
@@ -284,14 +286,14 @@ def test_logits_that_are_not_finite_are_no_predictions() -> None:
     network = tiny_network(task)
     torch.nn.init.constant_(network.classifier.bias, math.nan)
     with pytest.raises(TrainingDiverged, match="64 of 64 rows"):
-        train.predict(network, eval_batches(encoded, 8), CPU)
+        loop.predict(network, eval_batches(encoded, 8), CPU)
 
 
 def test_counts_are_of_real_rows_and_tokens() -> None:
     task = tasks.TASKS["rte"]
     encoded, split = rows_of(task, pairs=True)
     batches = TrainBatches(encoded, split, RECIPE, 0)
-    done = train.fine_tune(tiny_network(task), task, RECIPE, batches, CPU, 0)
+    done = loop.fine_tune(tiny_network(task), task, RECIPE, batches, CPU, 0)
     assert done.examples == 3 * ROWS
     assert done.tokens == 3 * encoded.starts[-1]
     assert len(done.losses) == 3 * batches.steps_per_epoch == 21
@@ -301,7 +303,9 @@ def test_counts_are_of_real_rows_and_tokens() -> None:
 def test_evaluation_is_outside_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks: Iterator[int] = iter(range(1000))
     now = [0.0]
-    monkeypatch.setattr("harness.device.time.perf_counter", lambda: now[0] + 0 * next(ticks))
+    monkeypatch.setattr(
+        "harness.training.device.time.perf_counter", lambda: now[0] + 0 * next(ticks)
+    )
 
     def evaluate(epoch: int, loss: float) -> None:
         now[0] += 100.0
@@ -311,7 +315,7 @@ def test_evaluation_is_outside_the_clock(monkeypatch: pytest.MonkeyPatch) -> Non
 
     task = tasks.TASKS["rte"]
     encoded, split = rows_of(task, pairs=True)
-    done = train.fine_tune(
+    done = loop.fine_tune(
         tiny_network(task), task, RECIPE, TrainBatches(encoded, split, RECIPE, 0), CPU, 0,
         after_epoch=evaluate, after_step=step,
     )  # fmt: skip
@@ -335,7 +339,7 @@ def test_same_seed_gives_the_same_bits() -> None:
     task = tasks.TASKS["rte"]
     encoded, split = rows_of(task, pairs=True)
     runs = [
-        train.fine_tune(
+        loop.fine_tune(
             tiny_network(task), task, RECIPE, TrainBatches(encoded, split, RECIPE, 5), CPU, 5
         ).losses
         for _ in range(2)
@@ -348,5 +352,5 @@ def test_predictions_come_in_row_order_whatever_the_batch(size: int) -> None:
     task = tasks.TASKS["mnli"]
     encoded, _ = rows_of(task, pairs=True)
     network = tiny_network(task)
-    one = train.predict(network, eval_batches(encoded, 1), CPU)
-    assert torch.allclose(train.predict(network, eval_batches(encoded, size), CPU), one, atol=1e-6)
+    one = loop.predict(network, eval_batches(encoded, 1), CPU)
+    assert torch.allclose(loop.predict(network, eval_batches(encoded, size), CPU), one, atol=1e-6)

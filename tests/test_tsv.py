@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import scoreboard
 from glue_files import EVERY, LABELLED, encode, labels, put, read, refused, row, valid_label
-from harness import tasks
-from harness.data import tsv
-from harness.data.layout import FILES, File
+from harness.catalog import tasks
+from harness.catalog.glue_files import FILES, File
+from harness.data import glue_folder
 from harness.errors import DataError, UsageError
 from harness.spec import Split
 
@@ -42,7 +42,7 @@ def test_minimal_file(tmp_path, file):
         assert labels(split) == ([2.5] * 2 if file.task == "stsb" else [1, 1])
     else:
         assert split.labels is None
-    assert not tsv.agreement(file.task, file.split, split, report)["rows"]
+    assert not glue_folder.agreement(file.task, file.split, split, report)["rows"]
 
 
 @EVERY
@@ -179,8 +179,8 @@ def test_official_needs_rows_counts_and_bytes():
 
     def facts(classes: Sequence[int], sha256: str | None) -> list[str]:
         split = Split([("x", "y")] * len(classes), classes, range(len(classes)))
-        report = tsv.FileReport(file.path, len(classes), 0, str(sha256))
-        found = tsv.agreement("wnli", "validation", split, report)
+        report = glue_folder.FileReport(file.path, len(classes), 0, str(sha256))
+        found = glue_folder.agreement("wnli", "validation", split, report)
         assert set(found) == {"rows", "class counts", "sha256"}
         return [fact for fact, holds in found.items() if holds]
 
@@ -194,17 +194,17 @@ def test_official_needs_rows_counts_and_bytes():
 def test_fingerprint_reads_bytes_only(tmp_path):
     file = FILES["rte", "train"]
     put(tmp_path, file, b"\xff\0 anything")
-    first = tsv.fingerprint(tmp_path, "rte", ["train"])
+    first = glue_folder.fingerprint(tmp_path, "rte", ["train"])
     put(tmp_path, file, b"\xff\0 anything else")
-    assert tsv.fingerprint(tmp_path, "rte", ["train"])["train"] != first["train"]
+    assert glue_folder.fingerprint(tmp_path, "rte", ["train"])["train"] != first["train"]
     with pytest.raises(DataError, match=r"dev\.tsv: no such file"):
-        tsv.fingerprint(tmp_path, "rte", ["train", "validation"])
+        glue_folder.fingerprint(tmp_path, "rte", ["train", "validation"])
 
 
 def test_unknown_names():
     with pytest.raises(UsageError, match="Did you mean 'cola'"):
-        tsv.read_split(Path(), "colla", "train")
+        glue_folder.read_split(Path(), "colla", "train")
     with pytest.raises(UsageError, match="Did you mean 'validation'"):
-        tsv.read_split(Path(), "cola", "validatoin")
+        glue_folder.read_split(Path(), "cola", "validatoin")
     with pytest.raises(UsageError, match="Known: test"):
-        tsv.read_split(Path(), "ax", "train")
+        glue_folder.read_split(Path(), "ax", "train")

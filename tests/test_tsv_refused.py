@@ -11,11 +11,11 @@ import os
 import pytest
 
 from glue_files import EVERY, HEADED, LABELLED, STRICT, encode, put, read, refused, row
-from harness import tasks
-from harness.data import tsv
-from harness.data.layout import FILES, FOLDERS
-from harness.data.lines import MAX_LINE
+from harness.catalog import tasks
+from harness.catalog.glue_files import FILES, FOLDERS
+from harness.data import glue_folder
 from harness.errors import DataError
+from harness.files.lines import MAX_LINE
 
 
 @EVERY
@@ -162,7 +162,7 @@ def test_missing_file_lists_what_is_there(tmp_path):
     message = refused(tmp_path, file, "no such file", "'part00.txt'", "and 4 more", "--glue-data")
     assert "expected the train split of RTE;" in message
     assert "part11" not in message
-    assert not tsv.has(tmp_path, "rte", "train")
+    assert not glue_folder.has(tmp_path, "rte", "train")
 
 
 def test_missing_folder(tmp_path):
@@ -208,7 +208,7 @@ def test_odd_names_are_escaped(tmp_path):
 def test_directory_in_place_of_a_file(tmp_path, file):
     (tmp_path / file.path).mkdir(parents=True)
     refused(tmp_path, file, "a directory", "expected a tab-separated file")
-    assert tsv.has(tmp_path, file.task, file.split)
+    assert glue_folder.has(tmp_path, file.task, file.split)
 
 
 @EVERY
@@ -217,7 +217,7 @@ def test_symlink_loop(tmp_path, file):
     path.parent.mkdir()
     path.symlink_to(path.name)
     refused(tmp_path, file, "cannot be read", "replace the symbolic link")
-    assert tsv.has(tmp_path, file.task, file.split)
+    assert glue_folder.has(tmp_path, file.task, file.split)
 
 
 def test_dangling_symlink(tmp_path):

@@ -17,15 +17,19 @@ import fakes
 import glue_files
 import harness
 import tiny
-from harness import lookup, models, numerics, replay, resolve, tasks, train, verify
-from harness.data.layout import FILES
-from harness.engine import InlineEngine
+from harness.catalog import models, numerics, tasks
+from harness.catalog.glue_files import FILES
 from harness.errors import StorageError, UsageError
+from harness.execution import replay as verify
+from harness.execution import replay_result
+from harness.execution.engine import InlineEngine
+from harness.execution.replay_result import Replay
 from harness.exits import Exit
-from harness.records import Batching, Record
-from harness.replay import Replay
+from harness.planning import resolve, stored_run
+from harness.records.schema import Batching, Record
+from harness.records.store import file_name
 from harness.spec import Case
-from harness.store import file_name
+from harness.training import loop
 
 ROWS, BATCH, SEED = 72, 32, 42
 WORDS = ["the", "film", "is", "good", "bad"]
@@ -89,10 +93,10 @@ def first(found: Replay) -> str | None:
 
 
 def test_a_run_is_had_again_to_the_last_bit(stored: Stored) -> None:
-    found = stored.again(lookup.find(str(stored.path)).record)
+    found = stored.again(stored_run.find(str(stored.path)).record)
     assert found.is_equal
     assert (found.exit, found.step, found.apart, first(found)) == (Exit.FINE, None, 0.0, None)
-    assert replay.text(found).splitlines() == [
+    assert replay_result.text(found).splitlines() == [
         "rte-mine-cpu-fp32-s42, 1 thread(s)",
         "equal: 9 losses are bitwise the same",
     ]
@@ -105,7 +109,7 @@ def test_another_recipe(stored: Stored) -> None:
     assert found.differences[0].what == "recipe.learning_rate: was 0.0007, is 0.007"
     # The first step is taken at a rate of 0: the second's result is the first to differ.
     assert (found.exit, found.step) == (Exit.WORSE, 3)
-    text = replay.text(found)
+    text = replay_result.text(found)
     assert "\ndifferent at step 3: loss was 0." in text
     assert "\nthe first input that differs: recipe\n" in text
 
@@ -148,7 +152,7 @@ def test_another_weight(stored: Stored, tmp_path: Path) -> None:
 def test_another_order(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     seeded = np.random.default_rng
     monkeypatch.setattr(
-        "harness.data.batches.np.random.default_rng", lambda seed: seeded([*seed, 1])
+        "harness.modeling.tokenization.np.random.default_rng", lambda seed: seeded([*seed, 1])
     )
     found = stored.again()
     assert [d.input for d in found.differences] == ["order"]
@@ -169,23 +173,23 @@ def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_code(
     said: Callable[[pytest.MonkeyPatch], str | None], stored: Stored, monkeypatch
 ) -> None:
-    share = train.step_share
-    monkeypatch.setattr(train, "step_share", lambda *batches: 1.01 * share(*batches))
+    share = loop.step_share
+    monkeypatch.setattr(loop, "step_share", lambda *batches: 1.01 * share(*batches))
     expected = said(monkeypatch)
     found = stored.again()
     assert (found.exit, found.step, first(found)) == (Exit.WORSE, 1, expected)
     if expected is None:
-        assert "no input that the record knows of differs" in replay.text(found)
+        assert "no input that the record knows of differs" in replay_result.text(found)
 
 
 def test_rounding_is_told_from_a_difference(stored: Stored, monkeypatch) -> None:
-    share = train.step_share
-    monkeypatch.setattr(train, "step_share", lambda *batches: (1 + 1e-6) * share(*batches))
+    share = loop.step_share
+    monkeypatch.setattr(loop, "step_share", lambda *batches: (1 + 1e-6) * share(*batches))
     older = stored.record.environment | {"torch": "2.10.0", "cpu": "another"}
     found = stored.again(stored.record.model_copy(update={"environment": older}), threads=7)
     assert not found.is_equal
     assert found.exit is Exit.FINE
-    assert "\nequal within 0.001: 9 losses differ by " in replay.text(found)
+    assert "\nequal within 0.001: 9 losses differ by " in replay_result.text(found)
     named = [(d.input, d.what.partition(":")[0]) for d in found.differences]
     assert named == [("environment", name) for name in ("torch", "cpu", "threads")]
     bf16 = dataclasses.replace(found, tolerance=1e-2, now=tuple(1.005 * x for x in found.then))
@@ -197,27 +201,29 @@ def test_a_replay_that_diverges_is_different(stored: Stored) -> None:
     wild = stored.record.recipe | {"learning_rate": 1e30}
     found = stored.again(stored.record.model_copy(update={"recipe": wild}))
     assert (found.status, found.exit, first(found)) == ("diverged", Exit.WORSE, "recipe")
-    assert "different: 9 losses were finite; the loss is nan at step 3 of 9" in replay.text(found)
+    assert "different: 9 losses were finite; the loss is nan at step 3 of 9" in replay_result.text(
+        found
+    )
 
 
 def test_a_replay_that_breaks_tells_nothing(stored: Stored, monkeypatch) -> None:
     def broken(*args: object, **settings: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("harness.runner.replay", broken)
+    monkeypatch.setattr("harness.training.runner.replay", broken)
     found = stored.again()
     assert found.exit is Exit.UNDECIDED
-    assert "cannot tell: MemoryError" in replay.text(found)
+    assert "cannot tell: MemoryError" in replay_result.text(found)
 
 
 def test_a_record_of_schema_1_is_compared_by_its_losses(stored: Stored, tmp_path: Path) -> None:
     raw = json.loads(stored.path.read_text())
     raw = {k: v for k, v in raw.items() if k not in ("crc32", "batching", "observed", "session")}
     (tmp_path / "old.json").write_text(json.dumps(raw | {"schema": 1}))
-    old = lookup.find(str(tmp_path / "old.json")).record
+    old = stored_run.find(str(tmp_path / "old.json")).record
     assert stored.again(old).is_equal
     other = old.model_copy(update={"first_losses": [loss + 1 for loss in old.first_losses]})
-    text = replay.text(stored.again(other))
+    text = replay_result.text(stored.again(other))
     assert "not known: the first weights and the order of rows" in text
 
 
@@ -259,7 +265,7 @@ def test_a_recipe_of_another_version_is_named(recipe: dict[str, Any]) -> None:
 
 def test_results_that_cannot_be_found(stored: Stored, tmp_path: Path) -> None:
     results = stored.path.parents[1]
-    assert lookup.find(stored.record.id[:6], results).record.id == stored.record.id
+    assert stored_run.find(stored.record.id[:6], results).record.id == stored.record.id
     for result, wanted in {
         str(tmp_path / "none.json"): "no such file",
         "zzz": "holds no run of that case, and no run whose id begins",
@@ -267,7 +273,7 @@ def test_results_that_cannot_be_found(stored: Stored, tmp_path: Path) -> None:
         str(results): "is a folder; expected a record's file",
     }.items():
         with pytest.raises(UsageError, match=wanted):
-            lookup.find(result, results)
+            stored_run.find(result, results)
     (tmp_path / "x.json").write_bytes(stored.path.read_bytes().replace(b"rte", b"xxx", 1))
     with pytest.raises(StorageError, match=r"x\.json: key crc32: found"):
-        lookup.find(str(tmp_path / "x.json"))
+        stored_run.find(str(tmp_path / "x.json"))

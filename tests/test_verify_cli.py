@@ -8,10 +8,10 @@ import pytest
 
 import fakes
 import harness
-from harness.engine import InlineEngine
-from harness.records import Record
+from harness.execution.engine import InlineEngine
+from harness.records.schema import Record
+from harness.records.store import Store, file_name
 from harness.spec import Case
-from harness.store import Store, file_name
 from sessions import glue_bench
 from test_imports import run_blocked
 
@@ -31,7 +31,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr("harness.process_engine.ProcessEngine", InlineEngine)
+    monkeypatch.setattr("harness.execution.process.ProcessEngine", InlineEngine)
     return lambda *args: glue_bench(capsys, monkeypatch, "verify", *map(str, args))
 
 
@@ -77,7 +77,7 @@ def test_the_exit_code_says_whether_it_is_the_same(
     assert code == 1
     assert f"different at step 1: loss was {losses[0]}, is {record.first_losses[0]}" in out
 
-    monkeypatch.setattr("harness.runner.replay", lambda *args: 1 / 0)
+    monkeypatch.setattr("harness.training.runner.replay", lambda *args: 1 / 0)
     code, out, _ = verify(stored(results))
     assert code == 3
     assert "cannot tell: ZeroDivisionError" in out

@@ -18,12 +18,14 @@ import pytest
 import fakes
 import scoreboard
 from children import GOLDEN, numbered
-from harness import codec, report, tasks
-from harness.boards import boards
+from harness.catalog import tasks
 from harness.exits import Exit
-from harness.records import Record
+from harness.records import codec
+from harness.records.schema import Record
+from harness.records.store import Store, file_name, read
+from harness.reports import report
+from harness.reports.boards import boards
 from harness.spec import Axis, Case
-from harness.store import Store, file_name, read
 from test_store import BROKEN
 
 MODELS = [f"model-{number}" for number in range(20)]

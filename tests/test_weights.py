@@ -12,9 +12,10 @@ import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import tiny
-from harness import encoders, models, tasks, weights
+from harness.catalog import models, tasks, weights
 from harness.errors import ModelError
-from harness.resolve import resolve
+from harness.modeling import pretrained
+from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest
 from opened import needs_inotify, opened
 
@@ -57,7 +58,7 @@ def renamed(shards: Path, name: str) -> None:
 @pytest.mark.cases
 def test_every_shard_and_its_index_is_in_the_key(shards: Path) -> None:
     with opened(shards) as seen:
-        encoders.load(shards, SST2, seed=1)
+        pretrained.load(shards, SST2, seed=1)
     assert "model.safetensors.index.json" in seen
     assert len([name for name in seen if name.endswith(".safetensors")]) > 3
     before = weights.fingerprint(shards)
@@ -76,7 +77,7 @@ def test_a_shard_in_a_folder_below_is_in_the_key(shards: Path, place: str, tmp_p
     renamed(shards, f"below/{name}")
     (shards / name).rename(home / name)
     key = key_of(shards)
-    encoders.load(shards, SST2, seed=1)
+    pretrained.load(shards, SST2, seed=1)
     (home / name).write_bytes((home / name).read_bytes() + b"\n")
     assert key_of(shards) != key
 
@@ -180,7 +181,7 @@ def test_a_file_that_another_names_is_in_the_key(
     shutil.copy(folder / copy_of, folder / name)
     tiny.edit(folder / file, **{key: name if key == "transformers_weights" else [name]})
     with opened(folder) as seen:
-        encoders.load(folder, SST2, seed=1)
+        pretrained.load(folder, SST2, seed=1)
     assert name in seen
     before = weights.fingerprint(folder)
     assert seen <= set(before)
@@ -192,7 +193,7 @@ def test_an_index_is_followed_only_where_it_is_read(folder: Path) -> None:
     index = folder / "model.safetensors.index.json"
     index.write_text('{"metadata": {}, "weight_map": {"x": "../gone.safetensors"}}')
     assert index.name in weights.fingerprint(folder)
-    encoders.load(folder, SST2, seed=1)
+    pretrained.load(folder, SST2, seed=1)
 
 
 def test_a_shard_that_is_missing_is_named(shards: Path) -> None:

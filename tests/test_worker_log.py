@@ -13,12 +13,12 @@ import pytest
 import harness
 import printing
 from fakes import ANSWERS, FakeEngine, outcome
-from harness.engine import InlineEngine
 from harness.errors import WorkerCrashed
-from harness.process_engine import ProcessEngine
-from harness.resolve import resolve
+from harness.execution.engine import InlineEngine
+from harness.execution.process import ProcessEngine
+from harness.execution.worker_log import LONGEST_BYTES, WorkerLog, prefixed
+from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest
-from harness.worker_log import LONGEST_BYTES, WorkerLog, prefixed
 from sessions import run
 
 CONFIG = resolve(Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy", 8, 8), threads=1)

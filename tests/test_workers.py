@@ -19,10 +19,10 @@ import pytest
 import at_work
 from conftest import ROOT
 from fakes import TABLE
-from harness import fork_server, forking, process_engine, workers
-from harness.engine import Finished
 from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
-from harness.process_engine import ProcessEngine
+from harness.execution import fork_server, forking, process, workers
+from harness.execution.engine import Finished
+from harness.execution.process import ProcessEngine
 
 pytestmark = [
     pytest.mark.cases,
@@ -36,7 +36,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[forking.ForkServer]:
     monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports())
     made = forking.ForkServer()
     monkeypatch.setattr(forking, "FORK_SERVER", made)
-    monkeypatch.setattr(process_engine, "FORK_SERVER", made)
+    monkeypatch.setattr(process, "FORK_SERVER", made)
     yield made
     made.end()
 
@@ -110,7 +110,7 @@ def test_a_run_whose_servers_are_always_killed_gets_a_process_of_its_own(
     monkeypatch.setattr(server, "fork", killed_at_once)
     finished = run(engine)
     assert finished.outcome.status == "ok"
-    assert finished.log.count("the run starts again") == process_engine.FORKED_TRIES
+    assert finished.log.count("the run starts again") == process.FORKED_TRIES
 
 
 def test_a_server_that_hangs_is_replaced(

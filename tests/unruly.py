@@ -14,7 +14,8 @@ import pytest
 
 import printed
 from fakes import record
-from harness import cli, codec
+from harness import cli
+from harness.records import codec
 from harness.spec import Case
 from hostile import NAMES
 

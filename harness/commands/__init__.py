@@ -1,1 +1,0 @@
-"""The verbs of `glue-bench`. Thin: what they do is done elsewhere."""

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.results import Results, complain, existing
+from harness.commands.report import Results, complain, existing
 from harness.errors import StorageError, UsageError, shown_path
 from harness.exits import Exit
-from harness.options import BASELINES, RESULTS
+from harness.planning.options import BASELINES, RESULTS
 from harness.terminal import say
 
 if TYPE_CHECKING:
-    from harness.acts import Act
-    from harness.baselines import Baseline, Chosen
+    from harness.compare.baselines import Baseline, Chosen
+    from harness.compare.history import Act
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,7 +43,7 @@ def save(
     baselines: Baselines = BASELINES,
 ) -> None:
     """Make a baseline of the runs of one commit, those that failed too."""
-    from harness import baselines as kept
+    from harness.compare import baselines as kept
 
     folder, chosen = kept.located(name, baselines), _chosen(results, commit)
     _say(kept.save(folder, chosen, reason, branch), folder, chosen)
@@ -60,7 +60,7 @@ def promote(
     baselines: Baselines = BASELINES,
 ) -> None:
     """Put runs in place of a baseline's of the same cells; the others stay."""
-    from harness import baselines as kept
+    from harness.compare import baselines as kept
 
     folder, chosen = kept.located(name, baselines), _chosen(results, commit)
     if not worse:
@@ -79,7 +79,7 @@ def accept(
     baselines: Baselines = BASELINES,
 ) -> None:
     """Move one cell of a baseline, whatever a comparison says of it."""
-    from harness import baselines as kept
+    from harness.compare import baselines as kept
 
     if gone and commit:
         raise UsageError("--gone takes no runs; expected it without --commit")
@@ -91,8 +91,8 @@ def accept(
 @app.command("list")
 def list_(baselines: Baselines = BASELINES) -> None:
     """List the baselines, and those that are damaged."""
-    from harness import baseline_tables as tables
-    from harness import baselines as kept
+    from harness.compare import baseline_tables as tables
+    from harness.compare import baselines as kept
 
     found: dict[str, Baseline | StorageError] = {}
     for name in kept.names(baselines):
@@ -113,8 +113,8 @@ def list_(baselines: Baselines = BASELINES) -> None:
 @app.command()
 def show(name: Name, baselines: Baselines = BASELINES) -> None:
     """Show what a baseline consists of, and every act, oldest first."""
-    from harness import baseline_tables as tables
-    from harness import baselines as kept
+    from harness.compare import baseline_tables as tables
+    from harness.compare import baselines as kept
 
     found = kept.load(kept.located(name, baselines))
     for table in tables.per_cell(found):
@@ -123,12 +123,12 @@ def show(name: Name, baselines: Baselines = BASELINES) -> None:
 
 
 def _chosen(results: Path, commit: str | None, cell: str | None = None) -> Chosen:
-    from harness import status
-    from harness.baselines import chosen
-    from harness.store import Store
+    from harness.compare.baselines import chosen
+    from harness.records import sessions
+    from harness.records.store import Store
 
     records = Store(existing(results)).load()
-    refused, damaged = status.refused(results)
+    refused, damaged = sessions.refused(results)
     if damaged:
         raise damaged[0]
     try:
@@ -139,15 +139,17 @@ def _chosen(results: Path, commit: str | None, cell: str | None = None) -> Chose
 
 def _require_none_worse(baseline: Baseline, chosen: Chosen) -> None:
     """Raise `UsageError` where the gate would call a cell worse: that is not moved in passing."""
-    from harness import thresholds, verdicts
-    from harness.compare import compare
-    from harness.gate import Verdict
+    from harness.compare import thresholds, verdict_tables
+    from harness.compare.comparison import compare
+    from harness.compare.gate import Verdict
 
     limits = thresholds.configured(Path.cwd())
     found = compare(baseline.records, chosen.records, limits, ok_alone=baseline.ok_alone)
     worse = [cell for cell in found.verdicts if cell.verdict is Verdict.WORSE]
     if worse:
-        lines = "\n".join(f"  {cell.name}: {cell.verdict}; {verdicts.line(cell)}" for cell in worse)
+        lines = "\n".join(
+            f"  {cell.name}: {cell.verdict}; {verdict_tables.line(cell)}" for cell in worse
+        )
         raise UsageError(
             f"{baseline.name}: the new runs are worse, and it is left as it is:\n{lines}\nMend: "
             "--worse, if that is meant"
@@ -156,8 +158,8 @@ def _require_none_worse(baseline: Baseline, chosen: Chosen) -> None:
 
 def _say(act: Act, folder: Path, chosen: Chosen | None) -> None:
     """What an act took and left out, and what the baseline is now."""
-    from harness import baseline_tables as tables
-    from harness.baselines import load
+    from harness.compare import baseline_tables as tables
+    from harness.compare.baselines import load
 
     say(tables.told(act))
     for why, count in chosen.left_out.items() if chosen else ():

@@ -8,9 +8,9 @@ from typing import NoReturn
 
 import typer
 
-from harness import options
-from harness.commands.results import complain
+from harness.commands.report import complain
 from harness.errors import UsageError
+from harness.planning import options
 from harness.terminal import say
 
 NO_VERBS = ("run", "train", "finetune", "fine-tune", "evaluate", "eval", "benchmark", "test")
@@ -31,7 +31,7 @@ def explain(context: typer.Context) -> None:
     CASE is an id, such as sst2-toy-bert-cpu-fp32-s42; beside it stand the options of the session
     that it is for, as `pytest benchmarks` takes them.
     """
-    from harness import explain as explained
+    from harness.commands import explain as explained
 
     for complaint in options.unknown_flags(context.args):
         raise UsageError(complaint)

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from harness import escape, paths
-from harness.commands.results import complain, existing, expected_runs
+from harness.commands.report import complain, existing, expected_runs
 from harness.errors import StorageError, UsageError, plain
 from harness.exits import Exit
-from harness.options import BASELINES
+from harness.files import paths
+from harness.planning.options import BASELINES
 from harness.terminal import say, say_document
+from harness.text import escape
 
 if TYPE_CHECKING:
-    from harness.records import Record
+    from harness.records.schema import Record
 
 SIDE = "a results folder, a baseline's folder, or the name of a baseline"
 
@@ -49,18 +50,18 @@ def compare(
     Exits with 0 if no cell is worse, 1 if one is, 3 if it cannot tell, 4 if a cell is gone, cannot
     be compared, or nothing was.
     """
-    from harness import compare as comparing
-    from harness import thresholds, verdicts
+    from harness.compare import comparison as comparing
+    from harness.compare import thresholds, verdict_tables
 
     limits = thresholds.typed(fail_on) if fail_on else thresholds.configured(Path.cwd())
     then, now = (_runs(side, baselines) for side in (base, new))
     found = comparing.compare(then.records, now.records, limits, then.notes, then.ok_alone)
     sides = f"{plain(base)} against {plain(new)}"
     if form is Form.markdown:
-        told = verdicts.text(found, markdown=True)
+        told = verdict_tables.text(found, markdown=True)
         say_document(f"{escape.paragraph(sides)}\n\n{told}\n")
     else:
-        say(f"{sides}\n\n{verdicts.text(found)}")
+        say(f"{sides}\n\n{verdict_tables.text(found)}")
     complain([*then.damaged, *now.damaged])
     raise typer.Exit(found.exit)
 
@@ -75,8 +76,8 @@ class Side(NamedTuple):
 
 
 def _runs(side: str, root: Path) -> Side:
-    from harness import baseline_tables, baselines
-    from harness.store import Store
+    from harness.compare import baseline_tables, baselines
+    from harness.records.store import Store
 
     folder = existing(Path(side)) if "/" in side else Path(side)
     if paths.is_folder(folder / "acts") or not paths.is_folder(folder):

@@ -10,7 +10,7 @@ import typer
 
 from harness.errors import NotComparable, UsageError
 from harness.exits import Exit
-from harness.options import RESULTS
+from harness.planning.options import RESULTS
 from harness.terminal import say, say_document
 
 RUN = "a case (its newest ok run), a record's file, or how a run's id begins"
@@ -46,14 +46,15 @@ def flips(
 
     Exits with 0, or with 4 if the two have no rows in common to be compared by.
     """
-    from harness import flip_tables, lookup
-    from harness import flips as ledgers
+    from harness.compare import flip_tables
+    from harness.compare import flips as ledgers
+    from harness.planning import stored_run
 
     if data is not None and not with_text:
         raise UsageError("--data: found without --with-text, and nothing else reads it")
     if with_text and form is Form.csv:
         raise UsageError("--with-text: CSV holds no sentences; expected another --format")
-    one, other = (lookup.find(run, results) for run in (a, b))
+    one, other = (stored_run.find(run, results) for run in (a, b))
     for note in filter(None, (one.note, other.note)):
         say(note, err=True)
     try:
@@ -61,7 +62,7 @@ def flips(
     except NotComparable as error:
         say(f"glue-bench: {error}", err=True)
         raise typer.Exit(Exit.NOTHING) from error
-    source = lookup.source_of(found.a, data) if with_text else None
+    source = stored_run.source_of(found.a, data) if with_text else None
     texts = ledgers.sentences(found, source) if source else None
     if form is Form.text:
         say(flip_tables.text(found, texts, limit))

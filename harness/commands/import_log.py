@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from harness import paths
-from harness.commands.results import complain, other_folder
+from harness.commands.report import complain, other_folder
 from harness.errors import StorageError, UsageError, shown_path
 from harness.exits import Exit
+from harness.files import paths
 from harness.terminal import say
 
 EXAMPLE = "glue-bench import results/local build.log"
@@ -37,13 +37,13 @@ def import_(
 
     Each line that holds none that can be stored is named, with the reason; all others are stored.
     """
-    from harness import record_logs
-    from harness.store import Store
+    from harness.records import logs
+    from harness.records.store import Store
 
     _require_folder(results, file)
     store, told, damaged = Store(results), 0, 0
-    with record_logs.opened(file) as read:
-        for found in record_logs.records(read, unannounced=unannounced):
+    with logs.opened(file) as read:
+        for found in logs.records(read, unannounced=unannounced):
             told += 1
             try:
                 if isinstance(found, StorageError):

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from harness import models, profiles, recipes, references, targets, tasks
+from harness.catalog import models, profiles, recipes, references, targets, tasks
 from harness.errors import UsageError
-from harness.names import unknown
 from harness.spec import Model, Recipe
-from harness.tables import WIDTH
+from harness.tables.table import WIDTH
 from harness.terminal import say
+from harness.text.names import unknown
 
 
 class Kind(StrEnum):

@@ -25,6 +25,7 @@ def score(
     ] = None,
 ) -> None:
     """Score a file of predictions: each metric x 100, the task's score, and the best constant's."""
-    from harness import scoring, tasks
+    from harness.catalog import tasks
+    from harness.submission import scoring
 
     say(scoring.text(scoring.score(file, labels, tasks.get(task), split)))

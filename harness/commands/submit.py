@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from harness import paths
-from harness.commands.results import Results, complain, existing
+from harness.commands.report import Results, complain, existing
 from harness.errors import shown_path
 from harness.exits import Exit
-from harness.options import RESULTS
+from harness.files import paths
+from harness.planning.options import RESULTS
 from harness.terminal import say
 
 ZIP = "submission.zip"
@@ -40,9 +40,10 @@ def submit(
 
     Exits with 4 where a file has no run, naming it and the command that makes it.
     """
-    from harness import outputs, submission
-    from harness.candidates import Wanted
-    from harness.store import Store
+    from harness.files import outputs
+    from harness.records.store import Store
+    from harness.submission import archive
+    from harness.submission.selection import Wanted
 
     inside = paths.is_folder(output)
     example = shown_path(output / ZIP) if inside else ZIP
@@ -50,12 +51,12 @@ def submit(
     store = Store(existing(results))
     found = store.find()
     wanted = Wanted(model, target, recipe, seed)
-    may_fill = submission.filled(fill) if fill else frozenset()
-    plan = submission.plan(found.records, wanted, may_fill)
+    may_fill = archive.filled(fill) if fill else frozenset()
+    plan = archive.plan(found.records, wanted, may_fill)
     if plan.missing:
-        say(f"glue-bench: {submission.missing(plan, results)}", err=True)
+        say(f"glue-bench: {archive.missing(plan, results)}", err=True)
         complain(found.damaged)
         raise typer.Exit(Exit.NOTHING)
-    outputs.replace(output, submission.archive(plan, store), "-o", example)
-    say(submission.table(plan, output).text())
+    outputs.replace(output, archive.archive(plan, store), "-o", example)
+    say(archive.table(plan, output).text())
     complain(found.damaged)

@@ -9,7 +9,7 @@ import typer
 
 from harness.commands.flips import RUN
 from harness.exits import Exit
-from harness.options import RESULTS
+from harness.planning.options import RESULTS
 from harness.terminal import say
 
 
@@ -30,11 +30,12 @@ def verify(
     results: Annotated[Path, typer.Option(help="where cases and ids are looked for")] = RESULTS,
 ) -> None:
     """Compute a stored run's first steps again; name the first input that differs."""
-    from harness import lookup, replay
-    from harness import verify as same_again
-    from harness.process_engine import ProcessEngine
+    from harness.execution import replay as same_again
+    from harness.execution import replay_result
+    from harness.execution.process import ProcessEngine
+    from harness.planning import stored_run
 
-    stored = lookup.find(result, results)
+    stored = stored_run.find(result, results)
     if stored.note:
         say(stored.note, err=True)
     record = stored.record
@@ -51,5 +52,5 @@ def verify(
         said = f"{record.status}: {record.reason}" if record.reason else record.status
         say(f"{record.case.id}: holds no losses to compare ({said})", err=True)
         raise typer.Exit(Exit.NOTHING)
-    say(replay.text(found))
+    say(replay_result.text(found))
     raise typer.Exit(found.exit)

@@ -1,1 +1,0 @@
-"""Rows of GLUE tasks, from whatever holds them."""

@@ -10,9 +10,9 @@ import zlib
 from pathlib import Path
 from typing import Protocol
 
-from harness import input_files
-from harness.data.lines import at, error
-from harness.input_files import MB, ROWS
+from harness.files import reading
+from harness.files.lines import at, error
+from harness.files.reading import MB, ROWS
 
 STREAMS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 ZIP = b"PK\x03\x04"
@@ -29,7 +29,7 @@ def check(path: Path) -> None:
 
     Raises `OSError` where it cannot be read.
     """
-    with input_files.opened(path, ROWS) as stream:
+    with reading.opened(path, ROWS) as stream:
         start = stream.read(TAR[0] + len(TAR[1]))
     name = next((name for mark, name in OTHERS.items() if start.startswith(mark)), None)
     if name or start[TAR[0] :] == TAR[1]:

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness import input_files, paths
 from harness.data import compressed
 from harness.errors import DataError, shown, shown_path
+from harness.files import paths, reading
 
 CARDS = ("README.md", ".huggingface.yaml", "dataset_infos.json")  # that `datasets` 5.2 reads
 FILES = ("data_files", "data_dir", "path")  # the keys of a config that name files
@@ -52,7 +52,7 @@ def check_files(name: str, builder: str, files: Iterable[str], snapshot: Path) -
         if SCHEME.match(file) or not path.is_absolute() or not _is_below(path, home):
             raise _outside(f"{name}: data_files", file)
         try:
-            input_files.check(path, path.stat(), input_files.ROWS)
+            reading.check(path, path.stat(), reading.ROWS)
             compressed.check(path)
         except OSError as error:
             raise DataError(
@@ -74,7 +74,7 @@ def _said(path: Path) -> Any:
     from huggingface_hub import DatasetCard
 
     try:
-        text = input_files.read(path, input_files.DATA_CARD).decode()
+        text = reading.read(path, reading.DATA_CARD).decode()
         if path.name != CARDS[0]:
             return yaml.safe_load(text)
         return DatasetCard(text, ignore_metadata_errors=True).data.to_dict()
@@ -155,7 +155,7 @@ def _check_links(snapshot: Path, name: str) -> None:
                 raise _outside(f"{name}: {entry.relative_to(snapshot)}", str(entry.readlink()))
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
                 raise DataError(
-                    f"{shown_path(entry)}: it is {input_files.kind_of(mode)}; expected a file. "
+                    f"{shown_path(entry)}: it is {reading.kind_of(mode)}; expected a file. "
                     f"Mend: {COPY}"
                 )
         if counted > MOST_FILES:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness import file_hashes
+from harness.files import hashes
 
 COMMIT = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
 
@@ -70,5 +70,5 @@ def cache_name(files: Iterable[Path]) -> str:
     `datasets` 5.2 itself goes by the snapshot's name, so that it gives the old rows of a file that
     was changed, damaged or repaired in its place.
     """
-    told = "".join(f"{file.name}\0{file_hashes.remembered(file)}\n" for file in sorted(files))
+    told = "".join(f"{file.name}\0{hashes.remembered(file)}\n" for file in sorted(files))
     return f"glue-bench-{hashlib.sha256(told.encode()).hexdigest()[:16]}"

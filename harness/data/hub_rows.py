@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import hub
-from harness.data import columns, data_card, hub_files, lines, row_files, slices
-from harness.data.columns import MOST_SHOWN, Row, Rows
+from harness.catalog import split_slices
+from harness.data import data_card, hub_files, row_files, tabular
+from harness.data.tabular import MOST_SHOWN, Row, Rows
 from harness.errors import DataError, UsageError, shown, shown_path
+from harness.files import lines
+from harness.hub import snapshots
 from harness.spec import OwnRows
 
 USUAL = ("validation", "dev", "valid", "val", "test")  # the first that is there is advised
@@ -70,24 +72,24 @@ def read(own: OwnRows, split: str, snapshot: Path, wanted: Collection[str]) -> R
     return Rows(shared, [(f"{where}, row {number}", row) for number, row in enumerate(rows)])
 
 
-def _parts(own: OwnRows, name: str) -> list[slices.Part]:
+def _parts(own: OwnRows, name: str) -> list[split_slices.Part]:
     try:
-        return slices.parse(name)
+        return split_slices.parse(name)
     except UsageError as error:
         raise DataError(f"{own.hub}: splits: {error}") from None
 
 
 def _check_apart(
-    own: OwnRows, split: str, parts: Sequence[slices.Part], counts: Mapping[str, int]
+    own: OwnRows, split: str, parts: Sequence[split_slices.Part], counts: Mapping[str, int]
 ) -> None:
     """Raise `DataError` where a split shares rows with the training split, by their numbers."""
     train = _parts(own, own.splits["train"])
-    if split == "validation" and (twice := slices.overlap(train, parts, counts)):
+    if split == "validation" and (twice := split_slices.overlap(train, parts, counts)):
         raise DataError(
             f"{own.hub}: train is {shown(own.splits['train'])} and validation is "
             f"{shown(own.splits['validation'])}: both hold the same rows of {shown(twice)}, which "
             f"has {counts[twice]}; expected no row in both. Mend: "
-            + slices.apart(train, own.splits["validation"], twice)
+            + split_slices.apart(train, own.splits["validation"], twice)
         )
 
 
@@ -96,7 +98,7 @@ def _open(own: OwnRows, snapshot: Path) -> DataSet:
 
     datasets.disable_progress_bars()
     called = f"{own.hub}/{own.config}" if own.config else str(own.hub)
-    with _reading(called, snapshot), hub.offline():
+    with _reading(called, snapshot), snapshots.offline():
         data_card.check(snapshot, str(own.hub))
         configs = datasets.get_dataset_config_names(str(snapshot))
         if own.config not in configs and (own.config or len(configs) > 1):
@@ -138,9 +140,9 @@ def _file(found: DataSet, path: Path, wanted: Collection[str]) -> Rows | None:
         return None
     if kind == "csv" and ending in (".csv", ".tsv") and _is_plain(config):
         text = lines.decoded(path, row_files.content(path))
-        return columns.separated(path, text, config.delimiter or config.sep)
+        return tabular.separated(path, text, config.delimiter or config.sep)
     if kind == "json" and ending == ".json" and _is_plain(config):
-        return columns.json_rows(path, lines.decoded(path, row_files.content(path)))
+        return tabular.json_rows(path, lines.decoded(path, row_files.content(path)))
     plain_json = ending == ".jsonl" and _is_plain(config)
     return row_files.read(path, wanted) if plain_json or ending == ".parquet" else None
 
@@ -162,7 +164,7 @@ def _by_datasets(found: DataSet, split: str) -> Rows:
     own = found.own
     kind = found.builder.__module__.rsplit(".", 1)[-1]
     texts: dict[str, Any] = {"keep_default_na": False} if kind == "csv" else {}  # "None" is a text
-    with _reading(f"{own.hub}/{split}", found.snapshot), hub.offline():
+    with _reading(f"{own.hub}/{split}", found.snapshot), snapshots.offline():
         files = {Path(path) for paths in found.files.values() for path in paths}
         name = hub_files.cache_name(path for path in files if path.is_file())
         cache = str(Path(datasets.config.HF_DATASETS_CACHE) / name)
@@ -201,7 +203,7 @@ def _cut(found: DataSet, split: str) -> str:
     """How to cut a split in two; rows that are sorted by their label cannot be."""
     label = found.own.label
     labels = [fields.get(label) for _, fields in _table(found, split, [label]).rows]
-    (first,) = slices.parse(f"{split}[:80%]")
+    (first,) = split_slices.parse(f"{split}[:80%]")
     cut = len(first.rows(len(labels)))
     few = len(set(labels)) <= len(labels) // FEW_LABELS
     if few and set(labels[:cut]) != set(labels[cut:]):
@@ -209,7 +211,7 @@ def _cut(found: DataSet, split: str) -> str:
             f"write {split} as two files that both hold every label, and name their folder as "
             "data: its rows are sorted by label, so that no slice does"
         )
-    return f"{slices.advice(split)} in the task"
+    return f"{split_slices.advice(split)} in the task"
 
 
 def _has_labels(found: DataSet, split: str) -> bool:

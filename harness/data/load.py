@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness import tasks
-from harness.data import hub, overlap, own, sample, toy, tsv
+from harness.catalog import tasks
+from harness.data import custom, glue_folder, glue_hub, overlap, sample, toy
 from harness.errors import DataError, UsageError
 from harness.spec import HUB, NOTHING, OWN, TEST, TOY, DataRequest, SourceKind, Split, Task
 
@@ -95,14 +95,14 @@ class FolderRows:
     directory: Path
 
     def fingerprint(self, task: Task) -> object:
-        return tsv.fingerprint(self.directory, task.name, ("train", *task.evaluated))
+        return glue_folder.fingerprint(self.directory, task.name, ("train", *task.evaluated))
 
     def has(self, task: Task, split: str) -> bool:
-        return tsv.has(self.directory, task.name, split)
+        return glue_folder.has(self.directory, task.name, split)
 
     def read(self, task: Task, split: str) -> Held:
-        rows, report = tsv.read_split(self.directory, task.name, split)
-        return Held(rows, report.dropped, tsv.agreement(task.name, split, rows, report))
+        rows, report = glue_folder.read_split(self.directory, task.name, split)
+        return Held(rows, report.dropped, glue_folder.agreement(task.name, split, rows, report))
 
 
 @dataclass(frozen=True)
@@ -113,14 +113,14 @@ class HubRows:
     revision: str
 
     def fingerprint(self, task: Task) -> object:
-        return {hub.REPOSITORY: self.revision}
+        return {glue_hub.REPOSITORY: self.revision}
 
     def has(self, task: Task, split: str) -> bool:
-        return hub.has(self.snapshot, task.name, split)
+        return glue_hub.has(self.snapshot, task.name, split)
 
     def read(self, task: Task, split: str) -> Held:
-        rows = hub.read_split(self.snapshot, task, split)
-        return Held(rows, agreement=hub.agreement(self.snapshot, task, split, rows))
+        rows = glue_hub.read_split(self.snapshot, task, split)
+        return Held(rows, agreement=glue_hub.agreement(self.snapshot, task, split, rows))
 
 
 @dataclass(frozen=True)
@@ -131,13 +131,13 @@ class TaskRows:
     revision: str | None
 
     def fingerprint(self, task: Task) -> object:
-        return own.fingerprint(task, self.revision)
+        return custom.fingerprint(task, self.revision)
 
     def has(self, task: Task, split: str) -> bool:
-        return own.has(task, split, self.snapshot)
+        return custom.has(task, split, self.snapshot)
 
     def read(self, task: Task, split: str) -> Held:
-        return Held(own.read_split(task, split, self.snapshot))
+        return Held(custom.read_split(task, split, self.snapshot))
 
 
 def rows_of(request: DataRequest) -> Rows:
@@ -169,7 +169,7 @@ def located(request: DataRequest, task: Task) -> DataRequest:
     Raises `DataUnavailable` where there is none, `UsageError` for rows that no source has.
     """
     if task.own:
-        found = own.locate(task)
+        found = custom.locate(task)
         return dataclasses.replace(
             request, source=OWN, snapshot=found and str(found.directory),
             revision=found and found.revision,
@@ -184,7 +184,7 @@ def located(request: DataRequest, task: Task) -> DataRequest:
         )
     if request.source != HUB:
         return request
-    found = hub.locate(task)
+    found = glue_hub.locate(task)
     return dataclasses.replace(request, snapshot=str(found.directory), revision=found.revision)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.data.columns import FORM, Row, Rows
-from harness.data.lines import at, error
+from harness.data.tabular import FORM, Row, Rows
 from harness.errors import shown
-from harness.input_files import ROWS
+from harness.files.lines import at, error
+from harness.files.reading import ROWS
 
 SIGNATURE = b"PAR1"
 MOST_ROWS = 100_000_000

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from harness.data import columns, lines, parquet
-from harness.data.columns import FORM, JSON_LINES, Rows
-from harness.data.lines import at, error
+from harness.data import parquet, tabular
+from harness.data.tabular import FORM, JSON_LINES, Rows
 from harness.errors import shown
+from harness.files import lines
+from harness.files.lines import at, error
 
 TEXTS: dict[str, Callable[[Path, str], Rows]] = {
-    ".csv": columns.separated,
-    ".tsv": columns.tab_separated,
-    ".jsonl": columns.json_lines,
+    ".csv": tabular.separated,
+    ".tsv": tabular.tab_separated,
+    ".jsonl": tabular.json_lines,
 }
 OTHERS = {  # endings of files that cannot be read -> how to make one of them that can
     ".json": f"write one object on each line: {JSON_LINES}",

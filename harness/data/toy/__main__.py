@@ -17,7 +17,7 @@ def main() -> None:
     arguments = parser.parse_args()
     from harness.data.toy.pretrain import SHIPPED, pretrain
     from harness.errors import GlueBenchError
-    from harness.escape import harmless
+    from harness.text.escape import harmless
 
     try:
         pretrain(arguments.output or SHIPPED)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from random import Random
 
+from harness.catalog.tasks import get
 from harness.data.toy.lexicon import COAST, REGIONS, TOWN, Region
 from harness.data.toy.makers import MAKERS
 from harness.spec import Split, Task
-from harness.tasks import get
 
 HERE = "harness/data/toy/generate.py"
 VERSION = 1
@@ -48,7 +48,7 @@ def missing(task: Task) -> list[str]:
 
 
 def generate(task_name: str, noise: float = NOISE) -> dict[str, Split]:
-    """Every split of a toy task, by the names its row in `harness.tasks` gives them.
+    """Every split of a toy task, by the names its row in `harness.catalog.tasks` gives them.
 
     The rows are the same on every machine; `noise` changes labels only. `generate("mnli")` also
     holds the diagnostic rows, as the split `ax`.

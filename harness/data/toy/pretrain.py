@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import BertConfig, BertForPreTraining, BertTokenizer
 
-from harness import outputs
+from harness.catalog.tasks import DATA_SETS
 from harness.data.toy.generate import VERSION, generate
 from harness.data.toy.makers import Texts
 from harness.data.toy.stream import forms, rivals, running_text
-from harness.tasks import DATA_SETS
+from harness.files import outputs
 from harness.terminal import say
 
 SHIPPED = Path(__file__).with_name("toy-bert")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from random import Random
 
+from harness.catalog.tasks import GLUE_9
 from harness.data.toy.clauses import acceptability
 from harness.data.toy.generate import generate
 from harness.data.toy.lexicon import (
@@ -35,7 +36,6 @@ from harness.data.toy.puzzles import PUZZLES
 from harness.data.toy.questions import COMPARED
 from harness.data.toy.reviews import BLAME, PRAISE, opinion, review, verdict
 from harness.data.toy.scenes import scene, told
-from harness.tasks import GLUE_9
 
 # What is read how often.
 KINDS = {

@@ -1,0 +1,93 @@
+"""Targets as rows: a device with a precision.
+
+`bf16` and `fp16` mean fp32 parameters and optimizer with autocast arithmetic.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.spec import Target
+from harness.text.names import unknown
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for target in (
+        Target("cpu-fp32", "cpu"),
+        Target("cpu-bf16", "cpu", autocast="bfloat16"),
+        Target("cuda-fp32", "cuda"),
+        Target("cuda-tf32", "cuda", tf32=True),
+        Target("cuda-bf16", "cuda", autocast="bfloat16"),
+        Target("cuda-fp16", "cuda", autocast="float16"),
+        Target("mps-fp32", "mps"),
+        Target("mps-fp16", "mps", autocast="float16"),
+        Target("xpu-bf16", "xpu", autocast="bfloat16"),
+    )
+}
+
+
+SYNONYMS = {
+    "gpu": "cuda", "nvidia": "cuda", "rocm": "cuda", "metal": "mps", "apple": "mps", "intel": "xpu",
+    "float32": "fp32", "float16": "fp16", "half": "fp16", "bfloat16": "bf16",
+}  # fmt: skip
+"""What people write for a part of a target's name."""
+
+
+def get(name: str) -> Target:
+    """The row of a target. Raises `UsageError` with those that may be meant: a device's, say."""
+    if name not in TARGETS:
+        raise UsageError(unknown("target", name, TARGETS, SYNONYMS))
+    return TARGETS[name]
+
+
+def best() -> tuple[str, ...]:
+    """The one target that this machine is likely to be fastest on, asked as `present` asks."""
+    here = present()
+    for name in ("cuda-bf16", "mps-fp32"):
+        if name in here:
+            return (name,)
+    return ("cpu-bf16",) if cpu_has_bf16() else ("cpu-fp32",)
+
+
+BF16_INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
+"""Linux's names of them: Intel's and AMD's, and ARM's `bf16`."""
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU has instructions for bf16, and oneDNN may use them; False where unknown.
+
+    AVX-512 alone has none: torch calls its bf16 kernels supported there, and they are slow.
+    `ONEDNN_MAX_CPU_ISA` may hide the instructions from oneDNN, which computes torch's products.
+    """
+    cap = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    if not any(
+        word in cap for word in ("ALL", "DEFAULT", "BF16", "FP16", "AMX", "AVX10", "VNNI_2")
+    ):
+        return False
+    return not BF16_INSTRUCTIONS.isdisjoint(_cpu_flags())
+
+
+def _cpu_flags() -> list[str]:
+    """What the CPU can do, in Linux's words; empty elsewhere."""
+    try:
+        return Path("/proc/cpuinfo").read_text("utf-8").split()
+    except OSError:
+        return []
+
+
+def present() -> tuple[str, ...]:
+    """The targets a profile selects by itself on this machine.
+
+    Asks the operating system, not torch, because this is called while tests are collected; a
+    worker whose torch cannot use the device says so when the case runs.
+    """
+    names = ["cpu-fp32", "cpu-bf16"]
+    if Path("/dev/nvidia0").exists():
+        names += ["cuda-fp32", "cuda-bf16"]
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        names += ["mps-fp32"]
+    return tuple(names)

@@ -1,0 +1,321 @@
+"""A user's own tasks: a TOML file with a row for each."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.catalog import split_slices, tasks
+from harness.catalog.model_rows import MODELS
+from harness.catalog.targets import TARGETS
+from harness.errors import DataError, UsageError, not_toml, shown, shown_path
+from harness.files import lines, paths, reading, toml
+from harness.spec import OwnRows, Task
+from harness.text.names import unknown
+
+NAME = re.compile(r"[a-z][a-z0-9-]*")
+LONGEST_NAME = 40  # it is a part of file names
+HUB = "hub:"
+# Each part begins and ends with a letter, a digit or _, as the Hub has it.
+HUB_NAME = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?(/\w([\w.-]*\w)?)?", re.ASCII)
+FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
+FORM = lines.Form(
+    "a TOML file with a [[task]]", "a key", "save it again", "shorten it", reading.SETTINGS
+)
+TOO_LONG = "an integer of more than 64 bits; expected those that TOML allows. Mend: shorten it"
+USUAL = {  # split -> how its file is called, without its ending
+    "train": ("train",),
+    "validation": ("validation", "dev", "valid", "val"),
+    "test": ("test",),
+}
+OF_CLASSES = ("accuracy", "f1", "matthews_correlation")
+OF_SCORES = ("pearson", "spearmanr")
+SYNONYMS = {
+    "mcc": "matthews_correlation", "acc": "accuracy", "spearman": "spearmanr",
+    "pearsonr": "pearson",
+}  # fmt: skip
+"""What other programs call a metric -> its name here."""
+
+
+class Row(BaseModel):
+    """A task as it is written down."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str
+    data: str  # a file's folder, or hub:ORG/NAME
+    config: str | None = None  # of a data set of the Hub that has several
+    revision: str | None = None  # of a data set of the Hub: a commit
+    text: list[str] = Field(min_length=1, max_length=2)
+    label: str
+    labels: list[str | int | bool] | None = Field(None, min_length=2)
+    range: tuple[float, float] | None = Field(None, strict=False)
+    metrics: list[str] | None = Field(None, min_length=1)
+    splits: dict[str, str] = {}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the labels as a column holds them; none for a score."""
+        found = self.labels or ()
+        return tuple(name if isinstance(name, str) else json.dumps(name) for name in found)
+
+
+EXPECTED = {  # of each key
+    "name": 'a name in quotes, as "reviews"',
+    "data": f'a folder in quotes, as "rows", or "{HUB}ORG/NAME"',
+    "config": "the name of one of the data set's configs, in quotes",
+    "revision": "a commit of the data set, in quotes",
+    "text": 'one column or two, as ["review"]',
+    "label": 'a column, as "stars"',
+    "labels": 'two names or more, as ["bad", "good"]',
+    "range": "two numbers, the lowest score and the highest, as [0, 5]",
+    "metrics": 'a list of names, as ["accuracy"]',
+    "splits": 'a table of names in quotes, as { train = "a.csv", validation = "b.csv" }',
+}
+
+
+def read(path: Path) -> dict[str, Task]:
+    """The tasks of a file, by name; their rows are not read yet. Raises `UsageError`."""
+    where = shown_path(path)
+    text = _text(path)
+    try:
+        said = toml.parsed(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise not_toml(where, error) from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        raise UsageError(f"{where}: {TOO_LONG}") from None
+    if any(not -(2**63) <= number < 2**63 for number in _integers(said)):
+        raise UsageError(f"{where}: {TOO_LONG}")
+    for key in said:
+        if key != "task":
+            raise UsageError(f"{where}: {unknown('key', key, ['task'])}")
+    rows = said.get("task")
+    if isinstance(rows, dict):
+        raise UsageError(f"{where}: found [task]; expected [[task]], with two brackets")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not rows:
+        raise UsageError(f"{where}: found no [[task]]; expected one, or several")
+    found: dict[str, Task] = {}
+    for place, raw in enumerate(rows, 1):
+        name = raw.get("name")
+        called = shown(name) if isinstance(name, str) else place
+        task = _task(_row(f"{where}: task {called}", raw), path.parent, where)
+        if task.name in found:
+            raise UsageError(f"{where}: found two tasks called {shown(task.name)}")
+        found[task.name] = task
+    return found
+
+
+def _integers(value: object) -> Iterator[int]:
+    """Every integer that stands somewhere in a value of TOML."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _integers(part)
+
+
+def _text(path: Path) -> str:
+    try:
+        with lines.opened(path, FORM) as stream:
+            return lines.decoded(path, stream.read(FORM.kind.most))
+    except DataError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"{shown_path(path)}: {error.strerror}; expected {FORM.file}") from error
+    except ValueError as error:  # a NUL in the path
+        raise UsageError(f"{shown_path(path)}: {error}; expected {FORM.file}") from error
+
+
+def _row(where: str, raw: dict[str, Any]) -> Row:
+    try:
+        return Row.model_validate(raw)
+    except ValidationError as error:
+        for key in raw:  # first: a key that lacks may be one that is misspelt
+            if key not in Row.model_fields:
+                raise UsageError(f"{where}: {unknown('key', key, Row.model_fields)}") from None
+        key = str(error.errors()[0]["loc"][0])
+        found = f"{key}: found {shown(raw[key])}" if key in raw else f"has no key {shown(key)}"
+        raise UsageError(f"{where}: {found}; expected {EXPECTED[key]}") from None
+
+
+def _task(row: Row, home: Path, where: str) -> Task:
+    at = f"{where}: task {shown(row.name)}"
+    if not NAME.fullmatch(row.name) or len(row.name) > LONGEST_NAME:
+        raise UsageError(
+            f"{at}: name: expected lower-case letters, digits and hyphens, a letter first, at "
+            f"most {LONGEST_NAME}"
+        )
+    if row.name in tasks.TASKS or row.name in tasks.ALIASES:
+        raise UsageError(f"{at}: name: GLUE has a task of this name; expected another")
+    if row.name in MODELS or row.name in TARGETS:
+        raise UsageError(f"{at}: name: a model or a target is called so; expected another")
+    if (row.labels is None) == (row.range is None):
+        found = "neither" if row.labels is None else "both"
+        raise UsageError(
+            f"{at}: found {found} of labels and range; expected labels, the names of the classes "
+            "in the order of their ids, or for a score range = [LOWEST, HIGHEST]"
+        )
+    _check_labels(row.classes, at)
+    if row.range and not (row.range[0] < row.range[1] and all(map(math.isfinite, row.range))):
+        raise UsageError(f"{at}: range: found {shown(row.range)}; expected {EXPECTED['range']}")
+    columns = [*row.text, row.label]
+    if len({*columns}) < len(columns):
+        raise UsageError(f"{at}: found one column twice in text and label: {shown(columns)}")
+    return Task(
+        name=row.name,
+        title=row.name,
+        text_columns=tuple(row.text),
+        labels=row.classes,
+        metrics=_metrics(row, at),
+        rows={},
+        class_counts={},
+        label_means={},
+        earlier_rows={},
+        only={},
+        shared_with_train={},
+        label_range=row.range,
+        own=_own(row, home, at),
+    )
+
+
+def _check_labels(names: Sequence[str], at: str) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(unicodedata.normalize("NFC", name), name)
+        if other != name:
+            raise UsageError(
+                f"{at}: labels: found {other!a} and {name!a}, which look the same; "
+                "expected names that can be told apart. Mend: keep the one that the column holds"
+            )
+    if len(seen) < len(names):
+        raise UsageError(f"{at}: labels: found one twice in {shown(list(names))}")
+
+
+def _metrics(row: Row, at: str) -> tuple[str, ...]:
+    fitting = OF_SCORES if row.range else OF_CLASSES
+    for name in row.metrics or ():
+        if name not in fitting:
+            raise UsageError(f"{at}: metrics: {unknown('metric', name, fitting, SYNONYMS)}")
+        if name == "f1" and len(row.classes) > 2:
+            raise UsageError(
+                f"{at}: metrics: f1 is the second label's, and there are {len(row.classes)}; "
+                "expected two labels, or accuracy"
+            )
+    if row.metrics:
+        return tuple(dict.fromkeys(row.metrics))
+    return OF_SCORES if row.range else OF_CLASSES[:1]
+
+
+def _own(row: Row, home: Path, at: str) -> OwnRows:
+    for split in row.splits:
+        if split not in USUAL:
+            raise UsageError(f"{at}: splits: {unknown('split', split, USUAL)}")
+    if row.data.startswith(HUB):
+        name = row.data.removeprefix(HUB)
+        if not HUB_NAME.fullmatch(name):
+            raise UsageError(f"{at}: data: found {shown(row.data)}; expected {HUB}ORG/NAME")
+        names = {"train": "train", "validation": "validation", **row.splits}
+        _check_slices(names, at)
+        return OwnRows(row.label, names, name, row.config, row.revision)
+    for key, value in (("config", row.config), ("revision", row.revision)):
+        if value is not None:
+            raise UsageError(f"{at}: {key}: of data sets of the Hub; {shown(row.data)} is a folder")
+    try:
+        files = _files(row, home / paths.expanded(row.data), at)
+    except PermissionError as error:
+        raise UsageError(
+            f"{at}: data or splits: {shown(error.filename)}: {error.strerror}; expected a folder "
+            "that can be read. Mend: give yourself read and search permission for it"
+        ) from None
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, a NUL, a link to itself
+        raise UsageError(f"{at}: data or splits: cannot be a file's name: {error}") from None
+    _check_files(files, at)
+    return OwnRows(row.label, files)
+
+
+def _check_slices(names: Mapping[str, str], at: str) -> None:
+    """Raise `UsageError` for a slice that means nothing, and for training rows in validation."""
+    parts = {}
+    for split, name in names.items():
+        try:
+            parts[split] = split_slices.parse(name)
+        except UsageError as error:
+            raise UsageError(f"{at}: splits: {split}: {error}") from None
+    if twice := split_slices.overlap(parts["train"], parts["validation"]):
+        raise UsageError(
+            f"{at}: splits: train is {shown(names['train'])} and validation is "
+            f"{shown(names['validation'])}: both hold the same rows of {shown(twice)}; expected no "
+            f"row in both. Mend: {split_slices.apart(parts['train'], names['validation'], twice)}"
+        )
+
+
+def _check_files(files: Mapping[str, str], at: str) -> None:
+    for path in map(Path, files.values()):
+        if any("\ud800" <= char <= "\udfff" for char in str(path)):
+            raise UsageError(
+                f"{at}: data or splits: {shown_path(path)}: this path is not UTF-8. Mend: rename "
+                "the folder or the file"
+            )
+    train, validation = Path(files["train"]), Path(files["validation"])
+    both_are_there = train.is_file() and validation.is_file()
+    if train == validation or (both_are_there and train.samefile(validation)):  # a hard link
+        raise UsageError(
+            f"{at}: found one file for train and validation: {shown_path(validation)}; expected "
+            'rows that no model was trained on. Mend: splits = { validation = "FILE" }'
+        )
+
+
+def _files(row: Row, folder: Path, at: str) -> dict[str, str]:
+    if folder.is_file():
+        raise UsageError(
+            f"{at}: data: found {shown(row.data)}, a file; expected its folder. Which rows are for "
+            f'validation is yours to say. Mend: splits = {{ train = "{folder.name}", '
+            'validation = "FILE" }'
+        )
+    if not folder.is_dir():
+        raise UsageError(
+            f"{at}: data: found {shown(row.data)}, which is no folder beside the file; expected "
+            f"one that holds train.csv and validation.csv, or {HUB}ORG/NAME"
+        )
+    files = {split: _absolute(folder / name) for split, name in row.splits.items()}
+    for split in [split for split in USUAL if split not in files]:
+        if path := _usual(folder, split, at):
+            files[split] = _absolute(path)
+    return files
+
+
+def _absolute(path: Path) -> str:
+    """The path, its links by their own names: their endings say the format, those of targets not.
+
+    Raises `OSError`, `RuntimeError` or `ValueError` for what leads nowhere.
+    """
+    path.resolve()
+    return str(path.parent.resolve() / path.name)
+
+
+def _usual(folder: Path, split: str, at: str) -> Path | None:
+    """The file of a split by its usual name, in whatever case."""
+    names = [f"{stem}{ending}" for stem in USUAL[split] for ending in FORMATS]
+    held = sorted(folder.iterdir())
+    found = [path for path in held if path.name.lower() in names]
+    if len(found) > 1:
+        raise UsageError(
+            f"{at}: found {found[0].name} and {found[1].name} for {split}; expected one. Mend: "
+            f'splits = {{ {split} = "{found[0].name}" }}'
+        )
+    if not found and split != "test":
+        listed = ", ".join(shown(path.name) for path in held[:8]) or "nothing"
+        raise UsageError(
+            f"{at}: no file for {split}: {shown_path(folder)} holds {listed}; expected "
+            f"{names[0]} or another of {', '.join(FORMATS)}. Rows are never split here: which are "
+            f'for {split} is yours to say. Mend: splits = {{ {split} = "FILE" }}'
+        )
+    return found[0] if found else None

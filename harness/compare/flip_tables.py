@@ -1,0 +1,181 @@
+"""A ledger of flips as text, Markdown, CSV and JSON.
+
+Sentences are other people's words: whatever a terminal or a renderer would obey in them is escaped.
+"""
+
+from __future__ import annotations
+
+import csv as csv_format
+import io
+import json as json_format
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+
+from harness.compare.flips import Flip, Ledger, SplitFlips, Texts
+from harness.planning.resume import brief
+from harness.records.schema import Record
+from harness.reports import boards
+from harness.tables import formats
+from harness.tables.table import WIDTH, Table, percent
+from harness.text import escape
+from harness.text.escape import foldable, short, visible
+
+SHOWN = 20
+"""How many rows a reader is shown unless more are asked for."""
+
+COUNTS = (
+    "split", "n", "gained", "lost", "other", "acc A", "acc B", "difference", "McNemar p",
+)  # fmt: skip
+ROWS = ("split", "row", "label", "A", "B", "flip")
+WORDS = tuple(name for name in ROWS if name != "row")  # columns of them
+NOTES = (
+    "gained: B is right, A was wrong; lost: the reverse; other: both wrong, differently",
+    "McNemar's exact p takes the rows for a sample and knows nothing of seeds, of which two flip "
+    "rows too: whether a change is for the worse is for `glue-bench compare` to say.",
+)
+_INDENT = " " * 4
+
+
+def text(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -> str:
+    """As the terminal shows it, at most 80 columns wide. `limit`: 0 means all rows."""
+    shown, left = _first(ledger, SHOWN if limit is None else limit)
+    head = [
+        textwrap.fill(line, WIDTH, subsequent_indent=_INDENT, break_on_hyphens=False)
+        for line in _head(ledger)
+    ]
+    parts = ["\n".join(head), _counts(ledger).text()]
+    if shown:
+        top, rule, *lines = _rows(ledger, shown).text().splitlines()
+        body = [top, rule]
+        for (split, flip), line in zip(shown, lines, strict=True):
+            body += [line, *(_line(*said) for said in _said(ledger, split, flip, texts))]
+        parts.append("\n".join(body))
+    if left:
+        parts.append(_more(left))
+    return "\n\n".join(parts)
+
+
+def markdown(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -> str:
+    """As GitHub renders it; sentences are shortened as in the terminal."""
+    shown, left = _first(ledger, SHOWN if limit is None else limit)
+    head = "\n".join(f"* {escape.paragraph(line)}" for line in _head(ledger))
+    counts = _counts(ledger)
+    parts = [f"## {escape.markdown(counts.title)}", head, formats.body(counts)]
+    if shown:
+        columns = ledger.task.text_columns if texts is not None else ()
+        rows = _rows(ledger, shown).rows
+        wide = tuple(
+            (*row, *(short(said, WIDTH) for _, said in _said(ledger, *where, texts)))
+            for row, where in zip(rows, shown, strict=True)
+        )
+        parts.append(formats.body(Table("", (*ROWS, *columns), wide, words=(*WORDS, *columns))))
+    parts += [_more(left)] if left else []
+    return "\n\n".join([*parts, *map(escape.paragraph, counts.notes)])
+
+
+def csv(ledger: Ledger, limit: int | None = None) -> str:
+    """One line per row that flipped; labels by their names, and no sentence."""
+    out = io.StringIO()
+    writer = csv_format.writer(out, lineterminator="\n")
+    rows = _rows(ledger, _first(ledger, limit or 0)[0]).rows
+    writer.writerows([ROWS, *(map(escape.distinct, map(str, row)) for row in rows)])
+    return out.getvalue()
+
+
+def json(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -> str:
+    """All of it, with whole sentences; ASCII, accuracies as fractions."""
+    shown, _ = _first(ledger, limit or 0)
+    document = json_format.dumps(
+        {
+            "task": ledger.task.name,
+            "a": _run(ledger.a),
+            "b": _run(ledger.b),
+            "differs": [{"what": name, "a": a, "b": b} for name, a, b in ledger.differs],
+            "splits": {part.split: _numbers(part) for part in ledger.splits},
+            "rows": [
+                dict(zip(ROWS, _words(ledger, split, flip), strict=True))
+                | {"row": flip.row}
+                | ({} if texts is None else {"text": _columns(ledger, split, flip, texts)})
+                for split, flip in shown
+            ],
+        },
+        indent=1,
+    )
+    return escape.json(document)
+
+
+def _first(ledger: Ledger, limit: int) -> tuple[list[tuple[str, Flip]], int]:
+    """The first rows, and how many are left out; 0: all rows."""
+    rows = [(part.split, flip) for part in ledger.splits for flip in part.flips]
+    shown = rows[:limit] if limit else rows
+    return shown, len(rows) - len(shown)
+
+
+def _more(left: int) -> str:
+    return f"{left} more: --limit 0"
+
+
+def _head(ledger: Ledger) -> Iterator[str]:
+    """The two runs, and what differs between them, a line each."""
+    for name, record in (("A", ledger.a), ("B", ledger.b)):
+        yield foldable(
+            f"{name}: {record.case.id}, run {record.id[:8]}, score {percent(record.score)}"
+        )
+    differs = ledger.differs
+    for name, a, b in differs:
+        yield foldable(f"differs: {name}: A {brief(a)}, B {brief(b)}")
+    if not differs:
+        yield "differs: nothing that the records hold"
+
+
+def _counts(ledger: Ledger) -> Table:
+    rows = tuple(
+        (
+            part.split, str(part.rows), *map(str, map(len, (part.gained, part.lost, part.other))),
+            *map(percent, part.accuracies), f"{100 * part.difference:+.2f}", f"{part.p:.3g}",
+        )
+        for part in ledger.splits
+    )  # fmt: skip
+    title = f"Flips of {ledger.task.title} on {boards.where(ledger.a.source)}"
+    return Table(title, COUNTS, rows, NOTES, words=WORDS)
+
+
+def _rows(ledger: Ledger, shown: Iterable[tuple[str, Flip]]) -> Table:
+    rows = tuple(_words(ledger, split, flip) for split, flip in shown)
+    return Table("", ROWS, rows, words=WORDS)
+
+
+def _words(ledger: Ledger, split: str, flip: Flip) -> tuple[str, ...]:
+    labels = ledger.task.labels
+    named = (labels[label] for label in (flip.label, flip.a, flip.b))
+    return (split, str(flip.row), *named, flip.kind)
+
+
+def _columns(ledger: Ledger, split: str, flip: Flip, texts: Texts) -> dict[str, str]:
+    return dict(zip(ledger.task.text_columns, texts[split][flip.row], strict=True))
+
+
+def _said(ledger: Ledger, split: str, flip: Flip, texts: Texts | None) -> Iterable[tuple[str, str]]:
+    """Each text of a row with its column's name, on one line; none unless they were asked for."""
+    if texts is None:
+        return ()
+    columns = _columns(ledger, split, flip, texts)
+    return [(column, visible(said)) for column, said in columns.items()]
+
+
+def _line(column: str, said: str) -> str:
+    start = f"{_INDENT}{column}: "
+    return start + short(said, WIDTH - len(start))
+
+
+def _run(record: Record) -> dict[str, object]:
+    return {"id": record.id, "case": record.case.id, "score": record.score}
+
+
+def _numbers(part: SplitFlips) -> Mapping[str, object]:
+    a, b = part.accuracies
+    return {
+        "n": part.rows, "gained": len(part.gained), "lost": len(part.lost),
+        "other": len(part.other), "accuracy_a": a, "accuracy_b": b,
+        "difference": part.difference, "mcnemar_p": part.p,
+    }  # fmt: skip

@@ -1,0 +1,152 @@
+"""Verdicts as a reader sees them: a table per measure, then what each verdict rests on."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.compare.comparison import CellVerdict, Comparison
+from harness.compare.gate import Finding, Verdict, as_text
+from harness.compare.measures import MEASURES, Measure
+from harness.compare.stats import Change
+from harness.records.cells import MISSING
+from harness.tables import formats
+from harness.tables.table import WIDTH, Table
+from harness.text import escape
+
+HEADER = ("cell", "runs", "base", "new", "change", "between", "margin", "bits", "verdict")
+OPTIONAL = ("margin", "bits")  # columns that are left out where every line says the same
+NOT_GATED = "not gated"
+
+
+def table_of(comparison: Comparison, measure: Measure) -> Table:
+    """One line per cell that has the measure."""
+    rows = []
+    for cell in comparison.verdicts:
+        finding = _finding(cell, measure)
+        if finding is not None:
+            rows.append(_row(cell, finding))
+        elif measure.name == "score" and cell.why:
+            rows.append((cell.name, *[MISSING] * 7, str(cell.verdict)))
+    better = "higher" if measure.higher_is_better else "lower"
+    title = f"{measure.name} {'x 100' if measure.is_score else f'in {measure.shown_in}'}"
+    return _without_repeats(Table(f"{title}, {better} is better", HEADER, tuple(rows)))
+
+
+def _without_repeats(table: Table) -> Table:
+    """The table without the optional columns that have one value: the title says it."""
+    kept, title = [], table.title
+    for place, name in enumerate(table.header):
+        values = {row[place] for row in table.rows} - {MISSING}
+        if name in OPTIONAL and len(values) < 2:
+            title += "".join(f", {name} {value}" for value in values)
+        else:
+            kept.append(place)
+    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
+    return Table(title, tuple(table.header[place] for place in kept), rows)
+
+
+def _finding(cell: CellVerdict, measure: Measure) -> Finding | None:
+    return next((f for f in cell.findings if f.measure is measure), None)
+
+
+def _row(cell: CellVerdict, finding: Finding) -> tuple[str, ...]:
+    change, measure = finding.change, finding.measure
+    figures = [MISSING] * 3
+    if change is not None:
+        figures = [f"{change.base_runs}+{change.new_runs}", _brief(finding, change.change)]
+        figures.append(_between(finding, change))
+    runs, moved, between = figures
+    means = [MISSING if v is None else measure.shown(v) for v in (finding.base, finding.new)]
+    is_judged = finding.threshold is not None or finding.verdict is Verdict.INCOMPARABLE
+    return (
+        cell.name, runs, *means, moved, between, str(finding.threshold or MISSING), cell.bits,
+        str(finding.verdict) if is_judged else NOT_GATED,
+    )  # fmt: skip
+
+
+def _between(finding: Finding, change: Change) -> str:
+    """The bounds of a change, the lower figure first."""
+    ends = sorted((change.low, change.high), key=lambda end: _signed(finding, end))
+    return "..".join(_brief(finding, end) for end in ends)
+
+
+def _signed(finding: Finding, change: float) -> float:
+    return change if finding.measure.higher_is_better else -change
+
+
+def _brief(finding: Finding, change: float) -> str:
+    return as_text(finding, change, "+").removesuffix(" pt")
+
+
+def line(cell: CellVerdict) -> str:
+    """What a verdict rests on, as one line: by how much, and why."""
+    parts = []
+    for finding in cell.findings:
+        if finding.is_gated and finding.change and finding.base is not None:
+            means = [finding.measure.shown(v) for v in (finding.base, finding.new or 0.0)]
+            parts.append(
+                f"{finding.measure.name} {means[0]} -> {means[1]}, change "
+                f"{_brief(finding, finding.change.change)} in {_between(finding, finding.change)}, "
+                f"margin {finding.threshold}"
+            )
+    return "; ".join([*parts, *cell.reasons])
+
+
+def text(comparison: Comparison, *, markdown: bool = False) -> str:
+    """The tables, the reasons, all cells at once, and how many cells have which verdict."""
+    shown = [m for m in MEASURES.values() if any(_finding(c, m) for c in comparison.verdicts)]
+    tables = [
+        table
+        for measure in shown or [MEASURES["score"]]
+        if (table := table_of(comparison, measure)).rows and not _is_bare(comparison, measure)
+    ]
+    parts = [formats.markdown(table) if markdown else table.text() for table in tables]
+    lines = [*_reasons(comparison), *_summary(comparison)]
+    if markdown:
+        return "\n\n".join([*parts, *map(escape.paragraph, lines)])
+    said = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
+    return "\n\n".join([*parts, "\n".join(said)])
+
+
+def _is_bare(comparison: Comparison, measure: Measure) -> bool:
+    """Whether nothing of a measure that nobody asked for can be compared: a table of dashes."""
+    found = [f for c in comparison.verdicts if (f := _finding(c, measure))]
+    if measure.name == "score":
+        return False
+    return all(f.threshold is None and f.verdict is Verdict.INCOMPARABLE for f in found)
+
+
+def _reasons(comparison: Comparison) -> list[str]:
+    """Each reason once, with the cells that have it."""
+    by_reason: dict[str, list[str]] = {}
+    for cell in comparison.verdicts:
+        lines = [*cell.reasons]
+        if cell.was:
+            lines.append(f"was {cell.was} in the base: its inputs are the same")
+        if cell.note:
+            lines.append(cell.note)
+        for line in lines:
+            by_reason.setdefault(line, []).append(cell.name)
+    return [f"{_named(names, comparison)}: {reason}" for reason, names in by_reason.items()]
+
+
+def _named(names: Sequence[str], comparison: Comparison) -> str:
+    if len(names) > 2 and len(names) == len(comparison.verdicts):
+        return "every cell"
+    return ", ".join(names)
+
+
+def _summary(comparison: Comparison) -> list[str]:
+    lines = []
+    if change := comparison.together:
+        sure = "worse" if change.high < 0 else "better" if change.low > 0 else "nothing certain"
+        lines.append(
+            f"all cells together: {change.change:+.2f} sd of a cell's runs "
+            f"({change.low:+.2f}..{change.high:+.2f}): {sure}"
+        )
+    counts = Counter(cell.verdict for cell in comparison.verdicts)
+    said = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+    lines.append(f"verdicts: {', '.join(said) or 'none'}")
+    return lines

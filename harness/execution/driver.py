@@ -1,0 +1,327 @@
+"""Runs the cases of a plan and puts each on disk before anyone hears of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import environment
+from harness.data.load import source_kind
+from harness.errors import (
+    DataError,
+    DataUnavailable,
+    GlueBenchError,
+    ModelUnavailable,
+    StorageError,
+    UsageError,
+    WorkerError,
+    WorkerTimeout,
+    shown_path,
+)
+from harness.execution import interrupt
+from harness.execution.engine import Engine, Finished, InlineEngine
+from harness.execution.process import ProcessEngine
+from harness.files import paths
+from harness.files.outputs import make_folder
+from harness.planning import options
+from harness.planning.plan import Plan
+from harness.planning.resolve import resolve
+from harness.planning.resume import Resume
+from harness.records import limits, redaction
+from harness.records.journal import EventName, Journal
+from harness.records.schema import (
+    CaseInfo,
+    Memory,
+    Outcome,
+    PredictionTable,
+    Record,
+    Source,
+    Status,
+)
+from harness.records.store import Store
+from harness.spec import OWN, Case, Progress, RunConfig
+from harness.text.escape import harmless
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A stored record and what its worker printed."""
+
+    record: Record
+    log: str
+    is_reused: bool = False
+
+
+@dataclass
+class _Started:
+    config: RunConfig | None
+    # An error: it could not even be handed to the engine; a record: it was kept.
+    future: Future[Finished] | Exception | Record
+    stored: Ran | StorageError | None = None  # what came of storing a run that ended
+
+    @property
+    def pending(self) -> Future[Finished] | None:
+        """Its future, until what came of it was stored: as long it keeps its place."""
+        return self.future if isinstance(self.future, Future) and self.stored is None else None
+
+
+class Driver:
+    """Runs cases on an engine, up to `jobs` at a time, begun in the order they are asked for."""
+
+    def __init__(self, plan: Plan, store: Store, engine: Engine, jobs: int = 1) -> None:
+        self.plan, self.store, self.engine, self.jobs = plan, store, engine, jobs
+        self.journal = Journal(store.journal)
+        self.complaints: list[StorageError] = []  # what could not be written, or read
+        self._journal_failed = False
+        self._resume: Resume | None = None
+        self._started: dict[Case, _Started] = {}
+        self._listening: tuple[Case, Progress] | None = None
+
+    def start(self, cases: Iterable[Case]) -> None:
+        """Make sure that results can be kept; let the engine warm up while the caller goes on.
+
+        `cases` are those that the caller means to run. Raises `StorageError`.
+        """
+        self.store.prepare()
+        if self.plan.resume:
+            self._resume = Resume(self.store)
+            self.complaints += self._resume.damaged
+        self.journal.note(
+            "planned",
+            cases=[case.id for case in cases],
+            settings={
+                "data": source_kind(self.plan.data),
+                "max_train": self.plan.data.max_train,
+                "max_eval": self.plan.data.max_eval,
+                "recipe": self.plan.recipe,
+                "epochs": self.plan.epochs,
+            },
+        )
+        if self.plan.save_models:
+            make_folder(Path(self.plan.save_models), "--glue-save-models")
+        self.engine.start()
+
+    def close(self, exit_status: int | None = None) -> None:
+        """Stop, and note that the session ended."""
+        self.stop()
+        if self.journal.is_open:
+            self.note("ended", exit_status=exit_status)
+        self.journal.close()
+
+    def stop(self) -> None:
+        """Keep what was started ahead and is done; stop what still runs."""
+        try:
+            self._store_finished()
+            ahead = [started.stored for started in self._started.values()]
+            self.complaints += [error for error in ahead if isinstance(error, StorageError)]
+        finally:
+            self._started.clear()
+            self.engine.close()
+
+    def note(self, event: EventName, **about: Any) -> None:
+        """Write to the journal; where that fails, the runs go on and `complaints` says so once."""
+        try:
+            self.journal.note(event, **about)
+        except StorageError as error:
+            if not self._journal_failed:
+                self.complaints.append(error)
+            self._journal_failed = True
+
+    def run(
+        self, case: Case, upcoming: Sequence[Case] = (), progress: Progress | None = None
+    ) -> Ran:
+        """The record of `case`, already on disk; starts what comes next while there is room.
+
+        What ends ahead of `case` is stored at once, and makes room. With `plan.resume`, a stored
+        run may stand for a case. Raises `NotStored`. Everything else that can go wrong is in the
+        record.
+        """
+        self._listening = (case, progress) if progress else None
+        with interrupt.deferred():
+            started = self._start(case)
+            while started.pending:
+                self._fill(upcoming)
+                with interrupt.allowed():
+                    wait(self._pending(), return_when=FIRST_COMPLETED)
+                self._store_finished()
+            del self._started[case]
+            stored = self._store(case, started)
+            if isinstance(stored, StorageError):
+                raise stored
+            return stored
+
+    def _pending(self) -> list[Future[Finished]]:
+        return [future for started in self._started.values() if (future := started.pending)]
+
+    def _fill(self, upcoming: Sequence[Case]) -> None:
+        """Start what comes next, as long as there are fewer than `jobs`."""
+        for case in upcoming:
+            if len(self._pending()) >= self.jobs:
+                return
+            self._start(case)
+
+    def _store_finished(self) -> None:
+        for case, started in self._started.items():
+            if started.pending and started.pending.done():
+                self._store(case, started)
+
+    def _store(self, case: Case, started: _Started) -> Ran | StorageError:
+        """Put on disk what came of a case, once."""
+        if isinstance(started.future, Record):
+            self.note("reused", case=case.id, record=started.future.id)
+            return Ran(started.future, log="", is_reused=True)
+        if started.stored is None:
+            outcome, table, log = self._result(case, started.future)
+            try:
+                record, broke = self._fit_to_store(case, started.config, outcome, table)
+                started.stored = Ran(record, log + broke)
+            except StorageError as error:
+                started.stored = error
+        return started.stored
+
+    def _fit_to_store(
+        self, case: Case, config: RunConfig | None, outcome: Outcome, table: PredictionTable | None
+    ) -> tuple[Record, str]:
+        """The stored record, and a traceback if the outcome could not be one."""
+        try:
+            return self._save(case, config, outcome, table), ""
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it was, the other cases go on)
+            crashed, _, log = _crashed(error)
+            return self._save(case, config, crashed, None), log
+
+    def _save(
+        self, case: Case, config: RunConfig | None, outcome: Outcome, table: PredictionTable | None
+    ) -> Record:
+        # Data and models are looked for before a run starts: what a worker lacks is the target.
+        if outcome.status == "skipped" and config and self.plan.named_targets:
+            outcome = outcome.model_copy(update={"status": "failed"})
+        record = self.store.save(self._record(case, config, outcome), table)
+        if record.status == "skipped":
+            self.note("skipped", case=case.id, record=record.id, reason=record.reason)
+        else:
+            self.note("finished", case=case.id, record=record.id, status=record.status)
+        return record
+
+    def _start(self, case: Case) -> _Started:
+        """Hand a case to the engine, once."""
+        if case not in self._started:
+            self._started[case] = self._submit(case)
+        return self._started[case]
+
+    def _submit(self, case: Case) -> _Started:
+        try:
+            config = configuration(case, self.plan, self.jobs)
+            if self._resume and (stored := self._resume.find(config).record):
+                return _Started(config, stored)
+        except Exception as error:  # noqa: BLE001  (it is this case's record, and no other's)
+            return _Started(None, error)
+        self.note("started", case=case.id)
+        try:
+            future = self.engine.submit(config, lambda step, steps: self._heard(case, step, steps))
+        except Exception as error:  # noqa: BLE001  (such as: no thread can be started)
+            return _Started(config, error)
+        return _Started(config, future)
+
+    def _heard(self, case: Case, step: int, steps: int) -> None:
+        if self._listening and self._listening[0] == case:
+            self._listening[1](step, steps)
+
+    def _result(
+        self, case: Case, future: Future[Finished] | Exception
+    ) -> tuple[Outcome, PredictionTable | None, str]:
+        """What came of a case that runs no longer, or never could."""
+        try:
+            if isinstance(future, Exception):
+                raise future
+            finished = future.result()
+        except WorkerError as error:
+            memory = Memory(
+                peak_memory_bytes=error.peak_memory_bytes,
+                floor_memory_bytes=None,
+                peak_device_memory_bytes=None,
+            )
+            status: Status = "timeout" if isinstance(error, WorkerTimeout) else "crashed"
+            outcome = Outcome(
+                status=status, reason=str(error), memory=memory, batching=error.batching
+            )
+            return outcome, None, error.log
+        except (ModelUnavailable, DataUnavailable) as error:
+            of_model = isinstance(error, ModelUnavailable)
+            named_rows = self.plan.named_data or case.task in self.plan.own_tasks
+            named = self.plan.named_models if of_model else named_rows
+            absent: Status = "failed" if named else "skipped"
+            return Outcome(status=absent, reason=str(error)), None, ""
+        except GlueBenchError as error:
+            return Outcome(status="failed", reason=str(error)), None, ""
+        except Exception as error:  # noqa: BLE001  (whatever it was, the other cases go on)
+            return _crashed(error)
+        return finished.outcome, finished.predictions, finished.log
+
+    def _record(self, case: Case, config: RunConfig | None, outcome: Outcome) -> Record:
+        told = {name: getattr(outcome, name) for name in Outcome.model_fields}
+        if outcome.reason:
+            said = redaction.redacted(harmless(outcome.reason))
+            told["reason"] = limits.reason(said)
+        return Record(
+            **told,
+            case=CaseInfo(id=case.id, **dataclasses.asdict(case)),
+            profile=self.plan.profile.name,
+            session=self.journal.session,
+            source=Source(
+                kind=OWN if case.task in self.plan.own_tasks else source_kind(self.plan.data),
+                revision=config.data.revision if config else None,
+                max_train=self.plan.data.max_train,
+                max_eval=self.plan.data.max_eval,
+            ),
+            recipe=dataclasses.asdict(config.recipe) if config else {},
+            threads=config.threads if config else None,
+            cell_key=config.cell_key if config else None,
+            identity=dict(config.identity) if config else {},
+            environment=environment.facts(),
+        )
+
+
+def _crashed(error: Exception) -> tuple[Outcome, None, str]:
+    """What came of a case of which the harness itself broke, and the traceback."""
+    told = str(error).strip().splitlines()
+    what = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
+    outcome = Outcome(status="crashed", reason=f"glue-bench could not run it: {what}")
+    return outcome, None, "".join(traceback.format_exception(error))
+
+
+def configuration(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
+    """What a case of a plan is run with, one of `jobs` at a time. Raises `GlueBenchError`."""
+    try:
+        config = resolve(
+            case,
+            plan.data,
+            task=plan.own_tasks.get(case.task),
+            adapted=plan.models[case.model],
+            recipe=plan.recipe,
+            epochs=plan.epochs,
+            save_models=plan.save_models,
+            vectors=plan.vectors,
+            threads=max(1, len(environment.usable_cpus()) // jobs),
+            jobs=jobs,
+        )
+        limits.check_identity(case.id, config.identity)
+        return config
+    except OSError as error:  # of a file that a library opens, such as one of the Hub's cache
+        where = shown_path(Path(str(error.filename))) if error.filename else case.id
+        raise DataError(f"{where}: cannot be read: {paths.reason(error)}") from error
+
+
+def make_engine(settings: options.Settings, plan: Plan) -> Engine:
+    """The engine that `settings` ask for. Raises `UsageError` for what it cannot do."""
+    if settings.engine == "inline":
+        if settings.jobs not in (None, 1) or settings.timeout is not None:
+            raise UsageError("the inline engine knows neither jobs nor timeout: leave them out")
+        return InlineEngine()
+    return ProcessEngine(settings.jobs or 1, plan.timeout)

@@ -1,0 +1,141 @@
+"""The process that workers are forked from: it imports, forks, and tells how each child ended.
+
+It never computes, and it holds what every worker would spend seconds on. It shares one socket with
+the driver. A request is one byte and three descriptors: a channel, a file that holds what to run,
+and the log; and a fourth, a pipe, on which the server answers in lines: `pid 123`, then `exit -9`,
+or `error 11` where the system would not fork. A driver that reads the end of that pipe without an
+`exit` knows that the server is gone.
+
+The kernel kills the server when its driver dies, and each worker when the server does, also those
+that are stopped or hold the interpreter's lock (`PR_SET_PDEATHSIG`, prctl(2)).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import select
+import signal
+import socket
+import traceback
+
+from harness.execution import worker
+from harness.processes.supervisor import PR_SET_PDEATHSIG, prctl
+
+PRELOAD = (
+    "torch.optim",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.bert.modeling_bert",
+    "sklearn.metrics",
+    "scipy.stats",
+    "harness.training.runner",
+)
+DESCRIPTORS = 4
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when the thread of `parent` that started it ends.
+
+    Only Linux can. Ends at once where the parent was quicker.
+    """
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def reaped(pid: int) -> int | None:
+    """The exit code of a child of this process; None while it runs.
+
+    Kills what is left of its group, and only then waits for it: as long as that is not done, no
+    other process can have its number.
+    """
+    try:
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return None
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:  # somebody else waited for it: how it ended is not known
+        return 255
+
+
+def serve(descriptor: int, driver: int) -> None:
+    """Fork a worker for each request that comes over the socket `descriptor`, until it ends."""
+    die_with(driver)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in PRELOAD:
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: BLE001  (the worker that needs the module says what is wrong)
+            traceback.print_exc()
+    with socket.socket(fileno=descriptor) as requests:
+        _Server(requests).run()
+
+
+class _Server:
+    def __init__(self, requests: socket.socket) -> None:
+        self.requests = requests
+        self.answers: dict[int, int] = {}  # a child's pid -> the pipe on which its end is told
+        self.woken, self._wake = os.pipe()
+        for end in (self.woken, self._wake):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._wake)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+
+    def run(self) -> None:
+        while True:
+            ready, _, _ = select.select([self.requests, self.woken], [], [])
+            if self.woken in ready:
+                os.read(self.woken, 4096)
+                self._tell_of_the_dead()
+            if self.requests in ready:
+                message, descriptors, _, _ = socket.recv_fds(self.requests, 1, DESCRIPTORS)
+                if not message:
+                    return
+                self._fork(descriptors)
+
+    def _tell_of_the_dead(self) -> None:
+        for pid in list(self.answers):
+            if (code := reaped(pid)) is not None:
+                _answer(self.answers[pid], f"exit {code}")
+                os.close(self.answers.pop(pid))
+
+    def _fork(self, descriptors: list[int]) -> None:
+        if len(descriptors) < DESCRIPTORS:  # this process may open no more
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return
+        *given, answer = descriptors
+        server = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _answer(answer, f"error {error.errno}")
+            os.close(answer)
+        else:
+            if not pid:
+                self._be_worker(server, answer, *given)
+            _answer(answer, f"pid {pid}")
+            self.answers[pid] = answer
+        for descriptor in given:
+            os.close(descriptor)
+
+    def _be_worker(self, server: int, answer: int, channel: int, task: int, log: int) -> None:
+        die_with(server)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        self.requests.close()
+        for descriptor in (self.woken, self._wake, answer, *self.answers.values()):
+            os.close(descriptor)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        worker.main(channel, task)
+
+
+def _answer(pipe: int, line: str) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the driver does not wait for it any more
+        os.write(pipe, f"{line}\n".encode())

@@ -1,0 +1,276 @@
+"""Runs each configuration in a fresh process.
+
+A process per run keeps one run's crash, memory and settings away from the next. It would cost
+seconds of imports each; a fork server that has torch and transformers loaded makes it 30 ms. The
+server imports and never computes, and the driver itself never imports torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import queue
+import signal
+import tempfile
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from harness import environment
+from harness.errors import (
+    StorageError,
+    WorkerCrashed,
+    WorkerError,
+    WorkerKilled,
+    WorkerLost,
+    WorkerTimeout,
+)
+from harness.execution import forking, worker, workers
+from harness.execution.engine import Finished, until_it_fits
+from harness.execution.forking import CAN_FORK, FORK_SERVER
+from harness.execution.worker_log import Echo, WorkerLog
+from harness.execution.workers import Worker
+from harness.planning.resolve import to_json
+from harness.records.schema import Outcome, PredictionTable
+from harness.spec import Progress, RunConfig
+from harness.training import oom_retry
+
+MEMORY_SAMPLE_S = 0.5
+ECHO_S = 0.05  # how long what a worker prints may wait to be shown
+GOODBYE_S = 5.0
+MENDS = {
+    errno.EMFILE: "let more files be open at once, as `ulimit -n 1024` does",
+    errno.ENFILE: "close other programs: the whole machine has too many files open",
+    errno.ENOSPC: "make room there, or set TMPDIR to another folder",
+    errno.ENOENT: "set TMPDIR to a folder that is there",
+}
+"""What helps where a process or its temporary files could not be made, by `errno`."""
+FORKED_TRIES = 2
+"""How often a run may lose its fork server before it gets a process that needs none."""
+
+
+class ProcessEngine:
+    """Runs each configuration in a child of a warm fork server (alone where there can be none).
+
+    Raises `StorageError` where no temporary file can be written.
+    """
+
+    work = worker.WORK
+
+    def __init__(self, jobs: int = 1, timeout_s: float | None = None) -> None:
+        self.jobs, self.timeout_s = jobs, timeout_s
+        self.echo: Echo | None = None
+        self._pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="glue-run")
+        self._places: queue.SimpleQueue[tuple[int, ...] | None] = queue.SimpleQueue()
+        for place in shares(environment.usable_cpus(), jobs):
+            self._places.put(place)
+        self._starting = threading.Lock()
+        self._alive: set[Worker] = set()
+        self.is_closed = False
+        try:
+            tempfile.TemporaryFile().close()
+        except OSError as error:
+            raise StorageError(
+                f"no temporary folder can be written: {error}. Mend: make room there, or set "
+                "TMPDIR to a folder that can be"
+            ) from error
+
+    def start(self) -> None:
+        """Start the fork server; it imports while the caller goes on."""
+        if CAN_FORK:
+            with contextlib.suppress(OSError):  # the first run that needs it says what is wrong
+                FORK_SERVER.start()
+
+    def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
+        """Run `config` as soon as one of the `jobs` places is free."""
+        return self._pool.submit(self._supervise, config, progress)
+
+    def close(self) -> None:
+        """Kill what still runs, with everything it started."""
+        with self._starting:
+            self.is_closed = True
+            alive = list(self._alive)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for each in alive:  # waited for by its own thread
+            each.kill()
+        self._pool.shutdown(wait=True)
+
+    def _supervise(self, config: RunConfig, progress: Progress) -> Finished:
+        place = self._places.get()
+        deadline = time.monotonic() + self.timeout_s if self.timeout_s else float("inf")
+        try:
+            return until_it_fits(
+                dataclasses.replace(config, cpus=place),
+                lambda smaller: self._attempt(smaller, progress, deadline),
+            )
+        finally:
+            self._places.put(place)
+
+    def _attempt(self, config: RunConfig, progress: Progress, deadline: float) -> Finished:
+        """Run `config`; a worker that was killed is one whose memory ran out."""
+        log, tries = "", FORKED_TRIES if CAN_FORK else 0
+        while True:
+            try:
+                finished = _Run(self, config, progress, deadline).result(is_alone=not tries)
+                return dataclasses.replace(finished, log=log + finished.log)
+            except WorkerError as error:
+                error.log = log + error.log
+                if isinstance(error, WorkerLost) and not self.is_closed:  # no fault of the run's
+                    log, tries = f"{error.log}{error}; the run starts again\n", tries - 1
+                elif isinstance(error, WorkerKilled) and not self.is_closed:
+                    return Finished(oom_retry.killed(config, error), None, error.log)
+                else:
+                    raise
+
+    def start_worker(self, config: RunConfig, log: WorkerLog, *, is_alone: bool) -> Worker:
+        """A worker that will run `config`. Raises `OSError`, `WorkerError`."""
+        start = workers.alone if is_alone else FORK_SERVER.fork
+        with tempfile.TemporaryFile() as task, self._starting:
+            if self.is_closed:
+                raise WorkerError("the session ended before this run began")
+            task.write(worker.task_of(to_json(config), self.work))
+            task.flush()
+            started = start(task, log.file)
+            self._alive.add(started)
+            return started
+
+    def end_worker(self, process: Worker) -> None:
+        """Leave nothing of a worker behind; nor of a server that does not tell how one ended."""
+        process.kill()
+        if process.pid is None:  # a server that is still importing may be of use to the next run
+            hangs = process.server_hangs(float("inf"))
+        else:
+            hangs = not _has_ended(process, GOODBYE_S)
+        if hangs:
+            process.kill_server()
+        self._alive.discard(process)
+        process.close()
+
+
+@dataclass
+class _Run:
+    """One process that runs a configuration, and what is heard of it."""
+
+    engine: ProcessEngine
+    config: RunConfig
+    progress: Progress
+    deadline: float
+    peak: int | None = None
+    """The most memory that the process was seen to hold, in bytes."""
+
+    def result(self, *, is_alone: bool) -> Finished:
+        """What came of it. Raises `WorkerError`."""
+        self.began = time.monotonic()
+        self.parts = oom_retry.Parts(self.config)
+        with contextlib.ExitStack() as opened:
+            try:
+                self.log = opened.enter_context(contextlib.closing(WorkerLog()))
+                process = self.engine.start_worker(self.config, self.log, is_alone=is_alone)
+            except OSError as error:
+                mend = MENDS.get(error.errno or 0, "make room for one more process")
+                raise WorkerCrashed(f"no worker could be started: {error}. Mend: {mend}") from error
+            return self._ended(process)
+
+    def _ended(self, process: Worker) -> Finished:
+        try:
+            outcome, predictions = self._listen(process)
+        except WorkerError as error:
+            error.log += self.log.text()
+            error.batching = self.parts.record()
+            raise
+        finally:
+            self.engine.end_worker(process)
+            self._show_new_text()
+        return Finished(Outcome.model_validate_json(outcome), predictions, self.log.text())
+
+    def _listen(self, process: Worker) -> tuple[str, PredictionTable | None]:
+        """The child's outcome and predictions. Raises `WorkerError`."""
+        is_ready = False
+        sample_s = ECHO_S if self.engine.echo else MEMORY_SAMPLE_S
+        while True:
+            process.wait(min(sample_s, self.deadline - time.monotonic()))
+            self._show_new_text()
+            self.peak = environment.memory_bytes("VmHWM", process.pid or "none") or self.peak
+            for kind, value in process.receiver.messages():
+                is_ready = True
+                if kind == "progress":
+                    self._heard(*value)
+                elif kind != "ready":
+                    _has_ended(process, GOODBYE_S)
+                    if kind == "result":
+                        return value
+                    last = value.strip().splitlines()[-1]
+                    raise WorkerCrashed(f"the worker broke: {last}", value, self.peak)
+            self._check_alive(process)
+            if time.monotonic() >= self.deadline:
+                raise WorkerTimeout(
+                    f"stopped after {self.engine.timeout_s:g} s. Mend: a longer --glue-timeout, "
+                    "or fewer rows with --glue-max-train",
+                    peak_memory_bytes=self.peak,
+                )
+            if not is_ready:
+                self._check_start(process)
+
+    def _heard(self, step: int, steps: int) -> None:
+        self.parts.phase = "training"
+        with contextlib.suppress(OSError):  # a terminal that is gone takes no run along
+            self.progress(step, steps)
+
+    def _show_new_text(self) -> None:
+        if self.engine.echo and (text := self.log.new_text()):
+            with contextlib.suppress(OSError):
+                self.engine.echo(self.config.case.id, text)
+
+    def _check_alive(self, process: Worker) -> None:
+        if process.exit_code is not None:
+            killed = process.exit_code == -signal.SIGKILL
+            death = WorkerKilled if killed else WorkerCrashed
+            raise death(_death(process.exit_code, self.peak), peak_memory_bytes=self.peak)
+        if process.is_lost:
+            raise WorkerLost(process.why_lost(), peak_memory_bytes=self.peak)
+        if self.engine.is_closed:
+            process.kill()  # which may not have been there yet when the others were killed
+            if process.pid is None or not _has_ended(process, GOODBYE_S):
+                raise WorkerError("the session ended before this run did")
+
+    def _check_start(self, process: Worker) -> None:
+        """Give up a worker, or the server that does not fork it, where that takes too long."""
+        waited = time.monotonic() - self.began
+        if process.server_hangs(waited):
+            process.kill_server()
+        elif process.pid is not None and waited >= forking.IMPORTS_S:
+            raise WorkerCrashed(
+                f"the worker was not done with its imports after {waited:.0f} s: something among "
+                "torch, transformers and scikit-learn never loads. Mend: `glue-bench doctor`",
+                peak_memory_bytes=self.peak,
+            )
+
+
+def shares(cpus: tuple[int, ...], jobs: int) -> list[tuple[int, ...] | None]:
+    """The CPUs of each of `jobs` places; one place alone has them all and is not pinned."""
+    if jobs == 1:
+        return [None]
+    each = max(1, len(cpus) // jobs)
+    return [tuple(cpus[(job * each + i) % len(cpus)] for i in range(each)) for job in range(jobs)]
+
+
+def _has_ended(process: Worker, seconds: float) -> bool:
+    """Whether a worker has ended, or will have within `seconds`."""
+    until = time.monotonic() + seconds
+    while process.exit_code is None and not process.is_lost:
+        if time.monotonic() >= until:
+            return False
+        process.wait_for_end(until - time.monotonic())
+    return True
+
+
+def _death(exitcode: int | None, peak_bytes: int | None) -> str:
+    held = f"; it held up to {peak_bytes / 2**20:.0f} MB" if peak_bytes else ""
+    if exitcode is not None and exitcode < 0:
+        known = {int(number): number.name for number in signal.Signals}
+        name = known.get(-exitcode, f"signal {-exitcode}")
+        cause = " (often: the machine ran out of memory)" if name == "SIGKILL" else ""
+        return f"the worker was killed by {name}{cause}{held}"
+    return f"the worker ended with exit code {exitcode} and no result{held}"

@@ -1,0 +1,181 @@
+"""The same again: the first steps of a stored run, computed once more and compared."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness import environment
+from harness.catalog import models, targets
+from harness.errors import UsageError, WorkerError, shown
+from harness.execution.engine import Engine
+from harness.execution.replay_result import Difference, Replay, tolerance
+from harness.planning import stored_run
+from harness.planning.resolve import resolve
+from harness.planning.resume import differences
+from harness.records.schema import Outcome, Record
+from harness.spec import Case, DataRequest, Recipe, RunConfig
+
+CODE = ("commit", "glue-bench")
+ENVIRONMENT = (
+    "torch", "transformers", "tokenizers", "datasets", "numpy", "python",
+    "os", "machine", "cpu", "cores",
+)  # fmt: skip
+
+
+def verify(
+    record: Record,
+    engine: Engine,
+    *,
+    data: str | None = None,
+    model: str | None = None,
+    vectors: str | None = None,
+    threads: int | None = None,
+) -> Replay | None:
+    """Compute the first steps of a run again; None where it has no losses to compare.
+
+    `data`, `model` and `vectors` stand for those of the record, which holds no paths; `threads` for
+    the record's number. Raises `UsageError` for what the record leaves open, and `GlueBenchError`
+    for data or a model that is not to be had.
+    """
+    if not record.first_losses:
+        return None
+    config = configuration(record, data=data, model=model, vectors=vectors, threads=threads)
+    try:
+        now = engine.submit(config, lambda step, steps: None).result().outcome
+    except WorkerError as error:
+        now = Outcome(status="crashed", reason=str(error))
+    return Replay(
+        case=record.case.id,
+        threads=config.threads,
+        then=tuple(record.first_losses),
+        now=tuple(now.first_losses),
+        tolerance=tolerance(targets.get(record.case.target)),
+        status=now.status,
+        reason=now.reason,
+        differences=tuple(_differences(record, config, now)),
+        unknown=tuple(_unknown(record)),
+    )
+
+
+def configuration(
+    record: Record,
+    *,
+    data: str | None = None,
+    model: str | None = None,
+    vectors: str | None = None,
+    threads: int | None = None,
+) -> RunConfig:
+    """What a stored run was run with, cut to the steps whose losses it holds.
+
+    Raises `GlueBenchError`.
+    """
+    config = resolve(
+        Case(**record.case.model_dump(exclude={"id"})),
+        DataRequest(
+            stored_run.source_of(record, data), record.source.max_train, record.source.max_eval
+        ),
+        adapted=_model(record, model),
+        recipe=_recipe(record),
+        vectors=vectors,
+        threads=threads or record.threads or 1,
+    )
+    recipe = config.recipe
+    if record.batching:  # a step that did not fit the memory was cut up further than planned
+        recipe = dataclasses.replace(recipe, accumulation=record.batching.accumulation)
+    return dataclasses.replace(config, recipe=recipe, replay_steps=len(record.first_losses))
+
+
+def _model(record: Record, model: str | None) -> models.Adapted:
+    name, plus, adaptation = record.case.model.partition("+")
+    if model is None and name not in models.MODELS and not models.HUB_ID.fullmatch(name):
+        raise UsageError(
+            f"{record.case.id}: its model {shown(name)} came from a folder, and records hold no "
+            "folders. Mend: say --model FOLDER, the folder that holds it"
+        )
+    adapted = models.get(f"{model or name}{plus}{adaptation}")
+    return dataclasses.replace(adapted, name=record.case.model)
+
+
+def _recipe(record: Record) -> Recipe:
+    known = {field.name for field in dataclasses.fields(Recipe)}
+    foreign = sorted({*record.recipe} - known)
+    try:
+        if not foreign:
+            return TypeAdapter(Recipe).validate_python(record.recipe)
+    except ValidationError as error:
+        foreign = [str(error.errors()[0]["loc"][0])]
+    raise UsageError(
+        f"{record.case.id}: key recipe.{foreign[0]}: found "
+        f"{shown(record.recipe.get(foreign[0], 'nothing'))}; here no recipe has that. "
+        "Mend: verify it with the glue-bench that wrote it: "
+        f"{record.environment.get('glue-bench')}, commit {record.environment.get('commit')}"
+    )
+
+
+def _differences(record: Record, config: RunConfig, now: Outcome) -> Iterator[Difference]:
+    """Every input that is not what it was, in the order of `INPUTS`."""
+    # How a CPU rounds decides the last bits of random weights too.
+    for name, rounds, lines in (
+        ("recipe", False, _of_identity(record, config, "recipe", "target", "adaptation")),
+        ("rows", False, _rows(record, now)),
+        ("weights", False, _of_identity(record, config, "model_files")),
+        ("weights", True, _observed(record, now, "weights_sha256")),
+        ("order", False, _observed(record, now, "order_sha256")),
+        ("code", True, _code(record, config)),
+        ("environment", True, _environment(record, config, now)),
+    ):
+        yield from (Difference(name, line, rounds) for line in lines)
+
+
+def _unknown(record: Record) -> Iterator[str]:
+    """What may differ and cannot be told."""
+    if record.observed is None:
+        yield "the first weights and the order of rows: the record does not hold their hashes"
+    if record.environment.get("dirty") or environment.facts()["dirty"]:
+        yield "the code: there were changes beside its commit, then or now"
+
+
+def _of_identity(record: Record, config: RunConfig, *keys: str) -> list[str]:
+    then, now = record.identity, config.identity
+    return [line for key in keys for line in _of(key, then.get(key), now.get(key))]
+
+
+def _rows(record: Record, now: Outcome) -> list[str]:
+    """Of the training rows alone: no loss depends on others."""
+    if record.data is None or now.data is None:
+        return []
+    then, today = record.data.splits["train"], now.data.splits["train"]
+    return _of("train.rows", then.rows, today.rows) + _of("train", then.sha256, today.sha256)
+
+
+def _observed(record: Record, now: Outcome, name: str) -> list[str]:
+    if record.observed is None or now.observed is None:
+        return []
+    return _of(name, getattr(record.observed, name), getattr(now.observed, name))
+
+
+def _code(record: Record, config: RunConfig) -> list[str]:
+    lines = _of_identity(record, config, "numerics")
+    if isinstance(record.identity.get("task"), Mapping):  # a name in older records
+        lines += _of_identity(record, config, "task")
+    return lines + _facts(record, CODE)
+
+
+def _environment(record: Record, config: RunConfig, now: Outcome) -> list[str]:
+    lines = _facts(record, ENVIRONMENT)
+    if record.model and now.model:
+        lines += _of("bf16_products", record.model.bf16_products, now.model.bf16_products)
+    return lines + _of("threads", record.threads, config.threads)
+
+
+def _facts(record: Record, names: tuple[str, ...]) -> list[str]:
+    then, now = record.environment, environment.facts()
+    return [line for name in names if name in then for line in _of(name, then[name], now[name])]
+
+
+def _of(name: str, then: Any, now: Any) -> list[str]:
+    return differences(then, now, name)

@@ -1,0 +1,223 @@
+"""Every call by which results reach the disk, or come from it: tests put a failing disk here.
+
+What the calls promise after a power cut, on a disk that honours flushing: the bytes of a file are
+there if `flush` returned after they were written; a name is there, or gone, if `flush_folder`
+returned after it was made or removed. Anything else may be there, or not, or in part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import uuid
+from collections.abc import Generator
+from pathlib import Path
+
+from harness.errors import StorageError, shown_path
+from harness.files import paths
+
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+NO_FOLDER_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # there is nothing to be flushed
+
+
+class Disk:
+    """The real one. Each method is one call of the operating system; all raise `OSError`."""
+
+    def make_folder(self, folder: Path) -> None:
+        """Make one folder; one that exists is fine."""
+        folder.mkdir(exist_ok=True)
+
+    def create(self, path: Path) -> int:
+        """Make an empty file and open it for writing; refuses a name that is taken."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+
+    def write(self, descriptor: int, content: bytes) -> int:
+        """Write; returns how many bytes were taken, which may be fewer."""
+        return os.write(descriptor, content)
+
+    def flush(self, descriptor: int) -> None:
+        """Return once the file's bytes would survive a power cut."""
+        os.fsync(descriptor)
+
+    def close(self, descriptor: int) -> None:
+        """Close; never the moment at which anything becomes safe."""
+        os.close(descriptor)
+
+    def link(self, path: Path, name: Path) -> None:
+        """Give a file a second name; refuses one that is taken."""
+        os.link(path, name)
+
+    def rename(self, path: Path, name: Path) -> None:
+        """Give a file another name, in place of whatever had it."""
+        path.rename(name)
+
+    def keep_access(self, path: Path, old: os.stat_result) -> None:
+        """Give a file the owner and permissions of the one whose place it takes."""
+        with contextlib.suppress(PermissionError):  # another's file in a folder of ours
+            if (new := path.stat()).st_uid != old.st_uid or new.st_gid != old.st_gid:
+                os.chown(path, old.st_uid, old.st_gid)
+        path.chmod(stat.S_IMODE(old.st_mode) & 0o777)
+
+    def remove(self, path: Path) -> None:
+        """Take a name away."""
+        path.unlink()
+
+    def flush_folder(self, folder: Path) -> None:
+        """Return once the folder's names would survive a power cut."""
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in NO_FOLDER_FLUSH:
+                raise
+        finally:
+            os.close(descriptor)
+
+    def read(self, path: Path, limit: int) -> bytes:
+        """The first `limit` bytes of a file; never waits for what is no file, such as a pipe."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a file")
+            content = os.read(descriptor, min(limit, status.st_size + 1))
+            if len(content) == status.st_size:
+                return content
+            with open(descriptor, "rb", closefd=False) as rest:  # it grew, or is a large one
+                return content + rest.read(limit - len(content))
+        finally:
+            os.close(descriptor)
+
+    def names(self, folder: Path) -> list[str]:
+        """The names in a folder, in order; none if there is no such folder."""
+        try:
+            return sorted(os.listdir(folder))  # noqa: PTH208  (a Path each takes long for 100,000)
+        except FileNotFoundError:
+            return []
+
+
+DISK = Disk()
+
+
+def read_file(disk: Disk, path: Path, limit: int, mend: str) -> bytes:
+    """A whole file. Raises `StorageError`, also where it has more than `limit` bytes."""
+    try:
+        content = disk.read(path, limit + 1)
+    except OSError as error:
+        raise _unreadable(path, error, mend) from error
+    if len(content) > limit:
+        raise StorageError(f"{shown_path(path)}: larger than {limit:,} bytes. {mend}")
+    return content
+
+
+def names_in(disk: Disk, folder: Path, suffix: str | tuple[str, ...], mend: str) -> list[str]:
+    """The names in a folder that end so, in order. Raises `StorageError`."""
+    try:
+        return [name for name in disk.names(folder) if name.endswith(suffix)]
+    except OSError as error:
+        raise _unreadable(folder, error, mend) from error
+
+
+def _unreadable(path: Path, error: OSError, mend: str) -> StorageError:
+    if error.errno in paths.NAMES:  # nothing is damaged: no such folder can be
+        mend = "Mend: name another"
+    return StorageError(f"{shown_path(path)}: cannot be read: {paths.reason(error)}. {mend}")
+
+
+def make_folders(disk: Disk, folder: Path) -> None:
+    """Make a folder and those above it, so that they survive a power cut.
+
+    A folder that is there may have been made by another process just now, and its name not be safe:
+    so all of them are flushed.
+    """
+    folder = folder.absolute()
+    for place in reversed((folder, *folder.parents)):
+        if not place.exists():
+            disk.make_folder(place)
+    for place in folder.parents:
+        with contextlib.suppress(PermissionError):  # may be ours to search, but not to open
+            disk.flush_folder(place)
+
+
+def write_all(disk: Disk, descriptor: int, content: bytes) -> None:
+    """Write every byte; a full disk may take a part without an error, and then it is one."""
+    left = memoryview(content)
+    while left:
+        taken = disk.write(descriptor, bytes(left))
+        if taken <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left = left[taken:]
+
+
+def write_file(disk: Disk, path: Path, content: bytes) -> None:
+    """Put `content` at `path`: whole, flushed, and never in place of another file."""
+    temporary = _beside(disk, path, content)
+    try:
+        try:
+            disk.link(temporary, path)  # unlike a rename, fails where `path` exists
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "the file exists", str(path)) from error
+            disk.rename(temporary, path)  # a file system without hard links
+    finally:
+        with contextlib.suppress(OSError):
+            disk.remove(temporary)
+    disk.flush_folder(path.parent)
+
+
+def replace_file(disk: Disk, path: Path, content: bytes) -> None:
+    """Put `content` at `path`, whole and flushed, in place of a regular file that may be there.
+
+    That one's permissions are kept. Raises `OSError`, also where anything else is there: a link or
+    a device would be replaced by a file in its name.
+    """
+    _replaceable(path)
+    temporary = _beside(disk, path, content)
+    try:
+        if old := _replaceable(path):
+            disk.keep_access(temporary, old)
+        disk.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            disk.remove(temporary)
+        raise
+    disk.flush_folder(path.parent)
+
+
+def _replaceable(path: Path) -> os.stat_result | None:
+    """What is known of the regular file at `path`; None if nothing is there."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EEXIST, f"there is {paths.kind(found.st_mode)}, and no file")
+    return found
+
+
+def _beside(disk: Disk, path: Path, content: bytes) -> Path:
+    """A flushed file of that content in the folder of `path`, under a name of its own."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    with _created(disk, temporary) as descriptor:
+        write_all(disk, descriptor, content)
+        disk.flush(descriptor)
+    return temporary
+
+
+@contextlib.contextmanager
+def _created(disk: Disk, path: Path) -> Generator[int]:
+    """A new file, open; closed at the end, and removed if the block fails."""
+    descriptor = disk.create(path)
+    try:
+        try:
+            yield descriptor
+        finally:
+            disk.close(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            disk.remove(path)
+        raise

@@ -1,0 +1,95 @@
+"""What is typed for an option as the value that it means, and the most that each may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.text.names import unknown
+
+FIRST_SEED = 42
+ENGINES = ("process", "inline")
+MOST_SEEDS = 10_000
+LAST_SEED = 2**32 - 1  # of NumPy's and scikit-learn's generators
+MOST_JOBS = 1024
+MOST_EPOCHS = 10_000
+MOST_RECHECKS = 1_000  # fresh seeds of both sides
+MOST_SECONDS = 366 * 24 * 3600  # a year
+LARGEST = 10**12  # of rows and the like
+
+
+def names(text: str) -> tuple[str, ...]:
+    """`a,b,a` as ("a", "b")."""
+    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not found:
+        raise ValueError("expected one name or several, separated by commas")
+    return found
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """`3` as the three seeds 42, 43, 44; `7,9` as those two; `7,` as the one seed 7."""
+    try:
+        numbers = tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 0:
+        raise ValueError("expected how many seeds, or the seeds separated by commas")
+    if max(numbers) > LAST_SEED:
+        raise ValueError(f"expected seeds of at most {LAST_SEED}")
+    if len(numbers) > MOST_SEEDS:
+        raise ValueError(f"expected at most {MOST_SEEDS:,} seeds")
+    if "," in text:
+        return numbers
+    if numbers[0] < 1:
+        raise ValueError("expected at least one seed")
+    if numbers[0] > MOST_SEEDS:
+        raise ValueError(f"expected at most {MOST_SEEDS:,} seeds; `{numbers[0]},` is that one seed")
+    return tuple(range(FIRST_SEED, FIRST_SEED + numbers[0]))
+
+
+def positive(text: str) -> int:
+    """A whole number above zero, and no more than anything here can be counted to."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= LARGEST:
+        most = f", at most {LARGEST:,}" if number > LARGEST else ""
+        raise ValueError(f"expected a whole number above zero{most}")
+    return number
+
+
+def at_most(most: int) -> Callable[[str], int]:
+    """What parses a whole number from 1 to `most`."""
+
+    def parse(text: str) -> int:
+        if (number := positive(text)) > most:
+            raise ValueError(f"expected at most {most:,}")
+        return number
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """A duration in seconds, above zero."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= MOST_SECONDS:
+        most = f", at most {MOST_SECONDS:,}" if number > 0 else ""
+        raise ValueError(f"expected a number of seconds above zero{most}")
+    return number
+
+
+def engine(text: str) -> str:
+    """The name of an engine."""
+    if text not in ENGINES:
+        raise ValueError(unknown("engine", text, ENGINES))
+    return text
+
+
+def yes(text: str) -> bool:
+    """Whether a switch is on."""
+    if text.lower() not in ("true", "false"):
+        raise ValueError("expected true or false")
+    return text.lower() == "true"

@@ -1,0 +1,285 @@
+"""The options as rows: one list for the command line, the environment and `[tool.glue-bench]`.
+
+The command line wins over the environment, that over the file, that over the profile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.catalog import models, profiles
+from harness.errors import UsageError, not_toml, plain, shown, shown_path
+from harness.files import paths, reading, toml
+from harness.planning import option_hints
+from harness.planning.option_values import (
+    MOST_EPOCHS,
+    MOST_JOBS,
+    MOST_RECHECKS,
+    at_most,
+    engine,
+    names,
+    positive,
+    seconds,
+    seeds,
+    yes,
+)
+from harness.spec import HUB, TOY
+from harness.text.names import unknown
+
+RESULTS = Path("results") / "local"  # where records go unless it is said
+BASELINES = Path("results") / "baselines"
+TABLE = "glue-bench"  # [tool.glue-bench] of pyproject.toml
+SUBTABLES = ("thresholds",)  # of that table, read elsewhere
+
+
+def folder(value: str, base: Path) -> str:
+    """A folder, or a file, as an absolute path."""
+    return str(paths.located(value, base))
+
+
+def written_folder(value: str, base: Path) -> str:
+    """A folder to write into, as an absolute path; one that can be there, or be made."""
+    return str(paths.for_writing(value, base))
+
+
+def source(value: str, base: Path) -> str:
+    """A source of rows: a folder as an absolute path, or a name."""
+    return value if value in (TOY, HUB) else folder(value, base)
+
+
+def baseline(value: str, base: Path) -> str:
+    """A baseline: its name, or its folder as an absolute path."""
+    return folder(value, base) if "/" in value else value
+
+
+def model_names(value: tuple[str, ...], base: Path) -> tuple[str, ...]:
+    """Models, those that are folders as absolute paths."""
+    return tuple(models.located(name, base) for name in value)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: `--glue-NAME` on the command line, NAME in `[tool.glue-bench]`."""
+
+    name: str
+    metavar: str
+    help: str
+    parse: Callable[[str], Any] = str
+    environment: str | None = None
+    locate: Callable[[Any, Path], Any] = lambda value, base: value  # base: where it was said
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is on by being there, without a value."""
+        return self.parse is yes
+
+    @property
+    def flag(self) -> str:
+        return f"--glue-{self.name}"
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """How it is declared to argparse, and to pytest, whose options are argparse's."""
+        if self.is_switch:
+            return {"action": "store_const", "const": "true", "help": self.help}
+        return {"metavar": self.metavar, "help": self.help}
+
+    @property
+    def key(self) -> str:
+        return self.name.replace("-", "_")
+
+
+OPTIONS = (
+    Option("profile", "NAME", f"what to run unless said otherwise: {', '.join(profiles.PROFILES)}"),
+    Option(
+        "data", "toy|hub|DIR", "toy: generated data; hub: nyu-mll/glue of the Hugging Face Hub; "
+        "DIR: a folder in the glue_data layout",
+        environment="GLUE_BENCH_DATA", locate=source,
+    ),
+    Option("tasks", "A,B", "tasks to run", names),
+    Option(
+        "task-file", "FILE", "tasks of your own, a row of TOML each; without --glue-tasks just "
+        "these are run", locate=folder,
+    ),
+    Option(
+        "models", "A,B", "models to run: rows of `glue-bench list models`, folders, Hub ids",
+        names, locate=model_names,
+    ),
+    Option(
+        "vectors", "FILE", "word vectors in GloVe's text format, for models that end in +vectors",
+        locate=folder,
+    ),
+    Option("targets", "A,B", "device-precision pairs (`glue-bench list targets`)", names),
+    Option("seeds", "N|A,B", "how many seeds, from 42 on, or which ones", seeds),
+    Option("recipe", "NAME", "one recipe for every model (`glue-bench list recipes`)"),
+    Option("epochs", "N", "epochs, in place of the recipe's", at_most(MOST_EPOCHS)),
+    Option("max-train", "N", "train on N rows: a stratified sample, the same each time", positive),
+    Option("max-eval", "N", "evaluate on N rows of each split, sampled likewise", positive),
+    Option(
+        "results", "DIR", "where records go (default: results/local)",
+        environment="GLUE_BENCH_RESULTS", locate=written_folder,
+    ),
+    Option(
+        "baseline", "NAME", "judge each cell against a baseline (`glue-bench baseline list`), or "
+        "against the one in a folder", locate=baseline,
+    ),
+    Option(
+        "recheck", "N", "run N fresh seeds of both sides where a cell looks worse; 10 is usual",
+        at_most(MOST_RECHECKS),
+    ),
+    Option(
+        "resume", "", "keep ok runs of the results folder with the same rows, weights, recipe, "
+        "target and seed", yes,
+    ),
+    Option("save-models", "DIR", "put each fine-tuned model there", locate=written_folder),
+    Option("predict-test", "", "predict the unlabelled test splits too", yes),
+    Option("engine", "process|inline", "a fresh process per run (default), or this one", engine),
+    Option("jobs", "N", "runs at a time, each on its share of the CPUs (default: 1)",
+        at_most(MOST_JOBS)),
+    Option(
+        "timeout", "SECONDS", "stop a run that takes longer (default: an hour; paper: a week)",
+        seconds,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options' values. None: not said anywhere, so the profile or the default decides."""
+
+    profile: str | None = None
+    data: str | None = None
+    tasks: tuple[str, ...] | None = None
+    task_file: str | None = None
+    models: tuple[str, ...] | None = None
+    vectors: str | None = None
+    targets: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    recipe: str | None = None
+    epochs: int | None = None
+    max_train: int | None = None
+    max_eval: int | None = None
+    results: str | None = None
+    baseline: str | None = None
+    recheck: int | None = None
+    resume: bool | None = None
+    save_models: str | None = None
+    predict_test: bool | None = None
+    engine: str | None = None
+    jobs: int | None = None
+    timeout: float | None = None
+    said: Mapping[str, str] = field(default_factory=dict, compare=False)  # key -> where
+
+    @contextlib.contextmanager
+    def naming(self, key: str) -> Generator[None]:
+        """Say of a `UsageError` within where the option of this key was said, if that is known."""
+        try:
+            yield
+        except UsageError as error:
+            if key not in self.said:
+                raise
+            raise UsageError(f"{self.said[key]}: {error}") from None
+
+
+def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Settings:
+    """The options' values from the command line, the environment and `root`/pyproject.toml.
+
+    `command_line` maps option keys to what was typed. A relative folder is meant from `here` when
+    typed or in the environment, from `root` when in the file. Raises `UsageError`.
+    """
+    from_file = read_file(root / "pyproject.toml")
+    values: dict[str, Any] = {}
+    said: dict[str, str] = {}
+    for option in OPTIONS:
+        typed = command_line.get(option.key)
+        in_environment = os.environ.get(option.environment or "") or None
+        for text, where, base in (
+            (typed, option.flag, here),
+            (in_environment, option.environment, here),
+            (from_file.get(option.name), f"pyproject.toml: [tool.glue-bench] {option.name}", root),
+        ):
+            if text is not None:
+                said[option.key] = str(where)
+                values[option.key] = _value(option, text, str(where), base)
+                break
+    return Settings(**values, said=said)
+
+
+def _value(option: Option, text: str, where: str, base: Path) -> Any:
+    try:
+        return option.locate(option.parse(text), base)
+    except (ValueError, OSError, RuntimeError) as error:  # no such user, a link to itself
+        raise UsageError(f"{where}: found {shown(text)}; {error}") from None
+
+
+def check(settings: Settings) -> Settings:
+    """`settings` that were not typed. Raises `UsageError` for a value that could not be typed."""
+    for option in OPTIONS:
+        value = getattr(settings, option.key)
+        if isinstance(value, int | float | str):
+            _value(option, str(value), option.key, Path())
+    return settings
+
+
+def table(path: Path) -> dict[str, Any]:
+    """The table `[tool.glue-bench]` of a pyproject.toml as it stands. Raises `UsageError`."""
+    where = shown_path(path)
+    try:
+        said: Any = toml.parsed(reading.read(path, reading.SETTINGS).decode("utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        if error.errno == errno.EISDIR:
+            return {}
+        raise UsageError(f"{where}: cannot be read: {paths.reason(error)}") from None
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
+        raise not_toml(where, error) from None
+    for key in ("tool", TABLE):
+        said = said.get(key, {})
+        if not isinstance(said, dict):
+            raise UsageError(f"{where}: {key}: found {shown(said)}; expected a table")
+        for other in said if key == "tool" else ():
+            if other != TABLE and re.sub("[-_]", "", other).lower() == "gluebench":
+                raise UsageError(f"{where}: found [tool.{plain(other)}]; expected [tool.{TABLE}]")
+    return said
+
+
+def unknown_flags(arguments: Iterable[str]) -> Iterator[str]:
+    """What to say of each of `arguments` that looks like an option of ours and is none."""
+    flags = {option.flag for option in OPTIONS}
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if re.match("--glue[-_]?", flag) and flag not in flags:
+            yield option_hints.of_flag(plain(flag), [option.name for option in OPTIONS])
+
+
+def read_file(path: Path) -> dict[str, str]:
+    """What a pyproject.toml says of the options, each value as it would be typed."""
+    said = {key: value for key, value in table(path).items() if key not in SUBTABLES}
+    where = f"{shown_path(path)}: [tool.glue-bench]"
+    known = {option.name: option for option in OPTIONS}
+    for key in said:
+        if key not in known:
+            if hint := option_hints.of_hyper_parameter(key):
+                raise UsageError(f"{where} has an unknown key {shown(key)}: {hint}")
+            raise UsageError(f"{where} has an {unknown('key', key, [*known, *SUBTABLES])}")
+    return {key: _typed(known[key], value, f"{where} {key}") for key, value in said.items()}
+
+
+def _typed(option: Option, value: Any, where: str) -> str:
+    """A value of a pyproject.toml as it would be typed. Raises `UsageError`."""
+    parts = value if isinstance(value, list) else [value]
+    is_text = option.parse in (str, names, engine)
+    expected = "text in quotes" if is_text else "text, a number, or true or false"
+    for part in parts:
+        if not isinstance(part, str if is_text else str | int | float):
+            raise UsageError(f"{where}: found {shown(part)}; expected {expected}")
+    # The last comma tells a list of one seed from a number of seeds.
+    return "".join(f"{part}," for part in parts) if isinstance(value, list) else str(value)

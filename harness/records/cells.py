@@ -1,0 +1,234 @@
+"""Records to cells: the runs of one task x model x target that differ in their seed alone."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+from harness.catalog import tasks
+from harness.records.flags import FLAGS
+from harness.records.schema import Record, Source, SplitRecord
+from harness.spec import OWN, TOY, Case, Provenance
+
+MISSING = "-"
+
+
+@dataclass(frozen=True)
+class CheckedRows:
+    """How far rows were found to be GLUE's own, and whether they are all of their source's."""
+
+    provenance: Provenance
+    is_whole: bool
+
+    @property
+    def is_glues_own(self) -> bool:
+        """Whether these are GLUE's own rows, all of them."""
+        return self.provenance is Provenance.official and self.is_whole
+
+    @classmethod
+    def weakest(cls, splits: Sequence[SplitRecord]) -> CheckedRows:
+        """What holds of each of the splits; of none, nothing does."""
+        order = [*Provenance]
+        found = max((split.provenance for split in splits), key=order.index, default=order[-1])
+        return cls(found, all(split.is_whole for split in splits))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs of one task x model x target that differ in nothing but their seed, one each.
+
+    `replaced` are runs of the same seeds, for which one of `records` stands. What is worked out
+    from all runs is kept: tables ask for it again and again.
+    """
+
+    task: str
+    model: str
+    target: str
+    records: tuple[Record, ...]
+    replaced: tuple[Record, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As in the ids of its cases: for reading and choosing, no key."""
+        return name_of(self.records[0])
+
+    @property
+    def key(self) -> str | None:
+        """The hash of every input that decides the score; None: no run got so far."""
+        return next((record.cell_key for record in self.records if record.cell_key), None)
+
+    @property
+    def recipe(self) -> str:
+        """The recipe's name."""
+        return next((r.recipe["name"] for r in self.records if r.recipe), MISSING)
+
+    @cached_property
+    def ok(self) -> tuple[Record, ...]:
+        """The runs that ended as they should."""
+        return tuple(record for record in self.records if record.status == "ok")
+
+    @cached_property
+    def scores(self) -> list[float]:
+        """The score of each ok run."""
+        return [record.score for record in self.ok if record.score is not None]
+
+    @cached_property
+    def mean(self) -> float | None:
+        """Mean score over ok runs."""
+        return statistics.fmean(self.scores) if self.scores else None
+
+    @cached_property
+    def sd(self) -> float | None:
+        """Standard deviation over ok runs (n - 1); None for fewer than two."""
+        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
+
+    @cached_property
+    def checked_rows(self) -> dict[str, CheckedRows]:
+        """What was found of its `training` and its `dev` rows; {}: nothing is known of them."""
+        data = next((record.data for record in self.ok if record.data), None)
+        if data is None or self.records[0].source.kind in (TOY, OWN):
+            return {}
+        dev = [split for name, split in data.splits.items() if name.startswith("validation")]
+        train = data.splits.get("train")
+        return {
+            "training": CheckedRows.weakest([train] if train else []),
+            "dev": CheckedRows.weakest(dev),
+        }
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        """Every input that decides the score, but the seed; {}: no run got so far."""
+        return next((record.identity for record in self.records if record.identity), {})
+
+    @property
+    def weights(self) -> str:
+        """The model's files by their sha256: two models may have one name."""
+        return str(self.identity.get("model_files"))
+
+    @property
+    def is_contaminated(self) -> bool:
+        """Whether a run that its score is of had a model that saw the task's texts before."""
+        return "contaminated" in self.states
+
+    @cached_property
+    def states(self) -> dict[str, int]:
+        """How many runs have each status or flag, in a fixed order."""
+        counts: dict[str, int] = defaultdict(int)
+        for record in self.records:
+            if record.status != "ok":
+                counts[record.status] += 1
+        held = Counter(chain.from_iterable({*record.flags} for record in self.ok))
+        counts |= {flag: held[flag] for flag in FLAGS if flag in held}
+        if self.ignores_its_seed:
+            counts["same_seed"] = len(self.records)
+        return dict(counts)
+
+    @cached_property
+    def ignores_its_seed(self) -> bool:
+        """Whether runs of different seeds had the same losses, or saw the same order of rows."""
+        losses = [tuple(run.first_losses) for run in self.ok if len(run.first_losses) > 1]
+        # Where an epoch is one step of rows by their lengths, every seed has the same order.
+        orders = [
+            run.observed.order_sha256
+            for run in self.ok
+            if run.observed and run.observed.steps_planned > len(run.history)
+        ]
+        return any(len(set(found)) < len(found) for found in (losses, orders))
+
+
+def name_of(record: Record) -> str:
+    """The name of a run's cell: its case's id without the seed."""
+    return Case(record.case.task, record.case.model, record.case.target, record.case.seed).cell
+
+
+def names_of(records: Iterable[Record]) -> tuple[str, ...]:
+    """The names of the runs' cells, once each, in the order of `cells`."""
+    return tuple(dict.fromkeys(cell.name for cell in cells(records)))
+
+
+def cells(records: Iterable[Record]) -> list[Cell]:
+    """Runs grouped into cells; tasks in GLUE's order, the rest as they came.
+
+    Of a seed that was run again the newest ok run counts, or the newest if none is ok. A run that
+    failed before its inputs were known has no key; it joins the cell of its name.
+    """
+    records = list(records)
+    by_key: dict[tuple[str, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        case = record.case
+        by_key[case.task, case.model, case.target, record.cell_key or ""].append(record)
+    for unkeyed in [key for key in by_key if not key[3]]:
+        keyed = [key for key in by_key if key[:3] == unkeyed[:3] and key[3]]
+        if len(keyed) == 1:
+            by_key[keyed[0]] += by_key.pop(unkeyed)
+    order = {name: place for place, name in enumerate(tasks.TASKS)}
+    found = [
+        Cell(key[0], key[1], key[2], *_one_a_seed(runs))
+        for key, keyed_runs in by_key.items()
+        for runs in _by_rows(keyed_runs)
+    ]
+    return sorted(found, key=lambda cell: order.get(cell.task, len(order)))
+
+
+def dev_digests(record: Record) -> tuple[tuple[str, str, int], ...]:
+    """Name, sha256 and number of the rows of each dev set that a run was scored on; (): not known.
+
+    The sha256 is that of the rows as they were used: texts, labels and row numbers.
+    """
+    splits = record.data.splits if record.data else {}
+    return tuple(
+        (name, split.sha256, split.rows)
+        for name, split in sorted(splits.items())
+        if name.startswith("validation")
+    )
+
+
+def used_digests(record: Record) -> tuple[tuple[str, str, int], ...]:
+    """As `dev_digests`, and of the training rows, unless each seed sets some of them aside."""
+    train = record.data.splits.get("train") if record.data else None
+    if train is None or record.recipe.get("held_out"):
+        return dev_digests(record)
+    return (("train", train.sha256, train.rows), *dev_digests(record))
+
+
+def _by_rows(runs: Sequence[Record]) -> Iterable[Sequence[Record]]:
+    """Runs of one key, apart where the rows behind it were changed: a key may hold a commit."""
+    apart: dict[tuple[tuple[str, str, int], ...], list[Record]] = defaultdict(list)
+    for run in runs:
+        apart[used_digests(run)].append(run)
+    unknown = apart.pop((), [])
+    if len(apart) <= 1:
+        return [runs]
+    return [*apart.values(), *([unknown] if unknown else [])]
+
+
+def _one_a_seed(runs: Iterable[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """The run that counts of each seed, and the others."""
+    newest: dict[int, Record] = {}
+    replaced = []
+    for run in sorted(runs, key=lambda run: (run.status == "ok", run.created)):
+        if older := newest.get(run.case.seed):
+            replaced.append(older)
+        newest[run.case.seed] = run
+    return tuple(newest.values()), tuple(replaced)
+
+
+def by_source(records: Iterable[Record]) -> list[list[Record]]:
+    """Records apart by which rows they were asked to use; in the order they first came.
+
+    A run that failed before the Hub's revision was known joins those of the only one there is.
+    """
+    found: dict[Source, list[Record]] = defaultdict(list)
+    for record in records:
+        found[record.source].append(record)
+    for source in [source for source in found if source.revision is None]:
+        known = [other for other in found if other.revision]
+        same = [k for k in known if k.model_copy(update={"revision": None}) == source]
+        if len(same) == 1:
+            found[same[0]] += found.pop(source)
+    return list(found.values())

@@ -1,0 +1,183 @@
+"""A record as bytes: strict JSON whose last key is a checksum of everything before it.
+
+`sealed` and `opened` do that for whatever else is kept like a record, such as an act of a baseline.
+A file (`to_bytes`) is indented and a line (`to_line`) is not; both are JSON for any other reader. A
+checksum that holds says that the bytes are as they were written; then they are read in one pass.
+Everything else is read with suspicion, to say what is wrong with it. Records of an older schema are
+brought up to this one's by `upgrades`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import zlib
+from collections.abc import Collection, Iterator
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from harness.errors import StorageError, shown
+from harness.records import consistency, upgrades
+from harness.records.schema import SCHEMA, Part, Record
+from harness.text import log_marks
+from harness.text.escape import json as harmless_json
+
+MARK = log_marks.RECORD
+MEND = "Mend: bring back an undamaged copy, or move it away"
+LONGEST_KEY = 80  # characters that a message shows of one
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+MOST_OPENINGS = 200  # fewer than the levels that pydantic writes, which are 255
+MEND_OF_LINE = "Mend: give the log as it was printed, each record whole on one line"
+_LINE_END = re.compile(rb', "crc32": "[0-9a-f]{8}"\}')
+_END = re.compile(rb',\s*"crc32":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
+P = TypeVar("P", bound=Part)
+
+
+def sealed(part: Part) -> bytes:
+    """The content of a file that holds `part`, indented, with its checksum."""
+    body = part.model_dump_json(by_alias=True, indent=1).removesuffix("\n}").encode()
+    return body + b',\n "crc32": "%08x"\n}\n' % zlib.crc32(body)
+
+
+def opened(content: bytes, kind: type[P], schemas: Collection[int]) -> P:
+    """What `sealed` wrote. Raises `StorageError` saying what is wrong with it."""
+    body = _checked(content)
+    raw = _strict(content if body is None else body)
+    _schema(raw, schemas)
+    if body is None:
+        raise _unchecked()
+    return _validated(raw, kind)
+
+
+def to_bytes(record: Record) -> bytes:
+    """The content of a record's file."""
+    return sealed(record)
+
+
+def to_line(record: Record) -> str:
+    """A record on one line, with a mark by which `in_line` finds it between other text.
+
+    Where the record itself says the mark, or what a CI service would obey, a sign of that is spelt
+    otherwise, with the same meaning in JSON.
+    """
+    body = json.dumps(record.model_dump(mode="json", by_alias=True), allow_nan=False)[:-1]
+    body = harmless_json(body)
+    return f'{MARK} {body}, "crc32": "{zlib.crc32(body.encode()):08x}"}}'
+
+
+def from_bytes(content: bytes) -> Record:
+    """The record that `to_bytes` or `to_line` wrote. Raises `StorageError` saying what is wrong."""
+    body = _checked(content)
+    if body is None:
+        raw = _strict(content)
+        if _schema(raw) in upgrades.WITHOUT_CHECKSUM:
+            return _consistent(_validated(upgrades.upgraded(raw), Record))
+        raise _unchecked()
+    if not (b"NaN" in body or b"Infinity" in body):  # which pydantic takes for numbers
+        with contextlib.suppress(ValidationError):  # of another schema; or wrong, as is said below
+            record = Record.model_validate_json(body)
+            if record.schema_number == SCHEMA and "schema_number" in record.model_fields_set:
+                return _consistent(record)
+    raw = _strict(body)
+    _schema(raw)
+    return _consistent(_validated(upgrades.upgraded(raw), Record))
+
+
+def _checked(content: bytes) -> bytes | None:
+    """The JSON without its checksum, which holds; None if it has none. Raises `StorageError`."""
+    end = _END.search(content, max(0, len(content) - 64))
+    if end is None:
+        return None
+    body = content[: end.start()]
+    if zlib.crc32(body) != int(end[1], 16):
+        _strict(content)  # not JSON at all says more
+        raise StorageError(
+            f"key crc32: found {shown(end[1].decode())}, and the content's is "
+            f"{zlib.crc32(body):08x}: it was changed after it was written. {MEND}"
+        )
+    return body + b"}"
+
+
+def _unchecked() -> StorageError:
+    return StorageError(f"key crc32: missing; expected the checksum that ends a record. {MEND}")
+
+
+def to_lines(record: Record) -> str:
+    """What is printed of a record: its session's announcement, if it is of one, and its line."""
+    announced = [log_marks.announcement(record.session)] if record.session else []
+    return "\n".join([*announced, to_line(record)])
+
+
+def in_line(line: bytes, number: int) -> Iterator[Record | StorageError]:
+    """The records of a line: two processes may have written theirs into one."""
+    for body in line.split(MARK.encode())[1:]:
+        end = _LINE_END.search(body)
+        body = body[: end.end()] if end else body
+        try:
+            yield from_bytes(body.strip())
+        except (StorageError, ValueError, RecursionError) as error:
+            said = str(error) if isinstance(error, StorageError) else f"not a record: {error!a:.90}"
+            yield StorageError(f"line {number}: {said.removesuffix(MEND)}{MEND_OF_LINE}")
+
+
+def _strict(content: bytes) -> dict[str, Any]:
+    try:
+        raw = json.loads(content, parse_constant=_refuse, object_pairs_hook=_once)
+        if _may_not_be_written(content):
+            to_json(raw)
+    except (ValueError, RecursionError) as error:
+        raise StorageError(
+            f"not a record: {shown(str(error))}; expected strict JSON as glue-bench writes it. "
+            f"{MEND}"
+        ) from error
+    if not isinstance(raw, dict):
+        raise StorageError(f"not a record: found {shown(raw)}; expected a JSON object. {MEND}")
+    return raw
+
+
+def _may_not_be_written(content: bytes) -> bool:
+    """Whether it may hold half a surrogate pair, or more levels than pydantic writes."""
+    openings = content.count(b"[") + content.count(b"{")
+    return openings > MOST_OPENINGS or _SURROGATE.search(content) is not None
+
+
+def _schema(raw: dict[str, Any], known: Collection[int] = upgrades.READ) -> int:
+    found = raw.get("schema")
+    if type(found) is not int or found not in known:
+        raise StorageError(
+            f"key schema: found {shown(found)}; this glue-bench reads 1 to {max(known)}. Mend: "
+            "install the glue-bench that wrote it, or a newer one"
+        )
+    return found
+
+
+def _validated(raw: dict[str, Any], kind: type[P]) -> P:
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise StorageError(
+            f"key {shown(key)}: {first['msg']}, found {shown(first['input'])}. {MEND}"
+        ) from error
+
+
+def _consistent(record: Record) -> Record:
+    for key, found, expected in consistency.problems(record):
+        where = key if key.isprintable() and len(key) <= LONGEST_KEY else shown(key)
+        raise StorageError(f"key {where}: found {shown(found)}; expected {expected}. {MEND}")
+    return record
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return found

@@ -1,0 +1,94 @@
+"""The events of a journal: which keys each has, and what may stand there.
+
+A journal's checksums say that its bytes are as they were written, not who wrote them; so each event
+is held against this table when it is read. Keys that are not listed may be there and are not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, get_args
+
+from harness.errors import shown
+from harness.records.schema import Status
+
+EventName = Literal["planned", "started", "finished", "skipped", "reused", "tested", "ended"]
+LONGEST_TEXT = 65_536  # characters of a name or a reason
+MOST_EXIT_STATUS = 999
+OUTCOMES = ("passed", "failed", "skipped")
+STATUSES = get_args(Status)
+
+
+class Rule(NamedTuple):
+    """What a value has to be, in words and as a test."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT and not _is_half(value)
+
+
+def _is_half(text: str) -> bool:
+    """Whether it holds half a surrogate pair, which no file and no terminal takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _is_case(value: Any) -> bool:
+    return _is_text(value) and bool(value)
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_exit_status(value: Any) -> bool:
+    return value is None or (type(value) is int and abs(value) <= MOST_EXIT_STATUS)
+
+
+TIME = Rule("a time with its zone", _is_time)
+CASE = Rule("the id of a case", _is_case)
+CASES = Rule("a list of ids of cases", lambda v: isinstance(v, list) and all(map(_is_case, v)))
+KEYS: Mapping[str, Mapping[str, Rule]] = {
+    "planned": {
+        "cases": CASES,
+        "settings": Rule("an object", lambda value: isinstance(value, dict)),
+    },
+    "started": {"case": CASE},
+    "finished": {
+        "case": CASE,
+        "status": Rule(f"one of {', '.join(STATUSES)}", lambda value: value in STATUSES),
+    },
+    "skipped": {
+        "case": CASE,
+        "reason": Rule("a text or null", lambda value: value is None or _is_text(value)),
+    },
+    "reused": {"case": CASE},
+    "tested": {
+        "case": CASE,
+        "outcome": Rule(f"one of {', '.join(OUTCOMES)}", lambda value: value in OUTCOMES),
+    },
+    "ended": {"exit_status": Rule("a whole number or null", _is_exit_status)},
+}
+
+
+def problem(event: Mapping[str, Any]) -> str | None:
+    """The first key of an event that holds something else than it should; None: there is none."""
+    name = event.get("event")
+    if not isinstance(name, str) or name not in KEYS:
+        return f"key event: found {shown(name)}; expected one of {', '.join(KEYS)}"
+    for key, rule in {"time": TIME, **KEYS[name]}.items():
+        if key not in event:
+            return f"key {key}: missing; expected {rule.expected}"
+        if not rule.holds(event[key]):
+            return f"key {key}: found {shown(event[key])}; expected {rule.expected}"
+    return None

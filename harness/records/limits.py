@@ -1,0 +1,72 @@
+"""How large a record may be, and what of one that is larger can be left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.errors import DataError
+from harness.records.schema import Record
+
+MAX_RECORD_BYTES = 16 * 1024 * 1024
+"""Of a record's file: larger ones are neither read nor written."""
+MAX_IDENTITY_BYTES = MAX_RECORD_BYTES // 4
+LONGEST_REASON = 16_384
+"""Characters of a reason: enough for any message, and for the end of a long traceback."""
+MOST_NAMES = 200
+"""That each list of a record keeps where the record is too large."""
+
+
+def reason(text: str) -> str:
+    """Why a run went wrong; of a long text the middle is left out, and said to be."""
+    return _cut(text, LONGEST_REASON)
+
+
+def shortened(record: Record) -> Record:
+    """A record that is too large, without most of its long lists of names, and saying so.
+
+    Scores, metrics, losses, recipe and identity stay as they are.
+    """
+    changed: dict[str, Any] = {"reason": record.reason and reason(record.reason)}
+    if record.model:
+        lists = {
+            name: _first(getattr(record.model, name))
+            for name in ("new_parameters", "unused", "notes")
+        }
+        changed["model"] = record.model.model_copy(update=lists)
+    if record.data:
+        splits = {
+            name: split.model_copy(update={"missing_labels": tuple(_first(split.missing_labels))})
+            for name, split in record.data.splits.items()
+        }
+        changed["data"] = record.data.model_copy(update={"splits": splits})
+    return record.model_copy(update=changed)
+
+
+def check_identity(case: str, identity: Mapping[str, Any]) -> None:
+    """Raise `DataError` before a run whose record could not be stored for what decides its score.
+
+    A task of very many labels, as a column of free text has them, is what makes one.
+    """
+    size = len(json.dumps(identity))
+    if size > MAX_IDENTITY_BYTES:
+        largest = max(identity, key=lambda key: len(json.dumps(identity[key])))
+        raise DataError(
+            f"{case}: what decides its score takes {size:,} bytes, most of them for {largest!a}; a "
+            f"record has room for {MAX_IDENTITY_BYTES:,}. Mend: a task with fewer or shorter labels"
+        )
+
+
+def _first(names: Sequence[str]) -> list[str]:
+    left_out = len(names) - MOST_NAMES
+    kept = [_cut(name, LONGEST_REASON) for name in names[:MOST_NAMES]]
+    return kept if left_out <= 0 else [*kept, f"({left_out:,} more, for which there was no room)"]
+
+
+def _cut(text: str, limit: int) -> str:
+    left_out = len(text) - limit
+    if left_out <= 0:
+        return text
+    half = limit // 2
+    return f"{text[:half]} [... {left_out:,} characters left out ...] {text[-half:]}"

@@ -1,0 +1,152 @@
+r"""What a stored text may not say: the home folder, the user's and the machine's name, secrets.
+
+Messages of libraries hold paths, as they were typed, with their links followed, or escaped. The
+home folder is written `~`, the user's name `USER`, the machine's name `HOST` and the value of a
+variable such as HF_TOKEN `$HF_TOKEN`; a login in a URL is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import re
+import unicodedata
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from harness.errors import VALUE_END, VALUE_WIDTH
+from harness.files import paths
+from harness.processes import inherited
+
+SHORTEST_SECRET = 6
+"""Characters: shorter values, such as `1`, stand in too many texts."""
+IN_A_NAME = r"\w\-~+@"
+"""What goes on with the name of a file; a dot does if a letter follows it."""
+NAME_ENDS = rf"(?![{IN_A_NAME}]|\.[{IN_A_NAME}]|\\[xuU][0-9a-fA-F]|%(?!2[fF])[0-9a-fA-F]{{2}})"
+SLASHES = r"(?:(?:/|%2[fF]|\\/)\.?){0,40}(?:/|%2[fF]|\\/)"
+"""What parts the names in a path: `/`, `//`, `/./`, and as JSON and URLs may write it.
+
+Not more of them than anybody types, or long rows of slashes would be read again and again.
+"""
+SHARED_NAMES = frozenset({"root", "user", "nobody", "home", "localhost"})
+"""Names of users and machines that tell nothing."""
+TELLING = re.compile(r"[\d\-.]")
+"""What a name has in it that is looked for anywhere, not in paths and URLs alone: `ann` and `atlas`
+might be words."""
+
+
+def redacted(text: str) -> str:
+    """`text` as it may be stored, without what tells of the user, the machine or a secret."""
+    for name, value in _secrets():
+        text = text.replace(value, f"${name}")
+    text = inherited.LOGIN.sub("://", text)
+    text = without_home(text)
+    for name in _users():
+        text = re.sub(rf"{_before(name)}{_spelt(name)}{NAME_ENDS}", "USER", text)
+    for name in _machines():
+        text = re.sub(rf"(?i){_before(name)}{_spelt(name)}(?![{IN_A_NAME}])", "HOST", text)
+    return text
+
+
+def without_home(text: str) -> str:
+    """`text` with `~` for the home folder, as options understand it."""
+    for pattern in _homes():
+        text = pattern.sub(_tilde, text)
+    return text
+
+
+def _before(name: str) -> str:
+    """A pattern for what stands before a name: in a path or URL, or anything but a letter."""
+    return r"(?:(?<=[/@=~\\])|(?<![\w\-]))" if TELLING.search(name) else r"(?<=[/@=~\\])"
+
+
+def _secrets() -> Iterator[tuple[str, str]]:
+    """Variables with secrets, the longest values first, for one may begin with another."""
+    found = [
+        (name, value)
+        for name, value in os.environ.items()
+        if inherited.is_secret(name)
+        and len(value) >= SHORTEST_SECRET
+        and not value.startswith("/")  # the path of a file that holds it
+    ]
+    for name, value in sorted(found, key=lambda one: -len(one[1])):
+        yield from ((name, one) for one in dict.fromkeys((value, quote(value, safe=""))))
+
+
+def _tilde(found: re.Match[str]) -> str:
+    """`~`, as a name of its own: `/mnt/home/me` becomes `/mnt/~`."""
+    before = found.string[: found.start()][-1:]
+    return "/~" if found[0].startswith("/") and re.match(rf"[{IN_A_NAME}.]", before) else "~"
+
+
+def _homes() -> Iterator[re.Pattern[str]]:
+    """What finds the home folder, as it may be spelt; deeper folders first."""
+    for folder in sorted(_home_folders(), key=len, reverse=True):
+        parts = [part for part in folder.split("/") if part]
+        path = "".join(SLASHES + _spelt(part) for part in parts)
+        before = "" if len(parts) > 1 else rf"(?<![{IN_A_NAME}./])"  # /app is in /srv/app
+        yield re.compile(f"{before}{path}{NAME_ENDS}")
+        yield from _cut(folder)
+
+
+def _home_folders() -> set[str]:
+    """The home folder by the environment and by the system, each as said and with links followed.
+
+    None that is the top of a file system, or a relative path.
+    """
+    said = {os.environ.get("HOME") or "", _of_system("pw_dir") or ""}
+    if found := paths.home():
+        said.add(str(found))
+    followed = {os.path.realpath(folder) for folder in said if folder.startswith("/")}
+    return {folder for folder in said | followed if folder.startswith("/") and folder.strip("/.")}
+
+
+def _cut(folder: str) -> Iterator[re.Pattern[str]]:
+    """What finds a long home folder in values that `errors.shown` cut in the middle."""
+    head = VALUE_WIDTH - VALUE_END - 3
+    if len(folder) > head:
+        yield re.compile(re.escape(f"{folder[:head]}..."))
+    if len(folder) > VALUE_WIDTH - VALUE_END:
+        ends = "|".join(re.escape(folder[start:]) for start in range(-VALUE_END, -1))
+        yield re.compile(rf"(?<=\.\.\.)(?:{ends})(?=/)|(?<=~)(?:{ends})(?=/)")
+
+
+def _users() -> list[str]:
+    """The user's names, unless they tell nothing."""
+    said = {os.environ.get(name) or "" for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")}
+    return _telling({*said, _of_system("pw_name") or ""})
+
+
+def _machines() -> list[str]:
+    """The machine's names: as the system has it, and without its domain. Asks no network."""
+    whole = platform.node()
+    return _telling({whole, whole.partition(".")[0], os.environ.get("HOSTNAME") or ""})
+
+
+def _telling(names: set[str]) -> list[str]:
+    kept = [name for name in names if len(name) > 1 and name not in SHARED_NAMES]
+    return sorted(kept, key=lambda name: -len(name))
+
+
+def _of_system(field: str) -> str | None:
+    """What the system's list of users says of this one; None where it has none, or no such list."""
+    with contextlib.suppress(ImportError, KeyError, OSError):
+        import pwd
+
+        return getattr(pwd.getpwuid(os.geteuid()), field)
+    return None
+
+
+def _spelt(name: str) -> str:
+    """A pattern for a name as it is, escaped, in a URL, in JSON and with its accents apart."""
+    forms = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")} | {name}
+    for form in tuple(forms):
+        raw = os.fsencode(form)
+        url, once = quote(raw, safe=""), ascii(form)[1:-1]
+        forms |= {url, url.lower(), once, json.dumps(form)[1:-1], repr(raw)[2:-1]}
+        forms |= {one.replace("\\", "\\\\") for one in (once, repr(raw)[2:-1])}
+        forms |= {one.replace("'", r"\'") for one in (form, once)}
+        forms.add(raw.decode(errors="replace"))
+    return f"(?:{'|'.join(map(re.escape, sorted(forms, key=len, reverse=True)))})"

@@ -1,0 +1,119 @@
+"""What the sessions of a results folder planned, and what came of each case."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StorageError
+from harness.records import journal
+from harness.records.journal import Session
+from harness.records.store import Store
+from harness.tables.table import WIDTH, Table
+
+MOST_SHOWN = 40  # open cases that are named
+INTERRUPTED = 2  # pytest's exit status after Ctrl-C
+DONE, RUNNING = "ok", "running"
+HEADER = ("session", "planned", "ok", "failed", "skipped", "reused", "missing", "state")
+
+
+@dataclass(frozen=True)
+class Status:
+    """The sessions of a folder, oldest first, and what of it could not be read."""
+
+    folder: Path
+    sessions: list[Session]
+    damaged: list[StorageError]
+
+    @property
+    def open_cases(self) -> dict[str, str]:
+        """Every planned case that no session has brought to a good end, and what is known of it.
+
+        A case is the same where its session had the same settings. One that still runs is not open.
+        """
+        fates: dict[tuple[str, str], str] = {}
+        for session in self.sessions:
+            started = {*session.started}
+            for case in session.planned:
+                if fates.get((case, session.settings)) != DONE:
+                    fates[case, session.settings] = _fate(session, case, case in started)
+        return {case: fate for (case, _), fate in fates.items() if fate not in (DONE, RUNNING)}
+
+
+def _fate(session: Session, case: str, has_started: bool) -> str:
+    if case in session.reused or session.finished.get(case) == "ok":
+        outcome = session.tested.get(case, "passed")
+        return DONE if outcome == "passed" else f"its run is ok, its test {outcome}"
+    if case in session.finished:
+        return session.finished[case]
+    if case in session.skipped:
+        return f"skipped: {session.skipped[case]}"
+    if session.is_running:
+        return RUNNING
+    return "cut off" if has_started else "never began"
+
+
+def read(folder: Path) -> Status:
+    """The status of a results folder. A record counts also where its journal was cut off."""
+    store = Store(folder)
+    sessions, damaged = journal.sessions(store.journal)
+    found = store.find()
+    by_name = {session.name: session for session in sessions}
+    for record in found.records:
+        session = by_name.get(record.session or "")
+        case = record.case.id
+        if session is None or case in session.finished or case in session.skipped:
+            continue
+        if record.status == "skipped":
+            session.skipped[record.case.id] = record.reason or ""
+        else:
+            session.finished[record.case.id] = record.status
+    return Status(folder, sessions, [*found.damaged, *damaged])
+
+
+def refused(folder: Path) -> tuple[set[str], list[StorageError]]:
+    """Ids of the runs that ended ok and whose tests failed; and what could not be read."""
+    store = Store(folder)
+    found, damaged = journal.sessions(store.journal)
+    failed = {
+        (session.name, case)
+        for session in found
+        for case, outcome in session.tested.items()
+        if outcome == "failed"
+    }
+    return {r.id for r in store.find().records if (r.session, r.case.id) in failed}, damaged
+
+
+def text(status: Status) -> str:
+    """As the terminal shows it: a line per session, then the cases that are still open."""
+    rows = [_row(session) for session in status.sessions]
+    lines = [Table("Sessions, oldest first", HEADER, tuple(rows)).text()]
+    if found := status.open_cases:
+        lines.append(f"\nwithout a good end: {len(found)}")
+        shown = list(found.items())[:MOST_SHOWN]
+        lines += [shorten(f"  {case}: {fate}") for case, fate in shown]
+        if len(found) > MOST_SHOWN:
+            lines.append(f"  ... and {len(found) - MOST_SHOWN:,} more")
+        lines.append("The command of their session, with --glue-resume, runs what has no ok run.")
+    return "\n".join(lines)
+
+
+def shorten(line: str) -> str:
+    """A line as the terminal has room for it."""
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."
+
+
+def _row(session: Session) -> tuple[str, ...]:
+    statuses = Counter(session.finished.values())
+    ok = statuses.pop("ok", 0)
+    state = "running" if session.is_running else "killed"
+    if session.ended:
+        known = session.exit_status is not None
+        state = f"ended, exit {session.exit_status}" if known else "ended"
+        if session.exit_status == INTERRUPTED:
+            state = "interrupted"
+    missing = len(session.cut_off) + len(session.never_began)
+    planned, skipped, reused = map(len, (session.planned, session.skipped, session.reused))
+    counts = (planned, ok, statuses.total(), skipped, reused, missing)
+    return (session.name, *map(str, counts), state)

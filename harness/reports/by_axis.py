@@ -1,0 +1,233 @@
+"""What one choice changes: targets, models, recipes or versions of torch against one of them.
+
+Only scores on the same rows are compared, and only times of one machine since its last start.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from harness.catalog import models, recipes, targets
+from harness.compare import gate, stats
+from harness.compare.gate import Verdict
+from harness.compare.measures import MEASURES
+from harness.compare.stats import ALPHA
+from harness.errors import UsageError
+from harness.planning.resume import ABSENT, apart, brief
+from harness.records.cells import MISSING, Cell, cells
+from harness.records.flags import FLAGS
+from harness.reports.boards import Board, model_names, trained_name, training_sets
+from harness.spec import Axis
+from harness.tables.table import CHANGE, CONTAMINATED, COUNT, RATIO, Entry, Figure, Table
+from harness.text.names import unknown
+
+SPEED, SCORE = MEASURES["examples_per_s"], MEASURES["score"]
+REFERENCE = "reference"
+
+
+CONTEXT = {
+    Axis.target: ("task", "model", "recipe"),
+    Axis.model: ("task", "target"),
+    Axis.recipe: ("task", "model", "target"),
+    Axis.torch: ("task", "model", "target", "recipe"),
+}
+"""What two cells of one group have in common."""
+MAY_DIFFER = {
+    Axis.target: {"target"},
+    Axis.model: {"model_files", "adaptation", "recipe"},
+    Axis.recipe: {"recipe"},
+    Axis.torch: set(),
+}
+"""Which of a run's inputs an axis changes; scores are comparable if no other differs."""
+ORDER: Mapping[Axis, Sequence[str]] = {
+    Axis.target: list(targets.TARGETS),
+    Axis.model: list(models.MODELS),
+    Axis.recipe: list(recipes.RECIPES),
+    Axis.torch: [],
+}
+NOTES = (
+    "change: in points, of the mean score; speed-up: ratio of the training examples per second. "
+    f"In brackets their bounds over runs, each wrong with a chance of {ALPHA:.0%} where the spread "
+    "of both is alike (docs/gate.md); they take two runs on one side at least.",
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells that differ in one choice alone, by what was chosen."""
+
+    context: tuple[str, ...]
+    cells: Mapping[str, Cell]
+
+
+def tables(boards: Sequence[Board], axis: Axis, reference: str | None = None) -> list[Table]:
+    """Of each board a line per cell: its score, and its change and speed-up against the reference.
+
+    Unless it is named, the reference of a board is the one that most groups have, of several the
+    first in the registry. Raises `UsageError` for a name that nothing was run with.
+    """
+    grouped = [_groups(board, axis) for board in boards]
+    known = _values(chain.from_iterable(grouped), axis)
+    if reference is not None and reference not in known:
+        raise UsageError(f"--reference: {unknown(axis, reference, known)}")
+    return [
+        _table(board, axis, groups, reference or _commonest(groups, axis))
+        for board, groups in zip(boards, grouped, strict=True)
+    ]
+
+
+def _table(board: Board, axis: Axis, groups: Sequence[Group], chosen: str) -> Table:
+    rows: list[tuple[Entry, ...]] = []
+    reasons: dict[str, dict[str, None]] = defaultdict(dict)
+    several = [group for group in groups if len(group.cells) > 1]
+    for group in several:
+        for value in sorted(group.cells, key=lambda value: (value != chosen, _place(axis, value))):
+            cell = group.cells[value]
+            *figures, why = _against(group.cells.get(chosen), cell, axis)
+            for reason in filter(None, why):
+                reasons[reason][" ".join((*group.context, value))] = None
+            mark = CONTAMINATED if cell.is_contaminated else ""
+            scores = (Figure(len(cell.scores), COUNT), Figure(cell.mean, sd=cell.sd, mark=mark))
+            rows.append((*group.context, value, *scores, *figures))
+    notes = [*NOTES] if rows else []
+    if any(cell.is_contaminated for group in several for cell in group.cells.values()):
+        notes.append(f"{CONTAMINATED} contaminated: {FLAGS['contaminated']}")
+    notes += [f"{reason}: {', '.join(named)}" for reason, named in reasons.items()]
+    if alone := len(groups) - len(several):
+        notes.append(f"left out, since they were run with one {axis} alone: {alone} cells")
+    return Table(
+        title=f"By {axis}, against {chosen}, on {board.title}",
+        header=(*CONTEXT[axis], axis, "n", "score", "change", "speed-up"),
+        rows=tuple(rows),
+        notes=tuple(notes),
+        words=("change", Axis.torch),
+    )
+
+
+def _groups(board: Board, axis: Axis) -> list[Group]:
+    """The board's scored cells by all that an axis leaves as it is; the newest of one place."""
+    found: dict[tuple[str, ...], dict[str, Cell]] = defaultdict(dict)
+    scored = [cell for cell in _cells(board, axis) if cell.mean is not None]
+    scored.sort(key=lambda cell: max(record.created for record in cell.records))
+    names = model_names(scored)
+    several = _of_several_recipes(scored)
+    columns = [board.column(cell) for cell in scored]
+    trained = training_sets(zip(scored, columns, strict=True))
+    places = {column: place for place, (_, column) in enumerate(board.placed)}
+    place_of: dict[tuple[str, ...], int] = {}
+    for cell, column in zip(scored, columns, strict=True):
+        model, task = names[cell.model, cell.weights], column
+        if axis is Axis.model:  # models are held against each other on the same training rows
+            task += trained_name({column: cell}, trained)
+        else:
+            model += trained_name({column: cell}, trained)
+        facts = {
+            "task": task, "model": model, "target": cell.target, "recipe": cell.recipe,
+            "torch": _torch(cell),
+        }  # fmt: skip
+        value = facts[axis]
+        if axis is Axis.model and cell.model in several:
+            value = f"{model} by {cell.recipe}"
+        context = tuple(facts[name] for name in CONTEXT[axis])
+        found[context][value] = cell
+        place_of[context] = places[column]
+    order = sorted(found, key=lambda context: (place_of[context], context))
+    return [Group(context, found[context]) for context in order]
+
+
+def _cells(board: Board, axis: Axis) -> Sequence[Cell]:
+    """The board's cells; by torch, those of each version apart."""
+    if axis is not Axis.torch:
+        return board.cells
+    apart_by_version = defaultdict(list)
+    for record in (run for cell in board.cells for run in (*cell.records, *cell.replaced)):
+        apart_by_version[str(record.environment.get("torch", MISSING))].append(record)
+    return [cell for records in apart_by_version.values() for cell in cells(records)]
+
+
+def _of_several_recipes(found: Iterable[Cell]) -> set[str]:
+    by_model: dict[str, set[str]] = defaultdict(set)
+    for cell in found:
+        by_model[cell.model].add(cell.recipe)
+    return {model for model, used in by_model.items() if len(used) > 1}
+
+
+def _torch(cell: Cell) -> str:
+    return str(cell.records[0].environment.get("torch", MISSING))
+
+
+def _values(groups: Iterable[Group], axis: Axis) -> list[str]:
+    """What was chosen in some group, in the registry's order."""
+    return sorted({v for group in groups for v in group.cells}, key=lambda v: _place(axis, v))
+
+
+def _commonest(groups: Sequence[Group], axis: Axis) -> str:
+    # `max` keeps the first of those that are in as many groups.
+    return max(
+        _values(groups, axis),
+        key=lambda value: sum(value in group.cells for group in groups),
+        default=MISSING,
+    )
+
+
+def _place(axis: Axis, value: str) -> tuple[int, list[int], str]:
+    """Where a choice stands in its registry, versions by their numbers; unknown ones are last."""
+    numbers = [int(part) for part in re.findall(r"\d+", value)] if axis is Axis.torch else []
+    name = value.partition(" by ")[0]
+    order = ORDER[axis]
+    return (order.index(name) if name in order else len(order), numbers, value)
+
+
+def _against(base: Cell | None, cell: Cell, axis: Axis) -> tuple[Entry, Entry, Sequence[str]]:
+    """The change of the score, the speed-up, and why they are not known."""
+    if base is None:
+        return Figure(None, CHANGE), Figure(None, RATIO), ["the reference has no such run"]
+    if cell is base:
+        return REFERENCE, Figure(1.0, RATIO), []
+    change, obstacle = _change(base, cell, axis)
+    speed_up, other = _speed_up(base, cell, axis)
+    return change, speed_up, [obstacle, other]
+
+
+def _change(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
+    """How far the mean score is from the reference's; or why that says nothing."""
+    then, now = (side.ok[0].identity for side in (base, cell))
+    others = [
+        f"{key} differs: {brief(a)} and {brief(b)}"
+        for key, a, b in apart(then, now)
+        if key.partition(".")[0] not in MAY_DIFFER[axis] and not _is_of_one(key, a, b)
+    ]
+    if others:
+        return Figure(None, CHANGE), f"scores are not comparable, {'; '.join(others)}"
+    assert cell.mean is not None and base.mean is not None  # noqa: PT018 (both are scored)
+    figure = Figure(cell.mean - base.mean, CHANGE)
+    if base.ignores_its_seed or cell.ignores_its_seed:
+        return figure, "no bounds, since its seeds gave the same run"
+    found = stats.change(base.scores, cell.scores, gate.a_row(SCORE, base, cell))
+    return (replace(figure, low=found.low, high=found.high) if found else figure), ""
+
+
+def _is_of_one(key: str, then: Any, now: Any) -> bool:
+    """Whether this is a part of numerics that touches runs of one side alone."""
+    return key.startswith("numerics.") and ABSENT in (then, now)
+
+
+def _speed_up(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
+    """How many times as fast it trains as the reference; or why that is not known."""
+    but_for = (axis.value,) if axis is Axis.torch else ()
+    found = gate.costs(base, cell, SPEED, but_for=but_for)
+    if found.base is None or found.new is None or found.verdict is Verdict.INCOMPARABLE:
+        return Figure(None, RATIO), f"times are not comparable, {found.why}"
+    figure = Figure(found.new / found.base, RATIO)
+    if found.change is None:
+        return figure, ""
+    low, middle, high = (
+        math.exp(end) for end in (found.change.low, found.change.change, found.change.high)
+    )
+    return replace(figure, value=middle, low=low, high=high), ""

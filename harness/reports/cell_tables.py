@@ -1,0 +1,243 @@
+"""A board's cells as tables, a line each: what a session ends with, and a report's figures."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from harness.catalog import tasks
+from harness.records.cells import MISSING, Cell, CheckedRows
+from harness.records.flags import FLAGS
+from harness.records.schema import Record
+from harness.reports import averages, columns
+from harness.reports.boards import Board, Row, boards
+from harness.spec import Provenance
+from harness.tables.table import (
+    CONTAMINATED,
+    COUNT,
+    MB,
+    MILLIONS,
+    PER_SECOND,
+    SECONDS,
+    SMALL_MB,
+    Entry,
+    Figure,
+    Table,
+)
+
+AXES = ("model", "target", "recipe")
+GLUE = averages.AVERAGES["GLUE-9"]
+OWN = "GLUE's own"
+COUNTED = "GLUE's in number alone (texts not checked)"
+OTHERS = "a part of GLUE's, or others,"
+CHECKED = (OWN, f"a part of {OWN}", COUNTED, f"a part of {COUNTED}", OTHERS)
+"""What notes say of rows: how far they were checked, and whether they are all."""
+FIGURES = (
+    "score: mean over ok runs of the mean of the metrics, x 100, ± standard deviation between "
+    "seeds; n: seeds with an ok run, of which the newest counts; collapsed: how many of them "
+    "predict one class; floor: the best constant predictor's score; train s, ex/s, MB: medians of "
+    "the training time in seconds, of examples per second and of the peak memory in MiB; trained "
+    "M: millions of parameters that training may change; saved MB: their size, which a task adds "
+    "to a disk that has the checkpoint"
+)
+
+
+def every_figure(board: Board) -> Table:
+    """A line per cell: score, median, collapsed runs, floor, speed, memory, flags, and a legend."""
+    rows = []
+    for (cell, name), model in zip(board.placed, board.model_names, strict=True):
+        rows.append((
+            name, "+".join(columns.of(cell).metrics), model, cell.target, cell.recipe,
+            _score(cell), Figure(median(cell.scores)),
+            Figure(len(cell.scores), COUNT),
+            Figure(cell.states.get("collapsed", 0), COUNT, of=len(cell.ok)),
+            *_floor_and_costs(cell), *_sizes(cell), _status(cell),
+        ))  # fmt: skip
+    return Table(
+        title=f"Cells on {board.title}",
+        header=(
+            "task", "metrics", *AXES, "score", "median", "n", "collapsed", "floor", "train s",
+            "ex/s", "MB", "trained M", "saved MB", "status",
+        ),
+        rows=tuple(rows),
+        notes=(FIGURES, *legend(board.cells), *whose_rows(board.cells)),
+    )  # fmt: skip
+
+
+def in_brief(board: Board) -> Table:
+    """A line per cell, in 80 columns.
+
+    A model, target, recipe or flag that all lines share is said once, outside the table; so are the
+    recipes of several models that have one each.
+    """
+    found = board.cells
+    axes = {name: dict.fromkeys(getattr(cell, name) for cell in found) for name in AXES}
+    shown = [name for name, values in axes.items() if len(values) > 1]
+    recipes = _recipe_of_each_model(found) if {"model", "recipe"} <= {*shown} else []
+    shown = [name for name in shown if name != "recipe" or not recipes]
+    common = [
+        f"recipe {value}" if name == "recipe" else value
+        for name, values in axes.items()
+        for value in values
+        if len(values) == 1
+    ]
+    shared = {flag for flag in FLAGS if all(c.states.get(flag) == len(c.records) for c in found)}
+    rows = tuple(
+        (
+            column,
+            *(getattr(cell, name) for name in shown),
+            Figure(cell.mean, sd=cell.sd),
+            Figure(len(cell.scores), COUNT),
+            *_floor_and_costs(cell),
+            _status(cell, shared),
+        )
+        for cell, column in board.placed
+    )
+    return Table(
+        title=", ".join([f"Results on {board.title}", *common]),
+        header=("task", *shown, "score", "n", "floor", "train s", "ex/s", "MB", "status"),
+        rows=rows,
+        notes=(*recipes, *legend(found, shared), *whose_rows(found)),
+    )
+
+
+def _recipe_of_each_model(found: Sequence[Cell]) -> list[str]:
+    """A line that says it; none where a model has several."""
+    pairs = dict.fromkeys((cell.recipe, cell.model) for cell in found)
+    if len(pairs) > len({model for _, model in pairs}):
+        return []
+    models: dict[str, list[str]] = defaultdict(list)
+    for recipe, model in pairs:
+        models[recipe].append(model)
+    models.pop(MISSING, None)
+    said = "; ".join(f"{recipe} for {', '.join(named)}" for recipe, named in models.items())
+    return [f"recipes: {said}"]
+
+
+def pivot(board: Board) -> Table:
+    """Models and targets by tasks, with GLUE-9 if all nine tasks are there; in 80 columns."""
+    present = [name for name in board.columns if any(name in row.cells for row in board.rows)]
+    whole = {*present} >= {*tasks.GLUE_9}
+    several = len({row.recipe for row in board.rows}) > 1
+    axes = AXES if several else AXES[:2]
+    rows = tuple(
+        (
+            row.name,
+            row.target,
+            *([row.recipe] if several else []),
+            *(_score(row.cells.get(name), with_sd=False) for name in present),
+            *([_average(row)] if whole else []),
+        )
+        for row in board.rows
+    )
+    return Table(
+        title=f"Scores x 100 on {board.title}",
+        header=(*axes, *present, *([GLUE.name] if whole else [])),
+        rows=rows,
+        notes=(
+            *([f"{GLUE.name}: {GLUE.definition}"] if whole else []),
+            *_contaminated(board.cells),
+        ),
+    )
+
+
+def summary(records: Sequence[Record]) -> str:
+    """What a session ends with: its cells and, where several tasks ran, the pivot."""
+    parts = []
+    for board in boards(records):
+        first, second = in_brief(board), pivot(board)
+        parts.append(first.text())
+        if len({*board.columns}.intersection(second.header)) > 1:
+            unsaid = tuple(note for note in second.notes if note not in first.notes)
+            parts.append(replace(second, notes=unsaid).text())
+    return "\n\n".join(parts)
+
+
+def legend(found: Sequence[Cell], shared: Iterable[str] = ()) -> list[str]:
+    """What each flag means that some cell has; those that all runs have are `shared`."""
+    return [
+        f"{flag}{' (every run)' if flag in shared else ''}: {meaning}"
+        for flag, meaning in FLAGS.items()
+        if any(flag in cell.states for cell in found)
+    ]
+
+
+def whose_rows(found: Iterable[Cell]) -> list[str]:
+    """Which tasks were trained and scored on GLUE's own sets, and which on other rows."""
+    notes = []
+    for kind in ("training", "dev"):
+        pairs = dict.fromkeys((c.task, _said(c.checked_rows.get(kind))) for c in found)
+        said = [
+            f"{words} for {', '.join(named)}"
+            for words in CHECKED
+            if (named := [task for task, held in pairs if held == words])
+        ]
+        notes += [f"{kind} rows: {'; '.join(said)}"] if said else []
+    return notes
+
+
+def _said(rows: CheckedRows | None) -> str:
+    """What was found of rows, as notes say it; "": nothing is known."""
+    if rows is None:
+        return ""
+    if rows.provenance is Provenance.other:
+        return OTHERS
+    words = OWN if rows.provenance is Provenance.official else COUNTED
+    return words if rows.is_whole else f"a part of {words}"
+
+
+def median(values: Iterable[float | None]) -> float | None:
+    """Of the values that are there."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _contaminated(found: Iterable[Cell]) -> list[str]:
+    cells_of = [cell for cell in found if cell.is_contaminated]
+    named = dict.fromkeys(f"{cell.task} of {cell.model}" for cell in cells_of)
+    said = f"{CONTAMINATED} contaminated ({FLAGS['contaminated']})"
+    return [f"{said}: {', '.join(named)}"] if named else []
+
+
+def _score(cell: Cell | None, *, with_sd: bool = True) -> Figure:
+    if cell is None:
+        return Figure(None)
+    mark = CONTAMINATED if cell.is_contaminated and cell.mean is not None else ""
+    return Figure(cell.mean, sd=cell.sd if with_sd else None, mark=mark)
+
+
+def _average(row: Row) -> Figure:
+    """GLUE-9, with the mark of what a contaminated score is part of."""
+    value = averages.of(GLUE, row.sheet)
+    return Figure(value, mark=CONTAMINATED if row.contaminated and value is not None else "")
+
+
+def _floor_and_costs(cell: Cell) -> tuple[Entry, ...]:
+    timing = [record.timing for record in cell.ok if record.timing]
+    peaks = [record.memory.peak_memory_bytes for record in cell.ok if record.memory]
+    return (
+        Figure(median(record.floor for record in cell.ok)),
+        Figure(median(part.train_s for part in timing), SECONDS),
+        Figure(median(part.examples_per_s for part in timing), PER_SECOND),
+        Figure(median(peaks), MB),
+    )
+
+
+def _sizes(cell: Cell) -> tuple[Entry, ...]:
+    found = [record.model for record in cell.ok if record.model]
+    return (
+        Figure(median(model.trained_parameters for model in found), MILLIONS),
+        Figure(median(model.saved_bytes for model in found), SMALL_MB),
+    )
+
+
+def _status(cell: Cell, shared: Iterable[str] = ()) -> str:
+    """What happened to a cell's runs, and what to know about them."""
+    total = len(cell.records)
+    parts = ["ok"] if cell.ok else []
+    for state, count in cell.states.items():
+        if state not in shared:
+            parts.append(state if count == total else f"{state} {count}/{total}")
+    return " ".join(parts)

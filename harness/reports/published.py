@@ -1,0 +1,226 @@
+"""How far our scores are from published ones: same model, task, split and metric, all GLUE's rows.
+
+Everything else is left out, and a note says of what and why.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from harness.catalog import references
+from harness.catalog.references import Published, SeedSd
+from harness.records.cells import Cell
+from harness.records.flags import FLAGS
+from harness.spec import OWN, TOY, Provenance
+from harness.tables.table import CHANGE, CONTAMINATED, COUNT, SCORE, SDS, Entry, Figure, Table
+from harness.text.escape import short
+
+ENOUGH_RUNS = 3  # for a standard deviation of our own
+SOURCE_WIDTH = 40  # characters of a source that names no arXiv id
+HEADER = (
+    "task", "metric", "split", "model", "target", "ours", "n", "published as", "paper", "gap",
+    "in sds", "source",
+)  # fmt: skip
+RELATED, IMPOSSIBLE = " (r)", " (?)"  # marks
+NOTE = (
+    "gap: ours less the published, in points. in sds: the gap divided by the standard deviation of "
+    f"one run between seeds, which is our own from {ENOUGH_RUNS} runs on, else the published one "
+    "of the same model, task and metric that the number in brackets names"
+)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One published result and what our runs of that model, task, split and metric had."""
+
+    cell: Cell
+    published: Published
+    figures: tuple[float, ...]  # of each ok run, as fractions
+    seed_sd: SeedSd | None  # where `sd` is from; None: our own runs, or nowhere
+
+    @property
+    def ours(self) -> float:
+        """The mean over our ok runs."""
+        return fmean(self.figures)
+
+    @property
+    def gap(self) -> float:
+        """Ours less the published."""
+        return self.ours - self.published.value
+
+    @property
+    def sd(self) -> float | None:
+        """The standard deviation of one run between seeds; None: not known."""
+        return self.seed_sd.sd if self.seed_sd else own_sd(self.figures)
+
+    @property
+    def in_sds(self) -> float | None:
+        """The gap in standard deviations; None: there is none, or it is 0."""
+        return self.gap / self.sd if self.sd else None
+
+    @property
+    def relation(self) -> str:
+        """How the published model is related to ours; "": it is the same."""
+        return references.names_of(self.cell.model)[self.published.model]
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """All that can be compared, and notes on what cannot."""
+
+    rows: tuple[Gap, ...]
+    notes: tuple[str, ...]
+
+
+def gaps(cells: Sequence[Cell]) -> Gaps:
+    """Our cells against every published dev result of the same model, task, split and metric.
+
+    Only of cells whose training and dev rows are GLUE's own, all of them.
+    """
+    left_out: dict[str, dict[str, None]] = defaultdict(dict)
+    sound = []
+    for cell in cells:
+        if reason := why_not(cell):
+            left_out[reason][f"{cell.task} of {cell.model}"] = None
+        else:
+            sound.append(cell)
+    rows = tuple(gap for cell in sound for gap in _of_cell(cell))
+    said = [f"not compared, {reason}: {', '.join(named)}" for reason, named in left_out.items()]
+    return Gaps(rows, (*said, *_unused(sound, rows)))
+
+
+def why_not(cell: Cell) -> str | None:
+    """Why a cell is compared with nothing published; None: it can be."""
+    checked = cell.checked_rows
+    if cell.records[0].source.kind == TOY:
+        return "toy data"
+    if cell.records[0].source.kind == OWN:
+        return "own data"
+    if not references.names_of(cell.model):
+        return "nothing is published of the model"
+    if not checked:
+        return "no run ended as it should"
+    for kind, rows in checked.items():
+        if rows.is_whole and rows.provenance is Provenance.counted:
+            return f"{kind} rows are GLUE's in number alone, their texts are not checked"
+        if not rows.is_glues_own:
+            return f"{kind} rows are not all of GLUE's own"
+    return "dev rows are not all of GLUE's own" if "subset" in cell.states else None
+
+
+def own_sd(figures: Sequence[float]) -> float | None:
+    """The standard deviation of our own runs (n - 1); None for too few of them."""
+    return statistics.stdev(figures) if len(figures) >= ENOUGH_RUNS else None
+
+
+def _of_cell(cell: Cell) -> Iterable[Gap]:
+    for row in references.of(cell.model, cell.task):
+        figures = _figures(cell, row)
+        if not figures or not row.is_dev or row.metric is None:
+            continue
+        known = own_sd(figures) is not None
+        elsewhere = None if known else references.seed_sd(cell.model, cell.task, row.metric)
+        yield Gap(cell, row, figures, elsewhere)
+
+
+def _figures(cell: Cell, row: Published) -> tuple[float, ...]:
+    """The very figure that was published, of each ok run; (): they have none."""
+    found = []
+    for run in cell.ok:
+        values = [run.metrics.get(s, {}).get(m) for s in row.splits for m in row.metrics]
+        if not values or None in values:
+            return ()
+        found.append(fmean(value for value in values if value is not None))
+    return tuple(found)
+
+
+def _unused(sound: Iterable[Cell], rows: Sequence[Gap]) -> list[str]:
+    """How many published results of each task are of something else."""
+    counts: Counter[str] = Counter()
+    for model, task in dict.fromkeys((cell.model, cell.task) for cell in sound):
+        counts[task] += sum(
+            all(gap.published is not row for gap in rows) for row in references.of(model, task)
+        )
+    said = ", ".join(f"{task} {count}" for task, count in counts.items() if count)
+    return [f"published, but of the test set, other rows or another metric: {said}"] if said else []
+
+
+def table(found: Gaps) -> Table:
+    """A line for each published result; scores and gaps times 100.
+
+    The recipe has a column of its own where there are several.
+    """
+    setups = _numbered(found.rows)
+    several = len({gap.cell.recipe for gap in found.rows}) > 1
+    rows = [_row(gap, setups) for gap in found.rows]
+    if several:
+        rows = [
+            (*row[:4], gap.cell.recipe, *row[4:]) for gap, row in zip(found.rows, rows, strict=True)
+        ]
+    return Table(
+        title="Published, and ours",
+        header=(*HEADER[:4], "recipe", *HEADER[4:]) if several else HEADER,
+        rows=tuple(rows),
+        notes=(*(_legend(found.rows, setups) if rows else ()), *found.notes),
+    )
+
+
+def _numbered(rows: Iterable[Gap]) -> dict[tuple[str, str, str], int]:
+    """The setups whose standard deviations are used, each with its number in the notes."""
+    used = dict.fromkeys(_setup(gap.seed_sd) for gap in rows if gap.seed_sd)
+    return {setup: number for number, setup in enumerate(used, 1)}
+
+
+def _setup(found: SeedSd) -> tuple[str, str, str]:
+    runs = f"{found.n} seeds" if found.n else "seeds that are not counted"
+    return f"{runs} of {found.model}", found.setup, found.source
+
+
+def _row(gap: Gap, setups: dict[tuple[str, str, str], int]) -> tuple[Entry, ...]:
+    cell, row = gap.cell, gap.published
+    digits = len(row.printed["value"].partition(".")[2])
+    as_printed = replace(SCORE, digits=digits)
+    setup = f" [{setups[_setup(gap.seed_sd)]}]" if gap.seed_sd else ""
+    return (
+        cell.task,
+        str(row.metric),
+        row.split,
+        cell.model,
+        cell.target,
+        Figure(gap.ours, mark=CONTAMINATED if "contaminated" in cell.states else ""),
+        Figure(len(gap.figures), COUNT),
+        row.model + (RELATED if gap.relation else ""),
+        Figure(row.value, as_printed, mark="" if row.is_possible else IMPOSSIBLE),
+        Figure(gap.gap, CHANGE),
+        Figure(gap.in_sds, SDS, mark=setup),
+        _short(row.source),
+    )
+
+
+def _legend(rows: Sequence[Gap], setups: dict[tuple[str, str, str], int]) -> list[str]:
+    notes = [NOTE, *(f"[{n}] {', '.join(setup)}" for setup, n in setups.items())]
+    if any("contaminated" in gap.cell.states for gap in rows):
+        notes.append(f"{CONTAMINATED} contaminated: {FLAGS['contaminated']}")
+    related = dict.fromkeys((gap.published.model, gap.relation) for gap in rows if gap.relation)
+    notes += [f"(r) {name}: {relation}" for name, relation in related]
+    if not all(gap.published.is_possible for gap in rows):
+        notes.append(
+            "(?) no number of right answers on this dev set makes this accuracy: a mean of several "
+            "runs, a misprint, or other rows"
+        )
+    said: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for gap in rows:
+        if gap.published.notes:
+            said[gap.published.model, gap.published.notes][gap.cell.task] = None
+    return notes + [f"{name}, {', '.join(on)}: {words}" for (name, words), on in said.items()]
+
+
+def _short(source: str) -> str:
+    """Where a result stands: from the arXiv id on, where there is one."""
+    found = re.search(r"arXiv:.*", source)
+    return found[0] if found else short(source, SOURCE_WIDTH)

@@ -1,0 +1,113 @@
+"""A results folder as a document: every board's tables, the same in each format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.records.schema import Record
+from harness.reports import board_tables, by_axis, cell_tables, published
+from harness.reports.boards import Standing, boards
+from harness.spec import Axis
+from harness.tables import formats
+from harness.tables.table import Table
+from harness.text import escape
+
+VERSION = 1
+"""Of the JSON document; a change that breaks its readers makes it one more."""
+LATEX_NEEDS = r"% Needs \usepackage{booktabs,graphicx,longtable} and \usepackage[T1]{fontenc}."
+
+
+KINDS = ("scores", "averages", "cells", "references", "comparison")
+NAMES = ("report.md", "report.tex", "report.json", *(f"{kind}.csv" for kind in KINDS))
+"""Of the files that a report may have."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Each board's title with its tables, by their kinds."""
+
+    boards: Sequence[tuple[str, Mapping[str, Table]]]
+    runs: int
+
+    @property
+    def tables(self) -> list[Table]:
+        """All of them, board by board."""
+        return [table for _, found in self.boards for table in found.values()]
+
+    def of(self, kind: str) -> list[tuple[str, Table]]:
+        """The tables of one kind, each with its board's title."""
+        return [(title, found[kind]) for title, found in self.boards if kind in found]
+
+
+def make(
+    records: Sequence[Record],
+    results: str,
+    *,
+    references: bool = False,
+    by: Axis | None = None,
+    reference: str | None = None,
+) -> Report:
+    """Every board's tables; `results` names the folder of the records.
+
+    With `references` published results stand beside ours; with `by` the choices of an axis are
+    held against one of them, `reference`. Raises `UsageError` for one that nothing was run with.
+    """
+    found = boards(records)
+    compared = by_axis.tables(found, by, reference) if by else []
+    made: list[tuple[str, dict[str, Table]]] = []
+    for board in found:
+        tables = {"cells": cell_tables.every_figure(board)}
+        if board.rows:
+            shown = {"scores": board_tables.scores(board)}
+            if board.standing is not Standing.CUSTOM:  # averages are of GLUE's tasks
+                shown["averages"] = board_tables.averages_of(board, results)
+            tables = shown | tables
+        if references:
+            tables["references"] = replace(
+                published.table(published.gaps(board.cells)),
+                title=f"Published, and ours on {board.title}",
+            )
+        made.append((board.title, tables))
+    for (_, tables), table in zip(made, compared, strict=False):
+        tables["comparison"] = table
+    return Report(made, len(records))
+
+
+def markdown(report: Report) -> str:
+    """As GitHub renders it."""
+    parts = [formats.markdown(table) for table in report.tables]
+    return "\n\n".join([f"# glue-bench report\n\nRuns: {report.runs}", *parts]) + "\n"
+
+
+def latex(report: Report) -> str:
+    """Tables for a document of one's own."""
+    parts = [formats.latex(table) for table in report.tables]
+    return "\n\n".join([LATEX_NEEDS, *parts]) + "\n"
+
+
+def as_json(report: Report) -> str:
+    """ASCII; figures in the store's own units."""
+    document = {
+        "version": VERSION,
+        "runs": report.runs,
+        "boards": [
+            {
+                "title": title,
+                "tables": {kind: formats.as_json(table) for kind, table in found.items()},
+            }
+            for title, found in report.boards
+        ],
+    }
+    return escape.json(json.dumps(document, indent=1, allow_nan=False)) + "\n"
+
+
+def files(report: Report) -> Iterator[tuple[str, str]]:
+    """Every format's files: name and text. A CSV file holds one kind of table of all boards."""
+    yield "report.md", markdown(report)
+    yield "report.tex", latex(report)
+    yield "report.json", as_json(report)
+    for kind in KINDS:
+        if found := report.of(kind):
+            yield f"{kind}.csv", formats.csv(found)

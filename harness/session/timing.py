@@ -1,0 +1,65 @@
+"""The times that a worker measured, as pytest-benchmark can show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.records.schema import Record
+
+
+class VirtualClock:
+    """A timer for pytest-benchmark that shows the seconds a worker measured.
+
+    The run happens in another process, before pytest-benchmark is asked to time anything; its
+    rounds then only move this clock.
+    """
+
+    __name__ = "worker_clock"  # pytest-benchmark writes it down as the timer's name
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.session: str | None = None  # whose runs it shows
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+    def reset(self) -> None:
+        """Back to zero: sums of many rounds would carry rounding errors."""
+        self.now = 0.0
+
+
+worker_clock = VirtualClock()
+
+
+def show_times(benchmark: Any, record: Record) -> None:
+    """Give pytest-benchmark the seconds that the worker measured, one round per epoch.
+
+    A run that was kept from an earlier session has no times of this one.
+    """
+    if record.session != worker_clock.session:
+        benchmark.skipped = True  # or it would warn that it was not used
+        return
+    if record.timing is None:
+        return
+    laps = iter(record.timing.epoch_s)
+    benchmark.extra_info |= {
+        "score": record.score,
+        "floor": record.floor,
+        "flags": record.flags,
+        "metrics": record.metrics,
+        "train_s": record.timing.train_s,
+        "examples_per_s": record.timing.examples_per_s,
+        "peak_memory_bytes": record.memory.peak_memory_bytes if record.memory else None,
+        "cell_key": record.cell_key,
+        "record": record.id,
+    }
+    benchmark.pedantic(
+        lambda: worker_clock.advance(next(laps, 0.0)),
+        setup=worker_clock.reset,
+        rounds=len(record.timing.epoch_s),
+        iterations=1,
+    )

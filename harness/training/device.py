@@ -1,0 +1,240 @@
+"""The only place that knows one device from another: arithmetic, waiting, memory, clocks."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import time
+import traceback
+from collections.abc import Generator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+from harness.catalog import targets
+from harness.errors import TargetUnavailable
+from harness.modeling.tokenization import Batch
+from harness.spec import Target
+
+aten = torch.ops.aten
+
+
+class Device:
+    """A target made ready to compute on. Raises `TargetUnavailable` where it cannot be."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        if not _available(target.device):
+            raise TargetUnavailable(
+                f"target {target.name}: torch {torch.__version__} finds no {target.device} device "
+                "on this machine. See `glue-bench doctor`"
+            )
+        self.torch = torch.device(target.device)
+        self.dtype = getattr(torch, target.autocast) if target.autocast else None
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Run the forward pass in the target's precision; parameters stay fp32."""
+        if self.dtype is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.torch.type, self.dtype)
+
+    @property
+    def arithmetic(self) -> str:
+        """The dtype of its matrix products, by torch's name."""
+        return self.target.autocast or "float32"
+
+    def grad_scaler(self) -> CountingScaler:
+        """Scale the loss so that fp16 gradients do not vanish; does nothing in any other dtype."""
+        return CountingScaler(self.torch.type, enabled=self.dtype is torch.float16)
+
+    @property
+    def bf16_products(self) -> Literal["native", "upcast"] | None:
+        """How bf16 matrix products are computed; None for a target without any.
+
+        "upcast": as fp32 products of the bf16 values, then rounded. torch's own kernels do the
+        same (they accumulate in fp32), but on a CPU without bf16 instructions they are slow: a
+        training step of a 6-layer BERT took 17.6 s with them and 0.9 s this way.
+        """
+        if self.dtype is not torch.bfloat16:
+            return None
+        if self.torch.type != "cpu":
+            return "native"
+        # torch says "supported" of any CPU with AVX-512; bf16 instructions came later.
+        kernels = (
+            torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        )
+        return "native" if kernels and targets.cpu_has_bf16() else "upcast"
+
+    def active(self) -> AbstractContextManager[object]:
+        """Everything a run computes happens in here, forward, backward and evaluation."""
+        return UpcastProducts() if self.bf16_products == "upcast" else contextlib.nullcontext()
+
+    def move(self, batch: Batch) -> Batch:
+        """The batch with its tensors on this device."""
+        inputs = {name: tensor.to(self.torch) for name, tensor in batch.inputs.items()}
+        labels = None if batch.labels is None else batch.labels.to(self.torch)
+        return Batch(inputs, labels, batch.rows, batch.tokens)
+
+    def synchronize(self) -> None:
+        """Wait until the device has done what it was asked: only then may a clock be read."""
+        if self.torch.type == "cuda":
+            torch.cuda.synchronize()
+        elif self.torch.type == "mps":
+            torch.mps.synchronize()
+        elif self.torch.type == "xpu":
+            torch.xpu.synchronize()
+
+
+def peak_memory_bytes(target: Target) -> int | None:
+    """The most device memory that tensors held; None where the device has none of its own."""
+    if target.device == "cuda" and torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    if target.device == "xpu" and torch.xpu.is_available():
+        return torch.xpu.max_memory_allocated()
+    return None
+
+
+FULL = (
+    "allocate memory",  # torch, on a CPU
+    "out of memory",  # on mps, and outside torch's own allocators
+    "ALLOC_FAILED",  # cuBLAS, cuDNN
+    "bad_alloc",  # C++
+    "could not create a primitive",  # oneDNN, which has no other words for it
+)
+"""What a RuntimeError says where memory ran out."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, says that memory ran out."""
+    for link in chain(error):
+        if isinstance(link, torch.OutOfMemoryError | MemoryError):
+            return True
+        if isinstance(link, RuntimeError) and any(words in str(link) for words in FULL):
+            return True
+        if isinstance(link, OSError) and link.errno == errno.ENOMEM:
+            return True
+    return False
+
+
+def release(error: BaseException, target: Target) -> None:
+    """Give back what a computation held that ended in `error`, on the target's device too.
+
+    A traceback holds the frames that it went through, and those their tensors. It is cleared and
+    taken off; clearing alone leaves the variables that inner functions share.
+    """
+    for link in chain(error):
+        traceback.clear_frames(link.__traceback__)
+        link.__traceback__ = None
+    gc.collect()
+    if is_out_of_memory(error) and target.device in EMPTY_CACHE:  # any other may have broken it
+        EMPTY_CACHE[target.device]()
+
+
+EMPTY_CACHE = {
+    "cuda": torch.cuda.empty_cache,
+    "mps": torch.mps.empty_cache,
+    "xpu": torch.xpu.empty_cache,
+}
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """An error and all those that led to it."""
+    found: list[BaseException] = []
+    todo: list[BaseException | None] = [error]
+    while todo:
+        link = todo.pop()
+        if link is not None and link not in found:
+            found.append(link)
+            todo += [link.__cause__, link.__context__]
+    return found
+
+
+def _available(kind: str) -> bool:
+    probe = {
+        "cpu": lambda: True,
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "xpu": torch.xpu.is_available,
+    }
+    return bool(probe[kind]())
+
+
+class CountingScaler(torch.amp.GradScaler):
+    """Counts the updates that it leaves out because a gradient was not finite.
+
+    It halves its scale with each, from 2**16 on: 16 of them bring any scale down to 1.
+    """
+
+    SETTLING = 16
+
+    def __init__(self, device: str, enabled: bool) -> None:
+        super().__init__(device, enabled=enabled)
+        self.calls = self.skipped = self.skipped_late = 0
+
+    def update(self, new_scale: float | torch.Tensor | None = None) -> None:
+        before = self.get_scale()
+        super().update(new_scale)
+        self.calls += 1
+        if self.get_scale() < before:
+            self.skipped += 1
+            self.skipped_late += self.calls > self.SETTLING
+
+
+class UpcastProducts(TorchDispatchMode):
+    """Compute bf16 matrix products as fp32 products of the bf16 values, rounded to bf16.
+
+    It sits below autograd, so the backward pass is covered too. Of an LSTM the states between one
+    word and the next stay fp32; torch has no bf16 kernel for it here.
+    """
+
+    PRODUCTS = frozenset({
+        aten.linear.default, aten.mm.default, aten.addmm.default,
+        aten.bmm.default, aten.baddbmm.default,
+        aten.convolution.default, aten.convolution_backward.default,
+        aten.mkldnn_rnn_layer.default, aten.mkldnn_rnn_layer_backward.default,
+    })  # fmt: skip
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in self.PRODUCTS and args[0].dtype is torch.bfloat16:
+            wide = tree_map_only(torch.Tensor, _wide, args)
+            return tree_map_only(torch.Tensor, _narrow, func(*wide, **kwargs))
+        return func(*args, **kwargs)
+
+
+def _wide(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
+
+
+def _narrow(tensor: torch.Tensor) -> torch.Tensor:
+    # What an LSTM keeps for its backward pass is bytes.
+    return tensor.bfloat16() if tensor.dtype is torch.float32 else tensor
+
+
+@dataclass
+class Stopwatch:
+    """Adds up the seconds of a phase, and what was done in them."""
+
+    device: Device
+    seconds: float = 0.0
+    laps: list[float] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def running(self) -> Generator[None]:
+        """Count the block; the device has finished its work at both ends."""
+        self.device.synchronize()
+        start = time.perf_counter()
+        yield
+        self.device.synchronize()
+        self.seconds += time.perf_counter() - start
+
+    def lap(self) -> None:
+        """Close an epoch."""
+        self.laps.append(self.seconds - sum(self.laps))

@@ -1,0 +1,193 @@
+"""What a run leaves behind: its outcome, and the table of its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from harness import metrics, resolution
+from harness.errors import IntegrityError
+from harness.modeling import tokenization
+from harness.records import flags
+from harness.records.flags import Evidence
+from harness.records.schema import (
+    DataRecord,
+    Evaluation,
+    ModelRecord,
+    Observed,
+    Outcome,
+    PredictionTable,
+    SplitRecord,
+    Timing,
+)
+from harness.spec import RunConfig, Split
+from harness.training import loop, oom_retry
+from harness.training.inputs import Prepared
+from harness.training.probe import Witness
+
+FIRST_LOSSES = 20
+
+
+def labels_of(split: Split) -> metrics.Labels:
+    """The labels of a split that must have some."""
+    if split.labels is None:
+        raise IntegrityError("a split that is scored has no labels")
+    return split.labels
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run whose work is done."""
+
+    config: RunConfig
+    ready: Prepared
+    parts: oom_retry.Parts
+    training: loop.Training
+    history: list[Evaluation]  # of each epoch
+    logits: Mapping[str, torch.Tensor]  # of each predicted split
+    eval_s: float
+    witness: Witness
+    calibration_s: tuple[float, float]
+
+
+def of_work(work: Work) -> Outcome:
+    """The outcome of a run that did its work: ok, or failed where its own figures do not agree."""
+    last, splits = work.history[-1], work.ready.data.splits
+    labels = {name: labels_of(splits[name]) for name in work.ready.task.evaluated}
+    found = Outcome(
+        status="ok",
+        score=last.score,
+        floor=metrics.floor(work.ready.task, labels),
+        metrics=last.metrics,
+        one_row=_one_row(work, labels),
+        history=work.history,
+        first_losses=work.training.losses[:FIRST_LOSSES],
+        data=data_record(work.ready),
+        model=model_record(work.ready),
+        batching=work.parts.record(),
+        observed=_observed(work),
+        timing=_timing(work),
+    )
+    evidence = _evidence(work, found, labels)
+    update: dict[str, object] = {"flags": list(flags.of_run(evidence))}
+    if fault := flags.fault(evidence):
+        update |= {"status": "failed", "reason": fault}
+    return found.model_copy(update=update)
+
+
+def _one_row(work: Work, labels: Mapping[str, metrics.Labels]) -> dict[str, float]:
+    """The most that one dev row can change each figure; {} where predictions are no classes."""
+    task = work.ready.task
+    if task.is_regression:
+        return {}
+    rows = {
+        name: (labels[name], loop.predictions(task, work.logits[name])) for name in task.evaluated
+    }
+    return resolution.largest_steps(rows, task.metrics, task.outputs)
+
+
+def data_record(ready: Prepared) -> DataRecord:
+    """The rows that were loaded."""
+    return DataRecord(
+        splits={name: SplitRecord(**asdict(info)) for name, info in ready.data.info.items()},
+        truncated_rows={name: split.truncated for name, split in ready.encoded.items()},
+    )
+
+
+def model_record(ready: Prepared) -> ModelRecord:
+    """The network that was loaded."""
+    return ModelRecord(
+        parameters=ready.encoder.parameters,
+        trained_parameters=sum(p.numel() for p in ready.encoder.trained),
+        saved_bytes=sum(p.nbytes for p in ready.encoder.trained),
+        new_parameters=list(ready.encoder.new_parameters),
+        unused=list(ready.encoder.unused),
+        notes=list(ready.notes),
+        dtype="float32",
+        bf16_products=ready.device.bf16_products,
+    )
+
+
+def planned(config: RunConfig, ready: Prepared) -> dict[str, Any]:
+    """What is known of a run before its first step, as fields of `Observed`."""
+    recipe = config.recipe
+    order = ready.train_batches(config, recipe)
+    return {
+        "steps_planned": recipe.epochs * order.steps_per_epoch,
+        "examples_planned": recipe.epochs * len(ready.data.splits["train"]),
+        "weights_sha256": ready.weights_sha256,
+        "order_sha256": tokenization.order_sha256(order, recipe.epochs, FIRST_LOSSES),
+    }
+
+
+def _observed(work: Work) -> Observed:
+    return Observed(
+        **planned(work.config, work.ready),
+        updates=work.training.updates,
+        skipped_updates=work.training.skipped_updates,
+        skipped_late=work.training.skipped_late,
+        arithmetic=work.witness.arithmetic,
+        calibration_s=work.calibration_s,
+    )
+
+
+def _timing(work: Work) -> Timing:
+    training = work.training
+    return Timing(
+        load_s=work.ready.seconds,
+        train_s=training.seconds,
+        eval_s=work.eval_s,
+        epoch_s=training.epoch_seconds,
+        steps=len(training.losses),
+        examples=training.examples,
+        tokens=training.tokens,
+        examples_per_s=training.examples / training.seconds,
+        tokens_per_s=training.tokens / training.seconds,
+    )
+
+
+def _evidence(work: Work, found: Outcome, labels: Mapping[str, metrics.Labels]) -> Evidence:
+    ready, config = work.ready, work.config
+    task, splits = ready.task, ready.data.splits
+    if found.timing is None or found.observed is None:
+        raise IntegrityError("a run whose work is done has its times")
+    return Evidence(
+        task=task,
+        target_arithmetic=ready.device.arithmetic,
+        epochs=config.recipe.epochs,
+        score=work.history[-1].score,
+        floor=found.floor or 0.0,
+        metrics=found.metrics,
+        labels=labels,
+        predictions={n: loop.predictions(task, work.logits[n]) for n in task.evaluated},
+        rows={n: split.ids for n, split in splits.items() if n != "train"},
+        predicted_rows={n: splits[n].ids[: len(rows)] for n, rows in work.logits.items()},
+        losses=work.training.losses,
+        timing=found.timing,
+        observed=found.observed,
+        parameter_dtypes=work.witness.parameter_dtypes,
+        unchanged=work.witness.unchanged,
+        contaminated=config.contaminated,
+        warm_start=config.warm_start is not None,
+        subset=ready.data.is_subset,
+        train_overlap=ready.data.has_overlap,
+        missing_labels=bool(ready.data.info["train"].missing_labels),
+        degraded=work.parts.are_smaller,
+        jobs=config.jobs,
+    )
+
+
+def prediction_table(work: Work) -> PredictionTable:
+    """Every row that has a prediction, split by split: of a faulty run, not every row has."""
+    table: PredictionTable = {"split": [], "row": [], "label": [], "prediction": [], "logits": []}
+    for name, rows in work.logits.items():
+        split, count = work.ready.data.splits[name], len(rows)
+        table["split"] += [name] * count
+        table["row"] += split.ids[:count]
+        table["label"] += (split.labels or [None] * count)[:count]
+        table["prediction"] += loop.predictions(work.ready.task, rows)
+        table["logits"] += rows.tolist()
+    return table

@@ -1,0 +1,71 @@
+"""What a network does while it is trained, seen from outside the loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from harness.training.device import Device, Stopwatch
+
+WIDTH, PRODUCTS, ROUNDS, WARM_UP = 384, 4, 25, 5
+PRODUCTS_IN = (nn.Linear, nn.Conv1d, Conv1D, nn.LSTM)  # Conv1D: GPT-2's layers
+
+
+class Witness:
+    """Remembers the head as it is now, and the dtype of the first matrix product to come."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.arithmetic: str | None = None
+        self._head = {name: tensor.detach().clone() for name, tensor in head(network)}
+        outside = {name for name, _ in head(network)}
+        for name, module in network.named_modules():
+            if isinstance(module, PRODUCTS_IN) and f"{name}.weight" not in outside:
+                self._hook = module.register_forward_hook(self._see)
+                break
+
+    def _see(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        first = output if isinstance(output, torch.Tensor) else output[0]
+        self.arithmetic = str(first.dtype).removeprefix("torch.")
+        self._hook.remove()
+
+    @property
+    def unchanged(self) -> list[str]:
+        """The tensors of the head that are as they were."""
+        return [
+            name
+            for name, tensor in head(self.network)
+            if torch.equal(tensor.detach(), self._head[name])
+        ]
+
+    @property
+    def parameter_dtypes(self) -> frozenset[str]:
+        """The dtypes of the network's parameters now."""
+        return frozenset(str(p.dtype).removeprefix("torch.") for p in self.network.parameters())
+
+
+def head(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """The parameters that a task has to itself: those outside the encoder."""
+    encoder = f"{getattr(network, 'base_model_prefix', '')}."
+    return [(n, p) for n, p in network.named_parameters() if not n.startswith(encoder)]
+
+
+def fixed_task_s(device: Device) -> float:
+    """Seconds that a fixed piece of work takes now: the fastest of several rounds.
+
+    Two of them that differ say that the machine has changed its speed, not the program. A mean or
+    a median would say the same of every other process that ran for a moment.
+    """
+    factor = torch.full((WIDTH, WIDTH), 1 / WIDTH, device=device.torch)
+    rounds = []
+    for _ in range(WARM_UP + ROUNDS):
+        clock = Stopwatch(device)
+        with clock.running():
+            product = factor
+            for _ in range(PRODUCTS):
+                product = product @ factor
+        rounds.append(clock.seconds)
+    return min(rounds[WARM_UP:])
