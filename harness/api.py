@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import shown_path
 from harness.execution import driver
 from harness.files import paths
 from harness.planning import arguments, plan
@@ -14,6 +13,7 @@ from harness.planning.options import RESULTS, Settings, check
 from harness.records.store import Store
 from harness.spec import HUB, TOY
 from harness.terminal import say_part, warn
+from harness.text.values import shown_path
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,10 +22,10 @@ from harness.commands import (
     submit,
     verify,
 )
-from harness.errors import GlueBenchError, StorageError, shown_path
-from harness.exits import Exit
+from harness.errors import Exit, GlueBenchError, StorageError
 from harness.files import paths
 from harness.terminal import command, flush, say
+from harness.text.values import shown_path
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -15,8 +15,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from harness.errors import shown
 from harness.processes import git
+from harness.text.values import shown
 
 HERE = Path(__file__).parent
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "scipy")

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.catalog import tasks
-from harness.errors import NotStored, StorageError, UsageError
+from harness.errors import Exit, NotStored, StorageError, UsageError
 from harness.execution import interrupt
-from harness.exits import Exit
 from harness.planning import options
 from harness.session import pytest_output, summary
 from harness.session.session import ALL_CELLS, GlueSession, case_of, cell_of

@@ -20,7 +20,7 @@ from harness.compare import verdict_tables as verdicts
 from harness.compare.comparison import CellVerdict, Comparison, compare
 from harness.compare.gate import Verdict
 from harness.compare.measures import MEASURES
-from harness.exits import Exit
+from harness.errors import Exit
 from harness.records.schema import Record
 from harness.tables.table import WIDTH
 from rates import is_likely

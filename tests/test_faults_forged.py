@@ -21,7 +21,7 @@ import forger
 import scoreboard
 import sides
 from conftest import ROOT
-from harness.exits import Exit
+from harness.errors import Exit
 from harness.records.store import Store
 from readers import Readers, command, filled, good, raw_of
 

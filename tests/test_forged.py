@@ -14,8 +14,7 @@ import forger
 import sides
 from conftest import ROOT
 from flip_runs import run as flip_run
-from harness.errors import StorageError
-from harness.exits import Exit
+from harness.errors import Exit, StorageError
 from harness.records import codec, journal, metric_check
 from harness.records.predictions import from_parquet, to_parquet
 from harness.records.store import Store

@@ -6,9 +6,9 @@ import unicodedata
 
 import pytest
 
-from harness.errors import plain, shown
 from harness.text.escape import harmless
 from harness.text.names import unknown
+from harness.text.values import plain, shown
 
 PAIRS = {
     "accents apart": ("caf\xe9", "cafe\u0301"),

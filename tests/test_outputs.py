@@ -15,8 +15,7 @@ import odd_places
 from boarded import scored
 from entered import run
 from fakes import FakeEngine, record
-from harness.errors import StorageError, UsageError
-from harness.exits import Exit
+from harness.errors import Exit, StorageError, UsageError
 from harness.files import outputs
 from harness.files.disk import DISK, replace_file
 from harness.records.store import Store

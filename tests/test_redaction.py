@@ -16,10 +16,11 @@ import pytest
 
 import canaries
 from fakes import ANSWERS, FakeEngine, outcome
-from harness.errors import WorkerCrashed, plain, shown, shown_path
+from harness.errors import WorkerCrashed
 from harness.records.redaction import redacted
 from harness.records.store import Store
 from harness.text.escape import harmless
+from harness.text.values import plain, shown, shown_path
 from sessions import run
 
 Patch = pytest.MonkeyPatch

@@ -17,7 +17,7 @@ import pytest
 import snapshots
 from boarded import assorted, dead, scored
 from harness import api
-from harness.exits import Exit
+from harness.errors import Exit
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.reports import report

@@ -19,12 +19,11 @@ import harness
 import tiny
 from harness.catalog import models, numerics, tasks
 from harness.catalog.glue_files import FILES
-from harness.errors import StorageError, UsageError
+from harness.errors import Exit, StorageError, UsageError
 from harness.execution import replay as verify
 from harness.execution import replay_result
 from harness.execution.engine import InlineEngine
 from harness.execution.replay_result import Replay
-from harness.exits import Exit
 from harness.planning import resolve, stored_run
 from harness.records.schema import Batching, Record
 from harness.records.store import file_name

@@ -56,9 +56,10 @@ def test_a_worker_has_the_same_bits(results: Path, capsys, monkeypatch) -> None:
 def test_only_the_worker_needs_torch(results: Path) -> None:
     done = run_blocked(
         ("torch", "transformers", "datasets"),
-        "from harness import engine, lookup, replay, verify\n"
-        f"record = lookup.find({str(stored(results))!r}).record\n"
-        "print(verify.configuration(record).replay_steps)",
+        "from harness.execution import engine, replay, replay_result\n"
+        "from harness.planning import stored_run\n"
+        f"record = stored_run.find({str(stored(results))!r}).record\n"
+        "print(replay.configuration(record).replay_steps)",
     )
     assert done.stdout == "4\n", done.stderr
 

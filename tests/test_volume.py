@@ -19,7 +19,7 @@ import fakes
 import scoreboard
 from children import GOLDEN, numbered
 from harness.catalog import tasks
-from harness.exits import Exit
+from harness.errors import Exit
 from harness.records import codec
 from harness.records.schema import Record
 from harness.records.store import Store, file_name, read

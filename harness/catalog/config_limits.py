@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ModelError, shown
+from harness.errors import ModelError
+from harness.text.values import shown
 
 REPEATS = {
     "layers": 1_000, "layer": 1_000, "blocks": 1_000, "groups": 1_000, "group_num": 1_000,

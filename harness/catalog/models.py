@@ -17,11 +17,12 @@ from pathlib import Path
 from harness.catalog import weights
 from harness.catalog.adaptations import ADAPTATIONS, Adaptation
 from harness.catalog.model_rows import MODELS
-from harness.errors import ModelError, ModelUnavailable, UsageError, shown
+from harness.errors import ModelError, ModelUnavailable, UsageError
 from harness.files import paths
 from harness.hub import snapshots
 from harness.spec import Model
 from harness.text.names import MOST_GUESSES, guesses, one_of, unknown
+from harness.text.values import shown
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 FILES, OTHER_FILES = weights.NEEDED, (*weights.OPTIONAL, weights.CARD)

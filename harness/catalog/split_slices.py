@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.errors import UsageError, shown
+from harness.errors import UsageError
+from harness.text.values import shown
 
 FORM = "a split, a slice such as train[:80%] or train[1000:], or several with + between them"
 PART = re.compile(

@@ -16,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.catalog import split_slices, tasks
 from harness.catalog.model_rows import MODELS
 from harness.catalog.targets import TARGETS
-from harness.errors import DataError, UsageError, not_toml, shown, shown_path
+from harness.errors import DataError, UsageError
 from harness.files import lines, paths, reading, toml
+from harness.files.toml import not_toml
 from harness.spec import OwnRows, Task
 from harness.text.names import unknown
+from harness.text.values import shown, shown_path
 
 NAME = re.compile(r"[a-z][a-z0-9-]*")
 LONGEST_NAME = 40  # it is a part of file names

@@ -10,8 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ModelError, shown_path
+from harness.errors import ModelError
 from harness.files import reading
+from harness.text.values import shown_path
 
 LENGTH = 8
 LONGEST = 100_000_000  # of a header: safetensors' own limit

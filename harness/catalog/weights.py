@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog import config_limits, tasks, tensor_headers
-from harness.errors import ModelError, shown
+from harness.errors import ModelError
 from harness.files import hashes, paths, reading
+from harness.text.values import shown
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "glue-bench.json"
 ADAPTER = "adapter_config.json"  # with it, peft changes the network beside it

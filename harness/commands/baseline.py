@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.report import Results, complain, existing
-from harness.errors import StorageError, UsageError, shown_path
-from harness.exits import Exit
+from harness.errors import Exit, StorageError, UsageError
 from harness.planning.options import BASELINES, RESULTS
 from harness.terminal import say
+from harness.text.values import shown_path
 
 if TYPE_CHECKING:
     from harness.compare.baselines import Baseline, Chosen

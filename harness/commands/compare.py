@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from harness.commands.report import complain, existing, expected_runs
-from harness.errors import StorageError, UsageError, plain
-from harness.exits import Exit
+from harness.errors import Exit, StorageError, UsageError
 from harness.files import paths
 from harness.planning.options import BASELINES
 from harness.terminal import say, say_document
 from harness.text import escape
+from harness.text.values import plain
 
 if TYPE_CHECKING:
     from harness.records.schema import Record

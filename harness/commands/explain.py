@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.catalog.models import MODELS
 from harness.catalog.targets import TARGETS
 from harness.catalog.tasks import TASKS
-from harness.errors import StorageError, UsageError, shown
+from harness.errors import StorageError, UsageError
 from harness.execution.driver import configuration
 from harness.planning.options import RESULTS, Settings
 from harness.planning.plan import Plan, make
@@ -18,6 +18,7 @@ from harness.planning.resume import Resume, Reuse
 from harness.records.store import Store
 from harness.tables.table import WIDTH
 from harness.text.names import MOST_GUESSES, case_of, guesses, one_of
+from harness.text.values import shown
 
 LABEL = 10  # width of the words at the left
 

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import NotComparable, UsageError
-from harness.exits import Exit
+from harness.errors import Exit, NotComparable, UsageError
 from harness.planning.options import RESULTS
 from harness.terminal import say, say_document
 

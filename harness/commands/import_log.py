@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from harness.commands.report import complain, other_folder
-from harness.errors import StorageError, UsageError, shown_path
-from harness.exits import Exit
+from harness.errors import Exit, StorageError, UsageError
 from harness.files import paths
 from harness.terminal import say
+from harness.text.values import shown_path
 
 EXAMPLE = "glue-bench import results/local build.log"
 

@@ -9,9 +9,9 @@ import typer
 
 from harness import environment
 from harness.catalog import models, weights
-from harness.errors import plain
-from harness.exits import Exit
+from harness.errors import Exit
 from harness.terminal import say
+from harness.text.values import plain
 
 NO_FETCH = (
     "Mend: run `glue-bench fetch` where there is a network, then copy its cache here and name it "

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import StorageError, UsageError, shown_path
-from harness.exits import Exit
+from harness.errors import Exit, StorageError, UsageError
 from harness.files import paths
 from harness.planning.options import RESULTS
 from harness.spec import Axis
 from harness.terminal import say, say_document
+from harness.text.values import shown_path
 
 if TYPE_CHECKING:
     from harness.records.store import Found, Store

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from harness.commands.report import Results, complain, existing
-from harness.errors import shown_path
-from harness.exits import Exit
+from harness.errors import Exit
 from harness.files import paths
 from harness.planning.options import RESULTS
 from harness.terminal import say
+from harness.text.values import shown_path
 
 ZIP = "submission.zip"
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands.flips import RUN
-from harness.exits import Exit
+from harness.errors import Exit
 from harness.planning.options import RESULTS
 from harness.terminal import say
 

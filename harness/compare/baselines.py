@@ -20,7 +20,7 @@ from harness import environment
 from harness.compare import history as acts
 from harness.compare.history import Act, RunFile
 from harness.compare.selection import Chosen, chosen, commit_of, kept, of_cell
-from harness.errors import StorageError, UsageError, shown, shown_path
+from harness.errors import StorageError, UsageError
 from harness.files.disk import DISK, Disk, names_in
 from harness.files.outputs import cannot_write
 from harness.records import codec
@@ -28,6 +28,7 @@ from harness.records.cells import Cell, cells, name_of, names_of
 from harness.records.schema import Record
 from harness.records.store import Store, file_name, naming, read_bytes
 from harness.text.names import nearest
+from harness.text.values import shown, shown_path
 
 __all__ = [
     "ENOUGH_SEEDS", "Act", "Baseline", "Chosen", "accept", "chosen", "load", "located", "names",

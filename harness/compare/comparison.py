@@ -11,7 +11,7 @@ from harness.compare import averaged_runs, gate, stats
 from harness.compare.gate import Finding, Verdict
 from harness.compare.stats import Change
 from harness.compare.thresholds import Thresholds
-from harness.exits import Exit
+from harness.errors import Exit
 from harness.records.cells import Cell, cells, used_digests
 from harness.records.schema import Record
 

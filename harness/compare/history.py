@@ -17,12 +17,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PositiveInt
 
-from harness.errors import StorageError, shown_path
+from harness.errors import StorageError
 from harness.files.disk import Disk, make_folders, names_in, write_file
 from harness.files.outputs import cannot_write
 from harness.records import codec
 from harness.records.schema import Part
 from harness.records.store import naming, read_bytes
+from harness.text.values import shown_path
 
 SCHEMA = 1
 OPTION = "--baselines"  # names another folder for them

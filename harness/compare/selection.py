@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.compare import averaged_runs
-from harness.errors import UsageError, shown
+from harness.errors import UsageError
 from harness.records.cells import Cell, cells, name_of, names_of
 from harness.records.schema import Record
 from harness.text.names import unknown
+from harness.text.values import shown
 
 
 @dataclass(frozen=True)

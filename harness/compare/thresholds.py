@@ -20,9 +20,10 @@ from typing import Any
 
 from harness.catalog import targets
 from harness.compare.measures import MEASURES, Measure
-from harness.errors import UsageError, shown
+from harness.errors import UsageError
 from harness.planning import options
 from harness.text.names import unknown
+from harness.text.values import shown
 
 DEFAULT = {"*": {"score": "0.2pt"}}
 """So that a difference nobody would care for does not count, however certain it is."""

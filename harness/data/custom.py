@@ -13,11 +13,12 @@ from typing import Any
 
 from harness.data import hub_rows, row_files
 from harness.data.tabular import MOST_SHOWN, Row, Rows
-from harness.errors import DataError, DataUnavailable, IntegrityError, shown, shown_path
+from harness.errors import DataError, DataUnavailable, IntegrityError
 from harness.files.lines import at, error
 from harness.hub import snapshots
 from harness.spec import OwnRows, Split, Task
 from harness.text.names import lookalike
+from harness.text.values import shown, shown_path
 
 EVERY_FILE = ("*",)
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)

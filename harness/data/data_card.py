@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.data import compressed
-from harness.errors import DataError, shown, shown_path
+from harness.errors import DataError
 from harness.files import paths, reading
+from harness.text.values import shown, shown_path
 
 CARDS = ("README.md", ".huggingface.yaml", "dataset_infos.json")  # that `datasets` 5.2 reads
 FILES = ("data_files", "data_dir", "path")  # the keys of a config that name files

@@ -20,11 +20,12 @@ from pathlib import Path
 
 from harness.catalog import tasks
 from harness.catalog.glue_files import FILES, FOLDERS, File
-from harness.errors import DataError, UsageError, shown
+from harness.errors import DataError, UsageError
 from harness.files import lines
 from harness.files.lines import at, error
 from harness.spec import Split, Task
 from harness.text.names import unknown
+from harness.text.values import shown
 
 MAX_NAMES = 8  # of a directory's entries in a message
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)

@@ -11,10 +11,11 @@ from typing import Any
 
 from harness.catalog import tasks
 from harness.data import data_card, hub_files
-from harness.errors import DataError, DataUnavailable, shown
+from harness.errors import DataError, DataUnavailable
 from harness.files import hashes as file_hashes
 from harness.hub import snapshots
 from harness.spec import Split, Task
+from harness.text.values import shown
 
 REPOSITORY = "nyu-mll/glue"
 

@@ -17,10 +17,11 @@ from typing import Any
 from harness.catalog import split_slices
 from harness.data import data_card, hub_files, row_files, tabular
 from harness.data.tabular import MOST_SHOWN, Row, Rows
-from harness.errors import DataError, UsageError, shown, shown_path
+from harness.errors import DataError, UsageError
 from harness.files import lines
 from harness.hub import snapshots
 from harness.spec import OwnRows
+from harness.text.values import shown, shown_path
 
 USUAL = ("validation", "dev", "valid", "val", "test")  # the first that is there is advised
 NO_LABELS = (None, "", -1, "-1")  # cells of a split without labels

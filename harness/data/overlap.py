@@ -5,8 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from harness.errors import DataError, plain
+from harness.errors import DataError
 from harness.spec import Split, Task
+from harness.text.values import plain
 
 UNKNOWN_SHARE = (
     100  # of a GLUE split whose own count is not known, one row in so many may be shared

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.tabular import FORM, Row, Rows
-from harness.errors import shown
 from harness.files.lines import at, error
 from harness.files.reading import ROWS
+from harness.text.values import shown
 
 SIGNATURE = b"PAR1"
 MOST_ROWS = 100_000_000

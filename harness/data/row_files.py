@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.data import parquet, tabular
 from harness.data.tabular import FORM, JSON_LINES, Rows
-from harness.errors import shown
 from harness.files import lines
 from harness.files.lines import at, error
+from harness.text.values import shown
 
 TEXTS: dict[str, Callable[[Path, str], Rows]] = {
     ".csv": tabular.separated,

@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.errors import shown
 from harness.files import lines
 from harness.files.lines import at, error
+from harness.text.values import shown
 
 FORM = lines.Form(
     "a file of rows: .csv, .tsv, .jsonl or .parquet", "a row", "save it again", "shorten the text"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import DataError, shown
+from harness.errors import DataError
 from harness.files import hashes, lines, reading
 from harness.files.lines import at, error
+from harness.text.values import shown
 
 FORM = lines.Form(
     "a text file of word vectors",

@@ -21,7 +21,6 @@ from harness.errors import (
     UsageError,
     WorkerError,
     WorkerTimeout,
-    shown_path,
 )
 from harness.execution import interrupt
 from harness.execution.engine import Engine, Finished, InlineEngine
@@ -46,6 +45,7 @@ from harness.records.schema import (
 from harness.records.store import Store
 from harness.spec import OWN, Case, Progress, RunConfig
 from harness.text.escape import harmless
+from harness.text.values import shown_path
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ CAN_FORK = sys.platform == "linux"  # elsewhere a process with libraries like to
 SERVER = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from harness import fork_server
+from harness.execution import fork_server
 fork_server.serve(*map(int, sys.argv[2:]))
 """
 SEND_S = 5.0

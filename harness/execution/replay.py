@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness import environment
 from harness.catalog import models, targets
-from harness.errors import UsageError, WorkerError, shown
+from harness.errors import UsageError, WorkerError
 from harness.execution.engine import Engine
 from harness.execution.replay_result import Difference, Replay, tolerance
 from harness.planning import stored_run
@@ -18,6 +18,7 @@ from harness.planning.resolve import resolve
 from harness.planning.resume import differences
 from harness.records.schema import Outcome, Record
 from harness.spec import Case, DataRequest, Recipe, RunConfig
+from harness.text.values import shown
 
 CODE = ("commit", "glue-bench")
 ENVIRONMENT = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.exits import Exit
+from harness.errors import Exit
 from harness.records.schema import Status
 from harness.spec import Target
 

@@ -27,7 +27,7 @@ ALONE = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 channel, task, driver = map(int, sys.argv[2:])
-from harness import fork_server, worker
+from harness.execution import fork_server, worker
 fork_server.die_with(driver)
 worker.main(channel, task)
 """

@@ -15,8 +15,9 @@ import uuid
 from collections.abc import Generator
 from pathlib import Path
 
-from harness.errors import StorageError, shown_path
+from harness.errors import StorageError
 from harness.files import paths
+from harness.text.values import shown_path
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 NO_FOLDER_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # there is nothing to be flushed

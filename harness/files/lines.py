@@ -15,8 +15,9 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
-from harness.errors import DataError, shown, shown_path
+from harness.errors import DataError
 from harness.files import reading
+from harness.text.values import shown, shown_path
 
 MAX_LINE = 1 << 20  # bytes, line end included
 

@@ -14,9 +14,10 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.errors import StorageError, UsageError, shown_path
+from harness.errors import StorageError, UsageError
 from harness.files import paths
 from harness.files.disk import DISK, Disk, make_folders, replace_file
+from harness.text.values import shown_path
 
 FOLDER_ERRORS = (errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOENT)
 """What the system says where another thing stands in a folder's place."""

@@ -12,7 +12,7 @@ import os
 import stat
 from pathlib import Path
 
-from harness.errors import shown, shown_path
+from harness.text.values import shown, shown_path
 
 NAMES = {
     errno.ELOOP: "a symbolic link on the way leads to itself",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+from harness.errors import UsageError
+
 MOST_DOTS = 1_000  # on a line: Python 3.11 takes minutes for a key of 100,000 parts
 
 
@@ -14,3 +16,8 @@ def parsed(text: str) -> dict[str, Any]:
         if line.count(".") > MOST_DOTS:
             raise tomllib.TOMLDecodeError(f"line {number} has more than {MOST_DOTS:,} dots")
     return tomllib.loads(text)
+
+
+def not_toml(where: str, error: Exception) -> UsageError:
+    """What to raise for a file that `tomllib` gave up on with `error`."""
+    return UsageError(f'{where}: not valid TOML: {error}; expected lines such as name = "text"')

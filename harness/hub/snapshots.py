@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import shown
 from harness.text.escape import harmless
+from harness.text.values import shown
 
 LOOKUP = {"wait_s": 10.0, "least": 1}
 DOWNLOAD = {"wait_s": 60.0, "least": 64 << 10}

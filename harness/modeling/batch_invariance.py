@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.errors import ModelError, shown
+from harness.errors import ModelError
 from harness.modeling import families, tokenization
 from harness.spec import NOTHING
+from harness.text.values import shown
 from harness.training.device import is_out_of_memory
 
 TOLERANCE = 1e-3

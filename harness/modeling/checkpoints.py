@@ -18,7 +18,7 @@ from transformers import AutoModel
 
 from harness.catalog import cards, tasks, weights
 from harness.catalog.weights import CARD, WEIGHTS
-from harness.errors import ModelError, StorageError, UsageError, shown
+from harness.errors import ModelError, StorageError, UsageError
 from harness.hub import snapshots
 from harness.modeling import (
     batch_invariance,
@@ -35,6 +35,7 @@ from harness.modeling.scratch import Network
 from harness.modeling.stored_weights import reading
 from harness.spec import RunConfig
 from harness.text import escape
+from harness.text.values import shown
 
 LONGEST_NAME = 200
 """Of a folder: file systems allow 255 bytes, and a number may follow."""

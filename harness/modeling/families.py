@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
-from harness.errors import ModelError, shown
+from harness.errors import ModelError
 from harness.modeling import input_limits
+from harness.text.values import shown
 
 
 def refuse_foreign(directory: Path, config: Any) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from harness.errors import ModelError, shown
+from harness.errors import ModelError
 from harness.spec import Task
+from harness.text.values import shown
 
 SEPARATOR = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
-from harness.errors import ModelError, shown
+from harness.errors import ModelError
 from harness.modeling.tokenization import Encoded
+from harness.text.values import shown
 
 POSITION_TABLES = frozenset({
     "position_embeddings", "embed_positions", "positions_embed", "wpe", "char_position_embeddings",

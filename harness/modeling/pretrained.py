@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from transformers.utils import logging as transformers_logging
 
 from harness.catalog import weights
-from harness.errors import ModelError, shown
+from harness.errors import ModelError
 from harness.hub import snapshots
 from harness.modeling import (
     families,
@@ -32,6 +32,7 @@ from harness.modeling import (
 )
 from harness.modeling.stored_weights import reading
 from harness.spec import Split, Task
+from harness.text.values import shown
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from transformers import AutoModelForSequenceClassification
 
 from harness.catalog import weights
 from harness.catalog.weights import ADAPTER, INDEX, WEIGHTS
-from harness.errors import GlueBenchError, ModelError, shown
+from harness.errors import GlueBenchError, ModelError
 from harness.modeling import unused_tensors
 from harness.modeling.unused_tensors import (
     DEQUANTIZE,
@@ -29,6 +29,7 @@ from harness.modeling.unused_tensors import (
     is_harmless,
     is_inside,
 )
+from harness.text.values import shown
 
 FLOATING = frozenset({"F64", "F32", "F16", "BF16"})
 """The dtypes, by safetensors' names, whose numbers are the weights themselves."""

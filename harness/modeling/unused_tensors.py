@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ModelError, shown
+from harness.errors import ModelError
+from harness.text.values import shown
 
 MERGE = "merge the adapter (peft: `merge_and_unload()`) and save with `save_pretrained`"
 DEQUANTIZE = (

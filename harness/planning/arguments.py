@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from harness.errors import UsageError, shown
+from harness.errors import UsageError
 from harness.files import paths
 from harness.planning import option_values
+from harness.text.values import shown
 
 T = TypeVar("T")
 

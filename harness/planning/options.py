@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog import models, profiles
-from harness.errors import UsageError, not_toml, plain, shown, shown_path
+from harness.errors import UsageError
 from harness.files import paths, reading, toml
+from harness.files.toml import not_toml
 from harness.planning import option_hints
 from harness.planning.option_values import (
     MOST_EPOCHS,
@@ -32,6 +33,7 @@ from harness.planning.option_values import (
 )
 from harness.spec import HUB, TOY
 from harness.text.names import unknown
+from harness.text.values import plain, shown, shown_path
 
 RESULTS = Path("results") / "local"  # where records go unless it is said
 BASELINES = Path("results") / "baselines"

@@ -11,11 +11,12 @@ from harness.catalog import models, profiles, recipes, targets, tasks
 from harness.catalog.glue_files import FOLDERS
 from harness.catalog.models import Adapted
 from harness.catalog.profiles import Profile
-from harness.errors import UsageError, shown, shown_path
+from harness.errors import UsageError
 from harness.files import paths
 from harness.planning.options import Settings
 from harness.spec import HUB, NOTHING, TEST, TOY, Case, DataRequest, Task
 from harness.text.names import unknown
+from harness.text.values import shown, shown_path
 
 MOST_CASES = 100_000
 """Of a session: pytest holds each as an item, about 10 s and 300 MB of them."""

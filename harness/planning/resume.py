@@ -10,11 +10,11 @@ from typing import Any
 
 from harness.catalog import cards, tasks
 from harness.data import load as data
-from harness.errors import shown
 from harness.records.identity import key_of
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.spec import RunConfig
+from harness.text.values import shown
 
 ABSENT = "nothing"
 HASH_DIGITS = 12  # as many as are shown of a sha256

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import UsageError, shown, shown_path
+from harness.errors import UsageError
 from harness.files import paths
 from harness.planning import plan
 from harness.planning.options import RESULTS, source
@@ -14,6 +14,7 @@ from harness.records.schema import PredictionTable, Record
 from harness.records.store import Store, file_name, read
 from harness.spec import HUB, OWN, TOY
 from harness.text.names import MOST_GUESSES, case_of, guesses, one_of
+from harness.text.values import shown, shown_path
 
 
 class Stored(NamedTuple):

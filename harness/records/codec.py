@@ -19,11 +19,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from harness.errors import StorageError, shown
+from harness.errors import StorageError
 from harness.records import consistency, upgrades
 from harness.records.schema import SCHEMA, Part, Record
 from harness.text import log_marks
 from harness.text.escape import json as harmless_json
+from harness.text.values import shown
 
 MARK = log_marks.RECORD
 MEND = "Mend: bring back an undamaged copy, or move it away"

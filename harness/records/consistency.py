@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 
 from harness import metrics
 from harness.catalog import tasks
-from harness.errors import shown
 from harness.metrics import LEAST
 from harness.records.schema import ROUNDING, Observed, Record, Timing
 from harness.spec import OWN, Task, case_id
+from harness.text.values import shown
 
 SPEED_ROUNDING = 1e-6  # relative, as `flags` has it
 FACTS: Mapping[str, type] = {"dirty": bool, "commit": str}

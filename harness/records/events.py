@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, get_args
 
-from harness.errors import shown
 from harness.records.schema import Status
+from harness.text.values import shown
 
 EventName = Literal["planned", "started", "finished", "skipped", "reused", "tested", "ended"]
 LONGEST_TEXT = 65_536  # characters of a name or a reason

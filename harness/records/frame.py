@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness import environment
 from harness.catalog.tasks import TASKS
-from harness.errors import shown
 from harness.records import flags
 from harness.records.schema import Record, SplitRecord
+from harness.text.values import shown
 
 if TYPE_CHECKING:
     import pandas as pd

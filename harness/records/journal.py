@@ -24,10 +24,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.errors import StorageError, shown_path
+from harness.errors import StorageError
 from harness.files.disk import DISK, Disk, make_folders, names_in, read_file, write_all
 from harness.records import events
 from harness.records.events import EventName
+from harness.text.values import shown_path
 
 MAX_JOURNAL_BYTES = 256 * 1024 * 1024
 MAX_LINE_BYTES = 16 * 1024 * 1024  # a plan of 100,000 cases has about 6 MB

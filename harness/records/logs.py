@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import StorageError, UsageError, shown, shown_path
+from harness.errors import StorageError, UsageError
 from harness.files import paths
 from harness.records import codec
 from harness.records.limits import MAX_RECORD_BYTES
 from harness.records.schema import Record
 from harness.text import log_marks
+from harness.text.values import shown, shown_path
 
 LONGEST_LINE = 4 * MAX_RECORD_BYTES
 """Bytes: a line spells letters out that a record's file holds as they are."""

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from harness import metrics
 from harness.catalog import tasks
-from harness.errors import StorageError, shown, shown_path
+from harness.errors import StorageError
 from harness.files import paths
 from harness.records import consistency
 from harness.records.codec import MEND
 from harness.records.schema import PredictionTable, Record
 from harness.records.store import Store, file_name
 from harness.spec import OWN, Task
+from harness.text.values import shown, shown_path
 
 GONE = "their predictions are not in the folder"
 TOLERANCE = 1e-9  # of a metric that is computed once more, perhaps by another scikit-learn

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import StorageError, shown
+from harness.errors import StorageError
 from harness.records.codec import MEND
 from harness.records.schema import PredictionTable
+from harness.text.values import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa

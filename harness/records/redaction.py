@@ -16,9 +16,9 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from harness.errors import VALUE_END, VALUE_WIDTH
 from harness.files import paths
 from harness.processes import inherited
+from harness.text.values import VALUE_END, VALUE_WIDTH
 
 SHORTEST_SECRET = 6
 """Characters: shorter values, such as `1`, stand in too many texts."""

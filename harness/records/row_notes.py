@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from harness.errors import shown
 from harness.records.schema import Record
+from harness.text.values import shown
 
 MOST_SHOWN = 8  # labels in a line
 

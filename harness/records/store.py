@@ -19,13 +19,14 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import NotStored, StorageError, shown, shown_path
+from harness.errors import NotStored, StorageError
 from harness.files.disk import DISK, Disk, make_folders, names_in, read_file, write_file
 from harness.files.outputs import cannot_write, make_folder
 from harness.records import codec, limits
 from harness.records.limits import MAX_RECORD_BYTES
 from harness.records.predictions import MAX_PREDICTION_BYTES, from_parquet, to_parquet
 from harness.records.schema import PredictionsFile, PredictionTable, Record
+from harness.text.values import shown, shown_path
 
 
 @dataclass(frozen=True)

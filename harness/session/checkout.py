@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import environment
-from harness.errors import UsageError, shown
+from harness.errors import UsageError
 from harness.processes import git
+from harness.text.values import shown
 
 PREFIX = "glue-recheck-"
 LOCK = "lock"

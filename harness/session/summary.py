@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.catalog import models, targets, tasks
-from harness.exits import Exit
+from harness.errors import Exit
 from harness.planning.plan import Plan
 from harness.session.session import GlueSession
 from harness.text.escape import harmless, visible

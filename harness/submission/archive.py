@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.catalog import tasks
-from harness.errors import UsageError, plain, shown_path
+from harness.errors import UsageError
 from harness.planning import command
 from harness.records.cells import MISSING
 from harness.records.schema import Record, Source
@@ -21,6 +21,7 @@ from harness.submission.files import ENTRIES, Entry
 from harness.submission.selection import AXES, OVERLAP, Best, Candidates, Wanted, choose
 from harness.tables.table import Table, percent
 from harness.text.names import unknown
+from harness.text.values import plain, shown_path
 
 ALL = "all"
 DEV_ROWS = {

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.catalog import tasks
-from harness.errors import DataError, plain, shown
+from harness.errors import DataError
 from harness.records.schema import PredictionTable
 from harness.spec import TEST, Task
+from harness.text.values import plain, shown
 
 HEADER = ("index", "prediction")
 MEND = "Mend: run it again from GLUE's own test file"

@@ -19,11 +19,12 @@ from pathlib import Path
 from harness.catalog import tasks
 from harness.catalog.glue_files import FILES, File
 from harness.data import glue_folder, sample
-from harness.errors import DataError, StorageError, UsageError, shown
+from harness.errors import DataError, StorageError, UsageError
 from harness.files import lines
 from harness.files.lines import at, error
 from harness.records.predictions import from_parquet
 from harness.spec import Task
+from harness.text.values import shown
 
 INDEX = "index"
 AGAIN = "write the file again"

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.errors import UsageError, plain
+from harness.errors import UsageError
 from harness.records.cells import dev_digests
 from harness.records.schema import Record
 from harness.spec import TOY, Provenance
 from harness.submission.files import ENTRIES, Entry
 from harness.text.names import unknown
+from harness.text.values import plain
 
 RUN_OF = tuple(dict.fromkeys(entry.run_of for entry in ENTRIES))
 AXES = ("model", "target", "recipe")

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from harness.errors import drawn, shown
+from harness.text.values import drawn, shown
 
 HIDDEN = ("Cf", "Mn")  # Unicode's categories of marks that are not seen as characters
 
