@@ -73,11 +73,12 @@ def run(job: Job) -> dict[str, Any]:
     """
     import torch
 
-    from harness.records import flags, runner
+    from harness.records import runner
+    from harness.training import checks
 
     fault, task, seed = job
     torch.set_num_threads(1)
-    flags.FAULTS = ()
+    checks.FAULTS = ()
     runner.fixed_task_s = lambda device: 0.01  # what else the machine does is no part of this
     FAULTS.get(fault, lambda: None)()
     config = resolve(Case(task, "toy-bert", "cpu-fp32", seed), DataRequest(), threads=1)

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from fakes import observed, outcome, record
 from harness import metrics
 from harness.catalog import tasks
-from harness.records import flags
 from harness.records.cells import cells
-from harness.records.flags import FLAGS, Evidence
+from harness.records.flags import FLAGS
 from harness.spec import Case
+from harness.training import checks
+from harness.training.checks import Evidence
 
 LABELS = [0, 1] * 50
 RIGHT = [label if row % 10 else 1 - label for row, label in enumerate(LABELS)]  # nine of ten
@@ -63,8 +64,8 @@ def test_a_healthy_run_has_neither_flag_nor_fault(task: str) -> None:
     labels = {"mnli": MNLI, "stsb": [0.1 * row for row in range(50)]}.get(task, LABELS)
     predicted = {"mnli": [0, *MNLI[1:]], "stsb": labels[::-1][::-1]}.get(task, RIGHT)
     run = healthy(task, labels, predicted)
-    assert flags.of_run(run) == ()
-    assert flags.fault(run) is None
+    assert checks.of_run(run) == ()
+    assert checks.fault(run) is None
 
 
 FLAGGED: dict[str, dict[str, Any]] = {
@@ -85,7 +86,7 @@ FLAGGED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", FLAGGED)
 def test_each_flag_by_its_own_cause(name: str) -> None:
-    assert flags.of_run(healthy(**FLAGGED[name])) == (name,)
+    assert checks.of_run(healthy(**FLAGGED[name])) == (name,)
 
 
 def test_every_flag_of_a_run_is_tried() -> None:
@@ -118,7 +119,7 @@ FAULTY: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", FAULTY)
 def test_each_fault_by_its_own_cause(name: str) -> None:
     changed, words = FAULTY[name]
-    found = flags.fault(healthy(**changed))
+    found = checks.fault(healthy(**changed))
     assert found is not None
     assert words in found
 
@@ -126,7 +127,7 @@ def test_each_fault_by_its_own_cause(name: str) -> None:
 @pytest.mark.parametrize("order", [(1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2), (2, 1, 0)])
 def test_labels_in_another_order_are_found(order: tuple[int, ...]) -> None:
     predicted = [order[label] for label in [0, *MNLI[1:]]]
-    found = flags.fault(healthy("mnli", MNLI, predicted))
+    found = checks.fault(healthy("mnli", MNLI, predicted))
     assert found is not None
     assert "would be 100.0" in found
     meant = [tasks.get("mnli").labels[order.index(place)] for place in range(3)]
@@ -135,7 +136,7 @@ def test_labels_in_another_order_are_found(order: tuple[int, ...]) -> None:
 
 def test_a_turned_score_is_found() -> None:
     scores = [0.1 * row for row in range(50)]
-    found = flags.fault(healthy("stsb", scores, scores[::-1]))
+    found = checks.fault(healthy("stsb", scores, scores[::-1]))
     assert found is not None
     assert "Pearson -1.00" in found
 
@@ -144,15 +145,15 @@ def test_a_turned_score_is_found() -> None:
 def test_a_head_that_was_hardly_trained_may_be_worse_than_chance(task: str) -> None:
     labels = [0.1 * row for row in range(50)] if task == "stsb" else LABELS
     turned = labels[::-1] if task == "stsb" else [1 - label for label in LABELS]
-    assert flags.fault(healthy(task, labels, turned)) is not None
-    assert flags.fault(healthy(task, labels, turned, losses=[2.1] * 20)) is None
+    assert checks.fault(healthy(task, labels, turned)) is not None
+    assert checks.fault(healthy(task, labels, turned, losses=[2.1] * 20)) is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=40, max_size=200))
 def test_chance_is_no_other_order(pairs: list[tuple[int, int]]) -> None:
     """Fires only where renaming makes less than half the errors of the best constant."""
     labels, predicted = [a for a, _ in pairs], [b for _, b in pairs]
-    found = flags.fault(healthy("rte", labels, predicted))
+    found = checks.fault(healthy("rte", labels, predicted))
     wrong = sum(a == b for a, b in pairs) / len(pairs)  # after renaming
     floor = min(sum(labels), len(labels) - sum(labels)) / len(labels)
     assert (found is not None) == (wrong <= floor / 2 and 1 - 2 * wrong >= 0.2 - 1e-12)
@@ -160,9 +161,9 @@ def test_chance_is_no_other_order(pairs: list[tuple[int, int]]) -> None:
 
 def test_few_rows_and_rows_made_to_mislead_prove_nothing() -> None:
     turned = [1 - label for label in LABELS]
-    assert flags.fault(healthy("rte", LABELS[:38], turned[:38])) is None
-    assert flags.fault(healthy("rte", LABELS[:40], turned[:40])) is not None
-    assert flags.fault(healthy("wnli", LABELS, turned)) is None
+    assert checks.fault(healthy("rte", LABELS[:38], turned[:38])) is None
+    assert checks.fault(healthy("rte", LABELS[:40], turned[:40])) is not None
+    assert checks.fault(healthy("wnli", LABELS, turned)) is None
 
 
 def test_one_step_an_epoch_has_one_order() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness import metrics, resolution
+from harness import metrics
 from harness.compare.gate import a_row
 from harness.compare.measures import MEASURES
 from harness.planning.resolve import resolve
@@ -56,20 +56,20 @@ def test_the_largest_step_is_that_of_the_worst_row(
 ) -> None:
     labels, predictions, classes = drawn
     names = NAMES if classes == 2 else (NAMES[0], NAMES[2])
-    found = resolution.largest_steps({"validation": (labels, predictions)}, names, classes)
+    found = metrics.largest_steps({"validation": (labels, predictions)}, names, classes)
     expected = by_brute_force(labels, predictions, names, classes)
     assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_of_several_dev_sets_a_row_moves_its_own_share_of_the_mean() -> None:
     sides = {"matched": ([0, 1, 2, 0], [0, 1, 1, 0]), "mismatched": ([0, 1], [0, 1])}
-    found = resolution.largest_steps(sides, ("accuracy",), 3)
+    found = metrics.largest_steps(sides, ("accuracy",), 3)
     assert found == pytest.approx({"accuracy": 0.25, "score": 0.25})  # of 2 rows, and 2 dev sets
 
 
 def test_a_correlation_of_real_numbers_has_no_steps() -> None:
-    assert resolution.largest_steps({"validation": ([1, 2], [2, 1])}, ("pearson",), 1) == {}
-    assert resolution.estimated("score", ("pearson", "spearmanr"), 1_500, 1) == 0.0
+    assert metrics.largest_steps({"validation": ([1, 2], [2, 1])}, ("pearson",), 1) == {}
+    assert metrics.estimated("score", ("pearson", "spearmanr"), 1_500, 1) == 0.0
 
 
 @pytest.mark.cases
@@ -78,18 +78,18 @@ def test_a_row_of_colas_dev_set_is_worth_a_quarter_of_a_point() -> None:
     random = np.random.default_rng(0)
     is_wrong = random.random(1_043) < 0.18
     predictions = [label ^ int(wrong) for label, wrong in zip(labels, is_wrong, strict=True)]
-    found = resolution.largest_steps({"validation": (labels, predictions)}, NAMES[2:], 2)
+    found = metrics.largest_steps({"validation": (labels, predictions)}, NAMES[2:], 2)
     assert 0.0024 < found["score"] < 0.0030
-    assert found["score"] < resolution.estimated("score", NAMES[2:], 1_043, 1) < 0.004
+    assert found["score"] < metrics.estimated("score", NAMES[2:], 1_043, 1) < 0.004
 
 
 @given(st.integers(25, 75), st.integers(0, 10))
 def test_the_estimate_is_about_what_a_useful_model_gives(ones: int, wrong: int) -> None:
     labels = [1] * ones + [0] * (100 - ones)
     predictions = [0] * wrong + [1] * ones + [0] * (100 - ones - wrong)
-    found = resolution.largest_steps({"validation": (labels, predictions)}, NAMES, 2)
+    found = metrics.largest_steps({"validation": (labels, predictions)}, NAMES, 2)
     for name in ("accuracy", "f1", "matthews_correlation"):
-        assert 0.3 < found[name] / resolution.estimated(name, NAMES, 100, 1) < 1.5
+        assert 0.3 < found[name] / metrics.estimated(name, NAMES, 100, 1) < 1.5
 
 
 def data(rows: int) -> DataRecord:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from harness.records.cells import Cell
+from harness.records.flags import Spoils, that_spoil
 from harness.records.schema import Record
 
-WENT_WRONG = ("collapsed", "unstable")  # flags of ok runs that are counted, and not averaged
+NOT_AVERAGED = frozenset(that_spoil(Spoils.MEAN))
 
 
 def is_sound(run: Record) -> bool:
     """Whether a run ended ok, with a score that says how well its code trains."""
-    return run.status == "ok" and not set(WENT_WRONG) & set(run.flags)
+    return run.status == "ok" and not NOT_AVERAGED & set(run.flags)
 
 
 def runs(cell: Cell) -> list[Record]:

@@ -11,10 +11,9 @@ from harness.compare import averaged_runs
 from harness.compare.baselines import ENOUGH_SEEDS, Act, Baseline
 from harness.compare.selection import commit_of
 from harness.errors import StorageError
-from harness.records.cells import MISSING, Cell, by_source, cells
+from harness.records.cells import Cell, by_source, cells, where
 from harness.records.schema import Record
-from harness.reports.boards import where
-from harness.tables.table import WIDTH, Table, score
+from harness.tables.table import MISSING, WIDTH, Figure, Table
 
 OVERVIEW = ("baseline", "cells", "runs", "fewest seeds", "commit", "last act", "when")
 PER_CELL = ("task", "model", "target", "recipe", "score", "n", "wrong", "commit")
@@ -112,3 +111,8 @@ def _seeds(baseline: Baseline) -> list[int]:
 def _commit(records: Sequence[Record]) -> str:
     found = {commit_of(record)[:7] for record in records}
     return found.pop() if len(found) == 1 else f"{len(found)} commits"
+
+
+def score(cell: Cell) -> str:
+    """A cell's mean score and, of several runs, its standard deviation, as a table shows them."""
+    return str(Figure(cell.mean, sd=cell.sd))

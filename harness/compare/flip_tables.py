@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from harness.compare.flips import Flip, Ledger, SplitFlips, Texts
 from harness.planning.resume import brief
+from harness.records import cells
 from harness.records.schema import Record
-from harness.reports import boards
 from harness.tables import formats
 from harness.tables.table import WIDTH, Table, percent
 from harness.text import escape
@@ -136,7 +136,7 @@ def _counts(ledger: Ledger) -> Table:
         )
         for part in ledger.splits
     )  # fmt: skip
-    title = f"Flips of {ledger.task.title} on {boards.where(ledger.a.source)}"
+    title = f"Flips of {ledger.task.title} on {cells.where(ledger.a.source)}"
     return Table(title, COUNTS, rows, NOTES, words=WORDS)
 
 

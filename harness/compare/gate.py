@@ -13,16 +13,17 @@ from enum import StrEnum
 from itertools import chain
 from statistics import fmean
 
-from harness import resolution
+from harness import metrics
 from harness.compare import averaged_runs, stats
 from harness.compare.measures import MEASURES, Measure, Needs
 from harness.compare.stats import Change
 from harness.compare.thresholds import Threshold
 from harness.planning.resume import brief, differences
 from harness.records.cells import Cell, used_digests
+from harness.records.flags import Spoils, that_spoil
 from harness.records.schema import Record
 
-SLOWED = ("degraded", "shared_cores", "noisy")  # flags of runs whose times say nothing
+SLOWED = that_spoil(Spoils.TIMES)
 MACHINE = ("cpu", "cores", "memory_bytes", "machine", "os", "python", "torch", "transformers",
            "tokenizers", "numpy")  # fmt: skip
 DAY = timedelta(days=1)
@@ -201,7 +202,7 @@ def _a_row(name: str, run: Record) -> float:
     splits = run.data.splits if run.data else {}
     rows = [split.rows for dev, split in splits.items() if dev in run.metrics]
     names = {metric for found in run.metrics.values() for metric in found}
-    return resolution.estimated(name, names, min(rows, default=0), len(rows))
+    return metrics.estimated(name, names, min(rows, default=0), len(rows))
 
 
 def costs(

@@ -10,9 +10,8 @@ from harness.compare.comparison import CellVerdict, Comparison
 from harness.compare.gate import Finding, Verdict, as_text
 from harness.compare.measures import MEASURES, Measure
 from harness.compare.stats import Change
-from harness.records.cells import MISSING
 from harness.tables import formats
-from harness.tables.table import WIDTH, Table
+from harness.tables.table import MISSING, WIDTH, Table
 from harness.text import escape
 
 HEADER = ("cell", "runs", "base", "new", "change", "between", "margin", "bits", "verdict")

@@ -11,11 +11,10 @@ from itertools import chain
 from typing import Any
 
 from harness.catalog import tasks
-from harness.records.flags import FLAGS
+from harness.records.flags import CONTAMINATED, FLAGS
 from harness.records.schema import Record, Source, SplitRecord
 from harness.spec import OWN, TOY, Case, Provenance
-
-MISSING = "-"
+from harness.tables.table import MISSING
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,12 @@ class Cell:
     @property
     def is_contaminated(self) -> bool:
         """Whether a run that its score is of had a model that saw the task's texts before."""
-        return "contaminated" in self.states
+        return CONTAMINATED in self.states
+
+    @property
+    def mark(self) -> str:
+        """The signs of its flags, which stand beside its score."""
+        return "".join(FLAGS[name].mark for name in self.states if name in FLAGS)
 
     @cached_property
     def states(self) -> dict[str, int]:
@@ -232,3 +236,21 @@ def by_source(records: Iterable[Record]) -> list[list[Record]]:
         if len(same) == 1:
             found[same[0]] += found.pop(source)
     return list(found.values())
+
+
+SOURCES = {  # what a title says of where rows come from
+    "toy": "toy data (generated, no GLUE scores)",
+    "glue_data": "GLUE dev (glue_data folder)",
+    "own": "own data (no GLUE task)",
+    "hub": "GLUE dev (nyu-mll/glue, revision {revision})",
+}
+
+
+def where(source: Source) -> str:
+    """Which rows were asked for, as titles say it."""
+    said = SOURCES.get(source.kind, "rows of an unknown source").format(
+        revision=(source.revision or "unknown")[:7]
+    )
+    for cap, name in ((source.max_train, "training"), (source.max_eval, "dev")):
+        said += f", {cap} {name} rows" if cap else ""
+    return said

@@ -128,8 +128,8 @@ COLUMNS = (
     ),
     *(
         Column(f"flag_{name}", KNOWN_YES, "", flag.meaning, _has(name))
-        for name, flag in flags.ROWS.items()
-        if flag.holds
+        for name, flag in flags.FLAGS.items()
+        if not flag.is_of_cell
     ),
     # What it scored, after the last epoch.
     Column("score", FIGURE, FRACTION, "mean of the task's metrics", "score"),

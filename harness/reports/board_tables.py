@@ -10,11 +10,14 @@ from harness.catalog import tasks
 from harness.catalog.glue_files import FILES
 from harness.planning import command
 from harness.records.cells import Cell
+from harness.records.flags import CONTAMINATED, FLAGS
 from harness.reports import averages, ranks
 from harness.reports.averages import AVERAGES, Average
 from harness.reports.boards import Board, Row, Standing
 from harness.reports.cell_tables import AXES, GLUE, legend
-from harness.tables.table import CONTAMINATED, POINTS, TASKS, Figure, Table
+from harness.tables.table import POINTS, TASKS, Figure, Table
+
+MARK = FLAGS[CONTAMINATED].mark
 
 
 def scores(board: Board) -> Table:
@@ -134,7 +137,7 @@ def _without_rank(rows: Iterable[Row]) -> list[str]:
     if not any(row.contaminated for row in rows):
         return []
     return [
-        f"A row has no rank in an average that a contaminated score ({CONTAMINATED}) is part of, "
+        f"A row has no rank in an average that a contaminated score ({MARK}) is part of, "
         "and is not counted in those of others."
     ]
 
@@ -189,7 +192,7 @@ def _present(board: Board) -> list[str]:
 def _score(cell: Cell | None) -> Figure:
     if cell is None:
         return Figure(None)
-    return Figure(cell.mean, sd=cell.sd, mark=CONTAMINATED if cell.is_contaminated else "")
+    return Figure(cell.mean, sd=cell.sd, mark=cell.mark)
 
 
 def _coverage(row: Row) -> Figure:
@@ -204,7 +207,7 @@ def _columns(task: str) -> set[str]:
 def _mark(row: Row, average: Average) -> str:
     """Whether a contaminated cell is in an average that a row has."""
     whole = not averages.missing(average, row.sheet)
-    return CONTAMINATED if whole and _is_contaminated(row, average) else ""
+    return MARK if whole and _is_contaminated(row, average) else ""
 
 
 def _is_contaminated(row: Row, average: Average) -> bool:
@@ -214,5 +217,5 @@ def _is_contaminated(row: Row, average: Average) -> bool:
 
 def _contaminated(board: Board) -> list[str]:
     """What the mark means, where a cell has it."""
-    found = [line for line in legend(board.cells) if line.startswith("contaminated")]
-    return [f"{CONTAMINATED} {line}" for line in found]
+    found = [line for line in legend(board.cells) if line.startswith(CONTAMINATED)]
+    return [f"{MARK} {line}" for line in found]

@@ -15,19 +15,12 @@ from enum import Enum
 from functools import cached_property
 
 from harness.catalog import tasks
-from harness.records.cells import Cell, by_source, cells
+from harness.records.cells import Cell, by_source, cells, where
 from harness.records.schema import Record, Source
 from harness.reports import averages, columns
 from harness.reports.averages import Sheet
 from harness.reports.columns import HEX, Column
 from harness.spec import OWN, TOY, Provenance
-
-SOURCES = {  # what a title says of where rows come from
-    "toy": "toy data (generated, no GLUE scores)",
-    "glue_data": "GLUE dev (glue_data folder)",
-    "own": "own data (no GLUE task)",
-    "hub": "GLUE dev (nyu-mll/glue, revision {revision})",
-}
 
 
 class Standing(Enum):
@@ -264,16 +257,6 @@ def trained_name(row: Mapping[str, Cell], trained: Mapping[str, Sequence[str]]) 
             digest = hashlib.sha256(rows.encode()).hexdigest()[:HEX]
             return f" (training rows {digest if rows else 'unknown'})"
     return ""
-
-
-def where(source: Source) -> str:
-    """Which rows were asked for, as titles say it."""
-    said = SOURCES.get(source.kind, "rows of an unknown source").format(
-        revision=(source.revision or "unknown")[:7]
-    )
-    for cap, name in ((source.max_train, "training"), (source.max_eval, "dev")):
-        said += f", {cap} {name} rows" if cap else ""
-    return said
 
 
 def model_names(found: Iterable[Cell]) -> dict[tuple[str, str], str]:

@@ -20,11 +20,11 @@ from harness.compare.measures import MEASURES
 from harness.compare.stats import ALPHA
 from harness.errors import UsageError
 from harness.planning.resume import ABSENT, apart, brief
-from harness.records.cells import MISSING, Cell, cells
-from harness.records.flags import FLAGS
+from harness.records.cells import Cell, cells
+from harness.records.flags import CONTAMINATED, marked
 from harness.reports.boards import Board, model_names, trained_name, training_sets
 from harness.spec import Axis
-from harness.tables.table import CHANGE, CONTAMINATED, COUNT, RATIO, Entry, Figure, Table
+from harness.tables.table import CHANGE, COUNT, MISSING, RATIO, Entry, Figure, Table
 from harness.text.names import unknown
 
 SPEED, SCORE = MEASURES["examples_per_s"], MEASURES["score"]
@@ -92,12 +92,14 @@ def _table(board: Board, axis: Axis, groups: Sequence[Group], chosen: str) -> Ta
             *figures, why = _against(group.cells.get(chosen), cell, axis)
             for reason in filter(None, why):
                 reasons[reason][" ".join((*group.context, value))] = None
-            mark = CONTAMINATED if cell.is_contaminated else ""
-            scores = (Figure(len(cell.scores), COUNT), Figure(cell.mean, sd=cell.sd, mark=mark))
+            scores = (
+                Figure(len(cell.scores), COUNT),
+                Figure(cell.mean, sd=cell.sd, mark=cell.mark),
+            )
             rows.append((*group.context, value, *scores, *figures))
     notes = [*NOTES] if rows else []
     if any(cell.is_contaminated for group in several for cell in group.cells.values()):
-        notes.append(f"{CONTAMINATED} contaminated: {FLAGS['contaminated']}")
+        notes.append(marked(CONTAMINATED))
     notes += [f"{reason}: {', '.join(named)}" for reason, named in reasons.items()]
     if alone := len(groups) - len(several):
         notes.append(f"left out, since they were run with one {axis} alone: {alone} cells")

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from harness.catalog import tasks
-from harness.records.cells import MISSING, Cell, CheckedRows
-from harness.records.flags import FLAGS
+from harness.records.cells import Cell, CheckedRows
+from harness.records.flags import CONTAMINATED, FLAGS
 from harness.records.schema import Record
 from harness.reports import averages, columns
 from harness.reports.boards import Board, Row, boards
 from harness.spec import Provenance
 from harness.tables.table import (
-    CONTAMINATED,
     COUNT,
     MB,
     MILLIONS,
+    MISSING,
     PER_SECOND,
     SECONDS,
     SMALL_MB,
@@ -158,9 +158,9 @@ def summary(records: Sequence[Record]) -> str:
 def legend(found: Sequence[Cell], shared: Iterable[str] = ()) -> list[str]:
     """What each flag means that some cell has; those that all runs have are `shared`."""
     return [
-        f"{flag}{' (every run)' if flag in shared else ''}: {meaning}"
-        for flag, meaning in FLAGS.items()
-        if any(flag in cell.states for cell in found)
+        f"{name}{' (every run)' if name in shared else ''}: {flag.meaning}"
+        for name, flag in FLAGS.items()
+        if any(name in cell.states for cell in found)
     ]
 
 
@@ -197,21 +197,24 @@ def median(values: Iterable[float | None]) -> float | None:
 def _contaminated(found: Iterable[Cell]) -> list[str]:
     cells_of = [cell for cell in found if cell.is_contaminated]
     named = dict.fromkeys(f"{cell.task} of {cell.model}" for cell in cells_of)
-    said = f"{CONTAMINATED} contaminated ({FLAGS['contaminated']})"
+    flag = FLAGS[CONTAMINATED]
+    said = f"{flag.mark} {CONTAMINATED} ({flag.meaning})"
     return [f"{said}: {', '.join(named)}"] if named else []
 
 
 def _score(cell: Cell | None, *, with_sd: bool = True) -> Figure:
     if cell is None:
         return Figure(None)
-    mark = CONTAMINATED if cell.is_contaminated and cell.mean is not None else ""
+    mark = cell.mark if cell.mean is not None else ""
     return Figure(cell.mean, sd=cell.sd if with_sd else None, mark=mark)
 
 
 def _average(row: Row) -> Figure:
     """GLUE-9, with the mark of what a contaminated score is part of."""
     value = averages.of(GLUE, row.sheet)
-    return Figure(value, mark=CONTAMINATED if row.contaminated and value is not None else "")
+    return Figure(
+        value, mark=FLAGS[CONTAMINATED].mark if row.contaminated and value is not None else ""
+    )
 
 
 def _floor_and_costs(cell: Cell) -> tuple[Entry, ...]:

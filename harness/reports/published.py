@@ -15,9 +15,9 @@ from statistics import fmean
 from harness.catalog import references
 from harness.catalog.references import Published, SeedSd
 from harness.records.cells import Cell
-from harness.records.flags import FLAGS
+from harness.records.flags import CONTAMINATED, Spoils, marked, that_spoil
 from harness.spec import OWN, TOY, Provenance
-from harness.tables.table import CHANGE, CONTAMINATED, COUNT, SCORE, SDS, Entry, Figure, Table
+from harness.tables.table import CHANGE, COUNT, SCORE, SDS, Entry, Figure, Table
 from harness.text.escape import short
 
 ENOUGH_RUNS = 3  # for a standard deviation of our own
@@ -110,7 +110,8 @@ def why_not(cell: Cell) -> str | None:
             return f"{kind} rows are GLUE's in number alone, their texts are not checked"
         if not rows.is_glues_own:
             return f"{kind} rows are not all of GLUE's own"
-    return "dev rows are not all of GLUE's own" if "subset" in cell.states else None
+    not_all = cell.states.keys() & {*that_spoil(Spoils.PUBLISHED)}
+    return "dev rows are not all of GLUE's own" if not_all else None
 
 
 def own_sd(figures: Sequence[float]) -> float | None:
@@ -192,7 +193,7 @@ def _row(gap: Gap, setups: dict[tuple[str, str, str], int]) -> tuple[Entry, ...]
         row.split,
         cell.model,
         cell.target,
-        Figure(gap.ours, mark=CONTAMINATED if "contaminated" in cell.states else ""),
+        Figure(gap.ours, mark=cell.mark),
         Figure(len(gap.figures), COUNT),
         row.model + (RELATED if gap.relation else ""),
         Figure(row.value, as_printed, mark="" if row.is_possible else IMPOSSIBLE),
@@ -204,8 +205,8 @@ def _row(gap: Gap, setups: dict[tuple[str, str, str], int]) -> tuple[Entry, ...]
 
 def _legend(rows: Sequence[Gap], setups: dict[tuple[str, str, str], int]) -> list[str]:
     notes = [NOTE, *(f"[{n}] {', '.join(setup)}" for setup, n in setups.items())]
-    if any("contaminated" in gap.cell.states for gap in rows):
-        notes.append(f"{CONTAMINATED} contaminated: {FLAGS['contaminated']}")
+    if any(gap.cell.is_contaminated for gap in rows):
+        notes.append(marked(CONTAMINATED))
     related = dict.fromkeys((gap.published.model, gap.relation) for gap in rows if gap.relation)
     notes += [f"(r) {name}: {relation}" for name, relation in related]
     if not all(gap.published.is_possible for gap in rows):

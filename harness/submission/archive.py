@@ -12,14 +12,14 @@ from pathlib import Path
 from harness.catalog import tasks
 from harness.errors import UsageError
 from harness.planning import command
-from harness.records.cells import MISSING
+from harness.records.flags import FLAGS
 from harness.records.schema import Record, Source
 from harness.records.store import Store
 from harness.spec import HUB, Provenance
 from harness.submission import files as entries
 from harness.submission.files import ENTRIES, Entry
-from harness.submission.selection import AXES, OVERLAP, Best, Candidates, Wanted, choose
-from harness.tables.table import Table, percent
+from harness.submission.selection import AXES, Best, Candidates, Wanted, choose
+from harness.tables.table import MISSING, Table, percent
 from harness.text.names import unknown
 from harness.text.values import plain, shown_path
 
@@ -34,12 +34,6 @@ TESTS = {
     "Do they stand in the same order?",
 }
 """What notes say of files whose rows are not known to be GLUE's own."""
-FLAGS = {
-    OVERLAP: "scored on training rows, so that dev flatters",
-    "at_floor": "no better than the best constant predictor",
-    "collapsed": "predicts one class alone",
-}
-"""What notes say of files whose run has a flag."""
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 MODE = 0o100644 << 16
 UNIX = 3
@@ -134,8 +128,8 @@ def table(made: Plan, output: Path) -> Table:
         caps[run.source.max_train].append(entry.name)
         tests[best.test_rows(entry)].append(entry.name)
         dev[best.dev_rows].append(entry.name)
-        for flag in FLAGS.keys() & {*run.flags}:
-            flagged[flag].append(entry.name)
+        for name in run.flags:
+            flagged[name].append(entry.name)
         score, of = percent(run.score), str(best.of)
         rows.append((entry.name, str(entry.rows), plain(run.case.id), score, of))
     notes = ["dev: the run's dev score; best of: so many runs of the task."]
@@ -146,7 +140,9 @@ def table(made: Plan, output: Path) -> Table:
         )
     notes += [f"{cap} training rows: {', '.join(of)}" for cap, of in caps.items() if cap]
     notes += [
-        f"{said}: {', '.join(flagged[flag])}" for flag, said in FLAGS.items() if flagged[flag]
+        f"{flag.submission}: {', '.join(flagged[name])}"
+        for name, flag in FLAGS.items()
+        if flag.submission and flagged[name]
     ]
     notes += [said.format(", ".join(dev[held])) for held, said in DEV_ROWS.items() if dev[held]]
     notes += [said.format(", ".join(tests[held])) for held, said in TESTS.items() if tests[held]]

@@ -11,7 +11,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from decimal import Decimal
 from itertools import zip_longest
 
-from harness.records.cells import MISSING, Cell
 from harness.text.escape import foldable, short, visible
 
 WIDTH = 80
@@ -62,9 +61,6 @@ TASKS = Unit("tasks", digits=0, has_bar=True)
 POINTS = Unit("points", digits=1)
 RATIO = Unit("ratio")
 SDS = Unit("standard deviations", digits=1, sign="+")
-
-CONTAMINATED = "†"
-"""The mark of a figure that a contaminated run is part of."""
 
 
 @dataclass(frozen=True)
@@ -243,6 +239,4 @@ def percent(fraction: float | None) -> str:
     return str(Figure(fraction))
 
 
-def score(cell: Cell) -> str:
-    """A cell's mean score and, of several runs, its standard deviation, as a table shows them."""
-    return str(Figure(cell.mean, sd=cell.sd))
+MISSING = "-"

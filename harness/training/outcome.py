@@ -8,11 +8,9 @@ from typing import Any
 
 import torch
 
-from harness import metrics, resolution
+from harness import metrics
 from harness.errors import IntegrityError
 from harness.modeling import tokenization
-from harness.records import flags
-from harness.records.flags import Evidence
 from harness.records.schema import (
     DataRecord,
     Evaluation,
@@ -24,7 +22,8 @@ from harness.records.schema import (
     Timing,
 )
 from harness.spec import RunConfig, Split
-from harness.training import loop, oom_retry
+from harness.training import checks, loop, oom_retry
+from harness.training.checks import Evidence
 from harness.training.inputs import Prepared
 from harness.training.probe import Witness
 
@@ -72,8 +71,8 @@ def of_work(work: Work) -> Outcome:
         timing=_timing(work),
     )
     evidence = _evidence(work, found, labels)
-    update: dict[str, object] = {"flags": list(flags.of_run(evidence))}
-    if fault := flags.fault(evidence):
+    update: dict[str, object] = {"flags": list(checks.of_run(evidence))}
+    if fault := checks.fault(evidence):
         update |= {"status": "failed", "reason": fault}
     return found.model_copy(update=update)
 
@@ -86,7 +85,7 @@ def _one_row(work: Work, labels: Mapping[str, metrics.Labels]) -> dict[str, floa
     rows = {
         name: (labels[name], loop.predictions(task, work.logits[name])) for name in task.evaluated
     }
-    return resolution.largest_steps(rows, task.metrics, task.outputs)
+    return metrics.largest_steps(rows, task.metrics, task.outputs)
 
 
 def data_record(ready: Prepared) -> DataRecord:

@@ -1,0 +1,235 @@
+"""Which flags a run has, and the faults that make it a failed one.
+
+A flag is a fact beside a score (`records.flags` says what each means). A fault means that the score
+is not one: the run's own figures contradict each other, or its labels are in another order than the
+model's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from statistics import fmean, pvariance
+
+from harness import metrics
+from harness.metrics import Labels, is_constant
+from harness.records.flags import FLAGS
+from harness.records.schema import Observed, Timing
+from harness.spec import Task
+
+FAR_HIGHER = 0.2  # accuracy that another order of the labels must add
+FAR_NEGATIVE = -0.5  # a Pearson correlation that chance does not give
+MOST_SKIPPED = 0.05  # share of updates that fp16 may leave out once its scale has settled
+MOST_DRIFT = 1.25  # ratio of the two times that a fixed task took, before and after training
+LEARNED = 0.7  # ratio of the training loss at the end to the best that one constant can have
+LEAST_FALL = 0.99  # ratio of the training loss at the end to that at the beginning
+FEW_ROWS = 40  # of which chance alone may put most under another label
+FEW_STEPS = 4  # in a quarter of a run: too few to say what the loss did
+ROUNDING = 1e-6  # relative
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A run as it was asked for, as it was seen, and what came of it.
+
+    `labels` and `predictions` hold the scored splits; `rows` and `predicted_rows` the numbers of
+    the rows of every predicted split, as the split has them and as the predictions have them.
+    """
+
+    task: Task
+    target_arithmetic: str  # dtype of the matrix products that the target stands for
+    epochs: int
+    score: float
+    floor: float
+    metrics: Mapping[str, Mapping[str, float]]
+    labels: Mapping[str, Labels]
+    predictions: Mapping[str, Labels]
+    rows: Mapping[str, Sequence[int]]
+    predicted_rows: Mapping[str, Sequence[int]]
+    losses: Sequence[float]  # of each step
+    timing: Timing
+    observed: Observed
+    parameter_dtypes: frozenset[str]
+    unchanged: Sequence[str] = field(default=())  # tensors of the head that training left as is
+    contaminated: bool = False
+    warm_start: bool = False
+    subset: bool = False
+    train_overlap: bool = False
+    missing_labels: bool = False  # among the training rows
+    degraded: bool = False  # computed in smaller parts than the recipe asks
+    jobs: int = 1
+
+
+def _collapsed(run: Evidence) -> bool:
+    return any(is_constant(values) for values in run.predictions.values())
+
+
+def _is_flat(run: Evidence) -> bool:
+    part = len(run.losses) // 4
+    if part < FEW_STEPS:
+        return False
+    return fmean(run.losses[-part:]) > LEAST_FALL * fmean(run.losses[:part])
+
+
+def _is_unstable(run: Evidence) -> bool:
+    return run.observed.skipped_late > MOST_SKIPPED * run.observed.steps_planned
+
+
+def _is_noisy(run: Evidence) -> bool:
+    times = run.observed.calibration_s
+    return times is not None and max(times) > MOST_DRIFT * min(times)
+
+
+HOLDS: dict[str, Callable[[Evidence], bool]] = {
+    "collapsed": _collapsed,
+    "at_floor": lambda run: run.score <= run.floor,
+    "flat_loss": _is_flat,
+    "unstable": _is_unstable,
+    "degraded": lambda run: run.degraded,
+    "noisy": _is_noisy,
+    "subset": lambda run: run.subset,
+    "train_overlap": lambda run: run.train_overlap,
+    "missing_labels": lambda run: run.missing_labels,
+    "contaminated": lambda run: run.contaminated,
+    "warm_start": lambda run: run.warm_start,
+    "shared_cores": lambda run: run.jobs > 1,
+}
+"""When a run has a flag. The flags that are missing are seen only across the runs of a cell."""
+
+
+def of_run(run: Evidence) -> tuple[str, ...]:
+    """The flags of a run, in the order of `FLAGS`."""
+    return tuple(name for name in FLAGS if name in HOLDS and HOLDS[name](run))
+
+
+def fault(run: Evidence) -> str | None:
+    """Why a run that did end is no result: the first fault, with advice; None for a sound one."""
+    return next(chain.from_iterable(check(run) for check in FAULTS), None)
+
+
+def _label_order(run: Evidence) -> Iterator[str]:
+    """Labels that are permuted between model and data make a good model look worse than chance.
+
+    So may a head that has hardly been trained, chance where rows are few, and a dev set that
+    contradicts the training rows: such runs are not judged.
+    """
+    end = fmean(run.losses[-max(1, len(run.losses) // 4) :])
+    for name, labels in run.labels.items():
+        if len(labels) < FEW_ROWS or run.task.is_adversarial:
+            continue
+        if end > LEARNED * _loss_of_a_constant(run.task, labels):
+            continue
+        if run.task.is_regression:
+            found = metrics.pearson(labels, run.predictions[name])
+            if found <= FAR_NEGATIVE:
+                yield (
+                    f"{name}: predictions fall where the scores rise (Pearson {found:.2f}). Mend: "
+                    "look for a sign that is turned round in data or model"
+                )
+            continue
+        here, best, order = _best_order(run.task, labels, run.predictions[name])
+        wrong_at_floor = 1 - max(labels.count(label) for label in set(labels)) / len(labels)
+        if best - here >= FAR_HIGHER and 1 - best <= wrong_at_floor / 2:
+            named = ", ".join(order)
+            yield (
+                f"{name}: accuracy is {100 * here:.1f}, and would be {100 * best:.1f} if the "
+                f"labels {', '.join(run.task.labels)} meant {named}. Mend: compare the order of "
+                "the labels in the data with the model's id2label"
+            )
+
+
+def _loss_of_a_constant(task: Task, labels: Labels) -> float:
+    """The least loss that one prediction for all rows can have: a variance, or an entropy."""
+    if task.is_regression:
+        return pvariance(labels)
+    shares = [labels.count(label) / len(labels) for label in set(labels)]
+    return -sum(share * math.log(share) for share in shares)
+
+
+def _best_order(task: Task, labels: Labels, predictions: Labels) -> tuple[float, float, list[str]]:
+    """Accuracy as it is and under the best renaming of predicted classes, and that renaming."""
+    import numpy as np
+    from scipy.optimize import linear_sum_assignment
+
+    counts = np.zeros((task.outputs, task.outputs), dtype=int)
+    np.add.at(counts, (np.asarray(predictions), np.asarray(labels)), 1)
+    predicted, meant = linear_sum_assignment(counts, maximize=True)
+    best = counts[predicted, meant].sum() / len(labels)
+    return counts.trace() / len(labels), float(best), [task.labels[label] for label in meant]
+
+
+def _updates(run: Evidence) -> Iterator[str]:
+    seen, planned = run.observed, run.observed.steps_planned
+    done = seen.updates + seen.skipped_updates
+    if not len(run.losses) == done == planned:
+        yield (
+            f"{planned} steps were planned, {len(run.losses)} computed, and the optimizer made "
+            f"{seen.updates} updates{_besides(seen.skipped_updates)}: the three must agree"
+        )
+
+
+def _besides(skipped: int) -> str:
+    return f" (fp16 left out {skipped})" if skipped else ""
+
+
+def _examples(run: Evidence) -> Iterator[str]:
+    seen, planned = run.timing.examples, run.observed.examples_planned
+    if seen != planned:
+        yield f"{planned} examples were planned, and the network saw {seen}: none may be left out"
+
+
+def _speed(run: Evidence) -> Iterator[str]:
+    timing = run.timing
+    product = timing.examples_per_s * timing.train_s
+    if abs(product - timing.examples) > ROUNDING * timing.examples:
+        yield (
+            f"{timing.examples_per_s:g} examples/s for {timing.train_s:g} s make {product:g} "
+            f"examples, and there were {timing.examples}"
+        )
+    if len(timing.epoch_s) != run.epochs:
+        yield f"{run.epochs} epochs were planned, and {len(timing.epoch_s)} were timed"
+    if abs(sum(timing.epoch_s) - timing.train_s) > ROUNDING * timing.train_s:
+        yield f"the epochs' {sum(timing.epoch_s):g} s are not the {timing.train_s:g} s of training"
+
+
+def _one_prediction_a_row(run: Evidence) -> Iterator[str]:
+    for name, rows in run.rows.items():
+        found = run.predicted_rows.get(name, ())
+        if sorted(found) != sorted(rows):
+            missing, foreign = len({*rows} - {*found}), len({*found} - {*rows})
+            yield (
+                f"{name}: {len(found)} predictions for {len(rows)} rows, {missing} rows without "
+                f"one, {foreign} of no row: expected one each"
+            )
+
+
+def _scores(run: Evidence) -> Iterator[str]:
+    for name, labels in run.labels.items():
+        again = metrics.evaluate(run.task, labels, run.predictions[name])
+        if again != run.metrics[name]:
+            yield f"{name}: the metrics are {dict(run.metrics[name])}, its predictions make {again}"
+    if run.score != metrics.score(run.metrics):
+        yield f"the score is {run.score}, and its metrics make {metrics.score(run.metrics)}"
+
+
+def _head(run: Evidence) -> Iterator[str]:
+    if run.unchanged and run.observed.updates > 1:  # the first may have a learning rate of 0
+        yield (
+            f"training left {', '.join(run.unchanged)} as it was. Mend: see that the optimizer "
+            "has it, and that it requires a gradient"
+        )
+
+
+def _dtypes(run: Evidence) -> Iterator[str]:
+    if run.parameter_dtypes != {"float32"}:
+        yield f"parameters are {', '.join(sorted(run.parameter_dtypes))}; expected float32"
+    seen = run.observed.arithmetic
+    if seen and seen != run.target_arithmetic:
+        yield f"matrix products were {seen}; the target stands for {run.target_arithmetic}"
+
+
+FAULTS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
+    _updates, _examples, _speed, _one_prediction_a_row, _scores, _head, _dtypes, _label_order,
+)  # fmt: skip
