@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from harness.execution import driver
 from harness.files import paths
 from harness.planning import arguments, plan
-from harness.planning.options import RESULTS, Settings, check
+from harness.planning.options import Settings, check
+from harness.planning.project import RESULTS
 from harness.records.store import Store
 from harness.spec import HUB, TOY
 from harness.terminal import say_part, warn

@@ -11,21 +11,28 @@ import typer
 
 from harness.commands import (
     baseline,
-    cases,
     compare,
+    doctor,
+    explain,
+    fetch,
     flips,
     import_log,
     listing,
     predict,
     report,
     score,
+    status,
     submit,
     verify,
 )
-from harness.errors import Exit, GlueBenchError, StorageError
+from harness.errors import Exit, GlueBenchError, StorageError, UsageError
 from harness.files import paths
+from harness.system import environment
 from harness.terminal import command, flush, say
 from harness.text.values import shown_path
+
+NO_VERBS = ("run", "train", "finetune", "fine-tune", "evaluate", "eval", "benchmark", "test")
+"""What people expect a command that starts runs to be called."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,13 +42,26 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    """Print the version and end, if that was asked for."""
+    if asked:
+        say(f"glue-bench {environment.version('glue-bench') or '(not installed)'}")
+        raise typer.Exit(Exit.FINE)
+
+
+def _no_verb(context: typer.Context) -> None:
+    """Say how runs are started: by pytest, or from Python."""
+    raise UsageError(
+        f"`{context.info_name}` is no verb: runs are started by pytest. Mend: `pytest benchmarks "
+        '-k sst2` (`pytest --help` lists the options --glue-*), or `harness.run("sst2")` in Python'
+    )
+
+
 @app.callback()
 def glue_bench(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=predict.print_version, is_eager=True, help="Show the version."
-        ),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Fine-tune and evaluate models on GLUE, and compare what came of it.
@@ -56,7 +76,7 @@ app.command("list", short_help="List tasks, models, targets, ... or published re
 app.command(short_help="Tabulate every run of a results folder.")(report.report)
 app.command(short_help="Judge NEW's runs against BASE's, cell by cell.")(compare.compare)
 app.command(short_help="List the rows that two runs answer differently.")(flips.flips)
-app.command(short_help="Say what each session ran, and what it did not.")(report.status)
+app.command(short_help="Say what each session ran, and what it did not.")(status.status)
 app.command("import", short_help="Store records that a session could only print.")(
     import_log.import_
 )
@@ -64,9 +84,9 @@ app.command(
     short_help="Say whether --glue-resume would keep a CASE's run.",
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     options_metavar="CASE [--glue-OPTION ...]",
-)(cases.explain)
-app.command(short_help="Say what this machine can run, and what is broken.")(predict.doctor)
-app.command(short_help="Bring tasks and models from the Hub here.")(predict.fetch)
+)(explain.explain)
+app.command(short_help="Say what this machine can run, and what is broken.")(doctor.doctor)
+app.command(short_help="Bring tasks and models from the Hub here.")(fetch.fetch)
 app.command(
     short_help="Say what a fine-tuned model makes of a text.",
     context_settings={"ignore_unknown_options": True},  # a text may be "-5 degrees"
@@ -77,12 +97,12 @@ app.command(short_help="Score a file of predictions.")(score.score)
 app.add_typer(
     baseline.app, name="baseline", short_help="Make, move and show what new runs are compared with."
 )
-for verb in cases.NO_VERBS:
+for verb in NO_VERBS:
     app.command(
         verb,
         hidden=True,
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-    )(cases.run)
+    )(_no_verb)
 
 
 def main() -> None:

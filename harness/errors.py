@@ -25,6 +25,7 @@ Nothing in the package raises a bare ``Exception``; the runner turns each of the
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import Any
 
@@ -140,3 +141,37 @@ class Exit(IntEnum):
     UNDECIDED = 3  # cannot tell
     NOTHING = 4  # nothing to compare, or to show
     STORAGE = 5  # something could not be written or read
+
+
+FULL = (
+    "allocate memory",  # torch, on a CPU
+    "out of memory",  # on mps, and outside torch's own allocators
+    "ALLOC_FAILED",  # cuBLAS, cuDNN
+    "bad_alloc",  # C++
+    "could not create a primitive",  # oneDNN, which has no other words for it
+)
+"""What a RuntimeError says where memory ran out."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, says that memory ran out."""
+    for link in chain(error):
+        if isinstance(link, MemoryError) or type(link).__name__ == "OutOfMemoryError":  # torch's
+            return True
+        if isinstance(link, RuntimeError) and any(words in str(link) for words in FULL):
+            return True
+        if isinstance(link, OSError) and link.errno == errno.ENOMEM:
+            return True
+    return False
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """An error and all those that led to it."""
+    found: list[BaseException] = []
+    todo: list[BaseException | None] = [error]
+    while todo:
+        link = todo.pop()
+        if link is not None and link not in found:
+            found.append(link)
+            todo += [link.__cause__, link.__context__]
+    return found

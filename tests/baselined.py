@@ -7,7 +7,8 @@ from typing import Any
 
 from disks import Unflushed
 from fakes import record
-from harness.compare.baselines import Baseline, accept, chosen, promote, save
+from harness.compare.baselines import Baseline, accept, promote, save
+from harness.compare.selection import select
 from harness.records.schema import Record
 from harness.spec import Case
 
@@ -30,7 +31,7 @@ def run(
 
 def saved(tmp_path: Path, *runs: Record) -> Path:
     folder = tmp_path / "baselines" / "main"
-    save(folder, chosen(runs or (run(), run("rte"))), "the first", "main", QUICK)
+    save(folder, select(runs or (run(), run("rte"))), "the first", "main", QUICK)
     return folder
 
 
@@ -48,6 +49,6 @@ def files(folder: Path) -> dict[Path, bytes]:
 
 def moved_twice(tmp_path: Path) -> Path:
     folder = saved(tmp_path)
-    promote(folder, chosen([run(commit=NEW)]), "second", "main", QUICK)
+    promote(folder, select([run(commit=NEW)]), "second", "main", QUICK)
     accept(folder, RTE, None, "third", QUICK)
     return folder

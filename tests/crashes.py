@@ -13,7 +13,7 @@ from typing import Any
 from disks import Contents, Failing, Left, Remembering
 from fakes import TABLE, record
 from harness.compare import baselines
-from harness.compare.selection import Chosen
+from harness.compare.selection import Selection
 from harness.errors import StorageError, UsageError
 from harness.files.disk import DISK, Disk
 from harness.records import journal
@@ -129,7 +129,7 @@ def crash_states_of_baseline(
         made = run(number)
         allowed.append({*allowed[-1], made.id})  # one more seed of its cell
         move = baselines.promote if number else baselines.save
-        given = (folder, Chosen((made,), "", {}), "a reason", "main")
+        given = (folder, Selection((made,), "", {}), "a reason", "main")
         with contextlib.suppress(StorageError):
             move(*given, failing)
         if _consists_of(folder, DISK) == allowed[0]:

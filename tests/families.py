@@ -18,7 +18,7 @@ from harness.catalog import targets
 from harness.modeling import pretrained as encoders
 from harness.modeling import tokenization
 from harness.spec import Task
-from harness.training import loop
+from harness.training import batches, loop
 from harness.training.device import Device
 
 CPU = Device(targets.get("cpu-fp32"))
@@ -244,7 +244,7 @@ PAIRS = [
 ]  # fmt: skip
 
 
-def loud(folder: Path, task: Task) -> encoders.Encoder:
+def loud(folder: Path, task: Task) -> encoders.LoadedModel:
     """A loaded model whose new weights are so large that every leak would reach its logits."""
     encoder = encoders.load(folder, task, seed=1)
     random = torch.Generator().manual_seed(0)
@@ -256,7 +256,11 @@ def loud(folder: Path, task: Task) -> encoders.Encoder:
 
 
 def logits(
-    encoder: encoders.Encoder, texts: Sequence[tuple[str, ...]], size: int, *, fixed: bool = False
+    encoder: encoders.LoadedModel,
+    texts: Sequence[tuple[str, ...]],
+    size: int,
+    *,
+    fixed: bool = False,
 ) -> torch.Tensor:
-    encoded = tokenization.encode(encoder.tokenizer, texts, 32, encoder.spare, fixed=fixed)
-    return loop.predict(encoder.network, tokenization.eval_batches(encoded, size), CPU)
+    encoded = tokenization.encode(encoder.tokenizer, texts, 32, encoder.extra_padding, fixed=fixed)
+    return loop.predict(encoder.network, batches.eval_batches(encoded, size), CPU)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from fakes import ANSWERS, FakeEngine, outcome
-from harness import environment
 from harness.records.schema import Outcome
 from harness.spec import RunConfig
+from harness.system import environment
 from sessions import glue_bench, run
 
 COMMIT = "c" * 40
@@ -25,8 +25,8 @@ SST2, BOTH = ("-k", "sst2", *GATED), ("-k", "sst2 or rte", *GATED)
 def code(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """This code's commit, clean, and on main; what is put here is what records say."""
     facts = {**environment.facts(), "commit": COMMIT, "dirty": False}
-    monkeypatch.setattr("harness.environment.facts", lambda: dict(facts))
-    monkeypatch.setattr("harness.environment.why_not_on", lambda branch, commit: None)
+    monkeypatch.setattr("harness.system.environment.facts", lambda: dict(facts))
+    monkeypatch.setattr("harness.system.environment.why_not_on", lambda branch, commit: None)
     return facts
 
 

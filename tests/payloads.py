@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import environment
+from harness.system import environment
 
 HOOKS = (
     "applypatch-msg", "commit-msg", "fsmonitor-watchman", "post-applypatch", "post-checkout",

@@ -22,9 +22,9 @@ Job = tuple[str, str, int]  # fault, task, seed
 
 
 def flip_a_tenth_of_the_labels() -> None:
-    from harness.modeling import tokenization
+    from harness.training import batches
 
-    begin = tokenization.TrainBatches.__init__
+    begin = batches.TrainBatches.__init__
 
     def flipped(self: Any, encoded: Any, split: Any, recipe: Any, seed: int) -> None:
         labels = list(split.labels)
@@ -33,7 +33,7 @@ def flip_a_tenth_of_the_labels() -> None:
             labels[row] = 5 - labels[row] if is_score else 1 - labels[row]
         begin(self, encoded, dataclasses.replace(split, labels=labels), recipe, seed)
 
-    tokenization.TrainBatches.__init__ = flipped  # ty: ignore[invalid-assignment] (the fault)
+    batches.TrainBatches.__init__ = flipped  # ty: ignore[invalid-assignment] (the fault)
 
 
 def learn_at_a_tenth_of_the_rate() -> None:
@@ -73,13 +73,12 @@ def run(job: Job) -> dict[str, Any]:
     """
     import torch
 
-    from harness.records import runner
-    from harness.training import checks
+    from harness.training import checks, runner
 
     fault, task, seed = job
     torch.set_num_threads(1)
     checks.FAULTS = ()
-    runner.fixed_task_s = lambda device: 0.01  # what else the machine does is no part of this
+    runner.calibration_seconds = lambda device: 0.01  # the machine is no part of this
     FAULTS.get(fault, lambda: None)()
     config = resolve(Case(task, "toy-bert", "cpu-fp32", seed), DataRequest(), threads=1)
     outcome, _ = runner.run(config, lambda step, steps: None)

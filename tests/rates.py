@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from harness.compare.stats import ALPHA, more_often
+from harness.compare.stats import ALPHA, fisher_exact
 
 
 def is_likely(count: int, tries: int, *chances: float) -> bool:
@@ -41,5 +41,5 @@ def chance_that_failures_are_worse(share: float, new: int, base: int, *, kept: b
         a * b
         for bad, a in enumerate(news)
         for bad_before, b in enumerate(bases)
-        if more_often(bad, new, bad_before, base) <= ALPHA
+        if fisher_exact(bad, new, bad_before, base) <= ALPHA
     )

@@ -19,8 +19,8 @@ from harness.errors import ModelError, ModelUnavailable, UsageError
 from harness.modeling import adapters, checkpoints, pretrained, tokenization
 from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest, Recipe, RunConfig, Split
+from harness.training import batches, inputs, loop, runner
 from harness.training import inputs as prepared
-from harness.training import loop, runner
 from harness.training.device import Device
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -39,7 +39,7 @@ def of_ids(*ids: int) -> dict[str, torch.Tensor]:
     return {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids)).long()}
 
 
-def trained(model: str, task: str = "rte") -> tuple[prepared.Prepared, Mapping[str, torch.Tensor]]:
+def trained(model: str, task: str = "rte") -> tuple[prepared.RunInputs, Mapping[str, torch.Tensor]]:
     """A model after one epoch on a few rows, and its tensors before."""
     config = configuration(model, task)
     ready = prepared.prepare(config)
@@ -50,7 +50,7 @@ def trained(model: str, task: str = "rte") -> tuple[prepared.Prepared, Mapping[s
     return ready, before
 
 
-def changed(ready: prepared.Prepared, before: Mapping[str, torch.Tensor]) -> set[str]:
+def changed(ready: prepared.RunInputs, before: Mapping[str, torch.Tensor]) -> set[str]:
     after = ready.network.state_dict()
     assert after.keys() == before.keys()
     return {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
@@ -113,7 +113,7 @@ def test_features_are_means_over_real_tokens_and_are_computed_once() -> None:
     encoded = tokenization.encode(encoder.tokenizer, texts, 32)
     calls: list[int] = []
     encoder.network.encoder.register_forward_hook(lambda *_: calls.append(1))
-    features = adapters.Features(encoded, encoder.network, CPU)
+    features = inputs.Features(encoded, encoder.network, CPU)
     encoder.network.train()  # dropout must stay off all the same
     found = features.batch(None, np.array([2, 0, 1])).inputs["features"]
     again = features.batch(torch.tensor([0, 1, 0]), np.array([1, 2, 0])).inputs["features"]
@@ -155,7 +155,7 @@ def test_what_is_saved_answers_as_it_did(method: str, task: str, tmp_path: Path)
     config = configuration(f"toy-bert+{method}", task, save_to=str(tmp_path))
     row = ready.data.splits["validation"].texts[:1]
     encoded = tokenization.encode(ready.encoder.tokenizer, row, config.recipe.max_length)
-    expected = loop.predict(ready.network, tokenization.eval_batches(encoded, 1), CPU)[0]
+    expected = loop.predict(ready.network, batches.eval_batches(encoded, 1), CPU)[0]
     found = checkpoints.load(tmp_path / checkpoints.save(ready.encoder, config, 0.5).name).answer(
         *row[0]
     )
@@ -206,8 +206,8 @@ def test_every_family_trains_what_was_declared_and_is_saved(
     assert any(not n.startswith(inside) for n in found)
     assert method == "frozen" or any(n.startswith(inside) for n in found)
 
-    encoded = tokenization.encode(encoder.tokenizer, ROWS.texts, 32, encoder.spare)
-    expected = loop.predict(encoder.network, tokenization.eval_batches(encoded, 1), CPU)
+    encoded = tokenization.encode(encoder.tokenizer, ROWS.texts, 32, encoder.extra_padding)
+    expected = loop.predict(encoder.network, batches.eval_batches(encoded, 1), CPU)
     config = configuration(f"toy-bert+{method}", save_to=str(tmp_path))
     tuned = checkpoints.load(tmp_path / checkpoints.save(encoder, config, 0.5).name)
     for texts, row in zip(ROWS.texts, expected.softmax(dim=1).tolist(), strict=True):
@@ -215,11 +215,11 @@ def test_every_family_trains_what_was_declared_and_is_saved(
         assert [*answer.shares.values()] == pytest.approx(row, abs=1e-5)
 
 
-def one_epoch(encoder: pretrained.Encoder) -> None:
-    inputs: Any = tokenization.encode(encoder.tokenizer, ROWS.texts, 32, encoder.spare)
+def one_epoch(encoder: pretrained.LoadedModel) -> None:
+    inputs: Any = tokenization.encode(encoder.tokenizer, ROWS.texts, 32, encoder.extra_padding)
     if isinstance(encoder.network, adapters.FrozenEncoder):
-        inputs = adapters.Features(inputs, encoder.network, CPU)
-    rows = tokenization.TrainBatches(inputs, ROWS, RECIPE, seed=0)
+        inputs = inputs.Features(inputs, encoder.network, CPU)
+    rows = batches.TrainBatches(inputs, ROWS, RECIPE, seed=0)
     loop.fine_tune(encoder.network, RTE, RECIPE, rows, CPU, seed=0)
 
 

@@ -11,7 +11,7 @@ from harness import metrics
 from harness.catalog.tasks import GLUE_9, TASKS
 from harness.records.cells import cells
 from harness.records.schema import Record
-from harness.reports.averages import AVERAGES, Sheet, coverage, missing, of, sheet
+from harness.reports.averages import AVERAGES, ScoreRow, coverage, missing, of, sheet
 from harness.spec import Case
 
 NINE = AVERAGES["GLUE-9"]
@@ -78,7 +78,7 @@ ROWS = [
 ]
 
 
-def read(order: str, figures: str) -> Sheet:
+def read(order: str, figures: str) -> ScoreRow:
     """A printed row of percentages as a sheet."""
     found = {}
     for words, figure in zip(ORDERS[order].split(), figures.split(), strict=True):

@@ -14,7 +14,8 @@ import crashes
 import scoreboard
 from baselined import NEW, QUICK, RTE, files, ids, kept, moved_twice, run, saved
 from disks import Failing, Unflushed
-from harness.compare.baselines import chosen, load, promote, save
+from harness.compare.baselines import load, promote, save
+from harness.compare.selection import select
 from harness.errors import StorageError
 from harness.records.schema import Record
 from harness.records.store import Store
@@ -64,7 +65,7 @@ def test_acts_that_do_not_follow_each_other(tmp_path: Path) -> None:
     shutil.rmtree(acts)
     with pytest.raises(StorageError, match="holds no act, yet runs/ holds runs"):
         load(folder)
-    save(folder, chosen([run()]), "as after a first save that was cut off", "main", QUICK)
+    save(folder, select([run()]), "as after a first save that was cut off", "main", QUICK)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_careless_writing_would_be_found_out(tmp_path: Path, left_out: str) -> N
 
 @pytest.mark.usefixtures("on_main")
 def test_whichever_call_fails_it_has_moved_or_not(tmp_path: Path) -> None:
-    new = chosen([run("rte", seed=43, commit=NEW)])
+    new = select([run("rte", seed=43, commit=NEW)])
     counts = {"injected": 0, "survived": 0}
     for call in itertools.count(1):
         folder = saved(tmp_path / str(call))
@@ -147,14 +148,14 @@ def test_of_two_at_once_the_second_is_refused(tmp_path: Path) -> None:
     class Overtaken(Unflushed):
         def link(self, path: Path, name: Path) -> None:
             if name.name == "0002.json":
-                promote(folder, chosen([first]), "quicker", "main", QUICK)
+                promote(folder, select([first]), "quicker", "main", QUICK)
             super().link(path, name)
 
     with pytest.raises(StorageError, match=r"0002.json: another act was made at the same time"):
-        promote(folder, chosen([second]), "slower", "main", Overtaken())
+        promote(folder, select([second]), "slower", "main", Overtaken())
     found = load(folder)
     assert (found.last.reason, first in found.records, second in found.records) == (
         "quicker", True, False,
     )  # fmt: skip
-    promote(folder, chosen([second]), "again", "main", QUICK)
+    promote(folder, select([second]), "again", "main", QUICK)
     assert {first.id, second.id} < kept(load(folder))

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from baselined import COLA, NEW, OLD, QUICK, RTE, SST2, files, ids, kept, run, saved
-from harness import environment
 from harness.compare import averaged_runs, baselines
-from harness.compare.baselines import accept, chosen, load, located, promote, save
+from harness.compare.baselines import accept, load, located, promote, save
+from harness.compare.selection import select
 from harness.errors import UsageError
 from harness.records.cells import cells
 from harness.records.schema import Record
 from harness.records.store import Store
+from harness.system import environment
 
 
 def failed(task: str = "sst2", seed: int = 42, status: str = "failed", **more: Any) -> Record:
@@ -27,7 +28,7 @@ def failed(task: str = "sst2", seed: int = 42, status: str = "failed", **more: A
 def test_only_runs_of_clean_trees_at_one_commit_are_chosen() -> None:
     first, again, other = run(), run(), run("rte", seed=7)
     unfit = [run(dirty=True), run(dirty=None), run(commit=None), failed(status="skipped")]
-    found = chosen([run(commit=NEW), *unfit, first, again, other], OLD[:2])
+    found = select([run(commit=NEW), *unfit, first, again, other], OLD[:2])
     assert (ids(*found.records), found.commit) == (ids(again, other), OLD)
     assert found.cells == (SST2, RTE)
     assert dict(found.left_out) == {
@@ -35,8 +36,8 @@ def test_only_runs_of_clean_trees_at_one_commit_are_chosen() -> None:
         "of another commit": 1, "of a seed that has another run": 1,
     }  # fmt: skip
     newest = run(commit=NEW)
-    assert chosen([first, newest, run(dirty=True)]).records == (newest,)
-    assert chosen([first, other, newest], cell=RTE).records == (other,)
+    assert select([first, newest, run(dirty=True)]).records == (newest,)
+    assert select([first, other, newest], cell=RTE).records == (other,)
 
 
 @pytest.mark.cases
@@ -46,7 +47,7 @@ def test_runs_that_failed_are_kept_beside_those_that_ended_ok() -> None:
     unkeyed = failed(seed=61, cell_key=None)
     first, own = run(), run(seed=62)
     alone = [failed("cola"), failed("cola", 43)]  # a cell that nothing could be compared with
-    found = chosen([first, *bad, collapsed, unkeyed, own, *alone], refused={collapsed.id, own.id})
+    found = select([first, *bad, collapsed, unkeyed, own, *alone], refused={collapsed.id, own.id})
     assert ids(*found.records) == ids(first, *bad, collapsed, unkeyed)
     assert found.cells == (SST2,)
     assert dict(found.left_out) == {"whose test failed": 1, "of a cell without an ok run": 2}
@@ -58,7 +59,7 @@ def test_of_a_failed_run_that_was_run_again_both_are_kept_and_the_first_is_count
     dirty, other = failed(seed=43, dirty=True), failed(seed=44, commit=NEW)
     fine = [run(seed=seed) for seed in (43, 44, 45)]
     late = failed(seed=45)  # the first run of this seed ended ok
-    found = chosen([bad, again, dirty, other, *fine, late], OLD)
+    found = select([bad, again, dirty, other, *fine, late], OLD)
     assert ids(*found.records) == ids(bad, again, *fine)
     (cell,) = cells(found.records)
     assert averaged_runs.went_wrong(cell) == [bad]
@@ -73,11 +74,11 @@ def test_a_baseline_keeps_what_failed_through_every_move(tmp_path: Path) -> None
     folder = saved(tmp_path, run(), bad, unkeyed, rte, failed("rte"))
     found = load(folder)
     assert (len(found.records), found.ok_alone) == (4, set())
-    promote(folder, chosen([run(seed=45), failed(seed=46)]), "more seeds", "main", QUICK)
+    promote(folder, select([run(seed=45), failed(seed=46)]), "more seeds", "main", QUICK)
     (cell, _) = cells(load(folder).records)
     assert {r.case.seed for r in averaged_runs.went_wrong(cell)} == {43, 44, 46}
     assert len(cell.records) == 5
-    accept(folder, RTE, chosen([run("rte", commit=NEW), failed("rte", 43, commit=NEW)]), "x", QUICK)
+    accept(folder, RTE, select([run("rte", commit=NEW), failed("rte", 43, commit=NEW)]), "x", QUICK)
     assert len(load(folder).records) == 7
     assert load(folder).ok_alone == set()
 
@@ -92,9 +93,9 @@ def test_an_old_baseline_says_that_it_lacks_what_failed(tmp_path: Path, monkeypa
     assert load(folder).ok_alone == {SST2, RTE}
     monkeypatch.undo()
     monkeypatch.setattr(environment, "why_not_on", lambda branch, commit: None)
-    promote(folder, chosen([run(seed=45)]), "one more seed does not complete it", "main", QUICK)
+    promote(folder, select([run(seed=45)]), "one more seed does not complete it", "main", QUICK)
     assert load(folder).ok_alone == {SST2, RTE}
-    promote(folder, chosen([*runs, *load(folder).records[-1:]]), "all of it", "main", QUICK)
+    promote(folder, select([*runs, *load(folder).records[-1:]]), "all of it", "main", QUICK)
     assert load(folder).ok_alone == {RTE}
     assert act.exists()
 
@@ -118,7 +119,7 @@ def test_where_no_run_or_no_one_cell_is_meant(
     runs: list[Record], commit: str | None, cell: str | None, words: str
 ) -> None:
     with pytest.raises(UsageError, match=words):
-        chosen(runs, commit, cell)
+        select(runs, commit, cell)
 
 
 @pytest.mark.usefixtures("on_main")
@@ -144,13 +145,13 @@ def test_promoting_replaces_cells_joins_seeds_and_keeps_what_was(tmp_path: Path)
     folder = saved(tmp_path, sst2, rte)
     before = files(folder)
     seed, again = run("rte", seed=43), run("rte")
-    promote(folder, chosen([seed, again]), "more seeds", "main", QUICK)
+    promote(folder, select([seed, again]), "more seeds", "main", QUICK)
     assert kept(load(folder)) == ids(sst2, seed, again)
     other_inputs = run("rte", seed=44, recipe="stable")
-    promote(folder, chosen([other_inputs]), "another recipe", "main", QUICK)
+    promote(folder, select([other_inputs]), "another recipe", "main", QUICK)
     assert kept(load(folder)) == ids(sst2, other_inputs)
     newer, cola = run(seed=43, commit=NEW), run("cola", commit=NEW)
-    last = promote(folder, chosen([newer, cola]), "new code", "release", QUICK)
+    last = promote(folder, select([newer, cola]), "new code", "release", QUICK)
     found = load(folder)
     assert kept(found) == ids(newer, cola, other_inputs)
     assert found.last == last
@@ -166,7 +167,7 @@ def test_accepting_moves_one_cell_alone(tmp_path: Path) -> None:
     before = files(folder)
     worse = run(commit=NEW, score=0.1)
     runs = [worse, run("rte", commit=NEW)]
-    act = accept(folder, SST2, chosen(runs), "an honest loss", QUICK)
+    act = accept(folder, SST2, select(runs), "an honest loss", QUICK)
     assert kept(load(folder)) == ids(worse, rte)
     assert (act.act, act.cells, act.gone, act.branch) == ("accept", (SST2,), (), None)
     act = accept(folder, RTE, None, "not wanted", QUICK)
@@ -182,16 +183,16 @@ TOO_LONG = "x" * 301
 @pytest.mark.parametrize(
     ("do", "words"),
     [
-        (lambda f: save(f, chosen([run()]), "again", "main"), "such a baseline.* --reason TEXT"),
-        (lambda f: promote(f, chosen([run()]), " ", "main"), "--reason: found ' '; expected one"),
-        (lambda f: promote(f, chosen([run()]), "two\nlines", "main"), r"found 'two\\nlines'"),
-        (lambda f: accept(f, SST2, chosen([run()]), TOO_LONG), "at most 300"),
-        (lambda f: promote(f, chosen(load(f).records), "x", "main"), "nothing would change: it"),
-        (lambda f: accept(f, SST2, chosen(load(f).records), "x"), "nothing would change"),
+        (lambda f: save(f, select([run()]), "again", "main"), "such a baseline.* --reason TEXT"),
+        (lambda f: promote(f, select([run()]), " ", "main"), "--reason: found ' '; expected one"),
+        (lambda f: promote(f, select([run()]), "two\nlines", "main"), r"found 'two\\nlines'"),
+        (lambda f: accept(f, SST2, select([run()]), TOO_LONG), "at most 300"),
+        (lambda f: promote(f, select(load(f).records), "x", "main"), "nothing would change: it"),
+        (lambda f: accept(f, SST2, select(load(f).records), "x"), "nothing would change"),
         (lambda f: accept(f, "sst2-x", None, "x"), "unknown cell 'sst2-x'.*Known: sst2-toy"),
-        (lambda f: accept(f, SST2, chosen([run("rte")]), "x"), f"Known: {RTE}"),
+        (lambda f: accept(f, SST2, select([run("rte")]), "x"), f"Known: {RTE}"),
         (lambda f: [accept(f, c, None, "x") for c in (SST2, RTE)], "its only cell"),
-        (lambda f: promote(f.with_name("mian"), chosen([run()]), "x", "main"),
+        (lambda f: promote(f.with_name("mian"), select([run()]), "x", "main"),
          "no such baseline. Did you mean 'main'.*Beside it: main.*baseline save"),
         (lambda f: load(f / "none"), "none: no such baseline. Mend"),
         (lambda f: located("../main", f) and located("Main", f), "'Main': expected a name"),
@@ -215,8 +216,8 @@ def test_a_commit_that_is_not_on_the_branch_is_refused(tmp_path: Path, monkeypat
     folder = saved(tmp_path)
     monkeypatch.setattr(environment, "why_not_on", lambda branch, commit: "cannot tell")
     with pytest.raises(UsageError, match="cannot tell"):
-        promote(folder, chosen([run("cola")]), "x", "main")
-    accept(folder, COLA, chosen([run("cola")]), "asks for no branch", QUICK)
+        promote(folder, select([run("cola")]), "x", "main")
+    accept(folder, COLA, select([run("cola")]), "asks for no branch", QUICK)
 
 
 @pytest.mark.usefixtures("on_main")
@@ -250,8 +251,8 @@ def test_git_says_which_branch_holds_a_commit(tmp_path: Path, monkeypatch: Any) 
 
     git("init", "-q", "-b", "main", "..")
     assert why("main", OLD).startswith("cannot tell: glue-bench does not run from a git checkout")
-    (here / "environment.py").touch()
-    git("add", "environment.py")
+    (here / "__init__.py").touch()
+    git("add", "__init__.py")
     first, second = commit("main"), commit("main again")
     git("switch", "-q", "-c", "side", first)
     third = commit("side")

@@ -29,8 +29,8 @@ SST2, RTE, STSB = (tasks.TASKS[name] for name in ("sst2", "rte", "stsb"))
 ONE_LENGTH = pytest.mark.parametrize("name", FIXED_LENGTH)
 
 
-def measured(encoder: pretrained.Encoder, length: int = 32, **changed: Any) -> bool:
-    asked = {"spare": encoder.spare, "pairs": True} | changed
+def measured(encoder: pretrained.LoadedModel, length: int = 32, **changed: Any) -> bool:
+    asked = {"spare": encoder.extra_padding, "pairs": True} | changed
     return batch_invariance.needs_fixed_length(
         "a model", encoder.network, encoder.tokenizer, length, **asked
     )
@@ -89,7 +89,7 @@ def test_a_family_that_nobody_knows_is_found_out_by_measuring(
 @pytest.mark.parametrize("name", ["mobilebert", "funnel"])
 def test_spare_padding_that_is_left_out_is_found_out(tmp_path: Path, name: str) -> None:
     encoder = pretrained.load(families.pretrained(tmp_path, name), RTE, seed=1)
-    assert measured(encoder, spare=0)
+    assert measured(encoder, extra_padding=0)
 
 
 # ---- What no padding helps ---------------------------------------------------------------------
@@ -142,9 +142,9 @@ class Odd(nn.Module):
         return SimpleNamespace(logits=self.classifier(self.change(means)))
 
 
-def odd(change: Callable[[torch.Tensor], torch.Tensor]) -> pretrained.Encoder:
+def odd(change: Callable[[torch.Tensor], torch.Tensor]) -> pretrained.LoadedModel:
     tokenizer = tiny.word_tokenizer(pairs_have_types=False)
-    return pretrained.Encoder(Odd(change), tokenizer, ())
+    return pretrained.LoadedModel(Odd(change), tokenizer, ())
 
 
 def test_a_network_that_mixes_the_rows_of_a_batch_is_refused() -> None:

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer
 from harness.catalog import models
 from harness.modeling import tokenization
 from harness.spec import Recipe, Split
+from harness.training import batches
 
 TOY = models.directory(models.MODELS["toy-bert"])
 RECIPE = Recipe("test", "", learning_rate=1e-3, epochs=1, batch_size=4, max_length=16)
@@ -70,9 +71,7 @@ def test_micro_batches_share_a_step(tokenizer) -> None:
     split = Split(texts, [0, 1] * 5, range(10))
     recipe = dataclasses.replace(RECIPE, accumulation=3)
     steps = list(
-        tokenization.TrainBatches(
-            tokenization.encode(tokenizer, texts, 16), split, recipe, 0
-        ).epoch(0)
+        batches.TrainBatches(tokenization.encode(tokenizer, texts, 16), split, recipe, 0).epoch(0)
     )
     assert [[len(batch) for batch in step] for step in steps] == [[2, 2], [2, 2], [2]]
 
@@ -84,8 +83,8 @@ def test_rows_grouped_by_length_are_hardly_padded_and_come_once_an_epoch(tokeniz
     split = Split(texts, [i % 2 for i in range(203)], range(203))
     encoded = tokenization.encode(tokenizer, texts, 16)
     recipe = dataclasses.replace(RECIPE, group_by_length=True)
-    plain = tokenization.TrainBatches(encoded, split, RECIPE, 0)
-    grouped = tokenization.TrainBatches(encoded, split, recipe, 0)
+    plain = batches.TrainBatches(encoded, split, RECIPE, 0)
+    grouped = batches.TrainBatches(encoded, split, recipe, 0)
 
     def rows_and_width(steps) -> tuple[list[list[int]], int]:
         found = [step for (step,) in steps]
@@ -109,9 +108,7 @@ def test_rows_grouped_by_length_are_hardly_padded_and_come_once_an_epoch(tokeniz
 def test_labels_are_classes_or_scores(tokenizer) -> None:
     encoded = tokenization.encode(tokenizer, [("baker",)] * 2, 16)
     for labels, dtype in (([0, 1], torch.int64), ([0.5, 5.0], torch.float32)):
-        made = tokenization.TrainBatches(
-            encoded, Split([("baker",)] * 2, labels, range(2)), RECIPE, 0
-        )
+        made = batches.TrainBatches(encoded, Split([("baker",)] * 2, labels, range(2)), RECIPE, 0)
         assert made.labels.dtype is dtype
 
 
@@ -119,7 +116,7 @@ def test_every_evaluation_row_comes_once(tokenizer) -> None:
     encoded = tokenization.encode(
         tokenizer, [(" ".join(["baker"] * (i % 7 + 1)),) for i in range(23)], 16
     )
-    rows = np.concatenate([batch.rows for batch in tokenization.eval_batches(encoded, 5)])
+    rows = np.concatenate([batch.rows for batch in batches.eval_batches(encoded, 5)])
     assert sorted(rows) == list(range(23))
 
 
@@ -131,8 +128,8 @@ def order(seed: int = 0, steps: int = 5, **changed: object) -> str:
     recipe = dataclasses.replace(RECIPE, **changed)
     encoded = tokenization.Encoded({}, np.arange(11), {}, pad_left=False, truncated=0)
     split = Split([("unused",)] * 10, [0] * 10, range(10))
-    made = tokenization.TrainBatches(encoded, split, recipe, seed)
-    return tokenization.order_sha256(made, epochs=2, steps=steps)
+    made = batches.TrainBatches(encoded, split, recipe, seed)
+    return batches.order_sha256(made, epochs=2, steps=steps)
 
 
 def test_the_order_of_the_first_steps_is_hashed_across_epochs() -> None:
@@ -148,8 +145,8 @@ def test_the_order_of_the_first_steps_is_hashed_across_epochs() -> None:
 def test_first_steps_are_the_first_and_keep_the_epochs_length() -> None:
     encoded = tokenization.Encoded({}, np.arange(11), {}, pad_left=False, truncated=0)
     split = Split([("unused",)] * 10, [0] * 10, range(10))
-    whole = tokenization.TrainBatches(encoded, split, RECIPE, 0)
-    cut = tokenization.FirstSteps(encoded, split, RECIPE, 0, steps=4)
+    whole = batches.TrainBatches(encoded, split, RECIPE, 0)
+    cut = batches.FirstSteps(encoded, split, RECIPE, 0, steps=4)
     assert cut.steps_per_epoch == whole.steps_per_epoch == 3
     for epoch, expected in {0: 3, 1: 1, 2: 0}.items():
         steps = list(cut.epoch(epoch))

@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 
 import payloads
-from harness import environment
 from harness.errors import UsageError
-from harness.processes import supervisor
 from harness.session import checkout, recheck
+from harness.system import environment, supervisor
 from processes import commands, until
 
 Patch = pytest.MonkeyPatch
@@ -44,10 +43,11 @@ def test_it():
 DRIVER = """
 import sys
 from pathlib import Path
-from harness import checkouts, environment, recheck
+from harness.session import checkout, recheck
+from harness.system import environment
 
 environment.HERE = Path(sys.argv[1])
-with checkouts.of_commit(sys.argv[2]) as made:
+with checkout.of_commit(sys.argv[2]) as made:
     recheck.run_benchmarks(made, [])
 """
 

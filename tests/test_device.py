@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from harness.catalog import targets
-from harness.errors import ModelError, TargetUnavailable
-from harness.training.device import Device, Stopwatch, UpcastProducts, is_out_of_memory, release
+from harness.errors import ModelError, TargetUnavailable, is_out_of_memory
+from harness.training.device import Device, Stopwatch, UpcastProducts
+from harness.training.memory import release
 
 BF16 = torch.bfloat16
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness import environment
 from harness.catalog import models
 from harness.commands import doctor
 from harness.errors import TargetUnavailable
 from harness.spec import Model
+from harness.system import environment
 from sessions import glue_bench
 
 
@@ -29,7 +29,7 @@ def is_toy_or_network(model: Model) -> bool:
 
 @pytest.mark.cases
 def test_what_a_machine_simply_does_not_have_breaks_nothing(said, monkeypatch) -> None:
-    monkeypatch.setattr("harness.environment.version", without("peft", "sentencepiece"))
+    monkeypatch.setattr("harness.system.environment.version", without("peft", "sentencepiece"))
     monkeypatch.setattr("harness.catalog.models.is_here", is_toy_or_network)
     monkeypatch.setattr("harness.catalog.targets.present", lambda: ("cpu-fp32", "cpu-bf16"))
     code, out, err = said()
@@ -66,7 +66,7 @@ def test_where_all_is_here_it_says_so_in_about_ten_lines(said) -> None:
 )
 @pytest.mark.cases
 def test_a_package_that_is_needed_is_broken(said, monkeypatch, changed, words: str) -> None:
-    monkeypatch.setattr("harness.environment.version", changed)
+    monkeypatch.setattr("harness.system.environment.version", changed)
     code, out, _ = said()
     assert code == 1
     assert words in out
@@ -96,7 +96,7 @@ def test_the_model_that_ships_with_it_is_broken_where_it_is_gone(said, monkeypat
 
 
 def test_an_uninstalled_clone_works(said, monkeypatch) -> None:
-    monkeypatch.setattr("harness.environment.version", without("glue-bench"))
+    monkeypatch.setattr("harness.system.environment.version", without("glue-bench"))
 
     def nothing(name: str) -> None:
         raise doctor.metadata.PackageNotFoundError(name)
@@ -109,7 +109,7 @@ def test_an_uninstalled_clone_works(said, monkeypatch) -> None:
 
 def test_little_memory_is_said(said, monkeypatch) -> None:
     facts = {**environment.facts(), "memory_bytes": 2 * doctor.GIB}
-    monkeypatch.setattr("harness.environment.facts", lambda: facts)
+    monkeypatch.setattr("harness.system.environment.facts", lambda: facts)
     code, out, _ = said()
     assert code == 0
     assert "2 GiB of memory; real models want 4 GiB" in " ".join(out.split())

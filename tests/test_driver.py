@@ -12,10 +12,10 @@ import pytest
 
 import fakes
 from harness.errors import NotStored
-from harness.execution import driver as module
 from harness.execution.driver import Driver
 from harness.execution.engine import Finished
 from harness.planning import plan
+from harness.planning import resolve as module
 from harness.planning.options import Settings
 from harness.records.schema import Record
 from harness.records.store import Store

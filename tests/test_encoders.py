@@ -18,7 +18,7 @@ from harness.catalog import models, targets, tasks, weights
 from harness.errors import ModelError, ModelUnavailable
 from harness.modeling import checkpoints, tokenization
 from harness.modeling import pretrained as encoders
-from harness.training import loop
+from harness.training import batches, loop
 from harness.training.device import Device
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -213,7 +213,7 @@ def test_a_row_alone_and_in_a_batch_have_the_same_logits(tmp_path: Path, family:
     assert ("token_type_ids" in encoded.columns) == (family == "bert")
     device = Device(targets.get("cpu-fp32"))
     alone, together = (
-        loop.predict(encoder.network, tokenization.eval_batches(encoded, size), device)
+        loop.predict(encoder.network, batches.eval_batches(encoded, size), device)
         for size in (1, 4)
     )
     assert torch.allclose(alone, together, atol=1e-5)

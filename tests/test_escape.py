@@ -8,6 +8,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 
+from harness.tables import markup
 from harness.text import escape
 from hostile import NAMES, texts
 from rendered import Page, assert_harmless, collapsed
@@ -53,10 +54,10 @@ def unseen(text: str) -> set[str]:
 
 @pytest.mark.parametrize("name", ORDINARY)
 def test_ordinary_names_stay_as_they_are(name: str) -> None:
-    for form in (escape.visible, escape.foldable, escape.distinct, escape.brief, escape.markdown):
+    for form in (escape.visible, escape.foldable, escape.distinct, escape.brief, markup.markdown):
         assert form(name) == name
-    assert read_latex(escape.latex(name)) == name
-    assert escape.spreadsheet(name).lstrip("'") == name
+    assert read_latex(markup.latex(name)) == name
+    assert markup.spreadsheet(name).lstrip("'") == name
 
 
 @given(texts)
@@ -90,7 +91,7 @@ def test_no_part_of_foldable_text_is_a_command(text: str) -> None:
 @example("x" * 90 + "a" + "x" * 90, "x" * 90 + "b" + "x" * 90)
 @example("y" * 79 + "\x1b", "y" * 79 + "\x1c")
 def test_two_names_never_look_alike(one: str, other: str) -> None:
-    for form in (escape.brief, escape.distinct, escape.spreadsheet):
+    for form in (escape.brief, escape.distinct, markup.spreadsheet):
         assert (form(one) == form(other)) == (one == other)
 
 
@@ -106,7 +107,7 @@ def test_brief_names_are_short_and_stay_so(text: str) -> None:
 
 @given(texts)
 def test_markdown_shows_the_text_and_nothing_else(text: str) -> None:
-    for page in (Page(f"## {escape.markdown(text)}"), Page(f"p\n\n{escape.paragraph(text)}\n\nq")):
+    for page in (Page(f"## {markup.markdown(text)}"), Page(f"p\n\n{markup.paragraph(text)}\n\nq")):
         assert_harmless(page)
         said = collapsed(escape.visible(text))
         assert [collapsed(block) for _, block in page.blocks if block not in ("p", "q")] in (
@@ -117,7 +118,7 @@ def test_markdown_shows_the_text_and_nothing_else(text: str) -> None:
 
 @given(texts)
 def test_a_spreadsheet_takes_no_text_for_a_formula(text: str) -> None:
-    written = escape.spreadsheet(text)
+    written = markup.spreadsheet(text)
     assert not written.lstrip().startswith(FORMULAS)
     assert not written.lstrip("'").startswith(FORMULAS) or written.startswith("'")
     assert not unseen(written)
@@ -126,7 +127,7 @@ def test_a_spreadsheet_takes_no_text_for_a_formula(text: str) -> None:
 
 @given(texts)
 def test_latex_reads_the_text_back(text: str) -> None:
-    written = escape.latex(text)
+    written = markup.latex(text)
     assert not any(pair in written for pair in LIGATURES)
     assert not written.startswith(("[", "*"))
     assert set(written) <= {*map(chr, range(0x20, 0x7F)), *map(chr, range(0xA1, 0x100)), *"†…"}

@@ -21,9 +21,9 @@ from harness.errors import ModelError
 from harness.modeling import checkpoints, pretrained, tokenization
 from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest, Recipe, Split, Task
-from harness.training import loop, runner
+from harness.training import batches, loop, runner
 from harness.training.device import Device, UpcastProducts
-from harness.training.probe import Witness
+from harness.training.probe import RunProbe
 
 SST2, RTE, STSB = (tasks.TASKS[name] for name in ("sst2", "rte", "stsb"))
 BF16 = Device(targets.get("cpu-bf16"))
@@ -107,12 +107,12 @@ def test_training_changes_encoder_and_head(
     encoder = pretrained.load(folders[name], task, seed=1)
     before = {n: p.detach().clone() for n, p in encoder.network.named_parameters()}
     split = split_of(task)
-    encoded = tokenization.encode(encoder.tokenizer, split.texts, 32, encoder.spare)
-    witness = Witness(encoder.network)
-    rows = tokenization.TrainBatches(encoded, split, RECIPE, seed=0)
+    encoded = tokenization.encode(encoder.tokenizer, split.texts, 32, encoder.extra_padding)
+    witness = RunProbe(encoder.network)
+    rows = batches.TrainBatches(encoded, split, RECIPE, seed=0)
     with device.active():
         done = loop.fine_tune(encoder.network, task, RECIPE, rows, device, seed=0)
-        found = loop.predict(encoder.network, tokenization.eval_batches(encoded, 4), device)
+        found = loop.predict(encoder.network, batches.eval_batches(encoded, 4), device)
     assert done.updates == 6
     assert np.isfinite(done.losses).all()
     assert witness.unchanged == []
@@ -127,7 +127,7 @@ def test_training_changes_encoder_and_head(
 def test_a_regression_head_stays_fp32_under_autocast(folders: dict[str, Path], name: str) -> None:
     for task, dtype in ((STSB, torch.float32), (RTE, torch.bfloat16)):
         encoder = pretrained.load(folders[name], task, seed=1)
-        encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.spare)
+        encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.extra_padding)
         batch = tokenization.collate(encoded, None, np.arange(4))
         with BF16.autocast():
             assert encoder.network(**batch.inputs).logits.dtype is dtype
@@ -137,7 +137,7 @@ def test_a_regression_head_stays_fp32_under_autocast(folders: dict[str, Path], n
 def test_evaluation_has_the_arithmetic_of_training(folders: dict[str, Path], name: str) -> None:
     """bf16 logits under `predict` are those of a forward pass, however products are computed."""
     encoder = loud(folders[name], SST2)
-    encoded = tokenization.encode(encoder.tokenizer, SINGLES, 32, encoder.spare)
+    encoded = tokenization.encode(encoder.tokenizer, SINGLES, 32, encoder.extra_padding)
     batch = tokenization.collate(encoded, None, np.arange(len(SINGLES)))
     with UpcastProducts():
         found = loop.predict(encoder.network, [batch], BF16)
@@ -159,7 +159,7 @@ def test_a_saved_model_says_the_same(
     config = resolve(Case(task.name, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
     config = dataclasses.replace(config, save_to=str(tmp_path))
     folder = tmp_path / checkpoints.save(encoder, config, score=0.5).name
-    encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.spare)
+    encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.extra_padding)
     inputs = tokenization.collate(encoded, None, np.arange(len(PAIRS))).inputs
     plain = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tuned = checkpoints.load(folder)

@@ -16,7 +16,7 @@ import tiny
 from families import CPU, FAMILIES, PAIRS, SINGLES, logits, loud
 from harness.catalog import tasks
 from harness.modeling import pretrained, tokenization
-from harness.training import loop
+from harness.training import batches, loop
 
 SST2, RTE = tasks.TASKS["sst2"], tasks.TASKS["rte"]
 
@@ -45,9 +45,12 @@ def test_a_row_alone_and_in_a_batch_have_the_same_logits(
 @every_family
 def test_more_padding_changes_nothing(folders: dict[str, Path], name: str) -> None:
     encoder = loud(folders[name], SST2)
-    encoded = tokenization.encode(encoder.tokenizer, SINGLES, 32, encoder.spare)
-    wider = [dataclasses.replace(encoded, spare=encoded.spare + more) for more in range(10)]
-    found = [loop.predict(encoder.network, tokenization.eval_batches(e, 8), CPU) for e in wider]
+    encoded = tokenization.encode(encoder.tokenizer, SINGLES, 32, encoder.extra_padding)
+    wider = [
+        dataclasses.replace(encoded, extra_padding=encoded.extra_padding + more)
+        for more in range(10)
+    ]
+    found = [loop.predict(encoder.network, batches.eval_batches(e, 8), CPU) for e in wider]
     for other in found[1:]:
         assert torch.allclose(other, found[0], atol=1e-5)
 
@@ -55,7 +58,7 @@ def test_more_padding_changes_nothing(folders: dict[str, Path], name: str) -> No
 @pytest.mark.parametrize("name", ["mobilebert", "funnel", "funnel-mlm"])
 def test_without_spare_padding_neighbours_leak(folders: dict[str, Path], name: str) -> None:
     """The reason for `spare_padding`: were it not needed any more, this would say so."""
-    encoder = dataclasses.replace(loud(folders[name], SST2), spare=0)
+    encoder = dataclasses.replace(loud(folders[name], SST2), extra_padding=0)
     long = [texts for texts in SINGLES if len(texts[0].split()) > 3]
     alone, together = (logits(encoder, long, size) for size in (1, 8))
     assert not torch.allclose(alone, together, atol=1e-3)
@@ -65,7 +68,7 @@ def test_spare_padding_fits_into_the_networks_positions(tmp_path: Path) -> None:
     folder = families.pretrained(tmp_path, "mobilebert")
     tiny.edit(folder / "tokenizer_config.json", model_max_length=80)
     encoder = pretrained.load(folder, SST2, seed=1)
-    encoded = tokenization.encode(encoder.tokenizer, [("a " * 500,)], 128, encoder.spare)
+    encoded = tokenization.encode(encoder.tokenizer, [("a " * 500,)], 128, encoder.extra_padding)
     assert encoded.lengths.tolist() == [79]
     batch = tokenization.collate(encoded, None, np.array([0]))
     assert encoder.network(**batch.inputs).logits.isfinite().all()
@@ -96,12 +99,12 @@ def test_a_tokenizer_that_makes_no_mask_is_made_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["bert", "albert", "squeezebert", "mobilebert", "xlnet", "funnel"])
 def test_types_of_tokens_that_a_network_knows_reach_it(folders: dict[str, Path], name: str) -> None:
     encoder = loud(folders[name], RTE)
-    encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.spare)
+    encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.extra_padding)
     columns = dict(encoded.columns)
     columns["token_type_ids"] = np.zeros_like(columns["token_type_ids"])
     flat = dataclasses.replace(encoded, columns=columns)
     one, other = (
-        loop.predict(encoder.network, tokenization.eval_batches(e, 8), CPU) for e in (encoded, flat)
+        loop.predict(encoder.network, batches.eval_batches(e, 8), CPU) for e in (encoded, flat)
     )
     assert not torch.allclose(one, other, atol=1e-3)
 

@@ -14,9 +14,9 @@ import model_payloads
 import own_rows
 import payloads
 import scoreboard
-from harness import environment
 from harness.errors import GlueBenchError, UsageError
 from harness.session import checkout
+from harness.system import environment
 
 pytestmark = pytest.mark.faults
 ALL = (

@@ -13,8 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.tables import formats
+from harness.tables.markup import spreadsheet
 from harness.tables.table import FILL, WIDTH, Figure, Table
-from harness.text.escape import brief, spreadsheet, visible
+from harness.text.escape import brief, visible
 from hostile import NAMES, table, texts
 from rendered import Page, assert_harmless, collapsed
 from test_escape import COMMAND, FORMULAS, latin, read_latex, unseen

@@ -13,7 +13,7 @@ from harness.metrics import METRICS
 from harness.records.cells import cells
 from harness.records.schema import DataRecord, Record, Source, SplitRecord
 from harness.reports import published as gaps
-from harness.reports.published import Gap, Gaps
+from harness.reports.published import Gaps, PublishedComparison
 from harness.spec import Case
 from harness.tables import formats
 
@@ -61,7 +61,9 @@ def found(*records: Record) -> Gaps:
     return gaps.gaps(cells(records))
 
 
-def against(result: Gaps, name: str, metric: str = "accuracy", **printed: str) -> Gap:
+def against(
+    result: Gaps, name: str, metric: str = "accuracy", **printed: str
+) -> PublishedComparison:
     (gap,) = [
         gap
         for gap in result.rows

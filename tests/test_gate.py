@@ -254,7 +254,7 @@ def test_what_cannot_be_told_says_what_could_be() -> None:
     assert found.verdict is Verdict.CANNOT_TELL
     assert found.change
     needed = stats.runs_needed(found.change.sd, 0.01)
-    smallest = 100 * stats.smallest_effect(found.change.sd, 10, 5)
+    smallest = 100 * stats.minimum_detectable_effect(found.change.sd, 10, 5)
     assert found.why == (
         f"10 and 5 runs find a change of {smallest:.2f} pt or more; -1pt would take {needed} on "
         "each side"

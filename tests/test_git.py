@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 import payloads
-from harness import environment
 from harness.errors import UsageError
-from harness.processes import git, inherited
 from harness.session import checkout
+from harness.system import environment, git, inherited
 from processes import commands, until
 
 Patch = pytest.MonkeyPatch
@@ -102,7 +101,7 @@ def installed_in(place: Path, monkeypatch: Patch, *, tracked: bool) -> payloads.
     repo = payloads.repository(place, monkeypatch)
     package = repo.root / ".venv/lib/python3.11/site-packages/harness"
     package.mkdir(parents=True)
-    (package / "environment.py").write_text("")
+    (package / "__init__.py").write_text("")
     if tracked:
         repo.commit("with its environment")
     monkeypatch.setattr(environment, "HERE", package)

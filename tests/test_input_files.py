@@ -21,7 +21,7 @@ from harness.errors import DataError, ModelError, UsageError
 from harness.files import reading
 from harness.hub import snapshots
 from harness.modeling import checkpoints
-from harness.planning import options, plan
+from harness.planning import options, plan, project
 from harness.planning.options import Settings
 
 
@@ -233,7 +233,7 @@ def test_more_cases_than_a_session_holds() -> None:
 def test_a_key_of_many_parts_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[" + "a." * 100_000 + "a]\n")
     with pytest.raises(UsageError, match="line 1 has more than 1,000 dots"):
-        options.table(tmp_path / "pyproject.toml")
+        project.table(tmp_path / "pyproject.toml")
 
 
 def test_models_are_found_as_before(folder: Path) -> None:

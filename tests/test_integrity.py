@@ -21,7 +21,7 @@ from harness.planning.resolve import resolve
 from harness.records.cells import cells
 from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Recipe, RunConfig
-from harness.training import device, loop, outcome, runner
+from harness.training import batches, device, loop, outcome, runner
 
 RECIPE = Recipe(
     "test", source="", learning_rate=0.01, epochs=6, batch_size=8, max_length=20, warmup=0.1,
@@ -78,7 +78,7 @@ def test_a_healthy_run_is_ok(folder: Path, target: str) -> None:
 def freeze_the_head(patch: pytest.MonkeyPatch) -> None:
     load = pretrained.load
 
-    def frozen(*args: Any, **how: Any) -> pretrained.Encoder:
+    def frozen(*args: Any, **how: Any) -> pretrained.LoadedModel:
         made = load(*args, **how)
         made.network.classifier.requires_grad_(False)
         return made
@@ -97,12 +97,12 @@ def skip_one_update_in_four(patch: pytest.MonkeyPatch) -> None:
 
 
 def drop_the_last_batch(patch: pytest.MonkeyPatch) -> None:
-    epoch = tokenization.TrainBatches.epoch
+    epoch = batches.TrainBatches.epoch
 
     def shorter(self: Any, number: int) -> Iterator[Any]:
         return iter(list(epoch(self, number))[:-1])
 
-    patch.setattr(tokenization.TrainBatches, "epoch", shorter)
+    patch.setattr(batches.TrainBatches, "epoch", shorter)
 
 
 def drop_a_row_of_each_batch(patch: pytest.MonkeyPatch) -> None:
@@ -117,12 +117,12 @@ def drop_a_row_of_each_batch(patch: pytest.MonkeyPatch) -> None:
 
 
 def drop_the_last_evaluation_batch(patch: pytest.MonkeyPatch) -> None:
-    every = tokenization.eval_batches
+    every = batches.eval_batches
     patch.setattr(tokenization, "eval_batches", lambda *args: list(every(*args))[:-1])
 
 
 def evaluate_a_batch_twice(patch: pytest.MonkeyPatch) -> None:
-    every = tokenization.eval_batches
+    every = batches.eval_batches
 
     def doubled(*args: Any) -> list[tokenization.Batch]:
         found = list(every(*args))
@@ -132,13 +132,13 @@ def evaluate_a_batch_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def permute_the_training_labels(patch: pytest.MonkeyPatch) -> None:
-    made = tokenization.TrainBatches.__init__
+    made = batches.TrainBatches.__init__
 
     def turned(self: Any, encoded: Any, split: Any, *rest: Any) -> None:
         labels = [1 - label for label in split.labels]
         made(self, encoded, dataclasses.replace(split, labels=labels), *rest)
 
-    patch.setattr(tokenization.TrainBatches, "__init__", turned)
+    patch.setattr(batches.TrainBatches, "__init__", turned)
 
 
 def forget_autocast(patch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ def test_a_row_that_no_label_tells_of_needs_its_prediction_too(
 ) -> None:
     config = config_of(folder)
     asked = dataclasses.replace(config, data=dataclasses.replace(config.data, predict_test=True))
-    every = tokenization.eval_batches
+    every = batches.eval_batches
 
     def shorter(encoded: tokenization.Encoded, size: int) -> list[tokenization.Batch]:
         found = list(every(encoded, size))
@@ -253,13 +253,13 @@ def test_a_seed_without_effect_shows_in_the_cell(
     if what == "everything":
         ignored = [ran(folder, seed=1), ran(folder, seed=1)]
     else:
-        made = tokenization.TrainBatches.__init__
+        made = batches.TrainBatches.__init__
 
         def unseeded(self: Any, *args: Any) -> None:
             made(self, *args[:-1], 0)
 
         with monkeypatch.context() as patch:
-            patch.setattr(tokenization.TrainBatches, "__init__", unseeded)
+            patch.setattr(batches.TrainBatches, "__init__", unseeded)
             ignored = [ran(folder, seed=1), ran(folder, seed=2)]
     runs = [
         record(Case("sst2", "model", "cpu-fp32", seed), cell_key="k", **dict(found))

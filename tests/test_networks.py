@@ -16,10 +16,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from harness.catalog import models, targets, tasks
 from harness.data import word_vectors
 from harness.errors import DataError, UsageError
-from harness.modeling import checkpoints, scratch, tokenization, vocabulary
+from harness.modeling import checkpoints, scratch, tokenization
 from harness.planning.resolve import resolve
 from harness.spec import Case, DataRequest, RunConfig, Split
-from harness.training import inputs, loop, runner
+from harness.training import batches, inputs, loop, runner
 from harness.training.device import Device
 
 CPU = Device(targets.get("cpu-fp32"))
@@ -47,8 +47,7 @@ def test_a_row_alone_and_in_a_batch_have_the_same_logits(name: str, task: str) -
     texts = [row[: len(tasks.TASKS[task].text_columns)] for row in ROWS]
     encoded = tokenization.encode(encoder.tokenizer, texts, 6)
     alone, together = (
-        loop.predict(encoder.network, tokenization.eval_batches(encoded, size), CPU)
-        for size in (1, 4)
+        loop.predict(encoder.network, batches.eval_batches(encoded, size), CPU) for size in (1, 4)
     )
     assert alone.shape == (4, tasks.TASKS[task].outputs)
     assert torch.allclose(alone, together, atol=1e-6)
@@ -60,7 +59,7 @@ def test_the_sides_of_a_pair_are_told_apart(name: str) -> None:
     encoded = tokenization.encode(
         encoder.tokenizer, [("good film", "bad"), ("good", "film bad")], 10
     )
-    logits = loop.predict(encoder.network, tokenization.eval_batches(encoded, 2), CPU)
+    logits = loop.predict(encoder.network, batches.eval_batches(encoded, 2), CPU)
     assert not torch.allclose(logits[0], logits[1], atol=1e-4)
 
 
@@ -84,7 +83,10 @@ def test_the_bilstm_computes_what_torchs_own_does_of_packed_rows() -> None:
     network = scratch.BiLstm(50, 8).eval()
     packed = torch.nn.LSTM(8, network.STATES, 2, batch_first=True, bidirectional=True)
     for layer in range(2):
-        for own, end in ((network.rightward[layer], ""), (network.leftward[layer], "_reverse")):
+        for own, end in (
+            (network.forward_lstm[layer], ""),
+            (network.backward_lstm[layer], "_reverse"),
+        ):
             for name, value in own.named_parameters():
                 getattr(packed, f"{name.removesuffix('0')}{layer}{end}").data = value.data
     ids = torch.tensor([[3, 4, 5, 6, 7], [8, 9, 0, 0, 0], [3, 0, 0, 0, 0], [9, 8, 7, 6, 0]])
@@ -117,7 +119,7 @@ def test_the_seed_decides_every_weight(name: str) -> None:
 
 
 def test_the_vocabulary_is_the_training_rows_own() -> None:
-    tokenizer = vocabulary.of_rows([("The film isn't good.", "Good FILM"), ("naïve", "x")])
+    tokenizer = scratch.of_rows([("The film isn't good.", "Good FILM"), ("naïve", "x")])
     words = tokenizer.get_vocab()
     assert (words["[PAD]"], words["[UNK]"]) == (0, 1)
     assert {*words} == {
@@ -157,7 +159,7 @@ def test_what_is_saved_answers_as_it_did(name: str, task: str, tmp_path: Path) -
     row = ready.data.splits["validation"].texts[:1]
     expected = loop.predict(
         ready.network,
-        tokenization.eval_batches(tokenization.encode(ready.encoder.tokenizer, row, 128), 1),
+        batches.eval_batches(tokenization.encode(ready.encoder.tokenizer, row, 128), 1),
         CPU,
     )[0]
     folder = tmp_path / checkpoints.save(ready.encoder, config, 0.5).name

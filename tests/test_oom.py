@@ -23,13 +23,13 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 import harness
 import tiny
 from fakes import numbers
-from harness import environment
 from harness.catalog.models import Adapted
 from harness.execution.engine import Finished, InlineEngine, until_it_fits
 from harness.execution.fork_server import PRELOAD
 from harness.planning.resolve import resolve
 from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Model, RunConfig
+from harness.system import environment
 from harness.training import oom_retry, runner
 
 CASE, ROWS = Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy", max_train=72, max_eval=32)
@@ -228,7 +228,7 @@ def test_a_model_that_cannot_be_loaded_is_oom_at_once(
         loads.append(args)
         raise torch.OutOfMemoryError(FULL)
 
-    monkeypatch.setattr(runner.encoders, "load", load)
+    monkeypatch.setattr(runner.pretrained, "load", load)
     outcome = run(dataclasses.replace(config, jobs=2)).outcome
     assert (outcome.status, outcome.batching, len(loads)) == ("oom", None, 1)
     assert "nothing to halve. Mend: fewer --glue-jobs, or a smaller model" in (outcome.reason or "")
@@ -257,7 +257,7 @@ def test_what_is_tried(
     found: list[tuple[int, ...]] = []
 
     def full(smaller: RunConfig) -> Finished:
-        record = oom_retry.Parts(smaller, "training").record(ran_out=True)
+        record = oom_retry.BatchSizes(smaller, "training").record(ran_out=True)
         outcome = Outcome(status="oom", reason="full", batching=record)
         found.append(sizes(outcome)[1:3])
         return Finished(outcome, None, log="said\n")

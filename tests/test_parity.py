@@ -20,9 +20,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from transformers import Trainer, TrainingArguments
 
 from harness.catalog import recipes, tasks
-from harness.modeling.tokenization import TrainBatches
 from harness.spec import Recipe
 from harness.training import loop
+from harness.training.batches import TrainBatches
 from test_train import CPU, ROWS, rows_of, tiny_network
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Trainer's own

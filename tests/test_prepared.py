@@ -79,7 +79,7 @@ def test_a_model_that_changes_while_it_is_loaded_fails(
 ) -> None:
     config, load = planned(folder), inputs.load_network
 
-    def slow(*args: Any) -> pretrained.Encoder:
+    def slow(*args: Any) -> pretrained.LoadedModel:
         if when == "before":
             overwritten(folder / "model.safetensors")
         found = load(*args)
@@ -98,7 +98,7 @@ def test_files_that_are_touched_and_not_changed_are_no_other_files(
     config, load = planned(folder), inputs.load_network
     os.utime(folder / "model.safetensors", (1, 1))
 
-    def touching(*args: Any) -> pretrained.Encoder:
+    def touching(*args: Any) -> pretrained.LoadedModel:
         os.utime(folder / "model.safetensors", (2, 2))
         return load(*args)
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.reports.averages import AVERAGES, Sheet, of
+from harness.reports.averages import AVERAGES, ScoreRow, of
 from harness.reports.ranks import CORRELATIONS, PLACES, Interval, borda, borda_ranks, ranks
 
 NINE = AVERAGES["GLUE-9"]
-POLICIES: dict[str, Callable[[Sequence[Sheet]], list[Interval]]] = {
+POLICIES: dict[str, Callable[[Sequence[ScoreRow]], list[Interval]]] = {
     **{name: lambda s, a=average: ranks(a, s) for name, average in AVERAGES.items()},
     "Borda": borda_ranks,
 }
@@ -27,17 +27,17 @@ def figure(entry: tuple[str, str]) -> st.SearchStrategy[float]:
     return st.sampled_from([least(entry), 0.5, 0.7, 1.0]) | st.floats(least(entry), 1.0)
 
 
-def whole(**given: float) -> Sheet:
+def whole(**given: float) -> ScoreRow:
     """A row that has 0.5 everywhere but in the tasks that are given."""
     return {entry: given.get(entry[0], 0.5) for entry in NINE.entries}
 
 
-def without(sheet: Sheet, *lost: tuple[str, str]) -> Sheet:
+def without(sheet: ScoreRow, *lost: tuple[str, str]) -> ScoreRow:
     return {entry: value for entry, value in sheet.items() if entry not in lost}
 
 
 @st.composite
-def boards(draw: st.DrawFn) -> list[Sheet]:
+def boards(draw: st.DrawFn) -> list[ScoreRow]:
     """Up to five rows that differ in a few figures, some of them missing."""
     rows = []
     for _ in range(draw(st.integers(1, 5))):
@@ -48,7 +48,7 @@ def boards(draw: st.DrawFn) -> list[Sheet]:
     return rows
 
 
-def filled(draw: st.DrawFn, sheets: Sequence[Sheet]) -> list[Sheet]:
+def filled(draw: st.DrawFn, sheets: Sequence[ScoreRow]) -> list[ScoreRow]:
     """The board with each row's holes filled: all least, all greatest, or each at will."""
     done = []
     for sheet in sheets:
@@ -69,7 +69,9 @@ def test_no_filling_leaves_the_interval(data: st.DataObject, name: str) -> None:
 
 @settings(max_examples=60)
 @given(boards(), st.sampled_from(list(AVERAGES)), st.data())
-def test_some_filling_reaches_each_end(sheets: list[Sheet], name: str, data: st.DataObject) -> None:
+def test_some_filling_reaches_each_end(
+    sheets: list[ScoreRow], name: str, data: st.DataObject
+) -> None:
     at = data.draw(st.integers(0, len(sheets) - 1))
     low, high = POLICIES[name](sheets)[at]
     for is_best, end in ((True, low), (False, high)):
@@ -152,5 +154,5 @@ def test_borda_ranks_are_no_wider_than_two_rows_can_make_them() -> None:
 
 def test_a_row_above_another_in_every_task_is_never_below_it() -> None:
     upper, lower = dict.fromkeys(NINE.entries, 0.7), dict.fromkeys(NINE.entries, 0.6)
-    sheets: list[Sheet] = [upper, lower, {}, {}]
+    sheets: list[ScoreRow] = [upper, lower, {}, {}]
     assert borda_ranks(sheets)[:2] == [(1, 3), (2, 4)]

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness import metrics
-from harness.compare.gate import a_row
+from harness.compare.gate import row_resolution
 from harness.compare.measures import MEASURES
 from harness.planning.resolve import resolve
 from harness.records.schema import DataRecord, SplitRecord
@@ -102,11 +102,13 @@ def test_a_recorded_step_stands_before_an_estimate_and_the_larger_of_two_sides()
     old = run(1, data=data(100), **of("matthews_correlation", 0.5))
     new = old.model_copy(update={"one_row": {"matthews_correlation": 0.03, "score": 0.03}})
     finer = old.model_copy(update={"one_row": {"matthews_correlation": 0.02, "score": 0.02}})
-    assert a_row(score, cell([old])) == pytest.approx(0.04)
-    assert a_row(score, cell([new])) == 0.03
-    assert a_row(score, cell([finer]), cell([new])) == 0.03
-    assert a_row(MEASURES["accuracy"], cell([new])) == 0.0
-    assert a_row(score, cell([run(1, data=data(100), **of("score", 0.5))])) == pytest.approx(0.01)
+    assert row_resolution(score, cell([old])) == pytest.approx(0.04)
+    assert row_resolution(score, cell([new])) == 0.03
+    assert row_resolution(score, cell([finer]), cell([new])) == 0.03
+    assert row_resolution(MEASURES["accuracy"], cell([new])) == 0.0
+    assert row_resolution(
+        score, cell([run(1, data=data(100), **of("score", 0.5))])
+    ) == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize("task", ["cola", "stsb"])

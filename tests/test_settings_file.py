@@ -9,7 +9,7 @@ import pytest
 
 from harness.compare import thresholds
 from harness.errors import UsageError
-from harness.planning import options, plan
+from harness.planning import options, plan, project
 
 pytestmark = pytest.mark.cases
 
@@ -92,11 +92,11 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "pyproject.toml").touch()
     monkeypatch.setattr("os.open", denied)
     with pytest.raises(UsageError, match=r"pyproject.toml: cannot be read: Permission denied"):
-        options.table(tmp_path / "pyproject.toml")
+        project.table(tmp_path / "pyproject.toml")
     monkeypatch.undo()
     (tmp_path / "pyproject.toml").unlink()
     (tmp_path / "pyproject.toml").mkdir()
-    assert options.table(tmp_path / "pyproject.toml") == {}
+    assert project.table(tmp_path / "pyproject.toml") == {}
 
 
 def test_what_may_be_meant_is_taken(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 import scoreboard
 from harness.compare import averaged_runs, gate, stats, thresholds
-from harness.compare.baselines import chosen
 from harness.compare.comparison import compare
 from harness.compare.gate import Verdict
+from harness.compare.selection import select
 from harness.records.schema import Record
 from rates import chance_that_failures_are_worse, is_likely
 from sides import NOW, cell, failed, judged, run, side, spread
@@ -63,9 +63,9 @@ def test_simulated_sessions_that_fail_and_the_baseline_that_was_saved_of_one(
         ]
 
     for _ in range(tries):
-        base, new = cell(chosen(session(20, 42)).records), cell(session(10, 900))
+        base, new = cell(select(session(20, 42)).records), cell(session(10, 900))
         counts = [(len(averaged_runs.went_wrong(side)), len(side.records)) for side in (new, base)]
-        worse += stats.more_often(*counts[0], *counts[1]) <= stats.ALPHA
+        worse += stats.fisher_exact(*counts[0], *counts[1]) <= stats.ALPHA
     row = f"simulated, {share:.0%} of the runs fail, 10 beside 20"
     scoreboard.add(row, comparisons=tries, worse=worse)
     assert is_likely(worse, tries, chance_that_failures_are_worse(share, 10, 20, kept=True))

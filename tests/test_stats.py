@@ -220,16 +220,18 @@ def test_runs_that_agree_by_chance_are_not_certain() -> None:
 
 @pytest.mark.parametrize("runs", [(10, 5), (2, 2), (20, 5), (1, 2)])
 def test_the_smallest_effect_is_found_four_times_in_five(runs: tuple[int, int]) -> None:
-    effect = stats.smallest_effect(SD, *runs)
+    effect = stats.minimum_detectable_effect(SD, *runs)
     assert chance_of_worse(effect, 0, runs, SD) == pytest.approx(stats.POWER, abs=1e-3)
-    assert stats.smallest_effect(2 * SD, *runs) == pytest.approx(2 * effect)
+    assert stats.minimum_detectable_effect(2 * SD, *runs) == pytest.approx(2 * effect)
 
 
 def test_what_five_runs_beside_ten_could_show_is_the_textbooks_two_sd() -> None:
     found = stats.change(list(np.linspace(0, 1, 10)), list(np.linspace(0, 1, 5)))
     assert found
     assert found.smallest / found.sd == pytest.approx(1.94, abs=0.01)
-    many = stats.smallest_effect(1, 500, 500)  # by the normal: (z of 0.99 + z of 0.80) x sqrt(2/n)
+    many = stats.minimum_detectable_effect(
+        1, 500, 500
+    )  # by the normal: (z of 0.99 + z of 0.80) x sqrt(2/n)
     assert many == pytest.approx((2.3263 + 0.8416) * math.sqrt(2 / 500), rel=5e-3)
 
 
@@ -237,12 +239,14 @@ def test_what_five_runs_beside_ten_could_show_is_the_textbooks_two_sd() -> None:
 def test_the_runs_needed_are_the_least_that_do(effect: float) -> None:
     found = stats.runs_needed(1.0, effect)
     assert found
-    assert stats.smallest_effect(1.0, found, found) <= effect
-    assert found == 2 or stats.smallest_effect(1.0, found - 1, found - 1) > effect
+    assert stats.minimum_detectable_effect(1.0, found, found) <= effect
+    assert found == 2 or stats.minimum_detectable_effect(1.0, found - 1, found - 1) > effect
 
 
 def test_more_runs_than_anyone_makes_are_not_named() -> None:
-    effects = [stats.smallest_effect(1.0, runs, runs) for runs in (9_999, 10_000, 10_001, 12_000)]
+    effects = [
+        stats.minimum_detectable_effect(1.0, runs, runs) for runs in (9_999, 10_000, 10_001, 12_000)
+    ]
     found = [stats.runs_needed(1.0, effect * (1 + 1e-9)) for effect in effects]
     assert found == [9_999, 10_000, None, None]
     assert stats.runs_needed(1.0, 0.0) is None
@@ -255,4 +259,4 @@ def test_more_often_is_fishers_exact_test(new_runs: int, base_runs: int, data) -
     new, base = (data.draw(st.integers(0, runs)) for runs in (new_runs, base_runs))
     among_all = scipy_stats.hypergeom(new_runs + base_runs, new + base, new_runs)
     expected = pytest.approx(among_all.sf(new - 1), abs=1e-12)
-    assert stats.more_often(new, new_runs, base, base_runs) == expected
+    assert stats.fisher_exact(new, new_runs, base, base_runs) == expected

@@ -308,7 +308,7 @@ def test_names_stay_in_the_folder(tmp_path: Path, model: str) -> None:
 
 
 def test_records_hold_no_trace_of_user_or_machine(tmp_path: Path) -> None:
-    from harness import environment
+    from harness.system import environment
 
     text = json.dumps(environment.facts())
     for secret in (str(Path.home()), os.uname().nodename, str(Path.cwd())):

@@ -298,7 +298,7 @@ def test_heads_of_pretraining_are_left_out_and_named(
     assert list(pretrained.load(folders[name], RTE, 1).unused) == unused
 
 
-def harmless(copy: Path, **added: torch.Tensor) -> pretrained.Encoder:
+def harmless(copy: Path, **added: torch.Tensor) -> pretrained.LoadedModel:
     names = {name.replace("__", "."): tensor for name, tensor in added.items()}
     return pretrained.load(change(copy, lambda tensors: tensors | names), RTE, 1)
 

@@ -13,7 +13,7 @@ from harness.files.disk import DISK
 from harness.records.store import Store
 from harness.submission import files
 from harness.submission.files import ENTRIES
-from harness.submission.selection import Wanted, choose
+from harness.submission.selection import RunFilter, choose
 from sessions import glue_bench
 from test_imports import run_blocked
 
@@ -102,7 +102,7 @@ def test_a_tie_goes_to_the_newest_whatever_its_seed(store, tmp_path) -> None:
     old = run(store, "wnli", seed=9)
     new = old.model_copy(update={"id": "0", "created": old.created + timedelta(1)})
     for order in ([old, new], [new, old]):
-        assert choose(order, Wanted()).best["wnli"].record == new
+        assert choose(order, RunFilter()).best["wnli"].record == new
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def dev_score(task: Task, seed: int, way: Way = PLAIN) -> tuple[float, float]:
     from harness.catalog import targets
     from harness.modeling import tokenization
     from harness.modeling.pretrained import load
-    from harness.training import loop
+    from harness.training import batches, loop
     from harness.training.device import Device
 
     recipe = replace(recipe_for(task, "toy"), group_by_length=way.grouped)
@@ -175,13 +175,13 @@ def dev_score(task: Task, seed: int, way: Way = PLAIN) -> tuple[float, float]:
     def encoded(texts: Sequence[tuple[str, ...]]) -> tokenization.Encoded:
         return tokenization.encode(encoder.tokenizer, texts, recipe.max_length)
 
-    order = tokenization.TrainBatches(encoded(texts), rows, recipe, seed)
+    order = batches.TrainBatches(encoded(texts), rows, recipe, seed)
     loop.fine_tune(encoder.network, task, recipe, order, device, seed)
     found, right = {}, []
     for name in task.evaluated:
         dev, gold = splits[name], splits[name].labels or ()
         logits = loop.predict(
-            encoder.network, tokenization.eval_batches(encoded(dev.texts), 128), device
+            encoder.network, batches.eval_batches(encoded(dev.texts), 128), device
         )
         guessed = loop.predictions(task, logits)
         found[name] = metrics.evaluate(task, gold, guessed)

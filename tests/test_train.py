@@ -18,9 +18,10 @@ import families
 from harness.catalog import tasks
 from harness.errors import TrainingDiverged
 from harness.modeling import pretrained
-from harness.modeling.tokenization import Encoded, TrainBatches, eval_batches
+from harness.modeling.tokenization import Encoded
 from harness.spec import Recipe, Split, Target, Task
 from harness.training import loop, optimizers
+from harness.training.batches import TrainBatches, eval_batches
 from harness.training.device import Device
 
 ROWS, VOCABULARY, PAD = 64, 50, 0

@@ -20,10 +20,10 @@ import tiny
 from harness.catalog import models, numerics, tasks
 from harness.catalog.glue_files import FILES
 from harness.errors import Exit, StorageError, UsageError
+from harness.execution import replay
 from harness.execution import replay as verify
-from harness.execution import replay_result
 from harness.execution.engine import InlineEngine
-from harness.execution.replay_result import Replay
+from harness.execution.replay import Replay
 from harness.planning import resolve, stored_run
 from harness.records.schema import Batching, Record
 from harness.records.store import file_name
@@ -76,7 +76,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
     home = tmp_path_factory.mktemp("stored")
     data, model = put_rows(home / "glue", rows(ROWS)), tiny.pretrained(home / "mine", "bert")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.environment.usable_cpus", lambda: (0,))  # tiny: one is faster
+        patch.setattr("harness.system.environment.usable_cpus", lambda: (0,))  # tiny: one is faster
         record = harness.run(
             "rte", str(model), data=data, recipe="toy", epochs=3, seed=SEED, engine="inline",
             results=home / "results",
@@ -95,7 +95,7 @@ def test_a_run_is_had_again_to_the_last_bit(stored: Stored) -> None:
     found = stored.again(stored_run.find(str(stored.path)).record)
     assert found.is_equal
     assert (found.exit, found.step, found.apart, first(found)) == (Exit.FINE, None, 0.0, None)
-    assert replay_result.text(found).splitlines() == [
+    assert replay.text(found).splitlines() == [
         "rte-mine-cpu-fp32-s42, 1 thread(s)",
         "equal: 9 losses are bitwise the same",
     ]
@@ -108,7 +108,7 @@ def test_another_recipe(stored: Stored) -> None:
     assert found.differences[0].what == "recipe.learning_rate: was 0.0007, is 0.007"
     # The first step is taken at a rate of 0: the second's result is the first to differ.
     assert (found.exit, found.step) == (Exit.WORSE, 3)
-    text = replay_result.text(found)
+    text = replay.text(found)
     assert "\ndifferent at step 3: loss was 0." in text
     assert "\nthe first input that differs: recipe\n" in text
 
@@ -178,7 +178,7 @@ def test_other_code(
     found = stored.again()
     assert (found.exit, found.step, first(found)) == (Exit.WORSE, 1, expected)
     if expected is None:
-        assert "no input that the record knows of differs" in replay_result.text(found)
+        assert "no input that the record knows of differs" in replay.text(found)
 
 
 def test_rounding_is_told_from_a_difference(stored: Stored, monkeypatch) -> None:
@@ -188,7 +188,7 @@ def test_rounding_is_told_from_a_difference(stored: Stored, monkeypatch) -> None
     found = stored.again(stored.record.model_copy(update={"environment": older}), threads=7)
     assert not found.is_equal
     assert found.exit is Exit.FINE
-    assert "\nequal within 0.001: 9 losses differ by " in replay_result.text(found)
+    assert "\nequal within 0.001: 9 losses differ by " in replay.text(found)
     named = [(d.input, d.what.partition(":")[0]) for d in found.differences]
     assert named == [("environment", name) for name in ("torch", "cpu", "threads")]
     bf16 = dataclasses.replace(found, tolerance=1e-2, now=tuple(1.005 * x for x in found.then))
@@ -200,9 +200,7 @@ def test_a_replay_that_diverges_is_different(stored: Stored) -> None:
     wild = stored.record.recipe | {"learning_rate": 1e30}
     found = stored.again(stored.record.model_copy(update={"recipe": wild}))
     assert (found.status, found.exit, first(found)) == ("diverged", Exit.WORSE, "recipe")
-    assert "different: 9 losses were finite; the loss is nan at step 3 of 9" in replay_result.text(
-        found
-    )
+    assert "different: 9 losses were finite; the loss is nan at step 3 of 9" in replay.text(found)
 
 
 def test_a_replay_that_breaks_tells_nothing(stored: Stored, monkeypatch) -> None:
@@ -212,7 +210,7 @@ def test_a_replay_that_breaks_tells_nothing(stored: Stored, monkeypatch) -> None
     monkeypatch.setattr("harness.training.runner.replay", broken)
     found = stored.again()
     assert found.exit is Exit.UNDECIDED
-    assert "cannot tell: MemoryError" in replay_result.text(found)
+    assert "cannot tell: MemoryError" in replay.text(found)
 
 
 def test_a_record_of_schema_1_is_compared_by_its_losses(stored: Stored, tmp_path: Path) -> None:
@@ -222,7 +220,7 @@ def test_a_record_of_schema_1_is_compared_by_its_losses(stored: Stored, tmp_path
     old = stored_run.find(str(tmp_path / "old.json")).record
     assert stored.again(old).is_equal
     other = old.model_copy(update={"first_losses": [loss + 1 for loss in old.first_losses]})
-    text = replay_result.text(stored.again(other))
+    text = replay.text(stored.again(other))
     assert "not known: the first weights and the order of rows" in text
 
 

@@ -20,7 +20,8 @@ from test_imports import run_blocked
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.environment.usable_cpus", lambda: (0,))  # small: one is faster
+        # The model is small: one CPU is faster.
+        patch.setattr("harness.system.environment.usable_cpus", lambda: (0,))
         record = harness.run(
             "rte", target="cpu-bf16", max_train=64, max_eval=16, epochs=2, results=folder,
             engine="inline",
@@ -56,7 +57,7 @@ def test_a_worker_has_the_same_bits(results: Path, capsys, monkeypatch) -> None:
 def test_only_the_worker_needs_torch(results: Path) -> None:
     done = run_blocked(
         ("torch", "transformers", "datasets"),
-        "from harness.execution import engine, replay, replay_result\n"
+        "from harness.execution import engine, replay\n"
         "from harness.planning import stored_run\n"
         f"record = stored_run.find({str(stored(results))!r}).record\n"
         "print(replay.configuration(record).replay_steps)",

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.report import Results, complain, existing
+from harness.commands.common import Results, complain, existing
 from harness.errors import Exit, StorageError, UsageError
-from harness.planning.options import BASELINES, RESULTS
+from harness.planning.project import BASELINES, RESULTS
 from harness.terminal import say
 from harness.text.values import shown_path
 
 if TYPE_CHECKING:
-    from harness.compare.baselines import Baseline, Chosen
-    from harness.compare.history import Act
+    from harness.compare.baselines import Baseline
+    from harness.compare.history import BaselineChange
+    from harness.compare.selection import Selection
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -122,8 +123,8 @@ def show(name: Name, baselines: Baselines = BASELINES) -> None:
     say("\n".join(["Acts, oldest first", *map(tables.told, found.acts)]))
 
 
-def _chosen(results: Path, commit: str | None, cell: str | None = None) -> Chosen:
-    from harness.compare.baselines import chosen
+def _chosen(results: Path, commit: str | None, cell: str | None = None) -> Selection:
+    from harness.compare.selection import select
     from harness.records import sessions
     from harness.records.store import Store
 
@@ -132,12 +133,12 @@ def _chosen(results: Path, commit: str | None, cell: str | None = None) -> Chose
     if damaged:
         raise damaged[0]
     try:
-        return chosen(records, commit, cell, refused)
+        return select(records, commit, cell, refused)
     except UsageError as error:
         raise UsageError(f"{shown_path(results)}: {error}") from error
 
 
-def _require_none_worse(baseline: Baseline, chosen: Chosen) -> None:
+def _require_none_worse(baseline: Baseline, chosen: Selection) -> None:
     """Raise `UsageError` where the gate would call a cell worse: that is not moved in passing."""
     from harness.compare import thresholds, verdict_tables
     from harness.compare.comparison import compare
@@ -156,7 +157,7 @@ def _require_none_worse(baseline: Baseline, chosen: Chosen) -> None:
         )
 
 
-def _say(act: Act, folder: Path, chosen: Chosen | None) -> None:
+def _say(act: BaselineChange, folder: Path, chosen: Selection | None) -> None:
     """What an act took and left out, and what the baseline is now."""
     from harness.compare import baseline_tables as tables
     from harness.compare.baselines import load

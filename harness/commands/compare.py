@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from harness.commands.report import complain, existing, expected_runs
+from harness.commands.common import complain, existing, expected_runs
 from harness.errors import Exit, StorageError, UsageError
 from harness.files import paths
-from harness.planning.options import BASELINES
+from harness.planning.project import BASELINES
+from harness.tables import markup
 from harness.terminal import say, say_document
-from harness.text import escape
 from harness.text.values import plain
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def compare(
     sides = f"{plain(base)} against {plain(new)}"
     if form is Form.markdown:
         told = verdict_tables.text(found, markdown=True)
-        say_document(f"{escape.paragraph(sides)}\n\n{told}\n")
+        say_document(f"{markup.paragraph(sides)}\n\n{told}\n")
     else:
         say(f"{sides}\n\n{verdict_tables.text(found)}")
     complain([*then.damaged, *now.damaged])

@@ -1,4 +1,4 @@
-"""What this machine can run, what is optional and not here, and what is broken."""
+"""The verb `doctor`: what this machine can run, what is not here, and what is broken."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
+import typer
 from packaging.requirements import Requirement
 
-from harness import environment
 from harness.catalog import models, targets
+from harness.errors import Exit
+from harness.system import environment
 from harness.tables.table import WIDTH
+from harness.terminal import say
 
 GIB = 2**30
 ENOUGH_MEMORY_BYTES = 4 * GIB
@@ -21,6 +24,22 @@ EXTRAS = {"peft": "for +lora", "sentencepiece": "for tokenizers such as DeBERTa-
 """Packages that are extras of glue-bench by the same names, and what they are for."""
 NOT_HERE, BROKEN = "not here", "BROKEN"
 LABEL = 10  # width of the words at the left
+
+
+def doctor() -> None:
+    """Say what this machine can run, what is not here, and what is broken.
+
+    Exits with 1 if something is broken. What is merely not here (a device, a model of the Hub, an
+    extra) breaks nothing.
+    """
+    broken = 0
+    for finding in examine():
+        say(finding.text())
+        broken += finding.is_broken
+    if broken:
+        say(f"\nbroken: {broken}")
+        raise typer.Exit(Exit.WORSE)
+    say("\nNothing is broken: what is not here is optional.")
 
 
 @dataclass(frozen=True)

@@ -1,78 +1,53 @@
-"""Whether a session that resumes would run a case, or keep a stored run of it, and why."""
+"""The verb `explain`: whether a session that resumes would run a case, or keep a stored run."""
 
 from __future__ import annotations
 
-import re
+import argparse
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
-from harness.catalog.models import MODELS
-from harness.catalog.targets import TARGETS
-from harness.catalog.tasks import TASKS
-from harness.errors import StorageError, UsageError
-from harness.execution.driver import configuration
-from harness.planning.options import RESULTS, Settings
-from harness.planning.plan import Plan, make
-from harness.planning.resume import Resume, Reuse
-from harness.records.store import Store
+import typer
+
+from harness.commands.common import complain
+from harness.errors import UsageError
+from harness.planning import options
 from harness.tables.table import WIDTH
-from harness.text.names import MOST_GUESSES, case_of, guesses, one_of
-from harness.text.values import shown
+from harness.terminal import say
+
+if TYPE_CHECKING:
+    from harness.planning.explanation import Explanation
 
 LABEL = 10  # width of the words at the left
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """A case, and the stored run that stands for it or what keeps the newest from it."""
+def explain(context: typer.Context) -> None:
+    """Say whether --glue-resume would keep the stored run of a CASE, and if not, why.
 
-    case: str
-    cell_key: str
-    reuse: Reuse
-    damaged: list[StorageError]  # records that could not be read
+    CASE is an id, such as sst2-toy-bert-cpu-fp32-s42; beside it stand the options of the session
+    that it is for, as `pytest benchmarks` takes them.
+    """
+    from harness.planning import explanation
+
+    for complaint in options.unknown_flags(context.args):
+        raise UsageError(complaint)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.error = _refuse
+    parser.add_argument("case")
+    for option in options.OPTIONS:
+        parser.add_argument(option.flag, dest=option.key, **option.form)
+    typed = vars(parser.parse_args(context.args))
+    here = Path.cwd()
+    found = explanation.explain(typed.pop("case"), options.merge(typed, here, here))
+    say(text(found))
+    complain(found.damaged)
 
 
-def explain(name: str, settings: Settings) -> Explanation:
-    """What `--glue-resume` would do with the case of this id. Raises `GlueBenchError`."""
-    name = case_of(name)
-    plan = make(settings)
-    cases = {case.id: case for case in plan.cases}
-    if name not in cases:
-        raise UsageError(_unknown(name, plan))
-    config = configuration(cases[name], plan)
-    resume = Resume(Store(Path(settings.results or RESULTS)))
-    return Explanation(name, config.cell_key, resume.find(config), resume.damaged)
-
-
-def _unknown(name: str, plan: Plan) -> str:
-    """What to say of a case that is not in the plan."""
-    if options := _options_of(name, plan):
-        return f"no case {shown(name)} with these options. Mend: say {' '.join(options)}"
-    found = [f"'{guess}'" for guess in guesses(name, [case.id for case in plan.cases])]
-    hint = f" Did you mean {one_of(found[:MOST_GUESSES])}?" if found else ""
-    return (
-        f"unknown case {shown(name)}.{hint} Mend: name it as `pytest benchmarks --collect-only -q` "
-        "does, with the same options"
+def _refuse(message: str) -> NoReturn:
+    raise UsageError(
+        f"{message}; expected `glue-bench explain CASE` and options of `pytest benchmarks`. Mend: "
+        "`pytest benchmarks --collect-only -q` lists cases, `pytest --help` the options"
     )
-
-
-def _options_of(name: str, plan: Plan) -> list[str]:
-    """The options that add a case of this name to `plan`; none where its parts do not tell."""
-    tasks = sorted({*plan.own_tasks, *TASKS}, key=len, reverse=True)
-    parts = re.fullmatch(
-        rf"({'|'.join(map(re.escape, tasks))})-(.+)-({'|'.join(TARGETS)})-s(\d+)", name
-    )
-    if not parts or parts[2] not in {*plan.models, *MODELS}:
-        return []
-    task, model, target, seed = parts.groups()
-    planned = {
-        f"--glue-tasks {task}": task in plan.tasks,
-        f"--glue-models {model}": model in plan.models,
-        f"--glue-targets {target}": target in plan.targets,
-        f"--glue-seeds {seed},": int(seed) in plan.seeds,
-    }
-    return [option for option, is_there in planned.items() if not is_there]
 
 
 def text(explanation: Explanation) -> str:

@@ -1,17 +1,50 @@
-"""Brings GLUE's rows and models' weights from the Hugging Face Hub into its cache here."""
+"""The verb `fetch`: brings GLUE's rows and models' weights from the Hugging Face Hub here."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Annotated
+
+import typer
 
 from harness.catalog import models, tasks
 from harness.data import glue_hub as hub_data
-from harness.errors import UsageError
+from harness.errors import Exit, UsageError
 from harness.hub import snapshots
 from harness.spec import Model, Task
+from harness.terminal import say
 from harness.text.names import unknown
+
+NO_FETCH = (
+    "Mend: run `glue-bench fetch` where there is a network, then copy its cache here and name it "
+    "in HF_HOME; a mirror of the Hub is named in HF_ENDPOINT; rows need no Hub with --glue-data "
+    "DIR (a folder in the glue_data layout), models none with --glue-models DIR"
+)
+"""What to do where the Hub cannot be reached."""
+
+
+def fetch(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="tasks, and models or Hub ids (default: every task of GLUE)"),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="fetch files that are here too, should they be damaged")
+    ] = False,
+) -> None:
+    """Bring tasks and models from the Hugging Face Hub here, for `--glue-data hub` and offline."""
+    absent = 0
+    for fetched in fetch_each(names or [], again=again):
+        if isinstance(fetched.found, snapshots.Snapshot):
+            say(f"{fetched.name}: here, revision {fetched.found.revision}")
+        else:
+            absent += 1
+            say(f"{fetched.name}: not fetched: {fetched.found.found}", err=True)
+    if absent:
+        say(f"glue-bench: not fetched: {absent}. {NO_FETCH}", err=True)
+        raise typer.Exit(Exit.USAGE)
 
 
 @dataclass(frozen=True)
@@ -22,7 +55,7 @@ class Fetched:
     found: snapshots.Snapshot | snapshots.Absent
 
 
-def fetch(names: Iterable[str], *, again: bool = False) -> Iterator[Fetched]:
+def fetch_each(names: Iterable[str], *, again: bool = False) -> Iterator[Fetched]:
     """Fetch tasks and models, one after the other; without names, all of GLUE's tasks.
 
     Files that are here already are only fetched `again` on request: they may be damaged. Raises

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import Exit, NotComparable, UsageError
-from harness.planning.options import RESULTS
+from harness.planning.project import RESULTS
 from harness.terminal import say, say_document
 
 RUN = "a case (its newest ok run), a record's file, or how a run's id begins"
@@ -47,7 +47,7 @@ def flips(
     """
     from harness.compare import flip_tables
     from harness.compare import flips as ledgers
-    from harness.planning import stored_run
+    from harness.planning import resolve, stored_run
 
     if data is not None and not with_text:
         raise UsageError("--data: found without --with-text, and nothing else reads it")
@@ -61,7 +61,7 @@ def flips(
     except NotComparable as error:
         say(f"glue-bench: {error}", err=True)
         raise typer.Exit(Exit.NOTHING) from error
-    source = stored_run.source_of(found.a, data) if with_text else None
+    source = resolve.source_of(found.a, data) if with_text else None
     texts = ledgers.sentences(found, source) if source else None
     if form is Form.text:
         say(flip_tables.text(found, texts, limit))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.report import complain, other_folder
+from harness.commands.common import complain, other_folder
 from harness.errors import Exit, StorageError, UsageError
 from harness.files import paths
 from harness.terminal import say

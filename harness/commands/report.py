@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import Exit, StorageError, UsageError
+from harness.commands.common import Results, complain, existing, expected_runs
+from harness.errors import Exit, UsageError
 from harness.files import paths
-from harness.planning.options import RESULTS
+from harness.planning.project import RESULTS
 from harness.spec import Axis
 from harness.terminal import say, say_document
 from harness.text.values import shown_path
@@ -19,8 +19,6 @@ from harness.text.values import shown_path
 if TYPE_CHECKING:
     from harness.records.store import Found, Store
     from harness.reports.report import Report
-
-Results = Annotated[Path, typer.Argument(help="a results folder")]
 
 
 class Format(StrEnum):
@@ -39,8 +37,6 @@ FILES = {
     Format.json: "report.json",
 }
 """The file in which `-o` puts the same."""
-PARTS = ("runs", "journal")  # of a results folder
-MOST_LOOKED_AT = 1000  # names of a folder, for the results folder that was meant
 SUFFIXES = (".md", ".csv", ".tex", ".json", ".txt")
 
 
@@ -129,57 +125,3 @@ def _write(made: Report, folder: Path) -> None:
     for name, content in files.items():
         outputs.replace(folder / name, content, "-o", f"{folder}-2")
     say(f"{shown_path(folder)}: runs: {made.runs}; {', '.join(files)}", err=True)
-
-
-def status(results: Results = RESULTS) -> None:
-    """Say of each session what ran, what did not, and what was cut off."""
-    from harness.records import sessions as states
-
-    found = states.read(existing(results))
-    if not found.sessions:
-        complain(found.damaged)
-        mend = f". Mend: name {shown_path(meant)}" if (meant := other_folder(results)) else ""
-        mend = mend or f" (`glue-bench report {shown_path(results)}` shows runs without one)"
-        say(f"{shown_path(results)}: holds no journal; expected journal/*.jsonl{mend}", err=True)
-        raise typer.Exit(Exit.NOTHING)
-    say(states.text(found))
-    complain(found.damaged)
-
-
-def existing(results: Path) -> Path:
-    """A results folder that is there. Raises `UsageError`."""
-    if why := paths.why_no_folder(results):
-        mend = "run `pytest benchmarks` first, or name the folder that holds runs/"
-        raise UsageError(f"{shown_path(results)}: {why}. Mend: {mend}")
-    return results
-
-
-def other_folder(results: Path) -> Path | None:
-    """The results folder that was probably meant by one that holds neither runs nor a journal."""
-    if not paths.is_folder(results) or any(paths.is_folder(results / name) for name in PARTS):
-        return None
-    around = [results / "local", *_folders_in(results), results.parent]
-    return next((place for place in around if paths.is_folder(place / "runs")), None)
-
-
-def expected_runs(results: Path) -> str:
-    """What a results folder without runs should hold, and which one does."""
-    meant = other_folder(results)
-    mend = f"name {shown_path(meant)}, which does" if meant else "run `pytest benchmarks` first"
-    return f"expected runs/*.json. Mend: {mend}"
-
-
-def _folders_in(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())[:MOST_LOOKED_AT]
-    except OSError:
-        return []
-
-
-def complain(damaged: Iterable[StorageError], *, leave: bool = True) -> None:
-    """Name what could not be read; then the command's exit code says so too."""
-    damaged = list(damaged)
-    for error in damaged:
-        say(f"glue-bench: {error}", err=True)
-    if damaged and leave:
-        raise typer.Exit(Exit.STORAGE)

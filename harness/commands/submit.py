@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from harness.commands.report import Results, complain, existing
+from harness.commands.common import Results, complain, existing
 from harness.errors import Exit
 from harness.files import paths
-from harness.planning.options import RESULTS
+from harness.planning.project import RESULTS
 from harness.terminal import say
 from harness.text.values import shown_path
 
@@ -43,14 +43,14 @@ def submit(
     from harness.files import outputs
     from harness.records.store import Store
     from harness.submission import archive
-    from harness.submission.selection import Wanted
+    from harness.submission.selection import RunFilter
 
     inside = paths.is_folder(output)
     example = shown_path(output / ZIP) if inside else ZIP
     outputs.check_file(output, "-o", example)  # before all predictions are read
     store = Store(existing(results))
     found = store.find()
-    wanted = Wanted(model, target, recipe, seed)
+    wanted = RunFilter(model, target, recipe, seed)
     may_fill = archive.filled(fill) if fill else frozenset()
     plan = archive.plan(found.records, wanted, may_fill)
     if plan.missing:

@@ -9,7 +9,7 @@ import typer
 
 from harness.commands.flips import RUN
 from harness.errors import Exit
-from harness.planning.options import RESULTS
+from harness.planning.project import RESULTS
 from harness.terminal import say
 
 
@@ -30,8 +30,7 @@ def verify(
     results: Annotated[Path, typer.Option(help="where cases and ids are looked for")] = RESULTS,
 ) -> None:
     """Compute a stored run's first steps again; name the first input that differs."""
-    from harness.execution import replay as same_again
-    from harness.execution import replay_result
+    from harness.execution import replay
     from harness.execution.process import ProcessEngine
     from harness.planning import stored_run
 
@@ -42,7 +41,7 @@ def verify(
     engine = ProcessEngine()
     try:
         engine.start()
-        found = same_again.verify(
+        found = replay.verify(
             record, engine, data=data, model=model, threads=threads,
             vectors=str(vectors.resolve()) if vectors else None,
         )  # fmt: skip
@@ -52,5 +51,5 @@ def verify(
         said = f"{record.status}: {record.reason}" if record.reason else record.status
         say(f"{record.case.id}: holds no losses to compare ({said})", err=True)
         raise typer.Exit(Exit.NOTHING)
-    say(replay_result.text(found))
+    say(replay.text(found))
     raise typer.Exit(found.exit)

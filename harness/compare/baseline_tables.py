@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from harness.compare import averaged_runs
-from harness.compare.baselines import ENOUGH_SEEDS, Act, Baseline
+from harness.compare.baselines import ENOUGH_SEEDS, Baseline
+from harness.compare.history import BaselineChange
 from harness.compare.selection import commit_of
 from harness.errors import StorageError
 from harness.records.cells import Cell, by_source, cells, where
@@ -52,7 +53,7 @@ def notes(baseline: Baseline) -> dict[str, str]:
     }
 
 
-def told(act: Act) -> str:
+def told(act: BaselineChange) -> str:
     """An act in a few lines."""
     parts = []
     if act.cells:

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import environment
-from harness.compare import history as acts
-from harness.compare.history import Act, RunFile
-from harness.compare.selection import Chosen, chosen, commit_of, kept, of_cell
+from harness.compare import history
+from harness.compare.history import BaselineChange, RunFile
+from harness.compare.selection import Selection, commit_of, kept, of_cell
 from harness.errors import StorageError, UsageError
 from harness.files.disk import DISK, Disk, names_in
 from harness.files.outputs import cannot_write
@@ -27,13 +26,10 @@ from harness.records import codec
 from harness.records.cells import Cell, cells, name_of, names_of
 from harness.records.schema import Record
 from harness.records.store import Store, file_name, naming, read_bytes
+from harness.system import environment
 from harness.text.names import nearest
 from harness.text.values import shown, shown_path
 
-__all__ = [
-    "ENOUGH_SEEDS", "Act", "Baseline", "Chosen", "accept", "chosen", "load", "located", "names",
-    "promote", "save",
-]  # fmt: skip
 ENOUGH_SEEDS = 10  # of a cell: what the gate's error rates are stated for
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 LONGEST_NAME = 100  # it is a folder's
@@ -44,7 +40,7 @@ class Baseline:
     """A baseline that was read whole and is undamaged."""
 
     folder: Path
-    acts: tuple[Act, ...]  # oldest first; at least one
+    acts: tuple[BaselineChange, ...]  # oldest first; at least one
     records: tuple[Record, ...]  # what it consists of now, oldest first
 
     @property
@@ -52,7 +48,7 @@ class Baseline:
         return self.folder.absolute().name
 
     @property
-    def accepted(self) -> dict[str, Act]:
+    def accepted(self) -> dict[str, BaselineChange]:
         """The cells whose last move was an acceptance, and that act."""
         moved = {cell: act for act in self.acts for cell in act.cells}
         return {cell: act for cell, act in moved.items() if act.act == "accept"}
@@ -63,7 +59,7 @@ class Baseline:
         return {*names_of(self.records)} - {*self.last.with_failed}
 
     @property
-    def last(self) -> Act:
+    def last(self) -> BaselineChange:
         return self.acts[-1]
 
 
@@ -92,7 +88,7 @@ def _is_one(folder: Path, disk: Disk) -> bool:
         return False
     except OSError:  # `load` says what is wrong
         return True
-    return any(name.endswith(acts.ENDINGS) for name in files)
+    return any(name.endswith(history.ENDINGS) for name in files)
 
 
 def load(folder: Path, disk: Disk = DISK) -> Baseline:
@@ -101,7 +97,7 @@ def load(folder: Path, disk: Disk = DISK) -> Baseline:
     Raises `UsageError` if there is none; `StorageError` naming a file that is damaged or missing.
     """
     try:
-        found = acts.read(folder, disk)
+        found = history.read(folder, disk)
         if not found:
             raise _absent(folder, disk)
         return Baseline(folder, found, tuple(_runs(folder, found, disk)))
@@ -124,7 +120,7 @@ def _absent(folder: Path, disk: Disk) -> UsageError | StorageError:
     return UsageError(f"{where}: no such baseline.{hint}{beside} Mend: {save_it} TEXT` makes it")
 
 
-def _runs(folder: Path, found: Sequence[Act], disk: Disk) -> list[Record]:
+def _runs(folder: Path, found: Sequence[BaselineChange], disk: Disk) -> list[Record]:
     """The runs of the last act; those of all acts are checked."""
     now = {run.name for run in found[-1].runs}
     records = []
@@ -133,7 +129,7 @@ def _runs(folder: Path, found: Sequence[Act], disk: Disk) -> list[Record]:
         content = read_bytes(path, disk)
         with naming(path):
             record = codec.from_bytes(content)
-            if acts.sha256(content) != sha256:
+            if history.sha256(content) != sha256:
                 raise StorageError(
                     f"found another content than the acts tell of; expected sha256 {sha256}. "
                     f"{codec.MEND}"
@@ -142,12 +138,14 @@ def _runs(folder: Path, found: Sequence[Act], disk: Disk) -> list[Record]:
     return _in_order(records)
 
 
-def save(folder: Path, chosen: Chosen, reason: str, branch: str, disk: Disk = DISK) -> Act:
+def save(
+    folder: Path, chosen: Selection, reason: str, branch: str, disk: Disk = DISK
+) -> BaselineChange:
     """Make a baseline of runs whose commit is in the history of `branch`.
 
     Raises `UsageError` if there is one, or the commit is not known to be there; `StorageError`.
     """
-    if acts.names(folder, disk):
+    if history.names(folder, disk):
         raise UsageError(
             f"{shown_path(folder)}: there is such a baseline. Mend: move it with `glue-bench "
             f"baseline promote {shown_path(folder)} --reason TEXT`, or choose another name"
@@ -158,7 +156,9 @@ def save(folder: Path, chosen: Chosen, reason: str, branch: str, disk: Disk = DI
     return _move(folder, None, chosen.records, chosen, disk, reason=reason, **said)
 
 
-def promote(folder: Path, chosen: Chosen, reason: str, branch: str, disk: Disk = DISK) -> Act:
+def promote(
+    folder: Path, chosen: Selection, reason: str, branch: str, disk: Disk = DISK
+) -> BaselineChange:
     """Put runs in place of the baseline's of the same task, model and target; others stay.
 
     Where inputs (`cell_key`) and commit are the same, they join: a cell gets more seeds, and of a
@@ -174,7 +174,9 @@ def promote(folder: Path, chosen: Chosen, reason: str, branch: str, disk: Disk =
     return _move(folder, before, after, chosen, disk, reason=reason, **said)
 
 
-def accept(folder: Path, cell: str, chosen: Chosen | None, reason: str, disk: Disk = DISK) -> Act:
+def accept(
+    folder: Path, cell: str, chosen: Selection | None, reason: str, disk: Disk = DISK
+) -> BaselineChange:
     """Put runs in place of one cell's, whatever a verdict says; None: take it out of the baseline.
 
     Raises as `promote` does, but for the branch, which does not matter.
@@ -201,7 +203,7 @@ def accept(folder: Path, cell: str, chosen: Chosen | None, reason: str, disk: Di
 
 def _require(reason: str) -> None:
     try:
-        acts.is_reason(reason)
+        history.is_reason(reason)
     except ValueError as error:
         raise UsageError(f"--reason: found {shown(reason)}; {error}") from None
 
@@ -232,7 +234,7 @@ def _inputs_and_commits(cell: Cell) -> set[tuple[str, str, str, str | None, str]
 
 
 def _with_failed(
-    before: Baseline | None, after: Sequence[Record], chosen: Chosen | None
+    before: Baseline | None, after: Sequence[Record], chosen: Selection | None
 ) -> tuple[str, ...]:
     """The cells all of whose runs came with those that failed."""
     came = {record.id for record in chosen.records} if chosen else set()
@@ -247,10 +249,10 @@ def _move(
     folder: Path,
     before: Baseline | None,
     after: Iterable[Record],
-    chosen: Chosen | None,
+    chosen: Selection | None,
     disk: Disk,
     **said: Any,
-) -> Act:
+) -> BaselineChange:
     after = _in_order(after)
     said["with_failed"] = _with_failed(before, after, chosen)
     same = before and {record.id for record in after} == {record.id for record in before.records}
@@ -259,16 +261,16 @@ def _move(
             f"{shown_path(folder)}: nothing would change: it consists of these runs already. Mend: "
             "name others, by --commit or another results folder"
         )
-    store = Store(folder, disk, acts.OPTION)
+    store = Store(folder, disk, history.OPTION)
     for record in after:
         store.take(record)
     try:
         disk.flush_folder(store.runs)  # runs that were there may be another writer's, cut off
     except OSError as error:
-        raise StorageError(cannot_write(store.runs, error, acts.OPTION)) from error
+        raise StorageError(cannot_write(store.runs, error, history.OPTION)) from error
     paths = [store.runs / file_name(record) for record in after]
-    files = [RunFile(name=p.name, sha256=acts.sha256(read_bytes(p, disk))) for p in paths]
-    return acts.append(folder, before.last if before else None, disk, runs=tuple(files), **said)
+    files = [RunFile(name=p.name, sha256=history.sha256(read_bytes(p, disk))) for p in paths]
+    return history.append(folder, before.last if before else None, disk, runs=tuple(files), **said)
 
 
 def _in_order(records: Iterable[Record]) -> list[Record]:

@@ -120,7 +120,7 @@ def compare(
         else:
             why = "the base has no run of it" if fresh else "no run of it, and the base has some"
             verdicts.append(CellVerdict(old, fresh, why=why))
-    return Comparison(verdicts, together(verdicts))
+    return Comparison(verdicts, pooled_change(verdicts))
 
 
 def _pairs(base: list[Cell], new: list[Cell]) -> list[tuple[Cell | None, Cell | None]]:
@@ -154,7 +154,7 @@ def _age(cell: Cell) -> float:
     return -max(run.created for run in cell.records).timestamp()
 
 
-def together(verdicts: Sequence[CellVerdict]) -> Change | None:
+def pooled_change(verdicts: Sequence[CellVerdict]) -> Change | None:
     """The change of all cells' scores at once, in standard deviations of a cell's runs.
 
     A small loss everywhere is certain before it is in any one cell. Cells share models and seeds,

@@ -12,10 +12,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
 from harness.compare.flips import Flip, Ledger, SplitFlips, Texts
-from harness.planning.resume import brief
 from harness.records import cells
+from harness.records.diff import brief
 from harness.records.schema import Record
-from harness.tables import formats
+from harness.tables import formats, markup
 from harness.tables.table import WIDTH, Table, percent
 from harness.text import escape
 from harness.text.escape import foldable, short, visible
@@ -58,9 +58,9 @@ def text(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -
 def markdown(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -> str:
     """As GitHub renders it; sentences are shortened as in the terminal."""
     shown, left = _first(ledger, SHOWN if limit is None else limit)
-    head = "\n".join(f"* {escape.paragraph(line)}" for line in _head(ledger))
+    head = "\n".join(f"* {markup.paragraph(line)}" for line in _head(ledger))
     counts = _counts(ledger)
-    parts = [f"## {escape.markdown(counts.title)}", head, formats.body(counts)]
+    parts = [f"## {markup.markdown(counts.title)}", head, formats.body(counts)]
     if shown:
         columns = ledger.task.text_columns if texts is not None else ()
         rows = _rows(ledger, shown).rows
@@ -70,7 +70,7 @@ def markdown(ledger: Ledger, texts: Texts | None = None, limit: int | None = Non
         )
         parts.append(formats.body(Table("", (*ROWS, *columns), wide, words=(*WORDS, *columns))))
     parts += [_more(left)] if left else []
-    return "\n\n".join([*parts, *map(escape.paragraph, counts.notes)])
+    return "\n\n".join([*parts, *map(markup.paragraph, counts.notes)])
 
 
 def csv(ledger: Ledger, limit: int | None = None) -> str:

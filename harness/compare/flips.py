@@ -18,8 +18,8 @@ from harness.catalog import tasks
 from harness.compare import stats
 from harness.data import load as data
 from harness.errors import DataError, IntegrityError, NotComparable
-from harness.planning.resume import apart
 from harness.planning.stored_run import Stored
+from harness.records.diff import apart
 from harness.records.schema import PredictionTable, Record
 from harness.records.store import file_name
 from harness.spec import OWN, DataRequest, Task

@@ -18,14 +18,13 @@ from harness.compare import averaged_runs, stats
 from harness.compare.measures import MEASURES, Measure, Needs
 from harness.compare.stats import Change
 from harness.compare.thresholds import Threshold
-from harness.planning.resume import brief, differences
 from harness.records.cells import Cell, used_digests
+from harness.records.diff import brief, differences
 from harness.records.flags import Spoils, that_spoil
 from harness.records.schema import Record
+from harness.system.environment import MACHINE
 
 SLOWED = that_spoil(Spoils.TIMES)
-MACHINE = ("cpu", "cores", "memory_bytes", "machine", "os", "python", "torch", "transformers",
-           "tokenizers", "numpy")  # fmt: skip
 DAY = timedelta(days=1)
 SHOWN = ("score", "step_time")  # also where nothing is asked of them
 
@@ -85,7 +84,7 @@ def judge(
         elif measure.is_score:
             finding = _scores(base, new, measure, threshold)
         else:
-            finding = costs(base, new, measure, threshold)
+            finding = judge_cost(base, new, measure, threshold)
         if finding.threshold or finding.base is not None or measure.name == "score":
             found.append(finding)
     return tuple(found)
@@ -152,7 +151,7 @@ def _wrong(base: Cell, new: Cell) -> tuple[int, int, int, int]:
 def _fails_more(base: Cell, new: Cell) -> str | None:
     """Whether more runs went wrong than chance makes likely; says how many."""
     counts = _wrong(base, new)
-    chance = stats.more_often(*counts)
+    chance = stats.fisher_exact(*counts)
     return f"{WRONG.format(*counts)} (p = {chance:.2g})" if chance <= stats.ALPHA else None
 
 
@@ -168,7 +167,7 @@ def _scores(base: Cell, new: Cell, measure: Measure, threshold: Threshold | None
         if without:
             why = f"has no {measure.name}, but {', '.join(sorted(_metric_names(base)))}"
             return Finding(measure, threshold, Verdict.INCOMPARABLE, why)
-    finding = _compared(measure, threshold, then, now, a_row(measure, base, new))
+    finding = _compared(measure, threshold, then, now, row_resolution(measure, base, new))
     if worse := _fails_more(base, new):
         return replace(finding, verdict=Verdict.WORSE, why=worse)
     if base.ignores_its_seed or new.ignores_its_seed:
@@ -186,17 +185,18 @@ def _metric_names(cell: Cell) -> set[str]:
     return {name for run in cell.ok for split in run.metrics.values() for name in split}
 
 
-def a_row(measure: Measure, *sides: Cell) -> float:
+def row_resolution(measure: Measure, *sides: Cell) -> float:
     """The most that one dev row can change a score: seeds that agree are no surer than that.
 
     As the runs recorded it; of older ones, which did not, about as much. 0.0 of a correlation.
     """
     return max(
-        (_a_row(measure.name, run) for cell in sides for run in averaged_runs.runs(cell)), default=0
+        (_row_resolution(measure.name, run) for cell in sides for run in averaged_runs.runs(cell)),
+        default=0,
     )
 
 
-def _a_row(name: str, run: Record) -> float:
+def _row_resolution(name: str, run: Record) -> float:
     if run.one_row:
         return run.one_row.get(name, 0.0)
     splits = run.data.splits if run.data else {}
@@ -205,7 +205,7 @@ def _a_row(name: str, run: Record) -> float:
     return metrics.estimated(name, names, min(rows, default=0), len(rows))
 
 
-def costs(
+def judge_cost(
     base: Cell,
     new: Cell,
     measure: Measure,

@@ -46,7 +46,7 @@ class RunFile(Part):
     sha256: Sha256
 
 
-class Act(Part):
+class BaselineChange(Part):
     """One move of a baseline, and what it consists of afterwards. Never changed once written."""
 
     schema_number: Literal[1] = Field(SCHEMA, alias="schema")
@@ -77,20 +77,20 @@ def names(folder: Path, disk: Disk) -> list[str]:
     return names_in(disk, folder / "acts", ENDINGS, codec.MEND)
 
 
-def read(folder: Path, disk: Disk) -> tuple[Act, ...]:
+def read(folder: Path, disk: Disk) -> tuple[BaselineChange, ...]:
     """The acts of a baseline's folder, oldest first; () if there is none.
 
     Raises `StorageError` naming the first that is damaged, missing, or not the one that the next
     act or its own sum means.
     """
     files = names(folder, disk)
-    found: list[Act] = []
+    found: list[BaselineChange] = []
     previous = None
     for number in range(1, max((_number(folder, name) for name in files), default=0) + 1):
         path = _path(folder, number)
         content = read_bytes(path, disk)
         with naming(path):
-            act = codec.opened(content, Act, (SCHEMA,))
+            act = codec.opened(content, BaselineChange, (SCHEMA,))
             _expect("number", act.number, number)
             _expect("previous", act.previous, previous)
         previous = sha256(content)
@@ -101,18 +101,18 @@ def read(folder: Path, disk: Disk) -> tuple[Act, ...]:
     return tuple(found)
 
 
-def append(folder: Path, last: Act | None, disk: Disk, **said: Any) -> Act:
+def append(folder: Path, last: BaselineChange | None, disk: Disk, **said: Any) -> BaselineChange:
     """Write the act that follows `last`. Raises `StorageError`, also where it is not the last."""
     number, previous = 1, None
     if last:
         number, previous = last.number + 1, sha256(read_bytes(_path(folder, last.number), disk))
-    act = Act(number=number, previous=previous, **said)
+    act = BaselineChange(number=number, previous=previous, **said)
     path, content = _path(folder, number), codec.sealed(act)
     _write(path, content, disk)
     try:
         _write(_sum_of(path), _sum(path, content), disk)
     except StorageError as error:
-        raise StorageError(f"{error}. Act {number} itself is stored, and holds") from error
+        raise StorageError(f"{error}. Change {number} itself is stored, and holds") from error
     return act
 
 

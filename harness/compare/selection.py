@@ -15,7 +15,7 @@ from harness.text.values import shown
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Selection:
     """Runs that may be in a baseline, all of one commit: one per seed and cell, and what failed.
 
     Of each cell at least one run ended ok.
@@ -31,12 +31,12 @@ class Chosen:
         return names_of(self.records)
 
 
-def chosen(
+def select(
     records: Iterable[Record],
     commit: str | None = None,
     cell: str | None = None,
     refused: Collection[str] = (),
-) -> Chosen:
+) -> Selection:
     """Those of `records` that may be in a baseline: of a clean tree, at one known commit.
 
     Runs that failed are among them, beside one of their cell that ended ok: how often runs go wrong
@@ -69,7 +69,7 @@ def chosen(
     left_out["of another commit"] += len(fit) - len(same)
     left_out["of a cell without an ok run"] += len(without)
     left_out["of a seed that has another run"] += len(same) - len(taken) - len(without)
-    return Chosen(taken, full, +left_out)
+    return Selection(taken, full, +left_out)
 
 
 def kept(cell: Cell) -> list[Record]:

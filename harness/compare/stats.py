@@ -46,7 +46,7 @@ class Change:
     @property
     def smallest(self) -> float:
         """The smallest effect that this many runs find with a chance of `POWER`."""
-        return smallest_effect(self.sd, self.base_runs, self.new_runs)
+        return minimum_detectable_effect(self.sd, self.base_runs, self.new_runs)
 
 
 def change(base: Sequence[float], new: Sequence[float], least_sd: float = 0.0) -> Change | None:
@@ -131,13 +131,13 @@ def _exchanges(base: int, new: int) -> np.ndarray:
     return weights[count[:, 0] > 0] / count[count[:, 0] > 0]
 
 
-def smallest_effect(sd: float, base_runs: int, new_runs: int) -> float:
+def minimum_detectable_effect(sd: float, base_runs: int, new_runs: int) -> float:
     """The change that a one-sided t at `ALPHA` finds with a chance of `POWER`.
 
     By the noncentral t (Cohen 1988, section 2.2).
     """
-    freedom = base_runs + new_runs - 2
-    return sd * math.sqrt(1 / base_runs + 1 / new_runs) * _noncentrality(freedom)
+    degrees_of_freedom = base_runs + new_runs - 2
+    return sd * math.sqrt(1 / base_runs + 1 / new_runs) * _noncentrality(degrees_of_freedom)
 
 
 def runs_needed(sd: float, effect: float) -> int | None:
@@ -146,13 +146,13 @@ def runs_needed(sd: float, effect: float) -> int | None:
     With as many, an unchanged mean is also shown to be within `effect`, with the same chance.
     """
     low, high = 1, 2
-    while smallest_effect(sd, high, high) > effect:
+    while minimum_detectable_effect(sd, high, high) > effect:
         low, high = high, 2 * high
         if low >= MOST_RUNS:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        if smallest_effect(sd, middle, middle) > effect:
+        if minimum_detectable_effect(sd, middle, middle) > effect:
             low = middle
         else:
             high = middle
@@ -160,7 +160,7 @@ def runs_needed(sd: float, effect: float) -> int | None:
 
 
 @functools.cache
-def more_often(new: int, new_runs: int, base: int, base_runs: int) -> float:
+def fisher_exact(new: int, new_runs: int, base: int, base_runs: int) -> float:
     """Fisher's exact test: the chance of at least `new` of `new_runs` if both sides are alike."""
     from scipy.stats import fisher_exact
 
@@ -179,18 +179,20 @@ def mcnemar(gained: int, lost: int) -> float:
 
 
 @functools.cache
-def t_quantile(share: float, freedom: int) -> float:
+def t_quantile(share: float, degrees_of_freedom: int) -> float:
     """The value that Student's t stays under with a chance of `share`."""
     from scipy.stats import t
 
-    return float(t.ppf(share, freedom))
+    return float(t.ppf(share, degrees_of_freedom))
 
 
 @functools.cache
-def _noncentrality(freedom: int) -> float:
+def _noncentrality(degrees_of_freedom: int) -> float:
     """How many standard errors an effect must be of to be found with a chance of `POWER`."""
     from scipy.optimize import brentq
     from scipy.stats import nct
 
-    least = t_quantile(1 - ALPHA, freedom)
-    return float(brentq(lambda shift: nct.sf(least, freedom, shift) - POWER, 0.0, 20 * least))
+    least = t_quantile(1 - ALPHA, degrees_of_freedom)
+    return float(
+        brentq(lambda shift: nct.sf(least, degrees_of_freedom, shift) - POWER, 0.0, 20 * least)
+    )

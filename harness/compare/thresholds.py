@@ -21,7 +21,7 @@ from typing import Any
 from harness.catalog import targets
 from harness.compare.measures import MEASURES, Measure
 from harness.errors import UsageError
-from harness.planning import options
+from harness.planning import project
 from harness.text.names import unknown
 from harness.text.values import shown
 
@@ -132,7 +132,7 @@ def configured(root: Path) -> Thresholds:
     """Those of `root`/pyproject.toml, over the default's. Raises `UsageError`."""
     path = root / "pyproject.toml"
     where = f"{path}: [tool.glue-bench.thresholds]"
-    table = options.table(path).get("thresholds", {})
+    table = project.table(path).get("thresholds", {})
     if not isinstance(table, Mapping):
         raise UsageError(f"{where}: expected a table")
     rows = []

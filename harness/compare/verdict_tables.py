@@ -10,9 +10,8 @@ from harness.compare.comparison import CellVerdict, Comparison
 from harness.compare.gate import Finding, Verdict, as_text
 from harness.compare.measures import MEASURES, Measure
 from harness.compare.stats import Change
-from harness.tables import formats
+from harness.tables import formats, markup
 from harness.tables.table import MISSING, WIDTH, Table
-from harness.text import escape
 
 HEADER = ("cell", "runs", "base", "new", "change", "between", "margin", "bits", "verdict")
 OPTIONAL = ("margin", "bits")  # columns that are left out where every line says the same
@@ -104,7 +103,7 @@ def text(comparison: Comparison, *, markdown: bool = False) -> str:
     parts = [formats.markdown(table) if markdown else table.text() for table in tables]
     lines = [*_reasons(comparison), *_summary(comparison)]
     if markdown:
-        return "\n\n".join([*parts, *map(escape.paragraph, lines)])
+        return "\n\n".join([*parts, *map(markup.paragraph, lines)])
     said = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
     return "\n\n".join([*parts, "\n".join(said)])
 

@@ -46,7 +46,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Held:
+class SourceSplit:
     """A split as its source holds it."""
 
     split: Split
@@ -65,7 +65,7 @@ class Rows(Protocol):
         """Whether a split that a run can do without is there."""
         ...
 
-    def read(self, task: Task, split: str) -> Held:
+    def read(self, task: Task, split: str) -> SourceSplit:
         """One split. Raises `DataError`."""
         ...
 
@@ -79,8 +79,8 @@ class ToyRows:
     def has(self, task: Task, split: str) -> bool:
         return True
 
-    def read(self, task: Task, split: str) -> Held:
-        return Held(_generated(task.name)[split])
+    def read(self, task: Task, split: str) -> SourceSplit:
+        return SourceSplit(_generated(task.name)[split])
 
 
 @functools.cache
@@ -100,9 +100,11 @@ class FolderRows:
     def has(self, task: Task, split: str) -> bool:
         return glue_folder.has(self.directory, task.name, split)
 
-    def read(self, task: Task, split: str) -> Held:
+    def read(self, task: Task, split: str) -> SourceSplit:
         rows, report = glue_folder.read_split(self.directory, task.name, split)
-        return Held(rows, report.dropped, glue_folder.agreement(task.name, split, rows, report))
+        return SourceSplit(
+            rows, report.dropped, glue_folder.agreement(task.name, split, rows, report)
+        )
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,9 @@ class HubRows:
     def has(self, task: Task, split: str) -> bool:
         return glue_hub.has(self.snapshot, task.name, split)
 
-    def read(self, task: Task, split: str) -> Held:
+    def read(self, task: Task, split: str) -> SourceSplit:
         rows = glue_hub.read_split(self.snapshot, task, split)
-        return Held(rows, agreement=glue_hub.agreement(self.snapshot, task, split, rows))
+        return SourceSplit(rows, agreement=glue_hub.agreement(self.snapshot, task, split, rows))
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,8 @@ class TaskRows:
     def has(self, task: Task, split: str) -> bool:
         return custom.has(task, split, self.snapshot)
 
-    def read(self, task: Task, split: str) -> Held:
-        return Held(custom.read_split(task, split, self.snapshot))
+    def read(self, task: Task, split: str) -> SourceSplit:
+        return SourceSplit(custom.read_split(task, split, self.snapshot))
 
 
 def rows_of(request: DataRequest) -> Rows:
@@ -212,7 +214,7 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
     info: dict[str, SplitInfo] = {}
     wholes: dict[str, Split] = {}  # before they were sampled
 
-    def add(name: str, held: Held, size: int | None = None, share: float = 0.0) -> None:
+    def add(name: str, held: SourceSplit, size: int | None = None, share: float = 0.0) -> None:
         whole = _whole(request, task, name, held)
         if name in task.evaluated:
             overlap.refuse_copy(task, name, wholes["train"], whole)
@@ -285,7 +287,7 @@ def _part(request: DataRequest, task: Task, name: str, size: int | None) -> Spli
     return sample.stratified(whole, size, f"{home.name}/{name}", glue=task.own is None)
 
 
-def _whole(request: DataRequest, task: Task, name: str, held: Held) -> Split:
+def _whole(request: DataRequest, task: Task, name: str, held: SourceSplit) -> Split:
     """The rows of a split that are the task's own. Raises `DataError`."""
     home = home_of(task)
     if name in task.only and len(held.split) != home.rows[name]:
@@ -300,7 +302,7 @@ def _whole(request: DataRequest, task: Task, name: str, held: Held) -> Split:
     return whole
 
 
-def _unlabelled(request: DataRequest, task: Task) -> Iterator[tuple[str, Held]]:
+def _unlabelled(request: DataRequest, task: Task) -> Iterator[tuple[str, SourceSplit]]:
     """The sets that a run predicts without scoring them."""
     source, home = rows_of(request), home_of(task)
     for name in task.predicted if request.predict_test else ():

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import environment
 from harness.data.load import source_kind
 from harness.errors import (
-    DataError,
     DataUnavailable,
     GlueBenchError,
     ModelUnavailable,
@@ -25,11 +23,10 @@ from harness.errors import (
 from harness.execution import interrupt
 from harness.execution.engine import Engine, Finished, InlineEngine
 from harness.execution.process import ProcessEngine
-from harness.files import paths
 from harness.files.outputs import make_folder
 from harness.planning import options
 from harness.planning.plan import Plan
-from harness.planning.resolve import resolve
+from harness.planning.resolve import configuration
 from harness.planning.resume import Resume
 from harness.records import limits, redaction
 from harness.records.journal import EventName, Journal
@@ -44,12 +41,12 @@ from harness.records.schema import (
 )
 from harness.records.store import Store
 from harness.spec import OWN, Case, Progress, RunConfig
+from harness.system import environment
 from harness.text.escape import harmless
-from harness.text.values import shown_path
 
 
 @dataclass(frozen=True)
-class Ran:
+class CompletedCase:
     """A stored record and what its worker printed."""
 
     record: Record
@@ -62,7 +59,7 @@ class _Started:
     config: RunConfig | None
     # An error: it could not even be handed to the engine; a record: it was kept.
     future: Future[Finished] | Exception | Record
-    stored: Ran | StorageError | None = None  # what came of storing a run that ended
+    stored: CompletedCase | StorageError | None = None  # what came of storing a run that ended
 
     @property
     def pending(self) -> Future[Finished] | None:
@@ -134,7 +131,7 @@ class Driver:
 
     def run(
         self, case: Case, upcoming: Sequence[Case] = (), progress: Progress | None = None
-    ) -> Ran:
+    ) -> CompletedCase:
         """The record of `case`, already on disk; starts what comes next while there is room.
 
         What ends ahead of `case` is stored at once, and makes room. With `plan.resume`, a stored
@@ -170,16 +167,16 @@ class Driver:
             if started.pending and started.pending.done():
                 self._store(case, started)
 
-    def _store(self, case: Case, started: _Started) -> Ran | StorageError:
+    def _store(self, case: Case, started: _Started) -> CompletedCase | StorageError:
         """Put on disk what came of a case, once."""
         if isinstance(started.future, Record):
             self.note("reused", case=case.id, record=started.future.id)
-            return Ran(started.future, log="", is_reused=True)
+            return CompletedCase(started.future, log="", is_reused=True)
         if started.stored is None:
             outcome, table, log = self._result(case, started.future)
             try:
                 record, broke = self._fit_to_store(case, started.config, outcome, table)
-                started.stored = Ran(record, log + broke)
+                started.stored = CompletedCase(record, log + broke)
             except StorageError as error:
                 started.stored = error
         return started.stored
@@ -294,28 +291,6 @@ def _crashed(error: Exception) -> tuple[Outcome, None, str]:
     what = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
     outcome = Outcome(status="crashed", reason=f"glue-bench could not run it: {what}")
     return outcome, None, "".join(traceback.format_exception(error))
-
-
-def configuration(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
-    """What a case of a plan is run with, one of `jobs` at a time. Raises `GlueBenchError`."""
-    try:
-        config = resolve(
-            case,
-            plan.data,
-            task=plan.own_tasks.get(case.task),
-            adapted=plan.models[case.model],
-            recipe=plan.recipe,
-            epochs=plan.epochs,
-            save_models=plan.save_models,
-            vectors=plan.vectors,
-            threads=max(1, len(environment.usable_cpus()) // jobs),
-            jobs=jobs,
-        )
-        limits.check_identity(case.id, config.identity)
-        return config
-    except OSError as error:  # of a file that a library opens, such as one of the Hub's cache
-        where = shown_path(Path(str(error.filename))) if error.filename else case.id
-        raise DataError(f"{where}: cannot be read: {paths.reason(error)}") from error
 
 
 def make_engine(settings: options.Settings, plan: Plan) -> Engine:

@@ -21,7 +21,7 @@ import socket
 import traceback
 
 from harness.execution import worker
-from harness.processes.supervisor import PR_SET_PDEATHSIG, prctl
+from harness.system.supervisor import PR_SET_PDEATHSIG, prctl
 
 PRELOAD = (
     "torch.optim",

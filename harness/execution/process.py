@@ -18,7 +18,6 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from harness import environment
 from harness.errors import (
     StorageError,
     WorkerCrashed,
@@ -35,6 +34,7 @@ from harness.execution.workers import Worker
 from harness.planning.resolve import to_json
 from harness.records.schema import Outcome, PredictionTable
 from harness.spec import Progress, RunConfig
+from harness.system import environment
 from harness.training import oom_retry
 
 MEMORY_SAMPLE_S = 0.5
@@ -163,7 +163,7 @@ class _Run:
     def result(self, *, is_alone: bool) -> Finished:
         """What came of it. Raises `WorkerError`."""
         self.began = time.monotonic()
-        self.parts = oom_retry.Parts(self.config)
+        self.parts = oom_retry.BatchSizes(self.config)
         with contextlib.ExitStack() as opened:
             try:
                 self.log = opened.enter_context(contextlib.closing(WorkerLog()))

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,10 +17,8 @@ from transformers.pytorch_utils import Conv1D
 
 from harness.catalog.adaptations import ADAPTATIONS
 from harness.errors import ModelError
-from harness.modeling.pretrained import Encoder
-from harness.modeling.tokenization import Batch, Encoded, Rows
+from harness.modeling.pretrained import LoadedModel
 from harness.spec import Task
-from harness.training.device import Device
 
 ATTENTION = (
     ("query", "value"), ("query_proj", "value_proj"), ("q_proj", "v_proj"), ("q_lin", "v_lin"),
@@ -33,7 +30,7 @@ XLNet's are no modules: there its feed-forward layers take their place.
 """
 
 
-def adapted(encoder: Encoder, method: str, task: Task, seed: int) -> Encoder:
+def adapted(encoder: LoadedModel, method: str, task: Task, seed: int) -> LoadedModel:
     """The same encoder, of which only the part that `method` names is to be trained.
 
     `seed` decides what is new. Raises `ModelError` for a network that it does not fit.
@@ -145,48 +142,3 @@ class FrozenEncoder(nn.Module):
             features = self.features(**inputs)
         with torch.autocast(features.device.type, enabled=False):  # rounded scores would be ties
             return SimpleNamespace(logits=self.classifier(features.float()))
-
-
-@dataclass
-class Features:
-    """A tokenized split of which a network reads features: each row's are computed once.
-
-    They are when the row is first asked for, so their time is training's or evaluation's own.
-    """
-
-    encoded: Encoded
-    network: FrozenEncoder
-    device: Device
-    known: torch.Tensor = field(init=False)  # (rows,), bool
-    stored: torch.Tensor = field(init=False)  # (rows, hidden), float32, on the CPU
-
-    def __post_init__(self) -> None:
-        self.known = torch.zeros(len(self.encoded), dtype=torch.bool)
-        self.stored = torch.empty(len(self.encoded), self.network.classifier.in_features)
-
-    def __len__(self) -> int:
-        return len(self.encoded)
-
-    @property
-    def lengths(self) -> Rows:
-        return self.encoded.lengths
-
-    @property
-    def truncated(self) -> int:
-        return self.encoded.truncated
-
-    def batch(self, labels: torch.Tensor | None, rows: Rows) -> Batch:
-        """The batch of these rows, whose one input is their features."""
-        tokens = self.encoded.batch(labels, rows)
-        places = torch.from_numpy(rows)
-        if not self.known[places].all():
-            self.stored[places] = self._computed(tokens)
-            self.known[places] = True
-        inputs: Mapping[str, torch.Tensor] = {"features": self.stored[places]}
-        return Batch(inputs, tokens.labels, rows, tokens.tokens)
-
-    @torch.no_grad()
-    def _computed(self, batch: Batch) -> torch.Tensor:
-        self.network.encoder.eval()
-        with self.device.autocast():
-            return self.network.features(**self.device.move(batch).inputs).cpu()

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.errors import ModelError
+from harness.errors import ModelError, is_out_of_memory
 from harness.modeling import families, tokenization
 from harness.spec import NOTHING
 from harness.text.values import shown
-from harness.training.device import is_out_of_memory
 
 TOLERANCE = 1e-3
 """How much a row may differ, relative to the size of what is compared.
@@ -49,7 +48,7 @@ def needs_fixed_length(
     tokenizer: Any,
     max_length: int,
     *,
-    spare: int = 0,
+    extra_padding: int = 0,
     pairs: bool = False,
     known_ids: Mapping[str, int] = NOTHING,
 ) -> bool:
@@ -57,17 +56,17 @@ def needs_fixed_length(
 
     Three made-up rows go through the network in evaluation mode, in the dtype of its parameters:
     together, and the two shorter ones alone. Compared are the logits, and the last layer's states
-    of the tokens, where padding shows first. If padding to the longest row of a batch (and `spare`
-    tokens more) makes a difference, or the family is known for it, padding to the limit is
-    measured. `known_ids` says how many ids of a column the network has embeddings for: the made-up
-    rows have no others. Raises `ModelError`, with `model` as the name, where padding to the limit
-    makes a difference too.
+    of the tokens, where padding shows first. If padding to the longest row of a batch (and
+    `extra_padding` tokens more) makes a difference, or the family is known for it, padding to the
+    limit is measured. `known_ids` says how many ids of a column the network has embeddings for: the
+    made-up rows have no others. Raises `ModelError`, with `model` as the name, where padding to the
+    limit makes a difference too.
     """
     config = getattr(network, "config", None)
     known = config is not None and families.has_fixed_length(config)
     texts, tried = _texts(pairs, _words(tokenizer, known_ids)), []
     for fixed in (True,) if known else (False, True):
-        encoded = tokenization.encode(tokenizer, texts, max_length, spare, fixed=fixed)
+        encoded = tokenization.encode(tokenizer, texts, max_length, extra_padding, fixed=fixed)
         try:
             found = difference(network, encoded)
         except FAILURES as error:

@@ -30,7 +30,7 @@ from harness.modeling import (
     tokenization,
 )
 from harness.modeling.adapters import FrozenEncoder
-from harness.modeling.pretrained import Encoder, be_quiet, notes_on, read_config, read_tokenizer
+from harness.modeling.pretrained import LoadedModel, be_quiet, notes_on, read_config, read_tokenizer
 from harness.modeling.scratch import Network
 from harness.modeling.stored_weights import reading
 from harness.spec import RunConfig
@@ -41,6 +41,8 @@ LONGEST_NAME = 200
 """Of a folder: file systems allow 255 bytes, and a number may follow."""
 HEAD = "head.safetensors"
 MOST_TOKENS = 1_000_000  # of a text
+RENAMED = {"rightward.": "forward_lstm.", "leftward.": "backward_lstm."}
+"""Parts of the names of tensors, as bilstm's files had them at first, and as they are now."""
 
 
 KEYS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
@@ -66,7 +68,7 @@ class Saved(NamedTuple):
     sha256: str
 
 
-def save(encoder: Encoder, config: RunConfig, score: float) -> Saved:
+def save(encoder: LoadedModel, config: RunConfig, score: float) -> Saved:
     """Put a fine-tuned model into the folder that `config` names.
 
     The name is the case's id, a long one cut; where that is taken, a number follows. Raises
@@ -100,7 +102,7 @@ def save(encoder: Encoder, config: RunConfig, score: float) -> Saved:
         ) from error
 
 
-def _write(encoder: Encoder, config: RunConfig, folder: Path) -> dict[str, Any]:
+def _write(encoder: LoadedModel, config: RunConfig, folder: Path) -> dict[str, Any]:
     """Save a network; returns what its card must say so that it can be loaded again."""
     network: Any = encoder.network
     if isinstance(network, Network):
@@ -151,7 +153,7 @@ class FineTuned:
     task: str  # what it was trained on
     texts: int | None  # that a row has; None: not known
     max_length: int
-    spare: int = 0  # tokens of padding that every row needs
+    extra_padding: int = 0  # tokens of padding that every row needs
     fixed: bool = False  # every row is padded to `max_length`
     notes: tuple[str, ...] = ()  # what a user should know of how it was loaded
     known_ids: Mapping[str, int] = field(default_factory=dict)  # column -> how many ids
@@ -168,7 +170,7 @@ class FineTuned:
             except UnicodeEncodeError:
                 raise UsageError(f"the text {shown(text)} is not UTF-8") from None
         encoded = tokenization.encode(
-            self.tokenizer, [texts], self.max_length, self.spare, fixed=self.fixed
+            self.tokenizer, [texts], self.max_length, self.extra_padding, fixed=self.fixed
         )
         input_limits.check_ids(encoded, self.tokenizer, self.known_ids, "the text", [0])
         row = tokenization.collate(encoded, None, np.array([0]))
@@ -206,24 +208,31 @@ def _loaded(directory: Path, card: Mapping[str, Any]) -> FineTuned:
         pretrained = network.encoder if isinstance(network, FrozenEncoder) else network
         known = input_limits.known_ids(pretrained)
     config = getattr(network, "config", None)
-    spare = families.spare_padding(config) if config else 0
+    extra_padding = families.spare_padding(config) if config else 0
     fixed = batch_invariance.needs_fixed_length(
-        str(directory), network, tokenizer, limit, spare=spare, pairs=texts == 2, known_ids=known
+        str(directory),
+        network,
+        tokenizer,
+        limit,
+        extra_padding=extra_padding,
+        pairs=texts == 2,
+        known_ids=known,
     )
     return FineTuned(
-        network.eval(), tokenizer, labels, task, texts, limit, spare, fixed, notes, known
+        network.eval(), tokenizer, labels, task, texts, limit, extra_padding, fixed, notes, known
     )
 
 
 def _read(
     directory: Path, card: Mapping[str, Any], tokenizer: Any
 ) -> tuple[nn.Module, Mapping[int, str]]:
-    """A network as `_write` saved it, and what its outputs mean; the tokenizer is made to suit."""
+    """A network as `_write` saved it, and what its outputs mean; the tokenizer is fitted to it."""
     labels = dict(enumerate(card.get("labels", ())))
     if "network" in card:
         with torch.device("meta"):  # the file's tensors say how much memory it takes, not the card
             network: Any = Network(**card["network"])
-        network.load_state_dict(load_file(directory / WEIGHTS), assign=True)
+        tensors = {_renamed(name): one for name, one in load_file(directory / WEIGHTS).items()}
+        network.load_state_dict(tensors, assign=True)
         return network, labels
     config = read_config(directory)
     network_size.refuse_oversized(directory, config)
@@ -234,14 +243,21 @@ def _read(
             directory, config=config, dtype=torch.float32, use_safetensors=True,
             trust_remote_code=False,
         )  # fmt: skip
-        families.suit(tokenizer, encoder)
+        families.configure_tokenizer(tokenizer, encoder)
         head = load_file(directory / HEAD)
         network = FrozenEncoder(encoder, len(head["bias"]))
         network.classifier.load_state_dict(head)
         return network, labels
     network = _classifier(directory, config)
-    families.suit(tokenizer, network)
+    families.configure_tokenizer(tokenizer, network)
     return network, network.config.id2label
+
+
+def _renamed(tensor: str) -> str:
+    """A tensor's name now; it is another in the files that glue-bench 0.1 saved."""
+    for before, now in RENAMED.items():
+        tensor = tensor.replace(before, now)
+    return tensor
 
 
 def _classifier(directory: Path, config: Any) -> Any:

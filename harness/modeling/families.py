@@ -45,7 +45,7 @@ def give_padding(directory: Path, tokenizer: Any) -> None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
 
 
-def suit(tokenizer: Any, network: Any) -> None:
+def configure_tokenizer(tokenizer: Any, network: Any) -> None:
     """Have a tokenizer make the columns that a network takes, no longer than it reads.
 
     Rows are padded on the side that the network needs.
@@ -83,7 +83,7 @@ def _gives_types(tokenizer: Any) -> bool:
     return len({*made.get("token_type_ids", ())}) > 1
 
 
-def mend_autocast(network: Any) -> None:
+def patch_deberta_autocast(network: Any) -> None:
     """Have DeBERTa's first version add biases of the queries' own dtype under autocast.
 
     Its fp32 biases make the queries fp32 again, and it masks bf16 scores with the least number of

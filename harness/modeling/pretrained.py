@@ -36,13 +36,13 @@ from harness.text.values import shown
 
 
 @dataclass(frozen=True)
-class Encoder:
+class LoadedModel:
     """A network that maps token ids to logits of shape (examples, `task.outputs`)."""
 
     network: nn.Module
     tokenizer: Any
     new_parameters: tuple[str, ...]  # not in the checkpoint: they start random
-    spare: int = 0  # tokens of padding that every row needs
+    extra_padding: int = 0  # tokens of padding that every row needs
     tuner: Any = None  # of peft, which can put its additions into the network's weights
     unused: tuple[str, ...] = ()  # modules of the checkpoint that the network does not have
     notes: tuple[str, ...] = ()  # what a user should know of how it was loaded
@@ -66,13 +66,13 @@ class Encoder:
         Raises `ModelError` for a token that the network has no embedding for.
         """
         encoded = tokenization.encode(
-            self.tokenizer, split.texts, max_length, self.spare, fixed=fixed
+            self.tokenizer, split.texts, max_length, self.extra_padding, fixed=fixed
         )
         input_limits.check_ids(encoded, self.tokenizer, self.known_ids, name, split.ids)
         return encoded
 
 
-def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> Encoder:
+def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> LoadedModel:
     """The pretrained network of `directory` with a head for `task`, in fp32.
 
     The head is new, and `seed` decides its initial weights (with `scratch` all of them), unless the
@@ -86,7 +86,7 @@ def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> En
         return _loaded(directory, task, seed, scratch=scratch)
 
 
-def _loaded(directory: Path, task: Task, seed: int, *, scratch: bool) -> Encoder:
+def _loaded(directory: Path, task: Task, seed: int, *, scratch: bool) -> LoadedModel:
     config = read_config(directory)
     families.refuse_foreign(directory, config)
     with reading(directory):
@@ -112,9 +112,9 @@ def _loaded(directory: Path, task: Task, seed: int, *, scratch: bool) -> Encoder
         raise ModelError(f"{directory}: asked for fp32 parameters, got {shown(dtypes)}")
     if task.is_regression:
         heads.keep_in_fp32(network)
-    families.suit(tokenizer, network)
-    families.mend_autocast(network)
-    return Encoder(
+    families.configure_tokenizer(tokenizer, network)
+    families.patch_deberta_autocast(network)
+    return LoadedModel(
         network, tokenizer, new, families.spare_padding(config), unused=unused,
         notes=notes_on(directory, tokenizer), known_ids=input_limits.known_ids(network),
     )  # fmt: skip

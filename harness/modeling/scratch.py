@@ -7,18 +7,22 @@ an LSTM that reads them in both directions. A pair is compared as in the GLUE pa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import torch
+from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
+from tokenizers.models import WordLevel
+from tokenizers.trainers import WordLevelTrainer
 from torch import nn
 from torch.nn.functional import pad
+from transformers import PreTrainedTokenizerFast
 
 from harness.data import word_vectors
 from harness.errors import UsageError
-from harness.modeling import vocabulary
-from harness.modeling.pretrained import Encoder
+from harness.modeling.pretrained import LoadedModel
 from harness.spec import Split, Task
 from harness.text.names import unknown
 
@@ -27,7 +31,7 @@ DROPOUT = 0.5  # Kim 2014, section 3.1
 SPREAD = 0.25  # a new word's vector is uniform in [-0.25, 0.25], as in Kim's CNN_sentence
 
 
-class Words(nn.Module):
+class WordEncoder(nn.Module):
     """The vectors of the words; what makes one vector of a sentence is the subclass's."""
 
     sentence_width: int
@@ -39,7 +43,7 @@ class Words(nn.Module):
             self.embedding.weight[1:].uniform_(-SPREAD, SPREAD)
 
 
-class Cbow(Words):
+class Cbow(WordEncoder):
     """The mean of the words' vectors."""
 
     def __init__(self, words: int, width: int) -> None:
@@ -50,7 +54,7 @@ class Cbow(Words):
         return self.embedding(ids).sum(dim=1) / lengths[:, None]  # padding's vector is zero
 
 
-class Cnn(Words):
+class Cnn(WordEncoder):
     """Kim 2014 (arXiv:1408.5882): the largest answer that each filter gives anywhere."""
 
     WINDOWS, FILTERS = (3, 4, 5), 100  # section 3.1
@@ -72,7 +76,7 @@ class Cnn(Words):
         return torch.cat(found, dim=1)
 
 
-class BiLstm(Words):
+class BiLstm(WordEncoder):
     """The largest state of each unit of a two-layer bidirectional LSTM, as GLUE's baseline has.
 
     Each layer is two LSTMs, of which one reads the words from the last to the first. Neither meets
@@ -85,7 +89,7 @@ class BiLstm(Words):
     def __init__(self, words: int, width: int) -> None:
         super().__init__(words, width)
         widths = [width, *[2 * self.STATES] * (self.LAYERS - 1)]
-        self.rightward, self.leftward = (
+        self.forward_lstm, self.backward_lstm = (
             nn.ModuleList(nn.LSTM(width, self.STATES, batch_first=True) for width in widths)
             for _ in range(2)
         )
@@ -94,14 +98,14 @@ class BiLstm(Words):
 
     def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         states = self.dropout(self.embedding(ids))
-        for rightward, leftward in zip(self.rightward, self.leftward, strict=True):
-            read_back = turned(leftward(turned(states, lengths))[0], lengths)
-            states = torch.cat([rightward(states)[0], read_back], dim=2)
+        for forward_lstm, backward_lstm in zip(self.forward_lstm, self.backward_lstm, strict=True):
+            read_back = reverse_padded(backward_lstm(reverse_padded(states, lengths))[0], lengths)
+            states = torch.cat([forward_lstm(states)[0], read_back], dim=2)
         padding = torch.arange(ids.shape[1], device=ids.device) >= lengths[:, None]
         return states.masked_fill(padding[..., None], -torch.inf).amax(dim=1)
 
 
-def turned(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+def reverse_padded(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """The first `lengths` states of each row in reverse; what is behind them stays where it is.
 
     Shape (examples, words, width).
@@ -162,16 +166,20 @@ def left_aligned(ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, t
     return aligned, lengths.clamp(min=1)
 
 
-NETWORKS: dict[str, Callable[[int, int], Words]] = {"cbow": Cbow, "cnn": Cnn, "bilstm": BiLstm}
+NETWORKS: dict[str, Callable[[int, int], WordEncoder]] = {
+    "cbow": Cbow,
+    "cnn": Cnn,
+    "bilstm": BiLstm,
+}
 
 
-def load(name: str, task: Task, train: Split, seed: int, vectors: str | None = None) -> Encoder:
+def load(name: str, task: Task, train: Split, seed: int, vectors: str | None = None) -> LoadedModel:
     """A network that knows the words of the training rows, and its tokenizer.
 
     `seed` decides its weights; words that a file of `vectors` has begin with those. Raises
     `DataError`.
     """
-    tokenizer = vocabulary.of_rows(train.texts)
+    tokenizer = of_rows(train.texts)
     places = tokenizer.get_vocab()
     own = places.keys() - {*tokenizer.all_special_tokens}
     known = word_vectors.read(Path(vectors), own) if vectors else {}
@@ -182,4 +190,28 @@ def load(name: str, task: Task, train: Split, seed: int, vectors: str | None = N
     with torch.no_grad():
         for word, vector in known.items():
             network.encoder.embedding.weight[places[word]] = torch.from_numpy(vector)
-    return Encoder(network, tokenizer, tuple(n for n, _ in network.named_parameters()))
+    return LoadedModel(network, tokenizer, tuple(n for n, _ in network.named_parameters()))
+
+
+PAD, UNKNOWN = "[PAD]", "[UNK]"
+MOST_WORDS = 50_000
+
+
+def of_rows(texts: Sequence[tuple[str, ...]]) -> Any:
+    """A tokenizer that knows the words of these rows, at most `MOST_WORDS`, the frequent ones.
+
+    A word is a run of letters and digits in lower case, or a punctuation mark; padding has id 0,
+    an unknown word id 1. The sides of a pair differ in `token_type_ids`.
+    """
+    tokenizer = Tokenizer(WordLevel(unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.BertNormalizer(strip_accents=False, lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = WordLevelTrainer(
+        vocab_size=MOST_WORDS, special_tokens=[PAD, UNKNOWN], show_progress=False
+    )
+    tokenizer.train_from_iterator((text for row in texts for text in row), trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B:1")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )  # fmt: skip

@@ -7,17 +7,14 @@ far a row is padded has all batches of one width: `harness.modeling.batch_invari
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from harness.errors import ModelError
-from harness.spec import Recipe, Split
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -31,8 +28,8 @@ class Encoded:
     padding: Mapping[str, int]  # the value that fills each column
     pad_left: bool
     truncated: int  # rows that lost tokens to the length limit
-    spare: int = 0  # columns of padding beyond the longest row
-    width: int | None = None  # of every batch; None: of its longest row, and `spare`
+    extra_padding: int = 0  # columns of padding beyond the longest row
+    width: int | None = None  # of every batch; None: of its longest row, and `extra_padding`
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -83,13 +80,14 @@ def encode(
     tokenizer: Any,
     texts: Sequence[tuple[str, ...]],
     max_length: int,
-    spare: int = 0,
+    extra_padding: int = 0,
     *,
     fixed: bool = False,
 ) -> Encoded:
     """Tokenize rows of one or two texts; of a pair that is too long the longer side is cut.
 
-    A batch is `spare` tokens wider than its longest row; if `fixed`, as wide as a row may be.
+    A batch is `extra_padding` tokens wider than its longest row; if `fixed`, as wide as a row may
+    be.
     A tokenizer that puts nothing between two texts has its end-of-text token put there, as Radford
     et al. 2018 (GPT), section 3.3, put a delimiter; a row without any token becomes that token.
     Raises `ModelError` where special tokens alone fill a row.
@@ -99,7 +97,7 @@ def encode(
     if len(sides) == 2 and _runs_together(tokenizer):
         sides[1] = [f"{end}{text}" for text in sides[1]]
     # A tokenizer whose model_max_length is unset reports a huge number.
-    limit = min(max_length, tokenizer.model_max_length - spare)
+    limit = min(max_length, tokenizer.model_max_length - extra_padding)
     _check_room(tokenizer, limit, len(sides))
     out = tokenizer(*sides, truncation="longest_first", max_length=limit)
     names = [name for name in tokenizer.model_input_names if name in out]
@@ -115,8 +113,8 @@ def encode(
         padding={name: fill.get(name, 0) for name in names},
         pad_left=tokenizer.padding_side == "left",
         truncated=_truncated(tokenizer, out, sides, limit),
-        spare=spare,
-        width=limit + spare if fixed else None,
+        extra_padding=extra_padding,
+        width=limit + extra_padding if fixed else None,
     )
 
 
@@ -152,7 +150,7 @@ def _truncated(tokenizer: Any, out: Any, sides: list[list[str]], limit: int) -> 
 def collate(encoded: Encoded, labels: torch.Tensor | None, rows: Rows) -> Batch:
     """The batch of these rows, on the CPU."""
     lengths = encoded.lengths[rows]
-    width = encoded.width or int(lengths.max()) + encoded.spare
+    width = encoded.width or int(lengths.max()) + encoded.extra_padding
     inputs = {}
     for name, flat in encoded.columns.items():
         padded = np.full((len(rows), width), encoded.padding[name], dtype=np.int64)
@@ -163,86 +161,3 @@ def collate(encoded: Encoded, labels: torch.Tensor | None, rows: Rows) -> Batch:
         inputs[name] = torch.from_numpy(padded)
     chosen = None if labels is None else labels[torch.from_numpy(rows)]
     return Batch(inputs, chosen, rows, int(lengths.sum()))
-
-
-class TrainBatches:
-    """The training rows, in a new order each epoch that depends on seed and epoch alone."""
-
-    def __init__(self, encoded: Inputs, split: Split, recipe: Recipe, seed: int) -> None:
-        self.encoded, self.seed = encoded, seed
-        # Whole numbers become int64 classes, scores become float32 regression targets.
-        self.labels = torch.tensor(split.labels)
-        self.batch_size = recipe.batch_size
-        self.micro_batch = recipe.micro_batch
-        self.group_by_length = recipe.group_by_length
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimizer steps in one epoch; the last may see fewer rows."""
-        return -(-len(self.encoded) // self.batch_size)
-
-    def epoch(self, epoch: int) -> Iterator[list[Batch]]:
-        """Each optimizer step's rows, as the micro-batches it is computed in."""
-        random = np.random.default_rng([self.seed, epoch])
-        order = random.permutation(len(self.encoded))
-        steps = parts(order, self.batch_size)
-        if self.group_by_length:
-            steps = by_length(steps, self.encoded.lengths)
-            random.shuffle(steps)
-        for rows in steps:
-            yield [self.encoded.batch(self.labels, part) for part in parts(rows, self.micro_batch)]
-
-
-class FirstSteps(TrainBatches):
-    """Training rows that end after so many steps, whatever the epoch.
-
-    An epoch has as many steps as ever, so that the learning rate is what it was.
-    """
-
-    def __init__(
-        self, encoded: Inputs, split: Split, recipe: Recipe, seed: int, steps: int
-    ) -> None:
-        super().__init__(encoded, split, recipe, seed)
-        self.left = steps
-
-    def epoch(self, epoch: int) -> Iterator[list[Batch]]:
-        """Each step's rows, while there are steps left."""
-        for step in islice(super().epoch(epoch), self.left):
-            self.left -= 1
-            yield step
-
-
-def order_sha256(batches: TrainBatches, epochs: int, steps: int) -> str:
-    """sha256 over the row numbers of a run's first steps, in the order the network sees them.
-
-    The numbers are those of `Batch.rows`, as little-endian int64.
-    """
-    found = hashlib.sha256()
-    every = chain.from_iterable(batches.epoch(epoch) for epoch in range(epochs))
-    for batch in chain.from_iterable(islice(every, steps)):
-        found.update(batch.rows.astype("<i8").tobytes())
-    return found.hexdigest()
-
-
-def parts(rows: Rows, size: int) -> list[Rows]:
-    """The rows in parts of this size; the last may be smaller."""
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def by_length(steps: list[Rows], lengths: Rows) -> list[Rows]:
-    """The same rows, each step's now of like length: of 50 steps at a time, as transformers does.
-
-    Which rows meet still differs from epoch to epoch, but a batch is hardly padded.
-    """
-    grouped: list[Rows] = []
-    for start in range(0, len(steps), 50):
-        rows = np.concatenate(steps[start : start + 50])
-        grouped += parts(rows[np.argsort(lengths[rows], kind="stable")], len(steps[0]))
-    return grouped
-
-
-def eval_batches(encoded: Inputs, size: int) -> Iterator[Batch]:
-    """Every row once, without labels. Sorted by length, so that little is padded."""
-    order = np.argsort(encoded.lengths, kind="stable")
-    for start in range(0, len(order), size):
-        yield encoded.batch(None, order[start : start + size])

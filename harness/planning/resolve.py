@@ -15,9 +15,22 @@ from harness.catalog.adaptations import check_installed
 from harness.catalog.models import Adapted
 from harness.data import load as data
 from harness.data import word_vectors
-from harness.errors import UsageError
+from harness.errors import (
+    DataError,
+    UsageError,
+)
+from harness.files import paths
+from harness.planning import plan
+from harness.planning.options import source
+from harness.planning.plan import Plan
+from harness.records import limits
 from harness.records.identity import UNSCORED, key_of
-from harness.spec import OWN, TOY, Case, DataRequest, Recipe, RunConfig, Task
+from harness.records.schema import (
+    Record,
+)
+from harness.spec import HUB, OWN, TOY, Case, DataRequest, Recipe, RunConfig, Task
+from harness.system import environment
+from harness.text.values import shown_path
 
 DECIDES = (
     "name", "text_columns", "labels", "metrics", "evaluated", "label_range", "rows_of", "only",
@@ -154,3 +167,45 @@ def to_json(config: RunConfig) -> str:
 def from_json(text: str) -> RunConfig:
     """The configuration that `to_json` wrote."""
     return CONFIG.validate_python(json.loads(text))
+
+
+def source_of(record: Record, data: str | None) -> str:
+    """Where a run's rows are read from: what `--data` said, or else what the record says.
+
+    Raises `UsageError` where that says nothing, since records hold no folders.
+    """
+    if record.source.kind == OWN:
+        raise UsageError(
+            f"{record.case.id}: a task of your own, and records hold none. Mend: run it again with "
+            "`pytest benchmarks --glue-task-file FILE`"
+        )
+    if data is not None:
+        return plan.checked_source(source(data, Path.cwd()), "--data")
+    if record.source.kind in (TOY, HUB):
+        return record.source.kind
+    raise UsageError(
+        f"{record.case.id}: its rows came from a folder, and records hold no folders. Mend: say "
+        "--data DIR, the folder that it was run on"
+    )
+
+
+def configuration(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
+    """What a case of a plan is run with, one of `jobs` at a time. Raises `GlueBenchError`."""
+    try:
+        config = resolve(
+            case,
+            plan.data,
+            task=plan.own_tasks.get(case.task),
+            adapted=plan.models[case.model],
+            recipe=plan.recipe,
+            epochs=plan.epochs,
+            save_models=plan.save_models,
+            vectors=plan.vectors,
+            threads=max(1, len(environment.usable_cpus()) // jobs),
+            jobs=jobs,
+        )
+        limits.check_identity(case.id, config.identity)
+        return config
+    except OSError as error:  # of a file that a library opens, such as one of the Hub's cache
+        where = shown_path(Path(str(error.filename))) if error.filename else case.id
+        raise DataError(f"{where}: cannot be read: {paths.reason(error)}") from error

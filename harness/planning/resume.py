@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.catalog import cards, tasks
 from harness.data import load as data
+from harness.records.diff import differences
 from harness.records.identity import key_of
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.spec import RunConfig
-from harness.text.values import shown
-
-ABSENT = "nothing"
-HASH_DIGITS = 12  # as many as are shown of a sha256
 
 
 @dataclass(frozen=True)
@@ -104,29 +99,3 @@ def _left_out(config: RunConfig, record: Record) -> Iterator[str]:
         home, sha256 = Path(config.save_to), record.saved_model_sha256
         for why in cards.problems(home, record.saved_model, sha256):
             yield f"the fine-tuned model: {why}"
-
-
-def differences(then: Any, now: Any, path: str = "") -> list[str]:
-    """Where two values of JSON differ, as lines `recipe.learning_rate: was 2e-05, is 0.0001`."""
-    return [f"{key}: was {brief(a)}, is {brief(b)}" for key, a, b in apart(then, now, path)]
-
-
-def apart(a: Any, b: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """Where two values of JSON differ: the key, `recipe.learning_rate`, and either's value."""
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return [
-            found
-            for key in dict.fromkeys([*a, *b])
-            for found in apart(
-                a.get(key, ABSENT), b.get(key, ABSENT), f"{path}.{key}" if path else str(key)
-            )
-        ]
-    return [] if a == b else [(path, a, b)]
-
-
-def brief(value: Any) -> str:
-    """A value as a line shows it: of a sha256 its first digits; only texts are in quotes."""
-    if value is None or isinstance(value, bool | int | float):
-        return "none" if value is None else json.dumps(value)
-    is_hash = isinstance(value, str) and len(value) == 64
-    return shown(value[:HASH_DIGITS] if is_hash else value)

@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 from harness.errors import UsageError
 from harness.files import paths
-from harness.planning import plan
-from harness.planning.options import RESULTS, source
+from harness.planning.project import RESULTS
 from harness.records.schema import PredictionTable, Record
 from harness.records.store import Store, file_name, read
-from harness.spec import HUB, OWN, TOY
 from harness.text.names import MOST_GUESSES, case_of, guesses, one_of
 from harness.text.values import shown, shown_path
 
@@ -91,23 +89,3 @@ def _not_found(result: str, results: Path, records: Sequence[Record], found: int
             f"{folder}/runs/ shows what is there"
         )
     return f"{shown(result)}: no such file, and {what}"
-
-
-def source_of(record: Record, data: str | None) -> str:
-    """Where a run's rows are read from: what `--data` said, or else what the record says.
-
-    Raises `UsageError` where that says nothing, since records hold no folders.
-    """
-    if record.source.kind == OWN:
-        raise UsageError(
-            f"{record.case.id}: a task of your own, and records hold none. Mend: run it again with "
-            "`pytest benchmarks --glue-task-file FILE`"
-        )
-    if data is not None:
-        return plan.checked_source(source(data, Path.cwd()), "--data")
-    if record.source.kind in (TOY, HUB):
-        return record.source.kind
-    raise UsageError(
-        f"{record.case.id}: its rows came from a folder, and records hold no folders. Mend: say "
-        "--data DIR, the folder that it was run on"
-    )

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from harness import environment
 from harness.catalog.tasks import TASKS
 from harness.records import flags
 from harness.records.schema import Record, SplitRecord
+from harness.system import environment
 from harness.text.values import shown
 
 if TYPE_CHECKING:

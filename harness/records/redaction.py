@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from harness.files import paths
-from harness.processes import inherited
+from harness.system import inherited
 from harness.text.values import VALUE_END, VALUE_WIDTH
 
 SHORTEST_SECRET = 6

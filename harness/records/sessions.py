@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +9,8 @@ from harness.errors import StorageError
 from harness.records import journal
 from harness.records.journal import Session
 from harness.records.store import Store
-from harness.tables.table import WIDTH, Table
 
-MOST_SHOWN = 40  # open cases that are named
-INTERRUPTED = 2  # pytest's exit status after Ctrl-C
 DONE, RUNNING = "ok", "running"
-HEADER = ("session", "planned", "ok", "failed", "skipped", "reused", "missing", "state")
 
 
 @dataclass(frozen=True)
@@ -83,37 +78,3 @@ def refused(folder: Path) -> tuple[set[str], list[StorageError]]:
         if outcome == "failed"
     }
     return {r.id for r in store.find().records if (r.session, r.case.id) in failed}, damaged
-
-
-def text(status: Status) -> str:
-    """As the terminal shows it: a line per session, then the cases that are still open."""
-    rows = [_row(session) for session in status.sessions]
-    lines = [Table("Sessions, oldest first", HEADER, tuple(rows)).text()]
-    if found := status.open_cases:
-        lines.append(f"\nwithout a good end: {len(found)}")
-        shown = list(found.items())[:MOST_SHOWN]
-        lines += [shorten(f"  {case}: {fate}") for case, fate in shown]
-        if len(found) > MOST_SHOWN:
-            lines.append(f"  ... and {len(found) - MOST_SHOWN:,} more")
-        lines.append("The command of their session, with --glue-resume, runs what has no ok run.")
-    return "\n".join(lines)
-
-
-def shorten(line: str) -> str:
-    """A line as the terminal has room for it."""
-    return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."
-
-
-def _row(session: Session) -> tuple[str, ...]:
-    statuses = Counter(session.finished.values())
-    ok = statuses.pop("ok", 0)
-    state = "running" if session.is_running else "killed"
-    if session.ended:
-        known = session.exit_status is not None
-        state = f"ended, exit {session.exit_status}" if known else "ended"
-        if session.exit_status == INTERRUPTED:
-            state = "interrupted"
-    missing = len(session.cut_off) + len(session.never_began)
-    planned, skipped, reused = map(len, (session.planned, session.skipped, session.reused))
-    counts = (planned, ok, statuses.total(), skipped, reused, missing)
-    return (session.name, *map(str, counts), state)

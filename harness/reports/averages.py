@@ -14,10 +14,10 @@ from statistics import fmean
 from harness.catalog.tasks import GLUE_9, TASKS
 from harness.records.cells import Cell
 
-Entry = tuple[str, str]
+ScoreKey = tuple[str, str]
 """A column and one of its metrics, by Hugging Face's name."""
 
-Sheet = Mapping[Entry, float]
+ScoreRow = Mapping[ScoreKey, float]
 """The figures of one row of a board. A task is a column; MNLI is two, `mnli_m` and `mnli_mm`."""
 
 SUFFIXES = {"validation": "", "validation_matched": "_m", "validation_mismatched": "_mm"}
@@ -30,11 +30,11 @@ class Average:
 
     name: str
     definition: str
-    terms: tuple[tuple[Entry, ...], ...]
+    terms: tuple[tuple[ScoreKey, ...], ...]
     source: str
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[ScoreKey, ...]:
         """Every figure that it needs."""
         return tuple(entry for term in self.terms for entry in term)
 
@@ -44,13 +44,13 @@ class Average:
         return tuple(dict.fromkeys(column for column, _ in self.entries))
 
 
-def term(task: str) -> tuple[Entry, ...]:
+def term(task: str) -> tuple[ScoreKey, ...]:
     """A task's score as GLUE has it: all its metrics on all its dev sets, as one term."""
     row = TASKS[task]
     return tuple((task + SUFFIXES[split], name) for split in row.evaluated for name in row.metrics)
 
 
-def _each(text: str) -> tuple[tuple[Entry, ...], ...]:
+def _each(text: str) -> tuple[tuple[ScoreKey, ...], ...]:
     """Terms of one entry each, from words like `qqp:f1`."""
     return tuple(
         ((column, metric),) for column, _, metric in (w.partition(":") for w in text.split())
@@ -118,14 +118,14 @@ AVERAGES: dict[str, Average] = {
 }  # fmt: skip
 
 
-def sheet(cells: Iterable[Cell]) -> Sheet:
+def sheet(cells: Iterable[Cell]) -> ScoreRow:
     """The mean over ok runs of every metric on a dev set, from the cells of one row of a board.
 
     Of two cells of one task, the later one that has an ok run counts.
     """
-    figures: dict[Entry, float] = {}
+    figures: dict[ScoreKey, float] = {}
     for cell in {cell.task: cell for cell in cells if cell.ok}.values():
-        found: dict[Entry, list[float]] = defaultdict(list)
+        found: dict[ScoreKey, list[float]] = defaultdict(list)
         for run in cell.ok:
             for split, suffix in SUFFIXES.items():
                 for metric, value in run.metrics.get(split, {}).items():
@@ -134,19 +134,19 @@ def sheet(cells: Iterable[Cell]) -> Sheet:
     return figures
 
 
-def of(average: Average, sheet: Sheet) -> float | None:
+def of(average: Average, sheet: ScoreRow) -> float | None:
     """The average of a row; None unless every entry is there. No order of entries changes it."""
     if missing(average, sheet):
         return None
     return fmean(fmean(sheet[entry] for entry in term) for term in average.terms)
 
 
-def missing(average: Average, sheet: Sheet) -> tuple[Entry, ...]:
+def missing(average: Average, sheet: ScoreRow) -> tuple[ScoreKey, ...]:
     """The entries of an average that a row lacks."""
     return tuple(entry for entry in average.entries if entry not in sheet)
 
 
-def coverage(average: Average, sheet: Sheet) -> tuple[int, int]:
+def coverage(average: Average, sheet: ScoreRow) -> tuple[int, int]:
     """How many of an average's terms a row has whole, and how many there are."""
     whole = sum(all(entry in sheet for entry in term) for term in average.terms)
     return whole, len(average.terms)

@@ -18,7 +18,7 @@ from harness.catalog import tasks
 from harness.records.cells import Cell, by_source, cells, where
 from harness.records.schema import Record, Source
 from harness.reports import averages, columns
-from harness.reports.averages import Sheet
+from harness.reports.averages import ScoreRow
 from harness.reports.columns import HEX, Column
 from harness.spec import OWN, TOY, Provenance
 
@@ -58,7 +58,7 @@ class Row:
     cells: Mapping[str, Cell]
 
     @cached_property
-    def sheet(self) -> Sheet:
+    def sheet(self) -> ScoreRow:
         """Its figures on GLUE's nine tasks."""
         return averages.sheet(cell for task, cell in self.cells.items() if task in tasks.GLUE_9)
 

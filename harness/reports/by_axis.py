@@ -19,12 +19,12 @@ from harness.compare.gate import Verdict
 from harness.compare.measures import MEASURES
 from harness.compare.stats import ALPHA
 from harness.errors import UsageError
-from harness.planning.resume import ABSENT, apart, brief
 from harness.records.cells import Cell, cells
+from harness.records.diff import ABSENT, apart, brief
 from harness.records.flags import CONTAMINATED, marked
 from harness.reports.boards import Board, model_names, trained_name, training_sets
 from harness.spec import Axis
-from harness.tables.table import CHANGE, COUNT, MISSING, RATIO, Entry, Figure, Table
+from harness.tables.table import CHANGE, COUNT, MISSING, RATIO, Figure, Table, TableValue
 from harness.text.names import unknown
 
 SPEED, SCORE = MEASURES["examples_per_s"], MEASURES["score"]
@@ -83,7 +83,7 @@ def tables(boards: Sequence[Board], axis: Axis, reference: str | None = None) ->
 
 
 def _table(board: Board, axis: Axis, groups: Sequence[Group], chosen: str) -> Table:
-    rows: list[tuple[Entry, ...]] = []
+    rows: list[tuple[TableValue, ...]] = []
     reasons: dict[str, dict[str, None]] = defaultdict(dict)
     several = [group for group in groups if len(group.cells) > 1]
     for group in several:
@@ -186,7 +186,9 @@ def _place(axis: Axis, value: str) -> tuple[int, list[int], str]:
     return (order.index(name) if name in order else len(order), numbers, value)
 
 
-def _against(base: Cell | None, cell: Cell, axis: Axis) -> tuple[Entry, Entry, Sequence[str]]:
+def _against(
+    base: Cell | None, cell: Cell, axis: Axis
+) -> tuple[TableValue, TableValue, Sequence[str]]:
     """The change of the score, the speed-up, and why they are not known."""
     if base is None:
         return Figure(None, CHANGE), Figure(None, RATIO), ["the reference has no such run"]
@@ -211,7 +213,7 @@ def _change(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
     figure = Figure(cell.mean - base.mean, CHANGE)
     if base.ignores_its_seed or cell.ignores_its_seed:
         return figure, "no bounds, since its seeds gave the same run"
-    found = stats.change(base.scores, cell.scores, gate.a_row(SCORE, base, cell))
+    found = stats.change(base.scores, cell.scores, gate.row_resolution(SCORE, base, cell))
     return (replace(figure, low=found.low, high=found.high) if found else figure), ""
 
 
@@ -223,7 +225,7 @@ def _is_of_one(key: str, then: Any, now: Any) -> bool:
 def _speed_up(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
     """How many times as fast it trains as the reference; or why that is not known."""
     but_for = (axis.value,) if axis is Axis.torch else ()
-    found = gate.costs(base, cell, SPEED, but_for=but_for)
+    found = gate.judge_cost(base, cell, SPEED, but_for=but_for)
     if found.base is None or found.new is None or found.verdict is Verdict.INCOMPARABLE:
         return Figure(None, RATIO), f"times are not comparable, {found.why}"
     figure = Figure(found.new / found.base, RATIO)

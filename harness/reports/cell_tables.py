@@ -22,9 +22,9 @@ from harness.tables.table import (
     PER_SECOND,
     SECONDS,
     SMALL_MB,
-    Entry,
     Figure,
     Table,
+    TableValue,
 )
 
 AXES = ("model", "target", "recipe")
@@ -217,7 +217,7 @@ def _average(row: Row) -> Figure:
     )
 
 
-def _floor_and_costs(cell: Cell) -> tuple[Entry, ...]:
+def _floor_and_costs(cell: Cell) -> tuple[TableValue, ...]:
     timing = [record.timing for record in cell.ok if record.timing]
     peaks = [record.memory.peak_memory_bytes for record in cell.ok if record.memory]
     return (
@@ -228,7 +228,7 @@ def _floor_and_costs(cell: Cell) -> tuple[Entry, ...]:
     )
 
 
-def _sizes(cell: Cell) -> tuple[Entry, ...]:
+def _sizes(cell: Cell) -> tuple[TableValue, ...]:
     found = [record.model for record in cell.ok if record.model]
     return (
         Figure(median(model.trained_parameters for model in found), MILLIONS),

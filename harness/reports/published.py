@@ -17,7 +17,7 @@ from harness.catalog.references import Published, SeedSd
 from harness.records.cells import Cell
 from harness.records.flags import CONTAMINATED, Spoils, marked, that_spoil
 from harness.spec import OWN, TOY, Provenance
-from harness.tables.table import CHANGE, COUNT, SCORE, SDS, Entry, Figure, Table
+from harness.tables.table import CHANGE, COUNT, SCORE, SDS, Figure, Table, TableValue
 from harness.text.escape import short
 
 ENOUGH_RUNS = 3  # for a standard deviation of our own
@@ -35,7 +35,7 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class Gap:
+class PublishedComparison:
     """One published result and what our runs of that model, task, split and metric had."""
 
     cell: Cell
@@ -73,7 +73,7 @@ class Gap:
 class Gaps:
     """All that can be compared, and notes on what cannot."""
 
-    rows: tuple[Gap, ...]
+    rows: tuple[PublishedComparison, ...]
     notes: tuple[str, ...]
 
 
@@ -119,14 +119,14 @@ def own_sd(figures: Sequence[float]) -> float | None:
     return statistics.stdev(figures) if len(figures) >= ENOUGH_RUNS else None
 
 
-def _of_cell(cell: Cell) -> Iterable[Gap]:
+def _of_cell(cell: Cell) -> Iterable[PublishedComparison]:
     for row in references.of(cell.model, cell.task):
         figures = _figures(cell, row)
         if not figures or not row.is_dev or row.metric is None:
             continue
         known = own_sd(figures) is not None
         elsewhere = None if known else references.seed_sd(cell.model, cell.task, row.metric)
-        yield Gap(cell, row, figures, elsewhere)
+        yield PublishedComparison(cell, row, figures, elsewhere)
 
 
 def _figures(cell: Cell, row: Published) -> tuple[float, ...]:
@@ -140,7 +140,7 @@ def _figures(cell: Cell, row: Published) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _unused(sound: Iterable[Cell], rows: Sequence[Gap]) -> list[str]:
+def _unused(sound: Iterable[Cell], rows: Sequence[PublishedComparison]) -> list[str]:
     """How many published results of each task are of something else."""
     counts: Counter[str] = Counter()
     for model, task in dict.fromkeys((cell.model, cell.task) for cell in sound):
@@ -171,7 +171,7 @@ def table(found: Gaps) -> Table:
     )
 
 
-def _numbered(rows: Iterable[Gap]) -> dict[tuple[str, str, str], int]:
+def _numbered(rows: Iterable[PublishedComparison]) -> dict[tuple[str, str, str], int]:
     """The setups whose standard deviations are used, each with its number in the notes."""
     used = dict.fromkeys(_setup(gap.seed_sd) for gap in rows if gap.seed_sd)
     return {setup: number for number, setup in enumerate(used, 1)}
@@ -182,7 +182,9 @@ def _setup(found: SeedSd) -> tuple[str, str, str]:
     return f"{runs} of {found.model}", found.setup, found.source
 
 
-def _row(gap: Gap, setups: dict[tuple[str, str, str], int]) -> tuple[Entry, ...]:
+def _row(
+    gap: PublishedComparison, setups: dict[tuple[str, str, str], int]
+) -> tuple[TableValue, ...]:
     cell, row = gap.cell, gap.published
     digits = len(row.printed["value"].partition(".")[2])
     as_printed = replace(SCORE, digits=digits)
@@ -203,7 +205,9 @@ def _row(gap: Gap, setups: dict[tuple[str, str, str], int]) -> tuple[Entry, ...]
     )
 
 
-def _legend(rows: Sequence[Gap], setups: dict[tuple[str, str, str], int]) -> list[str]:
+def _legend(
+    rows: Sequence[PublishedComparison], setups: dict[tuple[str, str, str], int]
+) -> list[str]:
     notes = [NOTE, *(f"[{n}] {', '.join(setup)}" for setup, n in setups.items())]
     if any(gap.cell.is_contaminated for gap in rows):
         notes.append(marked(CONTAMINATED))

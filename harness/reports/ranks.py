@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.reports.averages import AVERAGES, Average, Entry, Sheet, missing
+from harness.reports.averages import AVERAGES, Average, ScoreKey, ScoreRow, missing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,7 @@ class Interval(NamedTuple):
     high: int
 
 
-def ranks(average: Average, sheets: Sequence[Sheet]) -> list[Interval]:
+def ranks(average: Average, sheets: Sequence[ScoreRow]) -> list[Interval]:
     """The ranks of each row under an average; some way of filling the holes reaches each end."""
     lows, highs = _ends(average.terms, sheets)
     by_low, by_high = sorted(lows), sorted(highs)
@@ -55,7 +55,7 @@ def ranks(average: Average, sheets: Sequence[Sheet]) -> list[Interval]:
     ]
 
 
-def borda(sheets: Sequence[Sheet], counted: Sequence[bool] | None = None) -> list[float | None]:
+def borda(sheets: Sequence[ScoreRow], counted: Sequence[bool] | None = None) -> list[float | None]:
     """The Borda count of each row without holes, among those rows alone; None for the others.
 
     Only rows that are `counted` give points to others; None: all are.
@@ -72,7 +72,7 @@ def borda(sheets: Sequence[Sheet], counted: Sequence[bool] | None = None) -> lis
     return [found.get(place) for place in range(len(sheets))]
 
 
-def borda_ranks(sheets: Sequence[Sheet]) -> list[Interval]:
+def borda_ranks(sheets: Sequence[ScoreRow]) -> list[Interval]:
     """The ranks of each row under the Borda count; no way of filling the holes leaves them.
 
     A row that is above another in every task is never below it. Without holes each interval is
@@ -124,7 +124,7 @@ def _points(values: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _ends(
-    terms: Sequence[Sequence[Entry]], sheets: Sequence[Sheet]
+    terms: Sequence[Sequence[ScoreKey]], sheets: Sequence[ScoreRow]
 ) -> tuple[list[float], list[float]]:
     """The mean of the terms for each row, with every hole at its least and at its greatest."""
     lows, highs = (
@@ -139,5 +139,5 @@ def _ends(
     return lows, highs
 
 
-def _limits(entry: Entry) -> tuple[float, float]:
+def _limits(entry: ScoreKey) -> tuple[float, float]:
     return (-1.0 if entry[1] in CORRELATIONS else 0.0, 1.0)

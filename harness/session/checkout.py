@@ -17,9 +17,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import environment
 from harness.errors import UsageError
-from harness.processes import git
+from harness.system import environment, git
 from harness.text.values import shown
 
 PREFIX = "glue-recheck-"

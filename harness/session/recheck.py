@@ -17,12 +17,12 @@ from harness.compare.selection import commit_of
 from harness.errors import UsageError
 from harness.planning import options
 from harness.planning.options import Settings
-from harness.processes import git, inherited, supervisor
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.session import checkout as checkouts
 from harness.session.checkout import Checkout
 from harness.spec import Case
+from harness.system import git, inherited, supervisor
 from harness.text.escape import harmless
 
 OWN = ("tasks", "models", "targets", "seeds", "results", "baseline", "recheck", "resume",

@@ -6,15 +6,17 @@ import functools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
-from harness import environment
 from harness.compare import baseline_tables, baselines, thresholds
 from harness.compare.comparison import CellVerdict, Comparison, compare, confirmed
-from harness.compare.gate import MACHINE, Verdict
+from harness.compare.gate import Verdict
 from harness.errors import UsageError
-from harness.planning.options import BASELINES, Settings
+from harness.planning.options import Settings
 from harness.planning.plan import Plan
+from harness.planning.project import BASELINES
 from harness.records.cells import name_of
 from harness.records.schema import Record
+from harness.system import environment
+from harness.system.environment import MACHINE
 
 CODE = ("commit", "dirty", *MACHINE)  # facts of a run by which it is of this code, here
 

@@ -13,7 +13,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.execution.worker_log import prefixed
-from harness.planning import options
+from harness.planning import options, project
 from harness.planning.plan import Plan, make
 from harness.session.timing import worker_clock
 from harness.spec import Case
@@ -79,7 +79,7 @@ class GlueSession:
     @property
     def results(self) -> Path:
         """Where records go."""
-        return Path(self.settings.results or self.config.rootpath / options.RESULTS)
+        return Path(self.settings.results or self.config.rootpath / project.RESULTS)
 
     @property
     def name(self) -> str:

@@ -17,8 +17,8 @@ from harness.records.schema import Record, Source
 from harness.records.store import Store
 from harness.spec import HUB, Provenance
 from harness.submission import files as entries
-from harness.submission.files import ENTRIES, Entry
-from harness.submission.selection import AXES, Best, Candidates, Wanted, choose
+from harness.submission.files import ENTRIES, SubmissionFile
+from harness.submission.selection import AXES, Best, Candidates, RunFilter, choose
 from harness.tables.table import MISSING, Table, percent
 from harness.text.names import unknown
 from harness.text.values import plain, shown_path
@@ -43,7 +43,7 @@ UNIX = 3
 class Member:
     """A file of a submission and the run it is made from; None: a placeholder."""
 
-    entry: Entry
+    entry: SubmissionFile
     best: Best | None
 
 
@@ -53,7 +53,7 @@ class Plan:
 
     candidates: Candidates
     members: tuple[Member, ...]
-    missing: tuple[Entry, ...]
+    missing: tuple[SubmissionFile, ...]
 
 
 def filled(names: str) -> frozenset[str]:
@@ -69,7 +69,9 @@ def filled(names: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def plan(records: Iterable[Record], wanted: Wanted, may_fill: frozenset[str] = frozenset()) -> Plan:
+def plan(
+    records: Iterable[Record], wanted: RunFilter, may_fill: frozenset[str] = frozenset()
+) -> Plan:
     """Which run each file comes from; a task of `may_fill` that has none gets a placeholder.
 
     Raises `UsageError`, as `candidates.choose` does.
@@ -164,14 +166,14 @@ def missing(made: Plan, results: Path) -> str:
         reasons = sum(map(Counter, found.left_out.values()), Counter())
         what = f"no run may be submitted ({_said(reasons)}): {_names(made.missing)}"
         return f"{shown_path(results)}: {what}. {mend}"
-    by_reason: dict[str, list[Entry]] = defaultdict(list)
+    by_reason: dict[str, list[SubmissionFile]] = defaultdict(list)
     for entry in made.missing:
         by_reason[_said(found.left_out.get(entry.run_of, {}))].append(entry)
     what = "; ".join(f"{_names(of)} ({said})" for said, of in by_reason.items())
     return f"{shown_path(results)}: cannot make {what}. {mend}, or --fill {fill}"
 
 
-def _names(files: Iterable[Entry]) -> str:
+def _names(files: Iterable[SubmissionFile]) -> str:
     return ", ".join(entry.name for entry in files)
 
 

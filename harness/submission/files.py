@@ -22,7 +22,7 @@ MEND = "Mend: run it again from GLUE's own test file"
 
 
 @dataclass(frozen=True)
-class Entry:
+class SubmissionFile:
     """One file of a submission."""
 
     name: str
@@ -52,21 +52,21 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("CoLA.tsv", "cola"),
-    Entry("SST-2.tsv", "sst2"),
-    Entry("MRPC.tsv", "mrpc"),
-    Entry("STS-B.tsv", "stsb"),
-    Entry("QQP.tsv", "qqp"),
-    Entry("MNLI-m.tsv", "mnli", "test_matched", words=True),
-    Entry("MNLI-mm.tsv", "mnli", "test_mismatched", words=True),
-    Entry("QNLI.tsv", "qnli", words=True),
-    Entry("RTE.tsv", "rte", words=True),
-    Entry("WNLI.tsv", "wnli"),
-    Entry("AX.tsv", "ax", words=True),
+    SubmissionFile("CoLA.tsv", "cola"),
+    SubmissionFile("SST-2.tsv", "sst2"),
+    SubmissionFile("MRPC.tsv", "mrpc"),
+    SubmissionFile("STS-B.tsv", "stsb"),
+    SubmissionFile("QQP.tsv", "qqp"),
+    SubmissionFile("MNLI-m.tsv", "mnli", "test_matched", words=True),
+    SubmissionFile("MNLI-mm.tsv", "mnli", "test_mismatched", words=True),
+    SubmissionFile("QNLI.tsv", "qnli", words=True),
+    SubmissionFile("RTE.tsv", "rte", words=True),
+    SubmissionFile("WNLI.tsv", "wnli"),
+    SubmissionFile("AX.tsv", "ax", words=True),
 )
 
 
-def values(entry: Entry, table: PredictionTable, run: str) -> list[int] | list[float]:
+def values(entry: SubmissionFile, table: PredictionTable, run: str) -> list[int] | list[float]:
     """The predictions of a run's table for a file, in the order of the test rows.
 
     Raises `DataError` unless each row of GLUE's has exactly one, and it is a label of the task.
@@ -97,7 +97,7 @@ def _is_label(task: Task, value: object) -> bool:
     return type(value) is int and 0 <= value < len(task.labels)
 
 
-def _wrong(entry: Entry, run: str, found: str) -> DataError:
+def _wrong(entry: SubmissionFile, run: str, found: str) -> DataError:
     task = entry.row
     label = "a finite number" if task.is_regression else f"0 to {len(task.labels) - 1}"
     return DataError(
@@ -106,7 +106,7 @@ def _wrong(entry: Entry, run: str, found: str) -> DataError:
     )
 
 
-def placeholder(entry: Entry) -> int | float:
+def placeholder(entry: SubmissionFile) -> int | float:
     """What may stand in every row of a file that no run is there for.
 
     The most frequent label of the task's training set, or the mean of its scores; AX has MNLI's.
@@ -118,7 +118,7 @@ def placeholder(entry: Entry) -> int | float:
     return counts.index(max(counts))
 
 
-def words(entry: Entry, found: Sequence[int] | Sequence[float]) -> list[str]:
+def words(entry: SubmissionFile, found: Sequence[int] | Sequence[float]) -> list[str]:
     """Predictions as a submission writes them: names, ids, or a score cut to the task's range."""
     task = entry.row
     if task.label_range:
@@ -128,7 +128,7 @@ def words(entry: Entry, found: Sequence[int] | Sequence[float]) -> list[str]:
     return [names[int(label)] for label in found]
 
 
-def content(entry: Entry, found: Sequence[int] | Sequence[float]) -> bytes:
+def content(entry: SubmissionFile, found: Sequence[int] | Sequence[float]) -> bytes:
     """The bytes of a file."""
     lines = [f"{row}\t{word}\n" for row, word in enumerate(words(entry, found))]
     return "".join(["\t".join(HEADER) + "\n", *lines]).encode()

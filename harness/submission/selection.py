@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.records.cells import dev_digests
 from harness.records.schema import Record
 from harness.spec import TOY, Provenance
-from harness.submission.files import ENTRIES, Entry
+from harness.submission.files import ENTRIES, SubmissionFile
 from harness.text.names import unknown
 from harness.text.values import plain
 
@@ -20,7 +20,7 @@ OVERLAP = "train_overlap"  # the flag of a run that was scored on training rows
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunFilter:
     """What the runs of a submission have to be; None: whatever there is, if it is but one."""
 
     model: str | None = None
@@ -36,11 +36,11 @@ class Best:
     record: Record
     of: int
 
-    def predicts(self, entry: Entry) -> bool:
+    def predicts(self, entry: SubmissionFile) -> bool:
         """Whether a file can be made from it."""
         return self.record.data is not None and entry.stored_as in self.record.data.splits
 
-    def test_rows(self, entry: Entry) -> Provenance:
+    def test_rows(self, entry: SubmissionFile) -> Provenance:
         """How far the rows it predicted for a file were found to be GLUE's own."""
         splits = self.record.data.splits if self.record.data else {}
         return splits[entry.stored_as].provenance if splits else Provenance.other
@@ -61,7 +61,9 @@ class Candidates:
     left_out: Mapping[str, Mapping[str, int]]  # task without one -> why, and how many runs
 
 
-def choose(records: Iterable[Record], wanted: Wanted, filled: Collection[str] = ()) -> Candidates:
+def choose(
+    records: Iterable[Record], wanted: RunFilter, filled: Collection[str] = ()
+) -> Candidates:
     """The best run of each task: ok, on no toy rows, all dev rows scored, tests predicted.
 
     Only dev scores on the same rows are held against each other: runs that were scored on GLUE's
@@ -98,7 +100,7 @@ def _is(run: Record, axis: str) -> str:
     return str(run.recipe.get("name")) if axis == "recipe" else getattr(run.case, axis)
 
 
-def _wanted(runs: Sequence[Record], wanted: Wanted) -> list[Record]:
+def _wanted(runs: Sequence[Record], wanted: RunFilter) -> list[Record]:
     for axis in AXES:
         name = getattr(wanted, axis)
         known = sorted({plain(_is(run, axis)) for run in runs if run.recipe or axis != "recipe"})
@@ -112,7 +114,7 @@ def _wanted(runs: Sequence[Record], wanted: Wanted) -> list[Record]:
     ]
 
 
-def _needed(task: str) -> list[Entry]:
+def _needed(task: str) -> list[SubmissionFile]:
     return [entry for entry in ENTRIES if entry.run_of == task]
 
 
@@ -150,7 +152,7 @@ def _comparable(task: str, runs: Sequence[Record]) -> list[Record]:
     return found
 
 
-def _why_unfit(run: Record, needed: Sequence[Entry]) -> str | None:
+def _why_unfit(run: Record, needed: Sequence[SubmissionFile]) -> str | None:
     """What keeps a run out of a submission."""
     if run.status != "ok" or run.score is None:
         return "not ok"

@@ -9,7 +9,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from harness.tables.table import FILL, NAMES, Entry, Figure, Table
+from harness.tables import markup
+from harness.tables.table import FILL, NAMES, Figure, Table, TableValue
 from harness.text import escape
 
 LEADERS = {1: "**{}**", 2: "*{}*"}
@@ -24,9 +25,9 @@ WIDE = 8  # columns that it cannot hold at their size
 
 def markdown(table: Table, level: int = 2) -> str:
     """As GitHub renders it, under a heading of this level."""
-    parts = [f"{'#' * level} {escape.markdown(table.title)}"]
+    parts = [f"{'#' * level} {markup.markdown(table.title)}"]
     parts += [body(table)] if table.rows else []
-    parts += [escape.paragraph(note) for note in _notes(table, "markdown")]
+    parts += [markup.paragraph(note) for note in _notes(table, "markdown")]
     if table.fill:
         parts += [FILL, _fenced([escape.visible(line) for line in table.fill])]
     return "\n\n".join(parts)
@@ -50,17 +51,17 @@ def body(table: Table) -> str:
         ]
         for row, entries in enumerate(table.rows)
     ]
-    header = [escape.markdown(name) for name in table.header]
+    header = [markup.markdown(name) for name in table.header]
     return tabulate(
         rows, header, tablefmt="github", disable_numparse=True, colalign=table.alignment
     )
 
 
-def _said(name: str, entry: Entry) -> str:
-    return escape.markdown(_brief(name, entry))
+def _said(name: str, entry: TableValue) -> str:
+    return markup.markdown(_brief(name, entry))
 
 
-def _brief(name: str, entry: Entry) -> str:
+def _brief(name: str, entry: TableValue) -> str:
     return escape.brief(str(entry)) if name in NAMES else str(entry)
 
 
@@ -77,20 +78,20 @@ def csv(tables: Sequence[tuple[str, Table]]) -> str:
     lines: list[dict[str, Any]] = []
     for board, table in tables:
         for row in table.rows:
-            line: dict[str, Any] = {"board": escape.spreadsheet(board)}
+            line: dict[str, Any] = {"board": markup.spreadsheet(board)}
             for name, entry in zip(table.header, row, strict=True):
                 if isinstance(entry, Figure):
                     line |= {f"{name} {part}".rstrip(): v for part, v in entry.parts.items()}
                     line.setdefault(name, "")
                 else:
-                    line[name] = escape.spreadsheet(entry)
+                    line[name] = markup.spreadsheet(entry)
             lines.append(line)
     out = io.StringIO()
     header = _header([table for _, table in tables])
     writer = csv_format.DictWriter(
         out, header, restval="", lineterminator="\n", quoting=csv_format.QUOTE_NONNUMERIC
     )
-    writer.writerow({name: escape.spreadsheet(name) for name in header})
+    writer.writerow({name: markup.spreadsheet(name) for name in header})
     writer.writerows(lines)
     return out.getvalue()
 
@@ -112,10 +113,10 @@ def latex(table: Table) -> str:
 
     A wide one is scaled to the width of the text, a long one goes over pages.
     """
-    notes = [escape.latex(note) for note in _notes(table, "latex")]
+    notes = [markup.latex(note) for note in _notes(table, "latex")]
     told = "".join(f"\n{note}\\par" for note in notes)
     if not table.rows:
-        return rf"\noindent {escape.latex(table.title)}\par{told}"
+        return rf"\noindent {markup.latex(table.title)}\par{told}"
     fill = [FILL, *map(escape.visible, table.fill)] if table.fill else []
     body = _tabular(table) + "".join(f"% {line}\n" for line in fill)
     if len(table.rows) > LONG:
@@ -131,16 +132,16 @@ def _tabular(table: Table) -> str:
     import pandas as pd
 
     texts = [
-        [escape.latex(_brief(name, entry)) for name, entry in zip(table.header, row, strict=True)]
+        [markup.latex(_brief(name, entry)) for name, entry in zip(table.header, row, strict=True)]
         for row in table.rows
     ]
-    frame = pd.DataFrame(texts, columns=[escape.latex(name) for name in table.header])
+    frame = pd.DataFrame(texts, columns=[markup.latex(name) for name in table.header])
     styles = pd.DataFrame("", index=frame.index, columns=frame.columns)
     for (row, column), place in table.places().items():
         styles.iloc[row, column] = STYLES[place]
     return frame.style.hide(axis="index").apply(lambda _: styles, axis=None).to_latex(
         hrules=True,
-        caption=escape.latex(table.title),
+        caption=markup.latex(table.title),
         column_format="".join(side[0] for side in table.alignment),
         environment="longtable" if len(table.rows) > LONG else None,
         position_float=None if len(table.rows) > LONG else "centering",
@@ -164,7 +165,7 @@ def as_json(table: Table) -> dict[str, Any]:
     }
 
 
-def _exact(entry: Entry) -> str | dict[str, Any]:
+def _exact(entry: TableValue) -> str | dict[str, Any]:
     if not isinstance(entry, Figure):
         return entry
     said: dict[str, Any] = {"shown": str(entry), "value": entry.value, "unit": entry.unit.name}

@@ -121,7 +121,7 @@ class Figure:
         return found
 
 
-Entry = str | Figure
+TableValue = str | Figure
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Table:
 
     title: str
     header: tuple[str, ...]
-    rows: tuple[tuple[Entry, ...], ...]
+    rows: tuple[tuple[TableValue, ...], ...]
     notes: tuple[str, ...] = ()
     _: KW_ONLY
     fill: tuple[str, ...] = ()

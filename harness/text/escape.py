@@ -35,26 +35,6 @@ github.com/actions/runner, ActionCommand.cs; github.com/microsoft/azure-pipeline
 LONGEST_COMMAND = 64  # characters by which each of them is known
 SPACES = re.compile(r"^ | $|(?<= ) ")
 """Spaces that formats drop: at an end, and after another."""
-FORMULA = tuple("=+-@＝＋－＠")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection")."""
-
-ACTIVE = re.compile(r"[\\`*\[\]<>&|~$#\u200b]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-"""What Markdown reads as structure; a reference to the character is read after all structure."""
-MEANT = re.compile(r"@|#(?=\d)|(?i:\bgh-)(?=\d)|:(?=//|[\w+-]+:)|(?i:www)(?=\.)")
-"""What GitHub looks for in the text of a rendered page: mentions, issues, links, emoji."""
-BLOCK = re.compile(r"^(?:(-)|(\+)(?= |$)|\d+([.)])(?= |$))")
-"""How a line begins that Markdown takes for a list or a rule."""
-LATEX = str.maketrans(
-    {sign: f"\\{sign}" for sign in "&%$#_{}"}
-    | {
-        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-        "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-        "`": r"\textasciigrave{}",
-    }
-    | {sign: f"{{{sign}}}" for sign in "[]*"}  # the end of a row takes them for its own
-)  # fmt: skip
-LIGATURE = re.compile(r"([-,'!?])(?=[-,'`])")
-"""What LaTeX would draw as one sign, such as the two hyphens of an option."""
 
 
 def visible(text: str) -> str:
@@ -110,7 +90,7 @@ def _seen(text: str) -> str:
     if text.isprintable() and not UNSEEN.search(text):
         return text
     return "".join(
-        one if one.isprintable() and not UNSEEN.match(one) else _spelt(one) for one in text
+        one if one.isprintable() and not UNSEEN.match(one) else spelt(one) for one in text
     )
 
 
@@ -120,14 +100,14 @@ def _defused(text: str, start: int = 0) -> str:
     for found in COMMAND.finditer(text):
         sign = max(found.start("sign") if found["sign"] else found.start(), start)
         if found.end() > start:
-            parts += [text[place:sign], _spelt(text[sign])]
+            parts += [text[place:sign], spelt(text[sign])]
             place = sign + 1
     return "".join([*parts, text[place:]])
 
 
 def foldable(text: str) -> str:
     """`visible(text)` that may be folded anywhere: no later line is for a CI service either."""
-    return re.sub(r"([:#])(?=\1)", lambda found: _spelt(found[0]), visible(text))
+    return re.sub(r"([:#])(?=\1)", lambda found: spelt(found[0]), visible(text))
 
 
 def distinct(text: str) -> str:
@@ -153,38 +133,7 @@ def short(text: str, limit: int) -> str:
     return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
 
 
-def markdown(text: str) -> str:
-    """Text that GitHub shows as it is: no link, no HTML, no emphasis, no new column, nobody told.
-
-    A space of no width parts what GitHub acts on after it read the character references.
-    """
-    parted = MEANT.sub("\\g<0>\u200b", visible(text))
-    return ACTIVE.sub(lambda found: _reference(found[0]), parted)
-
-
-def paragraph(text: str) -> str:
-    """`markdown(text)` for a line of its own, which begins no list, rule or code."""
-    text = markdown(text).strip()
-    found = BLOCK.match(text)
-    if not found or found.lastindex is None:
-        return text
-    place = found.start(found.lastindex)
-    return f"{text[:place]}{_reference(text[place])}{text[place + 1 :]}"
-
-
-def spreadsheet(text: str) -> str:
-    """Text that is no formula: an apostrophe stands before what would be one."""
-    text = distinct(text)
-    return f"'{text}" if text.lstrip(" '").startswith(FORMULA) else text
-
-
-def latex(text: str) -> str:
-    """Text that LaTeX shows as it is; what pdfLaTeX has no letters for is spelt out."""
-    text = "".join(one if ord(one) < 0x100 or one in "†…" else _spelt(one) for one in visible(text))
-    return LIGATURE.sub(r"\1{}", text.translate(LATEX))
-
-
-def _spelt(one: str) -> str:
+def spelt(one: str) -> str:
     """A character as Python writes it in a string."""
     if one.isascii() and one.isprintable():
         return f"\\x{ord(one):02x}"
@@ -192,11 +141,7 @@ def _spelt(one: str) -> str:
 
 
 def _shown(text: str) -> str:
-    return SPACES.sub(lambda found: _spelt(found[0]), visible(text))
-
-
-def _reference(one: str) -> str:
-    return f"&#{ord(one)};"
+    return SPACES.sub(lambda found: spelt(found[0]), visible(text))
 
 
 def _digits(text: str) -> str:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import gc
 import time
-import traceback
 from collections.abc import Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -88,70 +85,6 @@ class Device:
             torch.mps.synchronize()
         elif self.torch.type == "xpu":
             torch.xpu.synchronize()
-
-
-def peak_memory_bytes(target: Target) -> int | None:
-    """The most device memory that tensors held; None where the device has none of its own."""
-    if target.device == "cuda" and torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    if target.device == "xpu" and torch.xpu.is_available():
-        return torch.xpu.max_memory_allocated()
-    return None
-
-
-FULL = (
-    "allocate memory",  # torch, on a CPU
-    "out of memory",  # on mps, and outside torch's own allocators
-    "ALLOC_FAILED",  # cuBLAS, cuDNN
-    "bad_alloc",  # C++
-    "could not create a primitive",  # oneDNN, which has no other words for it
-)
-"""What a RuntimeError says where memory ran out."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or one that led to it, says that memory ran out."""
-    for link in chain(error):
-        if isinstance(link, torch.OutOfMemoryError | MemoryError):
-            return True
-        if isinstance(link, RuntimeError) and any(words in str(link) for words in FULL):
-            return True
-        if isinstance(link, OSError) and link.errno == errno.ENOMEM:
-            return True
-    return False
-
-
-def release(error: BaseException, target: Target) -> None:
-    """Give back what a computation held that ended in `error`, on the target's device too.
-
-    A traceback holds the frames that it went through, and those their tensors. It is cleared and
-    taken off; clearing alone leaves the variables that inner functions share.
-    """
-    for link in chain(error):
-        traceback.clear_frames(link.__traceback__)
-        link.__traceback__ = None
-    gc.collect()
-    if is_out_of_memory(error) and target.device in EMPTY_CACHE:  # any other may have broken it
-        EMPTY_CACHE[target.device]()
-
-
-EMPTY_CACHE = {
-    "cuda": torch.cuda.empty_cache,
-    "mps": torch.mps.empty_cache,
-    "xpu": torch.xpu.empty_cache,
-}
-
-
-def chain(error: BaseException) -> list[BaseException]:
-    """An error and all those that led to it."""
-    found: list[BaseException] = []
-    todo: list[BaseException | None] = [error]
-    while todo:
-        link = todo.pop()
-        if link is not None and link not in found:
-            found.append(link)
-            todo += [link.__cause__, link.__context__]
-    return found
 
 
 def _available(kind: str) -> bool:

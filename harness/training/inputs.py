@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +17,35 @@ from harness.data import load as data
 from harness.data import word_vectors
 from harness.errors import DataError, ModelError
 from harness.modeling import adapters, batch_invariance, pretrained, scratch, tokenization
+from harness.modeling.adapters import FrozenEncoder
+from harness.modeling.tokenization import Batch, Encoded, Rows
 from harness.spec import Recipe, RunConfig, Split, Task
+from harness.training import batches
 from harness.training.device import Device
 
 
 @dataclass(frozen=True)
-class Prepared:
+class RunInputs:
     """What a run loaded before its first step."""
 
     task: Task
     device: Device
     data: data.Data
-    encoder: pretrained.Encoder
+    encoder: pretrained.LoadedModel
     network: torch.nn.Module
     encoded: Mapping[str, tokenization.Inputs]
     notes: tuple[str, ...]  # what a user should know of how texts and weights were read
     weights_sha256: str  # before the first step
     seconds: float
 
-    def train_batches(self, config: RunConfig, recipe: Recipe) -> tokenization.TrainBatches:
+    def train_batches(self, config: RunConfig, recipe: Recipe) -> batches.TrainBatches:
         """The training rows, in the run's own order."""
-        return tokenization.TrainBatches(
+        return batches.TrainBatches(
             self.encoded["train"], self.data.splits["train"], recipe, config.case.seed
         )
 
 
-def prepare(config: RunConfig) -> Prepared:
+def prepare(config: RunConfig) -> RunInputs:
     """Load rows, weights and tokens. Raises `GlueBenchError`."""
     started = time.perf_counter()
     task = tasks.of(config)
@@ -54,7 +57,8 @@ def prepare(config: RunConfig) -> Prepared:
     longest = config.recipe.max_length
     fixed = batch_invariance.needs_fixed_length(
         config.model_directory or config.case.model, encoder.network, encoder.tokenizer, longest,
-        spare=encoder.spare, pairs=len(task.text_columns) == 2, known_ids=encoder.known_ids,
+        extra_padding=encoder.extra_padding, pairs=len(task.text_columns) == 2,
+        known_ids=encoder.known_ids,
     )  # fmt: skip
     tokens = {
         name: encoder.encode(name, split, longest, fixed=fixed)
@@ -63,18 +67,18 @@ def prepare(config: RunConfig) -> Prepared:
     network = encoder.network.to(device.torch)
     encoded: Mapping[str, tokenization.Inputs] = tokens
     if isinstance(network, adapters.FrozenEncoder):
-        encoded = {n: adapters.Features(split, network, device) for n, split in tokens.items()}
+        encoded = {n: Features(split, network, device) for n, split in tokens.items()}
     sha256 = pretrained.weights_sha256(network)
     seconds = time.perf_counter() - started
     notes = (*encoder.notes, *_length_note(encoder, longest, tokens.values()))
-    return Prepared(task, device, loaded, encoder, network, encoded, notes, sha256, seconds)
+    return RunInputs(task, device, loaded, encoder, network, encoded, notes, sha256, seconds)
 
 
 def _length_note(
-    encoder: pretrained.Encoder, longest: int, splits: Iterable[tokenization.Encoded]
+    encoder: pretrained.LoadedModel, longest: int, splits: Iterable[tokenization.Encoded]
 ) -> Iterator[str]:
     """Say where the model, not the recipe, cuts texts."""
-    most = encoder.tokenizer.model_max_length - encoder.spare
+    most = encoder.tokenizer.model_max_length - encoder.extra_padding
     if most < longest and any(split.truncated for split in splits):
         yield (
             f"it reads at most {most} tokens, and the recipe's max_length is {longest}: longer "
@@ -132,10 +136,55 @@ def _check_files_are_those_planned(config: RunConfig) -> None:
         )
 
 
-def load_network(config: RunConfig, task: Task, train: Split) -> pretrained.Encoder:
+def load_network(config: RunConfig, task: Task, train: Split) -> pretrained.LoadedModel:
     """The network of a run and its tokenizer: pretrained, or of the training rows' own words."""
     if config.network:
         return scratch.load(config.network, task, train, config.case.seed, config.vectors)
     folder, seed = Path(str(config.model_directory)), config.case.seed
     encoder = pretrained.load(folder, task, seed, scratch=config.scratch)
     return adapters.adapted(encoder, config.method, task, seed) if config.method else encoder
+
+
+@dataclass
+class Features:
+    """A tokenized split of which a network reads features: each row's are computed once.
+
+    They are when the row is first asked for, so their time is training's or evaluation's own.
+    """
+
+    encoded: Encoded
+    network: FrozenEncoder
+    device: Device
+    known: torch.Tensor = field(init=False)  # (rows,), bool
+    stored: torch.Tensor = field(init=False)  # (rows, hidden), float32, on the CPU
+
+    def __post_init__(self) -> None:
+        self.known = torch.zeros(len(self.encoded), dtype=torch.bool)
+        self.stored = torch.empty(len(self.encoded), self.network.classifier.in_features)
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    @property
+    def lengths(self) -> Rows:
+        return self.encoded.lengths
+
+    @property
+    def truncated(self) -> int:
+        return self.encoded.truncated
+
+    def batch(self, labels: torch.Tensor | None, rows: Rows) -> Batch:
+        """The batch of these rows, whose one input is their features."""
+        tokens = self.encoded.batch(labels, rows)
+        places = torch.from_numpy(rows)
+        if not self.known[places].all():
+            self.stored[places] = self._computed(tokens)
+            self.known[places] = True
+        inputs: Mapping[str, torch.Tensor] = {"features": self.stored[places]}
+        return Batch(inputs, tokens.labels, rows, tokens.tokens)
+
+    @torch.no_grad()
+    def _computed(self, batch: Batch) -> torch.Tensor:
+        self.network.encoder.eval()
+        with self.device.autocast():
+            return self.network.features(**self.device.move(batch).inputs).cpu()

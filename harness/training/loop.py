@@ -20,8 +20,9 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
 
 from harness.errors import IntegrityError, TrainingDiverged
-from harness.modeling.tokenization import Batch, TrainBatches
+from harness.modeling.tokenization import Batch
 from harness.spec import Recipe, Task
+from harness.training.batches import TrainBatches
 from harness.training.device import Device, Stopwatch
 from harness.training.optimizers import adamw, updates_of
 

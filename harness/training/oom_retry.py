@@ -24,7 +24,7 @@ def fitted(config: RunConfig) -> Recipe:
 
 
 @dataclass
-class Parts:
+class BatchSizes:
     """The sizes that a run is computed in, and the phase it is in."""
 
     config: RunConfig
@@ -64,7 +64,7 @@ def killed(config: RunConfig, error: WorkerKilled) -> Outcome:
     return Outcome(
         status="oom",
         reason=str(error),
-        batching=Parts(config, "training").record(),
+        batching=BatchSizes(config, "training").record(),
         memory=Memory(
             peak_memory_bytes=error.peak_memory_bytes,
             floor_memory_bytes=None,

@@ -71,12 +71,12 @@ class UncorrectedAdamW(torch.optim.Optimizer):
             gradients = [p.grad for p in parameters]
             for parameter in parameters:
                 if not self.state[parameter]:
-                    self.state[parameter]["mean"] = torch.zeros_like(parameter)
-                    self.state[parameter]["square"] = torch.zeros_like(parameter)
+                    self.state[parameter]["exp_avg"] = torch.zeros_like(parameter)
+                    self.state[parameter]["exp_avg_sq"] = torch.zeros_like(parameter)
                     self.state[parameter]["step"] = 0
                 self.state[parameter]["step"] += 1
-            means = [self.state[p]["mean"] for p in parameters]
-            squares = [self.state[p]["square"] for p in parameters]
+            means = [self.state[p]["exp_avg"] for p in parameters]
+            squares = [self.state[p]["exp_avg_sq"] for p in parameters]
             beta1, beta2 = group["betas"]
             # One rounding after each product and each sum, in the order of the original.
             torch._foreach_mul_(means, beta1)

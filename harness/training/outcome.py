@@ -10,7 +10,6 @@ import torch
 
 from harness import metrics
 from harness.errors import IntegrityError
-from harness.modeling import tokenization
 from harness.records.schema import (
     DataRecord,
     Evaluation,
@@ -22,10 +21,10 @@ from harness.records.schema import (
     Timing,
 )
 from harness.spec import RunConfig, Split
-from harness.training import checks, loop, oom_retry
+from harness.training import batches, checks, loop, oom_retry
 from harness.training.checks import Evidence
-from harness.training.inputs import Prepared
-from harness.training.probe import Witness
+from harness.training.inputs import RunInputs
+from harness.training.probe import RunProbe
 
 FIRST_LOSSES = 20
 
@@ -38,34 +37,34 @@ def labels_of(split: Split) -> metrics.Labels:
 
 
 @dataclass(frozen=True)
-class Work:
+class CompletedRun:
     """A run whose work is done."""
 
     config: RunConfig
-    ready: Prepared
-    parts: oom_retry.Parts
+    inputs: RunInputs
+    parts: oom_retry.BatchSizes
     training: loop.Training
     history: list[Evaluation]  # of each epoch
     logits: Mapping[str, torch.Tensor]  # of each predicted split
     eval_s: float
-    witness: Witness
+    probe: RunProbe
     calibration_s: tuple[float, float]
 
 
-def of_work(work: Work) -> Outcome:
+def of_work(work: CompletedRun) -> Outcome:
     """The outcome of a run that did its work: ok, or failed where its own figures do not agree."""
-    last, splits = work.history[-1], work.ready.data.splits
-    labels = {name: labels_of(splits[name]) for name in work.ready.task.evaluated}
+    last, splits = work.history[-1], work.inputs.data.splits
+    labels = {name: labels_of(splits[name]) for name in work.inputs.task.evaluated}
     found = Outcome(
         status="ok",
         score=last.score,
-        floor=metrics.floor(work.ready.task, labels),
+        floor=metrics.floor(work.inputs.task, labels),
         metrics=last.metrics,
         one_row=_one_row(work, labels),
         history=work.history,
         first_losses=work.training.losses[:FIRST_LOSSES],
-        data=data_record(work.ready),
-        model=model_record(work.ready),
+        data=data_record(work.inputs),
+        model=model_record(work.inputs),
         batching=work.parts.record(),
         observed=_observed(work),
         timing=_timing(work),
@@ -77,9 +76,9 @@ def of_work(work: Work) -> Outcome:
     return found.model_copy(update=update)
 
 
-def _one_row(work: Work, labels: Mapping[str, metrics.Labels]) -> dict[str, float]:
+def _one_row(work: CompletedRun, labels: Mapping[str, metrics.Labels]) -> dict[str, float]:
     """The most that one dev row can change each figure; {} where predictions are no classes."""
-    task = work.ready.task
+    task = work.inputs.task
     if task.is_regression:
         return {}
     rows = {
@@ -88,55 +87,55 @@ def _one_row(work: Work, labels: Mapping[str, metrics.Labels]) -> dict[str, floa
     return metrics.largest_steps(rows, task.metrics, task.outputs)
 
 
-def data_record(ready: Prepared) -> DataRecord:
+def data_record(inputs: RunInputs) -> DataRecord:
     """The rows that were loaded."""
     return DataRecord(
-        splits={name: SplitRecord(**asdict(info)) for name, info in ready.data.info.items()},
-        truncated_rows={name: split.truncated for name, split in ready.encoded.items()},
+        splits={name: SplitRecord(**asdict(info)) for name, info in inputs.data.info.items()},
+        truncated_rows={name: split.truncated for name, split in inputs.encoded.items()},
     )
 
 
-def model_record(ready: Prepared) -> ModelRecord:
+def model_record(inputs: RunInputs) -> ModelRecord:
     """The network that was loaded."""
     return ModelRecord(
-        parameters=ready.encoder.parameters,
-        trained_parameters=sum(p.numel() for p in ready.encoder.trained),
-        saved_bytes=sum(p.nbytes for p in ready.encoder.trained),
-        new_parameters=list(ready.encoder.new_parameters),
-        unused=list(ready.encoder.unused),
-        notes=list(ready.notes),
+        parameters=inputs.encoder.parameters,
+        trained_parameters=sum(p.numel() for p in inputs.encoder.trained),
+        saved_bytes=sum(p.nbytes for p in inputs.encoder.trained),
+        new_parameters=list(inputs.encoder.new_parameters),
+        unused=list(inputs.encoder.unused),
+        notes=list(inputs.notes),
         dtype="float32",
-        bf16_products=ready.device.bf16_products,
+        bf16_products=inputs.device.bf16_products,
     )
 
 
-def planned(config: RunConfig, ready: Prepared) -> dict[str, Any]:
+def planned(config: RunConfig, inputs: RunInputs) -> dict[str, Any]:
     """What is known of a run before its first step, as fields of `Observed`."""
     recipe = config.recipe
-    order = ready.train_batches(config, recipe)
+    order = inputs.train_batches(config, recipe)
     return {
         "steps_planned": recipe.epochs * order.steps_per_epoch,
-        "examples_planned": recipe.epochs * len(ready.data.splits["train"]),
-        "weights_sha256": ready.weights_sha256,
-        "order_sha256": tokenization.order_sha256(order, recipe.epochs, FIRST_LOSSES),
+        "examples_planned": recipe.epochs * len(inputs.data.splits["train"]),
+        "weights_sha256": inputs.weights_sha256,
+        "order_sha256": batches.order_sha256(order, recipe.epochs, FIRST_LOSSES),
     }
 
 
-def _observed(work: Work) -> Observed:
+def _observed(work: CompletedRun) -> Observed:
     return Observed(
-        **planned(work.config, work.ready),
+        **planned(work.config, work.inputs),
         updates=work.training.updates,
         skipped_updates=work.training.skipped_updates,
         skipped_late=work.training.skipped_late,
-        arithmetic=work.witness.arithmetic,
+        arithmetic=work.probe.arithmetic,
         calibration_s=work.calibration_s,
     )
 
 
-def _timing(work: Work) -> Timing:
+def _timing(work: CompletedRun) -> Timing:
     training = work.training
     return Timing(
-        load_s=work.ready.seconds,
+        load_s=work.inputs.seconds,
         train_s=training.seconds,
         eval_s=work.eval_s,
         epoch_s=training.epoch_seconds,
@@ -148,14 +147,14 @@ def _timing(work: Work) -> Timing:
     )
 
 
-def _evidence(work: Work, found: Outcome, labels: Mapping[str, metrics.Labels]) -> Evidence:
-    ready, config = work.ready, work.config
-    task, splits = ready.task, ready.data.splits
+def _evidence(work: CompletedRun, found: Outcome, labels: Mapping[str, metrics.Labels]) -> Evidence:
+    inputs, config = work.inputs, work.config
+    task, splits = inputs.task, inputs.data.splits
     if found.timing is None or found.observed is None:
         raise IntegrityError("a run whose work is done has its times")
     return Evidence(
         task=task,
-        target_arithmetic=ready.device.arithmetic,
+        target_arithmetic=inputs.device.arithmetic,
         epochs=config.recipe.epochs,
         score=work.history[-1].score,
         floor=found.floor or 0.0,
@@ -167,26 +166,26 @@ def _evidence(work: Work, found: Outcome, labels: Mapping[str, metrics.Labels]) 
         losses=work.training.losses,
         timing=found.timing,
         observed=found.observed,
-        parameter_dtypes=work.witness.parameter_dtypes,
-        unchanged=work.witness.unchanged,
+        parameter_dtypes=work.probe.parameter_dtypes,
+        unchanged=work.probe.unchanged,
         contaminated=config.contaminated,
         warm_start=config.warm_start is not None,
-        subset=ready.data.is_subset,
-        train_overlap=ready.data.has_overlap,
-        missing_labels=bool(ready.data.info["train"].missing_labels),
+        subset=inputs.data.is_subset,
+        train_overlap=inputs.data.has_overlap,
+        missing_labels=bool(inputs.data.info["train"].missing_labels),
         degraded=work.parts.are_smaller,
         jobs=config.jobs,
     )
 
 
-def prediction_table(work: Work) -> PredictionTable:
+def prediction_table(work: CompletedRun) -> PredictionTable:
     """Every row that has a prediction, split by split: of a faulty run, not every row has."""
     table: PredictionTable = {"split": [], "row": [], "label": [], "prediction": [], "logits": []}
     for name, rows in work.logits.items():
-        split, count = work.ready.data.splits[name], len(rows)
+        split, count = work.inputs.data.splits[name], len(rows)
         table["split"] += [name] * count
         table["row"] += split.ids[:count]
         table["label"] += (split.labels or [None] * count)[:count]
-        table["prediction"] += loop.predictions(work.ready.task, rows)
+        table["prediction"] += loop.predictions(work.inputs.task, rows)
         table["logits"] += rows.tolist()
     return table

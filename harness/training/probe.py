@@ -14,7 +14,7 @@ WIDTH, PRODUCTS, ROUNDS, WARM_UP = 384, 4, 25, 5
 PRODUCTS_IN = (nn.Linear, nn.Conv1d, Conv1D, nn.LSTM)  # Conv1D: GPT-2's layers
 
 
-class Witness:
+class RunProbe:
     """Remembers the head as it is now, and the dtype of the first matrix product to come."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -53,7 +53,7 @@ def head(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return [(n, p) for n, p in network.named_parameters() if not n.startswith(encoder)]
 
 
-def fixed_task_s(device: Device) -> float:
+def calibration_seconds(device: Device) -> float:
     """Seconds that a fixed piece of work takes now: the fastest of several rounds.
 
     Two of them that differ say that the machine has changed its speed, not the program. A mean or

@@ -7,24 +7,27 @@ from collections.abc import Iterable
 
 import torch
 
-from harness import environment, metrics
+from harness import metrics
 from harness.catalog import targets
 from harness.errors import (
     GlueBenchError,
     StorageError,
     TrainingDiverged,
     Unavailable,
+    is_out_of_memory,
 )
-from harness.modeling import checkpoints, pretrained, tokenization
+from harness.modeling import checkpoints, pretrained
 from harness.records.schema import Evaluation, Memory, Observed, Outcome, PredictionTable, Status
 from harness.spec import Progress, RunConfig
+from harness.system import environment
 from harness.text.escape import harmless
-from harness.training import loop, oom_retry, torch_state
+from harness.training import batches, loop, oom_retry, torch_state
 from harness.training import outcome as outcomes
-from harness.training.device import Stopwatch, is_out_of_memory, peak_memory_bytes, release
-from harness.training.inputs import Prepared, prepare
-from harness.training.outcome import Work
-from harness.training.probe import Witness, fixed_task_s
+from harness.training.device import Stopwatch
+from harness.training.inputs import RunInputs, prepare
+from harness.training.memory import peak_memory_bytes, release
+from harness.training.outcome import CompletedRun
+from harness.training.probe import RunProbe, calibration_seconds
 
 
 def run(
@@ -35,7 +38,7 @@ def run(
     torch's global state decides nothing here and is left as it was.
     """
     floor_memory = environment.restart_peak_memory()
-    target, parts = targets.get(config.case.target), oom_retry.Parts(config)
+    target, parts = targets.get(config.case.target), oom_retry.BatchSizes(config)
     predictions = None
     try:
         with torch_state.of_run(target, threads=config.threads, seed=config.case.seed):
@@ -75,18 +78,18 @@ def one_line(error: BaseException) -> str:
 
 
 def _fine_tune_and_evaluate(
-    config: RunConfig, parts: oom_retry.Parts, progress: Progress
+    config: RunConfig, parts: oom_retry.BatchSizes, progress: Progress
 ) -> tuple[Outcome, PredictionTable]:
-    ready = prepare(config)
-    task, splits = ready.task, ready.data.splits
+    inputs = prepare(config)
+    task, splits = inputs.task, inputs.data.splits
     logits: dict[str, torch.Tensor] = {}
     history: list[Evaluation] = []
-    eval_clock = Stopwatch(ready.device)
+    eval_clock = Stopwatch(inputs.device)
 
     def predict(names: Iterable[str]) -> None:
         parts.phase = "evaluation"
         for name in names:
-            logits[name] = _predict(ready, name, parts)
+            logits[name] = _predict(inputs, name, parts)
         parts.phase = "training"
 
     def evaluate(epoch: int, train_loss: float) -> None:
@@ -104,41 +107,41 @@ def _fine_tune_and_evaluate(
             )
         )
 
-    witness = Witness(ready.network)
-    before_s = fixed_task_s(ready.device)
+    probe = RunProbe(inputs.network)
+    before_s = calibration_seconds(inputs.device)
     parts.phase = "training"
-    with ready.device.active():
+    with inputs.device.active():
         training = loop.fine_tune(
-            ready.network,
+            inputs.network,
             task,
             parts.recipe,
-            ready.train_batches(config, parts.recipe),
-            ready.device,
+            inputs.train_batches(config, parts.recipe),
+            inputs.device,
             config.case.seed,
             after_epoch=evaluate,
             after_step=progress,
         )
         predict(name for name in splits if name not in ("train", *task.evaluated))
-    work = Work(
-        config, ready, parts, training, history, logits, eval_clock.seconds, witness,
-        calibration_s=(before_s, fixed_task_s(ready.device)),
+    work = CompletedRun(
+        config, inputs, parts, training, history, logits, eval_clock.seconds, probe,
+        calibration_s=(before_s, calibration_seconds(inputs.device)),
     )  # fmt: skip
     outcome = outcomes.of_work(work)
     if config.save_to and outcome.status == "ok":
-        outcome = outcome.model_copy(update=_saved(ready.encoder, config, history[-1].score))
+        outcome = outcome.model_copy(update=_saved(inputs.encoder, config, history[-1].score))
     return outcome, outcomes.prediction_table(work)
 
 
-def _predict(ready: Prepared, name: str, parts: oom_retry.Parts) -> torch.Tensor:
+def _predict(inputs: RunInputs, name: str, parts: oom_retry.BatchSizes) -> torch.Tensor:
     """Logits of a split; where memory runs out, again with half the evaluation batch."""
     while True:
-        rows = tokenization.eval_batches(ready.encoded[name], parts.eval_batch)
+        rows = batches.eval_batches(inputs.encoded[name], parts.eval_batch)
         try:
-            return loop.predict(ready.network, rows, ready.device)
+            return loop.predict(inputs.network, rows, inputs.device)
         except (RuntimeError, MemoryError) as error:
             if parts.eval_batch == 1 or not is_out_of_memory(error):
                 raise
-            release(error, ready.device.target)
+            release(error, inputs.device.target)
         parts.eval_batch //= 2
 
 
@@ -147,27 +150,27 @@ def replay(config: RunConfig, steps: int, progress: Progress) -> Outcome:
 
     Scores nothing. A loss that is not finite is a status here, so that the rest is told too.
     """
-    ready, recipe = prepare(config), oom_retry.fitted(config)
-    rows = tokenization.FirstSteps(
-        ready.encoded["train"], ready.data.splits["train"], recipe, config.case.seed, steps
+    inputs, recipe = prepare(config), oom_retry.fitted(config)
+    rows = batches.FirstSteps(
+        inputs.encoded["train"], inputs.data.splits["train"], recipe, config.case.seed, steps
     )
     outcome = Outcome(
-        status="ok", data=outcomes.data_record(ready), model=outcomes.model_record(ready)
+        status="ok", data=outcomes.data_record(inputs), model=outcomes.model_record(inputs)
     )
     losses: list[float] = []
     try:
-        with ready.device.active():
+        with inputs.device.active():
             losses = loop.fine_tune(
-                ready.network, ready.task, recipe, rows, ready.device, config.case.seed,
+                inputs.network, inputs.task, recipe, rows, inputs.device, config.case.seed,
                 after_step=progress,
             ).losses  # fmt: skip
     except TrainingDiverged as error:
         outcome = outcome.model_copy(update={"status": "diverged", "reason": str(error)})
-    observed = Observed(**outcomes.planned(config, ready), updates=len(losses))
+    observed = Observed(**outcomes.planned(config, inputs), updates=len(losses))
     return outcome.model_copy(update={"first_losses": losses, "observed": observed})
 
 
-def _saved(encoder: pretrained.Encoder, config: RunConfig, score: float) -> dict[str, str]:
+def _saved(encoder: pretrained.LoadedModel, config: RunConfig, score: float) -> dict[str, str]:
     """What saving the model changes in the outcome; its scores stay, whatever comes of it."""
     try:
         saved = checkpoints.save(encoder, config, score)

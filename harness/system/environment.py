@@ -15,10 +15,10 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from harness.processes import git
+from harness.system import git
 from harness.text.values import shown
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]  # the package
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "scipy")
 
 
@@ -81,7 +81,7 @@ def place_in_checkout() -> Path | None:
 
     None if it was installed without its repository, or inside somebody else's, or if git fails.
     """
-    return git.place_of(HERE, Path(__file__).name)
+    return git.place_of(HERE, "__init__.py")
 
 
 def why_not_on(branch: str, commit: str) -> str | None:
@@ -140,3 +140,7 @@ def restart_peak_memory() -> int | None:
     except OSError:  # no Linux, or not allowed: the peak then includes what came before
         return None
     return memory_bytes("VmRSS")
+
+
+MACHINE = ("cpu", "cores", "memory_bytes", "machine", "os", "python", "torch", "transformers",
+           "tokenizers", "numpy")  # fmt: skip

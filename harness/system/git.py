@@ -16,7 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.processes import inherited
+from harness.system import inherited
 
 TIMEOUT_S = 10.0
 FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
