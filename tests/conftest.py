@@ -79,7 +79,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs inside this process do not look twice how fast the machine is: 0.4 s of each."""
     if runner := sys.modules.get("harness.training.runner"):
-        monkeypatch.setattr(runner, "fixed_task_s", lambda device: 0.01)
+        monkeypatch.setattr(runner, "calibration_seconds", lambda device: 0.01)
 
 
 @pytest.fixture(autouse=True)

@@ -118,7 +118,7 @@ def drop_a_row_of_each_batch(patch: pytest.MonkeyPatch) -> None:
 
 def drop_the_last_evaluation_batch(patch: pytest.MonkeyPatch) -> None:
     every = batches.eval_batches
-    patch.setattr(tokenization, "eval_batches", lambda *args: list(every(*args))[:-1])
+    patch.setattr(batches, "eval_batches", lambda *args: list(every(*args))[:-1])
 
 
 def evaluate_a_batch_twice(patch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def evaluate_a_batch_twice(patch: pytest.MonkeyPatch) -> None:
         found = list(every(*args))
         return [*found[:-1], found[0]]
 
-    patch.setattr(tokenization, "eval_batches", doubled)
+    patch.setattr(batches, "eval_batches", doubled)
 
 
 def permute_the_training_labels(patch: pytest.MonkeyPatch) -> None:
@@ -198,7 +198,7 @@ def test_a_row_that_no_label_tells_of_needs_its_prediction_too(
         found = list(every(encoded, size))
         return found[:-1] if len(encoded) == 20 else found
 
-    monkeypatch.setattr(tokenization, "eval_batches", shorter)
+    monkeypatch.setattr(batches, "eval_batches", shorter)
     found, table = runner.run(asked)
     assert found.status == "failed"
     assert "test: 16 predictions for 20 rows, 4 rows without one" in (found.reason or "")

@@ -117,7 +117,7 @@ def test_status_says_what_was_cut_off_until_it_is_done(
     assert "without a good end: 2" in out
     assert f"{FP32}: cut off" in out
     assert f"{BF16}: never began" in out
-    monkeypatch.setattr(sessions, "MOST_SHOWN", 1)
+    monkeypatch.setattr("harness.commands.status.MOST_SHOWN", 1)
     cut = glue_bench(capsys, monkeypatch, "status", tmp_path)[1]
     assert f"{FP32}: cut off\n  ... and 1 more" in cut
     later = begun(tmp_path)

@@ -14,7 +14,6 @@ import pytest
 from conftest import ROOT
 from fakes import FakeEngine
 from harness.errors import StorageError, WorkerCrashed
-from harness.execution import driver
 from harness.execution.process import ProcessEngine
 from harness.planning.resolve import from_json, resolve, to_json
 from harness.records.store import Store
@@ -111,7 +110,7 @@ def test_a_file_that_a_library_may_not_read_is_a_record(
     def denied(*args: object, **kwargs: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", "/cache/refs/main")
 
-    monkeypatch.setattr(driver, "resolve", denied)
+    monkeypatch.setattr("harness.planning.resolve.resolve", denied)
     found = run(project, "-k", "rte and fp32")
     assert found.ret == 1
     (stored,) = Store(project.path / "results" / "local").load()
