@@ -21,7 +21,7 @@ from harness.planning.resume import Resume
 from harness.records.cells import cells
 from harness.records.schema import DataRecord, Record, SplitRecord
 from harness.records.store import Store
-from harness.spec import Case, DataRequest, OwnRows, RunConfig, Task
+from harness.spec import Case, DataRequest, CustomRows, RunConfig, Task
 from sides import NOW, side, spread
 
 pytestmark = pytest.mark.cases
@@ -62,7 +62,7 @@ def test_rows_that_datasets_reads_are_those_of_the_files_now(hub_cache: Path) ->
     snapshot = hub_standin.put_in_cache(
         hub_cache, "dataset", "org/texts", {"README.md": card.encode(), **files}
     )
-    own = OwnRows("text", {"train": "train", "validation": "test"}, hub="org/texts")
+    own = CustomRows("text", {"train": "train", "validation": "test"}, hub="org/texts")
     task = Task("texts", "texts", ("text",), ("one", "two"), ("accuracy",), {}, own=own)
     assert own_rows.read_split(task, "train", snapshot).texts[0] == ("one",)
     (snapshot / "train.txt").write_bytes(b"two\none\n")

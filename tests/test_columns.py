@@ -149,7 +149,7 @@ def test_a_cap_on_dev_rows_makes_a_board() -> None:
     capped = custom(1.0, "b", rows=OTHER, count=10, source=Source(kind="own", max_eval=10))
     found = boards([custom(0.8, "a"), capped])
     assert [board.title for board in found] == [
-        "own data (no GLUE task)", "own data (no GLUE task), 10 dev rows",
+        "custom data (no GLUE task)", "custom data (no GLUE task), 10 dev rows",
     ]  # fmt: skip
 
 

@@ -67,12 +67,12 @@ def test_from_a_row_of_toml_to_a_board(
     )  # fmt: skip
     ran.assert_outcomes(passed=4)
     ran.stdout.fnmatch_lines([
-        "*Results on own data (no GLUE task), cpu-fp32*", "reviews*cbow*", "again*cbow*",
-        "*Scores x 100 on own data*", "model *reviews* again*",
+        "*Results on custom data (no GLUE task), cpu-fp32*", "reviews*cbow*", "again*cbow*",
+        "*Scores x 100 on custom data*", "model *reviews* again*",
     ])  # fmt: skip
     code, said, _ = sessions.glue_bench(capsys, monkeypatch, "report", "results")
     assert code == 0
-    assert "Scores on own data (no GLUE task)" in said
+    assert "Scores on custom data (no GLUE task)" in said
     assert "reviews (acc+F1)" in said
     assert "again (acc+F1)" in said
     assert "Averages" not in said
