@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.catalog.sources import NAMED
 from harness.execution import driver
 from harness.files import paths
 from harness.planning import arguments, plan
 from harness.planning.options import Settings, check
 from harness.planning.project import RESULTS
 from harness.records.store import Store
-from harness.spec import HUB, TOY
 from harness.terminal import say_part, warn
 from harness.text.values import shown_path
 
@@ -63,7 +63,7 @@ def run(
     """
     settings = check(
         Settings(
-            data=str(data) if data in (TOY, HUB) else arguments.path("data", data),
+            data=str(data) if data in NAMED else arguments.path("data", data),
             tasks=(arguments.text("task", task),),
             models=(arguments.model("model", model),),
             targets=(arguments.text("target", target),),

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import errno
 from enum import IntEnum
-from typing import Any
 
 from harness.text.escape import harmless
 
@@ -83,16 +82,7 @@ class IntegrityError(GlueBenchError):
 
 
 class WorkerError(GlueBenchError):
-    """A worker process that did not return a result; what it printed, and its peak memory.
-
-    `batching` is a `records.Batching` if it got as far as training.
-    """
-
-    batching: Any = None
-
-    def __init__(self, message: str, log: str = "", peak_memory_bytes: int | None = None) -> None:
-        super().__init__(message)
-        self.log, self.peak_memory_bytes = log, peak_memory_bytes
+    """A worker process that did not return a result."""
 
 
 class WorkerCrashed(WorkerError):

@@ -9,8 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-TOY, HUB, OWN = "toy", "hub", "own"  # sources of rows that are no folder
-SourceKind = Literal["toy", "hub", "glue_data", "own"]  # as records say it
+SourceKind = Literal["toy", "hub", "glue_data", "own"]  # as records say it: `catalog.sources`
 TEST = "test"  # the unlabelled splits of a task, by one name
 
 Progress = Callable[[int, int], None]  # called with the steps done, and all there are
@@ -36,7 +35,7 @@ class Axis(StrEnum):
 
 
 @dataclass(frozen=True)
-class OwnRows:
+class CustomRows:
     """Where the rows of a user's task are: files of this machine, or a data set of the Hub."""
 
     label: str  # the column
@@ -68,7 +67,7 @@ class Task:
     earlier_rows: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # before corrections
     # Split -> how many of its official rows have the texts of a training row; absent: not counted.
     shared_with_train: Mapping[str, int] = field(default_factory=lambda: NOTHING)
-    own: OwnRows | None = field(default=None, hash=False)  # of a user's task; None: GLUE's
+    custom: CustomRows | None = field(default=None, hash=False)  # of a user's task; None: GLUE's
 
     @property
     def source(self) -> str:
@@ -214,9 +213,9 @@ def case_id(task: str, model: str, target: str, seed: int) -> str:
 
 @dataclass(frozen=True)
 class DataRequest:
-    """Which data a run reads: `source` is "toy", "hub", "own" or an absolute directory."""
+    """Which data a run reads: `source` is "toy", "hub", "own" or an absolute folder."""
 
-    source: str = TOY
+    source: str = "toy"
     max_train: int | None = None
     max_eval: int | None = None
     predict_test: bool = False  # also the unlabelled splits, to be predicted
@@ -224,12 +223,20 @@ class DataRequest:
     snapshot: str | None = None  # hub: the folder that holds the revision
     revision: str | None = None  # hub: the data set's commit
 
+    @property
+    def kind(self) -> SourceKind:
+        """What holds the rows, as records say it."""
+        kinds: dict[str, SourceKind] = {"toy": "toy", "hub": "hub", "own": "own"}
+        return kinds.get(self.source, "glue_data")
+
 
 @dataclass(frozen=True)
 class RunConfig:
     """Everything one run needs, resolved once in the driver and sent to its worker as JSON."""
 
     case: Case
+    task: Task
+    target: Target
     recipe: Recipe
     data: DataRequest
     model_directory: str | None  # None: a network that has no pretrained weights
@@ -246,5 +253,4 @@ class RunConfig:
     warm_start: str | None = None  # the task that its weights were fine-tuned on before
     save_to: str | None = None  # an absolute folder that the fine-tuned model is put in
     oom_retries: int = 0  # how often this run was out of memory and began again
-    task: Task | None = None  # a user's own; None: GLUE's of the case's name
     replay_steps: int | None = None  # only so many first steps, and nothing is evaluated

@@ -14,17 +14,15 @@ from typing import Any
 
 import pytest
 
-import scoreboard
-from fakes import ANSWERS, FakeEngine, outcome
 from harness.execution.process import ProcessEngine
 from harness.execution.worker import UNLESS_SET
 from harness.hub import snapshots
+from tests.support import scoreboard
+from tests.support.fakes import ANSWERS, FakeEngine, outcome
+from tests.support.locations import ROOT
 
-pytest_plugins = ["pytester", "gated", "logged"]
-pytest.register_assert_rewrite("glue_files")
-
-ROOT = Path(__file__).parents[1]
-REAL_GLUE = Path(os.environ.get("GLUE_BENCH_REAL_DATA") or ROOT.parent / "shared" / "glue")
+pytest_plugins = ["pytester", "tests.support.gated", "tests.support.logged"]
+pytest.register_assert_rewrite("tests.support.glue_files")
 
 # Before torch is here: runs inside this process are as little disturbed by others as a worker's.
 os.environ.setdefault("GOMP_SPINCOUNT", UNLESS_SET["GOMP_SPINCOUNT"])
@@ -45,11 +43,6 @@ if "hypothesis" not in MISSING:
     settings.register_profile("tests", deadline=None, derandomize=True)
     settings.register_profile("fresh", deadline=None, print_blob=True)
     settings.load_profile("tests")
-
-needs_real_glue = pytest.mark.skipif(
-    not (REAL_GLUE / "SST-2").is_dir(),
-    reason="real GLUE is not beside this checkout; name its folder in GLUE_BENCH_REAL_DATA",
-)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -79,7 +72,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs inside this process do not look twice how fast the machine is: 0.4 s of each."""
     if runner := sys.modules.get("harness.training.runner"):
-        monkeypatch.setattr(runner, "fixed_task_s", lambda device: 0.01)
+        monkeypatch.setattr(runner, "calibration_seconds", lambda device: 0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +81,7 @@ def _torch_as_it_was() -> Iterator[None]:
     if "torch" not in sys.modules:
         yield
         return
-    from foreign import snapshot
+    from tests.support.foreign import snapshot
 
     before = snapshot()
     yield
@@ -124,7 +117,7 @@ def fork_server() -> None:
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder with a tiny pretrained network for each family; no test changes them."""
-    import families
+    from tests.support import families
 
     home = tmp_path_factory.mktemp("families")
     return {name: families.pretrained(home / name, name) for name in families.FAMILIES}

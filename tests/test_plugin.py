@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from fakes import ANSWERS, FakeEngine, outcome
 from harness.errors import WorkerCrashed, WorkerTimeout
 from harness.files.disk import write_file
 from harness.records import journal
 from harness.records.schema import Record
 from harness.records.store import Store
-from printed import records_in
-from sessions import ARGS, glue_bench, run
+from tests.support.fakes import ANSWERS, FakeEngine, outcome
+from tests.support.printed import records_in
+from tests.support.sessions import ARGS, glue_bench, run
 
 
 def stored(project: pytest.Pytester) -> list[Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import plugin
-from sessions import ARGS, run
+from tests.support.sessions import ARGS, run
 
 
 def test_the_default_is_every_task_in_two_precisions(project: pytest.Pytester) -> None:

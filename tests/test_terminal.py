@@ -14,9 +14,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import printed
-from conftest import ROOT
-from fakes import record
 from harness import terminal
 from harness.errors import StorageError, UsageError
 from harness.records import codec
@@ -24,8 +21,11 @@ from harness.records.store import Store
 from harness.spec import Case
 from harness.text.escape import Speller, harmless
 from harness.text.escape import json as harmless_json
-from hostile import texts
-from unruly import EVERY, FORGED, IMPORTED, TEXTS, faults, unruly
+from tests.support import printed
+from tests.support.fakes import record
+from tests.support.hostile import texts
+from tests.support.locations import ROOT
+from tests.support.unruly import EVERY, FORGED, IMPORTED, TEXTS, faults, unruly
 
 COMMANDS = ("::", "##[", "##vso[", "##teamcity[", "section_start:1", "travis_fold:", codec.MARK)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from harness.catalog.tasks import GLUE_9
 from harness.errors import UsageError
-from harness.spec import HUB, TOY
 from harness.text.names import unknown
 
 
@@ -34,7 +33,7 @@ PROFILES: dict[str, Profile] = {
     for profile in (
         Profile(
             "toy",
-            data=TOY,
+            data="toy",
             tasks=GLUE_9,
             models=("toy-bert",),
             seeds=(42,),
@@ -43,7 +42,7 @@ PROFILES: dict[str, Profile] = {
         ),
         Profile(
             "quick",
-            data=HUB,
+            data="hub",
             tasks=("cola", "sst2", "mrpc", "stsb", "rte", "wnli"),
             models=("minilm",),
             seeds=(42, 43, 44),
@@ -52,7 +51,7 @@ PROFILES: dict[str, Profile] = {
         ),
         Profile(
             "paper",
-            data=HUB,
+            data="hub",
             tasks=(*GLUE_9, "ax"),
             models=("bert-base-uncased",),
             seeds=(42, 43, 44, 45, 46),

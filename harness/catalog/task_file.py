@@ -19,7 +19,7 @@ from harness.catalog.targets import TARGETS
 from harness.errors import DataError, UsageError
 from harness.files import lines, paths, reading, toml
 from harness.files.toml import not_toml
-from harness.spec import OwnRows, Task
+from harness.spec import CustomRows, Task
 from harness.text.names import unknown
 from harness.text.values import shown, shown_path
 
@@ -184,7 +184,7 @@ def _task(row: Row, home: Path, where: str) -> Task:
         only={},
         shared_with_train={},
         label_range=row.range,
-        own=_own(row, home, at),
+        custom=_rows(row, home, at),
     )
 
 
@@ -216,7 +216,7 @@ def _metrics(row: Row, at: str) -> tuple[str, ...]:
     return OF_SCORES if row.range else OF_CLASSES[:1]
 
 
-def _own(row: Row, home: Path, at: str) -> OwnRows:
+def _rows(row: Row, home: Path, at: str) -> CustomRows:
     for split in row.splits:
         if split not in USUAL:
             raise UsageError(f"{at}: splits: {unknown('split', split, USUAL)}")
@@ -226,7 +226,7 @@ def _own(row: Row, home: Path, at: str) -> OwnRows:
             raise UsageError(f"{at}: data: found {shown(row.data)}; expected {HUB}ORG/NAME")
         names = {"train": "train", "validation": "validation", **row.splits}
         _check_slices(names, at)
-        return OwnRows(row.label, names, name, row.config, row.revision)
+        return CustomRows(row.label, names, name, row.config, row.revision)
     for key, value in (("config", row.config), ("revision", row.revision)):
         if value is not None:
             raise UsageError(f"{at}: {key}: of data sets of the Hub; {shown(row.data)} is a folder")
@@ -240,7 +240,7 @@ def _own(row: Row, home: Path, at: str) -> OwnRows:
     except (OSError, RuntimeError, ValueError) as error:  # no such user, a NUL, a link to itself
         raise UsageError(f"{at}: data or splits: cannot be a file's name: {error}") from None
     _check_files(files, at)
-    return OwnRows(row.label, files)
+    return CustomRows(row.label, files)
 
 
 def _check_slices(names: Mapping[str, str], at: str) -> None:

@@ -9,7 +9,7 @@ Metrics are the ones of the GLUE paper (Wang et al. 2019, section 3), under Hugg
 from __future__ import annotations
 
 from harness.errors import UsageError
-from harness.spec import RunConfig, Split, Task
+from harness.spec import Split, Task
 from harness.text.names import unknown
 
 ENTAILMENT = ("entailment", "not_entailment")
@@ -128,11 +128,6 @@ def get(name: str) -> Task:
     if key not in TASKS:
         raise UsageError(unknown("task", name, TASKS))
     return TASKS[key]
-
-
-def of(config: RunConfig) -> Task:
-    """The task of a run: a user's own, or GLUE's."""
-    return config.task or get(config.case.task)
 
 
 def parts(name: str) -> tuple[Task, ...]:

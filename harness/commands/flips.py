@@ -47,7 +47,7 @@ def flips(
     """
     from harness.compare import flip_tables
     from harness.compare import flips as ledgers
-    from harness.planning import resolve, stored_run
+    from harness.planning import stored_run
 
     if data is not None and not with_text:
         raise UsageError("--data: found without --with-text, and nothing else reads it")
@@ -61,7 +61,7 @@ def flips(
     except NotComparable as error:
         say(f"glue-bench: {error}", err=True)
         raise typer.Exit(Exit.NOTHING) from error
-    source = resolve.source_of(found.a, data) if with_text else None
+    source = stored_run.source_of(found.a, data) if with_text else None
     texts = ledgers.sentences(found, source) if source else None
     if form is Form.text:
         say(flip_tables.text(found, texts, limit))

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from harness import metrics
 from harness.catalog import tasks
+from harness.catalog.sources import SOURCES
 from harness.compare import stats
 from harness.data import load as data
 from harness.errors import DataError, IntegrityError, NotComparable
@@ -22,7 +23,7 @@ from harness.planning.stored_run import Stored
 from harness.records.diff import apart
 from harness.records.schema import PredictionTable, Record
 from harness.records.store import file_name
-from harness.spec import OWN, DataRequest, Task
+from harness.spec import DataRequest, Task
 
 GAINED, LOST, OTHER = "gained", "lost", "other"
 TOLERANCE = 1e-9  # of a metric that is computed once more, perhaps by another scikit-learn
@@ -146,9 +147,9 @@ def _common_task(a: Record, b: Record) -> Task:
         raise NotComparable(
             f"A is a run of {a.case.task}, B one of {b.case.task}. Mend: name two runs of one task"
         )
-    if OWN in (a.source.kind, b.source.kind):
+    if not all(SOURCES[run.source.kind].has_glue_tasks for run in (a, b)):
         raise NotComparable(
-            f"{a.case.task}: a task of your own, whose labels no record holds. Mend: name two runs "
+            f"{a.case.task}: a custom task, whose labels no record holds. Mend: name two runs "
             "of a GLUE task"
         )
     task = tasks.get(a.case.task)

@@ -16,7 +16,7 @@ from harness.data.tabular import MOST_SHOWN, Row, Rows
 from harness.errors import DataError, DataUnavailable, IntegrityError
 from harness.files.lines import at, error
 from harness.hub import snapshots
-from harness.spec import OwnRows, Split, Task
+from harness.spec import CustomRows, Split, Task
 from harness.text.names import lookalike
 from harness.text.values import shown, shown_path
 
@@ -26,11 +26,11 @@ TRUTHS = ["false", "true"]
 Cells = Sequence[tuple[str, str]]  # where a label is, and what stands there
 
 
-def rows_of(task: Task) -> OwnRows:
+def rows_of(task: Task) -> CustomRows:
     """Where a user's task has its rows."""
-    if task.own is None:
+    if task.custom is None:
         raise IntegrityError(f"{task.name}: no task of a user's")
-    return task.own
+    return task.custom
 
 
 def locate(task: Task) -> snapshots.Snapshot | None:
@@ -38,37 +38,39 @@ def locate(task: Task) -> snapshots.Snapshot | None:
 
     What others have left in the cache may be a part of it: where the Hub answers, it is completed.
     """
-    own = rows_of(task)
-    if own.hub is None:
+    custom = rows_of(task)
+    if custom.hub is None:
         return None
-    here = snapshots.cached("dataset", own.hub, EVERY_FILE, own.revision)
-    commit = own.revision or (here.revision if here else None)
-    found = snapshots.fetch_once("dataset", own.hub, EVERY_FILE, commit)
+    here = snapshots.cached("dataset", custom.hub, EVERY_FILE, custom.revision)
+    commit = custom.revision or (here.revision if here else None)
+    found = snapshots.fetch_once("dataset", custom.hub, EVERY_FILE, commit)
     if isinstance(found, snapshots.Snapshot):
         return found
     if here:
         return here
     raise DataUnavailable(
-        f"{task.name}: {own.hub}: not in the cache of the Hugging Face Hub, and {found.found}. "
+        f"{task.name}: {custom.hub}: not in the cache of the Hugging Face Hub, and {found.found}. "
         "Mend: run it once where there is a network, or name a folder with the same files"
     )
 
 
 def fingerprint(task: Task, revision: str | None) -> dict[str, Any]:
     """What changes whenever training or evaluation rows do. Raises `DataError`."""
-    own, used = rows_of(task), ("train", *task.evaluated)
-    found: dict[str, Any] = {"label": own.label}
-    if own.hub:
-        splits = {name: own.splits[name] for name in used}
-        return found | {own.hub: revision, "config": own.config, "splits": splits}
-    files = {name: row_files.content(Path(own.splits[name])) for name in used}
+    custom, used = rows_of(task), ("train", *task.evaluated)
+    found: dict[str, Any] = {"label": custom.label}
+    if custom.hub:
+        splits = {name: custom.splits[name] for name in used}
+        return found | {custom.hub: revision, "config": custom.config, "splits": splits}
+    files = {name: row_files.content(Path(custom.splits[name])) for name in used}
     return found | {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()}
 
 
 def has(task: Task, split: str, snapshot: Path | None) -> bool:
     """Whether there is a split that a run can do without. Raises `DataError`."""
-    own = rows_of(task)
-    return split in own.splits or bool(snapshot and split in hub_rows.splits_of(own, snapshot))
+    custom = rows_of(task)
+    return split in custom.splits or bool(
+        snapshot and split in hub_rows.splits_of(custom, snapshot)
+    )
 
 
 def read_split(task: Task, split: str, snapshot: Path | None) -> Split:
@@ -76,11 +78,11 @@ def read_split(task: Task, split: str, snapshot: Path | None) -> Split:
 
     Raises `DataError`.
     """
-    own = rows_of(task)
+    custom = rows_of(task)
     labelled = split not in task.predicted
-    wanted = [*task.text_columns, *([own.label] if labelled else [])]
+    wanted = [*task.text_columns, *([custom.label] if labelled else [])]
     where, table = _table(task, split, snapshot, wanted)
-    names, rows = table.columns, table.named(own.label) if labelled else table.rows
+    names, rows = table.columns, table.named(custom.label) if labelled else table.rows
     for column in wanted:
         if column not in names:
             found = ", ".join(map(shown, names[:MOST_SHOWN])) or "none"
@@ -105,13 +107,13 @@ def _table(
     task: Task, split: str, snapshot: Path | None, wanted: Sequence[str]
 ) -> tuple[str, Rows]:
     """Where a split is, and its rows. Raises `DataError`."""
-    own = rows_of(task)
+    custom = rows_of(task)
     if snapshot:
-        return str(own.hub), hub_rows.read(own, split, snapshot, wanted)
-    if split in own.splits:
-        path = Path(own.splits[split])
+        return str(custom.hub), hub_rows.read(custom, split, snapshot, wanted)
+    if split in custom.splits:
+        path = Path(custom.splits[split])
         return at(path), row_files.of_file(path, wanted)
-    home = shown_path(Path(own.splits["train"]).parent)
+    home = shown_path(Path(custom.splits["train"]).parent)
     raise DataError(
         f"{task.name}: no file for {split} in {home}. Mend: put {split}.csv there, or say "
         f'splits = {{ {split} = "FILE" }}'

@@ -20,7 +20,7 @@ from harness.data.tabular import MOST_SHOWN, Row, Rows
 from harness.errors import DataError, UsageError
 from harness.files import lines
 from harness.hub import snapshots
-from harness.spec import OwnRows
+from harness.spec import CustomRows
 from harness.text.values import shown, shown_path
 
 USUAL = ("validation", "dev", "valid", "val", "test")  # the first that is there is advised
@@ -33,7 +33,7 @@ TABLES = {"csv", "json", "parquet"}  # builders of `datasets` whose files can be
 class DataSet:
     """A snapshot of a data set, one of its configs."""
 
-    own: OwnRows
+    custom: CustomRows
     snapshot: Path
     builder: Any  # a datasets.DatasetBuilder
     files: Mapping[str, Sequence[str]]  # split -> its files
@@ -45,76 +45,76 @@ class DataSet:
         return {name: kind.names for name, kind in features.items() if hasattr(kind, "names")}
 
 
-def splits_of(own: OwnRows, snapshot: Path) -> list[str]:
+def splits_of(custom: CustomRows, snapshot: Path) -> list[str]:
     """The splits of a data set. Raises `DataError`."""
-    return list(_open(own, snapshot).files)
+    return list(_open(custom, snapshot).files)
 
 
-def read(own: OwnRows, split: str, snapshot: Path, wanted: Collection[str]) -> Rows:
+def read(custom: CustomRows, split: str, snapshot: Path, wanted: Collection[str]) -> Rows:
     """The columns of a split, and its rows; classes by their names. Raises `DataError`."""
-    found = _open(own, snapshot)
-    name = own.splits.get(split, split)
-    parts = _parts(own, name)
+    found = _open(custom, snapshot)
+    name = custom.splits.get(split, split)
+    parts = _parts(custom, name)
     for part in parts:
         if part.split not in found.files:
             raise DataError(_without(found, split, part.split))
     tables = {part.split: _table(found, part.split, wanted) for part in parts}
     counts = {base: len(table.rows) for base, table in tables.items()}
-    _check_apart(own, split, parts, counts)
+    _check_apart(custom, split, parts, counts)
     first = tables[parts[0].split]
-    named = {base: table.named(own.label) for base, table in tables.items()}
+    named = {base: table.named(custom.label) for base, table in tables.items()}
     rows = [
         named[part.split][number][1] for part in parts for number in part.rows(counts[part.split])
     ]
     if not rows:
-        raise DataError(f"{own.hub}/{name}: no row; expected one or more. Mend: correct splits")
-    where = f"{own.hub}/{name}"
+        raise DataError(f"{custom.hub}/{name}: no row; expected one or more. Mend: correct splits")
+    where = f"{custom.hub}/{name}"
     shared = [c for c in first.columns if all(c in table.columns for table in tables.values())]
     return Rows(shared, [(f"{where}, row {number}", row) for number, row in enumerate(rows)])
 
 
-def _parts(own: OwnRows, name: str) -> list[split_slices.Part]:
+def _parts(custom: CustomRows, name: str) -> list[split_slices.Part]:
     try:
         return split_slices.parse(name)
     except UsageError as error:
-        raise DataError(f"{own.hub}: splits: {error}") from None
+        raise DataError(f"{custom.hub}: splits: {error}") from None
 
 
 def _check_apart(
-    own: OwnRows, split: str, parts: Sequence[split_slices.Part], counts: Mapping[str, int]
+    custom: CustomRows, split: str, parts: Sequence[split_slices.Part], counts: Mapping[str, int]
 ) -> None:
     """Raise `DataError` where a split shares rows with the training split, by their numbers."""
-    train = _parts(own, own.splits["train"])
+    train = _parts(custom, custom.splits["train"])
     if split == "validation" and (twice := split_slices.overlap(train, parts, counts)):
         raise DataError(
-            f"{own.hub}: train is {shown(own.splits['train'])} and validation is "
-            f"{shown(own.splits['validation'])}: both hold the same rows of {shown(twice)}, which "
-            f"has {counts[twice]}; expected no row in both. Mend: "
-            + split_slices.apart(train, own.splits["validation"], twice)
+            f"{custom.hub}: train is {shown(custom.splits['train'])} and validation is "
+            f"{shown(custom.splits['validation'])}: both hold the same rows of {shown(twice)}, "
+            f"which has {counts[twice]}; expected no row in both. Mend: "
+            + split_slices.apart(train, custom.splits["validation"], twice)
         )
 
 
-def _open(own: OwnRows, snapshot: Path) -> DataSet:
+def _open(custom: CustomRows, snapshot: Path) -> DataSet:
     import datasets
 
     datasets.disable_progress_bars()
-    called = f"{own.hub}/{own.config}" if own.config else str(own.hub)
+    called = f"{custom.hub}/{custom.config}" if custom.config else str(custom.hub)
     with _reading(called, snapshot), snapshots.offline():
-        data_card.check(snapshot, str(own.hub))
+        data_card.check(snapshot, str(custom.hub))
         configs = datasets.get_dataset_config_names(str(snapshot))
-        if own.config not in configs and (own.config or len(configs) > 1):
-            found = "no config" if own.config is None else f"config {shown(own.config)}"
+        if custom.config not in configs and (custom.config or len(configs) > 1):
+            found = "no config" if custom.config is None else f"config {shown(custom.config)}"
             raise DataError(
-                f"{own.hub}: {found}; it has {listed(configs)}. Mend: "
+                f"{custom.hub}: {found}; it has {listed(configs)}. Mend: "
                 f'config = "{configs[0]}" in the task'
             )
-        builder = datasets.load_dataset_builder(str(snapshot), own.config)
+        builder = datasets.load_dataset_builder(str(snapshot), custom.config)
         named = builder.config.data_files or {}
         files = {str(split): list(paths) for split, paths in named.items()}
         kind = builder.__module__.rsplit(".", 1)[-1]
         every = [path for paths in files.values() for path in paths]
-        data_card.check_files(str(own.hub), kind, every, snapshot)
-    return DataSet(own, snapshot, builder, files)
+        data_card.check_files(str(custom.hub), kind, every, snapshot)
+    return DataSet(custom, snapshot, builder, files)
 
 
 def _table(found: DataSet, split: str, wanted: Collection[str]) -> Rows:
@@ -122,12 +122,12 @@ def _table(found: DataSet, split: str, wanted: Collection[str]) -> Rows:
     try:
         tables = [_file(found, Path(path), wanted) for path in found.files[split]]
     except DataError as error:
-        raise DataError(f"{found.own.hub}: cannot be read: {error}") from error
+        raise DataError(f"{found.custom.hub}: cannot be read: {error}") from error
     if any(table is None for table in tables):
         return _by_datasets(found, split)
     known = [table for table in tables if table is not None and table.rows]
     if not known:
-        raise DataError(f"{found.own.hub}/{split}: no row; expected one or more")
+        raise DataError(f"{found.custom.hub}/{split}: no row; expected one or more")
     shared = [c for c in known[0].columns if all(c in table.columns for table in known)]
     rows = [row for table in known for row in table.rows]
     return Rows(shared, rows, {**known[0].classes, **found.classes})
@@ -162,15 +162,15 @@ def _by_datasets(found: DataSet, split: str) -> Rows:
     """The rows of a split in a format that is left to `datasets`."""
     import datasets.config
 
-    own = found.own
+    custom = found.custom
     kind = found.builder.__module__.rsplit(".", 1)[-1]
     texts: dict[str, Any] = {"keep_default_na": False} if kind == "csv" else {}  # "None" is a text
-    with _reading(f"{own.hub}/{split}", found.snapshot), snapshots.offline():
+    with _reading(f"{custom.hub}/{split}", found.snapshot), snapshots.offline():
         files = {Path(path) for paths in found.files.values() for path in paths}
         name = hub_files.cache_name(path for path in files if path.is_file())
         cache = str(Path(datasets.config.HF_DATASETS_CACHE) / name)
         read: Any = datasets.load_dataset(
-            str(found.snapshot), own.config, split=split, cache_dir=cache, **texts
+            str(found.snapshot), custom.config, split=split, cache_dir=cache, **texts
         )
         read = read.select_columns(data_card.plain_columns(read.features))
     classes = {name: kind.names for name, kind in read.features.items() if hasattr(kind, "names")}
@@ -180,12 +180,12 @@ def _by_datasets(found: DataSet, split: str) -> Rows:
 
 def _without(found: DataSet, split: str, name: str) -> str:
     """What to say of a split that is not there: which may stand for it, or how to make one."""
-    own = found.own
-    said = f"{own.hub}: no split {shown(name)}; it has {listed(list(found.files))}. Mend: "
+    custom = found.custom
+    said = f"{custom.hub}: no split {shown(name)}; it has {listed(list(found.files))}. Mend: "
     if split == "test":
         return said + 'splits = { test = "SPLIT" } in the task, or no --glue-predict-test'
     other = "validation" if split == "train" else "train"
-    taken = {part.split for part in _parts(own, own.splits[other])}
+    taken = {part.split for part in _parts(custom, custom.splits[other])}
     order = sorted(found.files, key=lambda n: USUAL.index(n) if n in USUAL else len(USUAL))
     labelled = [known for known in order if _has_labels(found, known)]
     free = [known for known in labelled if known not in taken]
@@ -197,12 +197,12 @@ def _without(found: DataSet, split: str, name: str) -> str:
         return said + f'splits = {{ train = "{train}", validation = "{validation}" }} in the task'
     if labelled:
         return said + _cut(found, labelled[0])
-    return said + f"correct label: no split has labels in a column {shown(own.label)}"
+    return said + f"correct label: no split has labels in a column {shown(custom.label)}"
 
 
 def _cut(found: DataSet, split: str) -> str:
     """How to cut a split in two; rows that are sorted by their label cannot be."""
-    label = found.own.label
+    label = found.custom.label
     labels = [fields.get(label) for _, fields in _table(found, split, [label]).rows]
     (first,) = split_slices.parse(f"{split}[:80%]")
     cut = len(first.rows(len(labels)))
@@ -217,7 +217,7 @@ def _cut(found: DataSet, split: str) -> str:
 
 def _has_labels(found: DataSet, split: str) -> bool:
     """Whether a split holds labels; those that test sets are published without are all -1."""
-    label = found.own.label
+    label = found.custom.label
     try:
         rows = _table(found, split, [label]).rows
     except DataError:

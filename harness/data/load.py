@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.catalog import tasks
+from harness.catalog.sources import SOURCES
 from harness.data import custom, glue_folder, glue_hub, overlap, sample, toy
 from harness.errors import DataError, UsageError
-from harness.spec import HUB, NOTHING, OWN, TEST, TOY, DataRequest, SourceKind, Split, Task
+from harness.hub.snapshots import Snapshot
+from harness.spec import NOTHING, TEST, DataRequest, SourceKind, Split, Task
 
 PINS = ("sha256", "commit")
 """The facts that leave no room for other rows."""
@@ -55,7 +57,17 @@ class SourceSplit:
 
 
 class Rows(Protocol):
-    """Something that holds the splits of GLUE's tasks."""
+    """Something that holds the splits of tasks."""
+
+    @staticmethod
+    def locate(request: DataRequest, task: Task) -> DataRequest:
+        """`request`, with where its rows are on this machine."""
+        ...
+
+    @classmethod
+    def of(cls, request: DataRequest) -> Rows:
+        """What holds the rows of a request that was located."""
+        ...
 
     def fingerprint(self, task: Task) -> object:
         """What changes whenever training or evaluation rows do, found without parsing them."""
@@ -72,6 +84,20 @@ class Rows(Protocol):
 
 class ToyRows:
     """The generated tasks."""
+
+    @staticmethod
+    def locate(request: DataRequest, task: Task) -> DataRequest:
+        if missing := toy.missing(task):
+            add = f", or add it to {' and to '.join(missing)} (docs/adding.md)"
+            raise UsageError(
+                f"{task.name}: toy data has no such rows. Mend: say --glue-data DIR, or "
+                f"--glue-data hub{'' if task.rows_of else add}"
+            )
+        return request
+
+    @classmethod
+    def of(cls, request: DataRequest) -> ToyRows:
+        return cls()
 
     def fingerprint(self, task: Task) -> object:
         return {"toy": toy.VERSION}
@@ -94,6 +120,14 @@ class FolderRows:
 
     directory: Path
 
+    @staticmethod
+    def locate(request: DataRequest, task: Task) -> DataRequest:
+        return request
+
+    @classmethod
+    def of(cls, request: DataRequest) -> FolderRows:
+        return cls(Path(request.source))
+
     def fingerprint(self, task: Task) -> object:
         return glue_folder.fingerprint(self.directory, task.name, ("train", *task.evaluated))
 
@@ -114,6 +148,14 @@ class HubRows:
     snapshot: Path
     revision: str
 
+    @staticmethod
+    def locate(request: DataRequest, task: Task) -> DataRequest:
+        return _at(request, glue_hub.locate(task))
+
+    @classmethod
+    def of(cls, request: DataRequest) -> HubRows:
+        return cls(Path(str(request.snapshot)), str(request.revision))
+
     def fingerprint(self, task: Task) -> object:
         return {glue_hub.REPOSITORY: self.revision}
 
@@ -126,11 +168,19 @@ class HubRows:
 
 
 @dataclass(frozen=True)
-class TaskRows:
-    """A user's task's own rows."""
+class CustomTaskRows:
+    """The rows that a user's task brings along."""
 
     snapshot: Path | None  # of a data set of the Hub
     revision: str | None
+
+    @staticmethod
+    def locate(request: DataRequest, task: Task) -> DataRequest:
+        return _at(request, custom.locate(task))
+
+    @classmethod
+    def of(cls, request: DataRequest) -> CustomTaskRows:
+        return cls(Path(request.snapshot) if request.snapshot else None, request.revision)
 
     def fingerprint(self, task: Task) -> object:
         return custom.fingerprint(task, self.revision)
@@ -142,51 +192,36 @@ class TaskRows:
         return SourceSplit(custom.read_split(task, split, self.snapshot))
 
 
+ROWS: dict[SourceKind, type[Rows]] = {
+    "toy": ToyRows, "hub": HubRows, "glue_data": FolderRows, "own": CustomTaskRows,
+}  # fmt: skip
+
+
 def rows_of(request: DataRequest) -> Rows:
     """What holds the rows of a request that `located` returned."""
-    if request.source == OWN:
-        folder = Path(request.snapshot) if request.snapshot else None
-        return TaskRows(folder, request.revision)
-    if request.source == TOY:
-        return ToyRows()
-    if request.source == HUB:
-        return HubRows(Path(str(request.snapshot)), str(request.revision))
-    return FolderRows(Path(request.source))
+    return ROWS[request.kind].of(request)
 
 
 def home_of(task: Task) -> Task:
     """The task under whose name the rows are stored."""
-    return task if task.own else tasks.TASKS[task.source]
-
-
-def source_kind(request: DataRequest) -> SourceKind:
-    """`toy`, `hub`, `own` or `glue_data`: what a table says about where rows come from."""
-    named: dict[str, SourceKind] = {TOY: "toy", HUB: "hub", OWN: "own"}
-    return named.get(request.source, "glue_data")
+    return task if task.custom else tasks.TASKS[task.source]
 
 
 def located(request: DataRequest, task: Task) -> DataRequest:
-    """`request`, with the snapshot that the Hub's rows are read from; a user's task has its own.
+    """`request`, with the snapshot of the Hub that the rows are read from, if they are there.
 
-    Raises `DataUnavailable` where there is none, `UsageError` for rows that no source has.
+    A user's task brings its own rows, whatever was requested. Raises `DataUnavailable` where there
+    are none, `UsageError` for rows that no source has.
     """
-    if task.own:
-        found = custom.locate(task)
-        return dataclasses.replace(
-            request, source=OWN, snapshot=found and str(found.directory),
-            revision=found and found.revision,
-        )  # fmt: skip
-    if request.source == TOY and (missing := toy.missing(task)):
-        write = (
-            "" if task.rows_of else f", or add it to {' and to '.join(missing)} (docs/adding.md)"
-        )
-        raise UsageError(
-            f"{task.name}: toy data has no such rows. Mend: say --glue-data DIR, or --glue-data "
-            f"hub{write}"
-        )
-    if request.source != HUB:
+    if task.custom:
+        request = dataclasses.replace(request, source="own")
+    return ROWS[request.kind].locate(request, task)
+
+
+def _at(request: DataRequest, found: Snapshot | None) -> DataRequest:
+    """`request`, to be read from a snapshot of the Hub."""
+    if found is None:
         return request
-    found = glue_hub.locate(task)
     return dataclasses.replace(request, snapshot=str(found.directory), revision=found.revision)
 
 
@@ -198,7 +233,7 @@ def fingerprint(request: DataRequest, task: Task) -> dict[str, object]:
     is_capped = request.max_train is not None or request.max_eval is not None
     return {
         "source": rows_of(request).fingerprint(home_of(task)),
-        "sample": sample.BY_RANK if task.own and is_capped else sample.DATA_SEED,
+        "sample": sample.BY_RANK if task.custom and is_capped else sample.DATA_SEED,
         "max_train": request.max_train,
         "max_eval": request.max_eval,
     }
@@ -218,7 +253,7 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
         whole = _whole(request, task, name, held)
         if name in task.evaluated:
             overlap.refuse_copy(task, name, wholes["train"], whole)
-        part = sample.stratified(whole, size, f"{home.name}/{name}", glue=task.own is None)
+        part = sample.stratified(whole, size, f"{home.name}/{name}", glue=task.custom is None)
         used = splits[name] = sample.without(part, share, seed)
         checked, is_train = _checked(held.agreement), name == "train"
         wholes[name] = whole
@@ -240,7 +275,7 @@ def load(request: DataRequest, task: Task, *, held_out: float = 0.0, seed: int =
     for name, held in _unlabelled(request, task):
         add(name, held)
     scored = [info[name] for name in ("train", *task.evaluated)]
-    is_glue = request.source not in (TOY, OWN)
+    is_glue = SOURCES[request.kind].is_glue
     other = is_glue and not all(found.checked for found in scored)
     overlaps = any(
         not overlap.is_expected(
@@ -284,7 +319,7 @@ def _part(request: DataRequest, task: Task, name: str, size: int | None) -> Spli
     """A sample of a labelled split."""
     home = home_of(task)
     whole = _whole(request, task, name, rows_of(request).read(home, name))
-    return sample.stratified(whole, size, f"{home.name}/{name}", glue=task.own is None)
+    return sample.stratified(whole, size, f"{home.name}/{name}", glue=task.custom is None)
 
 
 def _whole(request: DataRequest, task: Task, name: str, held: SourceSplit) -> Split:

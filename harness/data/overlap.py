@@ -31,8 +31,8 @@ def _plain(texts: Sequence[str]) -> tuple[str, ...]:
 
 def refuse_copy(task: Task, name: str, train: Split, other: Split) -> None:
     """Raise `DataError` where a user's split holds the training rows themselves, and no other."""
-    if task.own and _texts(train) == _texts(other):
-        both = " and ".join(plain(task.own.splits[split]) for split in ("train", name))
+    if task.custom and _texts(train) == _texts(other):
+        both = " and ".join(plain(task.custom.splits[split]) for split in ("train", name))
         raise DataError(
             f"{task.name}: {name} holds the same {len(_texts(other))} texts as train ({both}); "
             "expected rows that are not trained on. Mend: name other rows in splits of the task"
@@ -46,6 +46,6 @@ def is_expected(task: Task, name: str, count: int, rows: int, *, others: bool = 
     in a GLUE task's place that were found not to be GLUE's, have such an excuse where GLUE's own
     count is not known.
     """
-    if task.own or (others and name not in task.shared_with_train):
+    if task.custom or (others and name not in task.shared_with_train):
         return count == 0
     return count <= task.shared_with_train.get(name, rows // UNKNOWN_SHARE)

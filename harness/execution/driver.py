@@ -10,39 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.data.load import source_kind
-from harness.errors import (
-    DataUnavailable,
-    GlueBenchError,
-    ModelUnavailable,
-    StorageError,
-    UsageError,
-    WorkerError,
-    WorkerTimeout,
-)
+from harness.errors import GlueBenchError, StorageError, TargetUnavailable, UsageError
 from harness.execution import interrupt
 from harness.execution.engine import Engine, Finished, InlineEngine
 from harness.execution.process import ProcessEngine
 from harness.files.outputs import make_folder
 from harness.planning import options
 from harness.planning.plan import Plan
-from harness.planning.resolve import configuration
+from harness.planning.resolve import resolve
 from harness.planning.resume import Resume
-from harness.records import limits, redaction
+from harness.records import failures, limits, redaction
 from harness.records.journal import EventName, Journal
-from harness.records.schema import (
-    CaseInfo,
-    Memory,
-    Outcome,
-    PredictionTable,
-    Record,
-    Source,
-    Status,
-)
+from harness.records.schema import CaseInfo, Outcome, PredictionTable, Record, Source, revised
 from harness.records.store import Store
-from harness.spec import OWN, Case, Progress, RunConfig
+from harness.spec import Case, Progress, RunConfig
 from harness.system import environment
 from harness.text.escape import harmless
+
+NOTED = ("max_train", "max_eval", "recipe", "epochs")
+"""The settings that the journal holds, by which `status` tells sessions apart."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +41,7 @@ class CompletedCase:
 
 
 @dataclass
-class _Started:
+class _StartedCase:
     config: RunConfig | None
     # An error: it could not even be handed to the engine; a record: it was kept.
     future: Future[Finished] | Exception | Record
@@ -76,7 +62,7 @@ class Driver:
         self.complaints: list[StorageError] = []  # what could not be written, or read
         self._journal_failed = False
         self._resume: Resume | None = None
-        self._started: dict[Case, _Started] = {}
+        self._started: dict[Case, _StartedCase] = {}
         self._listening: tuple[Case, Progress] | None = None
 
     def start(self, cases: Iterable[Case]) -> None:
@@ -85,22 +71,20 @@ class Driver:
         `cases` are those that the caller means to run. Raises `StorageError`.
         """
         self.store.prepare()
-        if self.plan.resume:
+        settings = self.plan.settings
+        if self.plan.settings.resume:
             self._resume = Resume(self.store)
             self.complaints += self._resume.damaged
         self.journal.note(
             "planned",
             cases=[case.id for case in cases],
             settings={
-                "data": source_kind(self.plan.data),
-                "max_train": self.plan.data.max_train,
-                "max_eval": self.plan.data.max_eval,
-                "recipe": self.plan.recipe,
-                "epochs": self.plan.epochs,
+                "data": self.plan.data.kind,
+                **{name: getattr(settings, name) for name in NOTED},
             },
         )
-        if self.plan.save_models:
-            make_folder(Path(self.plan.save_models), "--glue-save-models")
+        if settings.save_models:
+            make_folder(Path(settings.save_models), "--glue-save-models")
         self.engine.start()
 
     def close(self, exit_status: int | None = None) -> None:
@@ -134,7 +118,7 @@ class Driver:
     ) -> CompletedCase:
         """The record of `case`, already on disk; starts what comes next while there is room.
 
-        What ends ahead of `case` is stored at once, and makes room. With `plan.resume`, a stored
+        What ends ahead of `case` is stored at once, and makes room. With `--glue-resume`, a stored
         run may stand for a case. Raises `NotStored`. Everything else that can go wrong is in the
         record.
         """
@@ -167,7 +151,7 @@ class Driver:
             if started.pending and started.pending.done():
                 self._store(case, started)
 
-    def _store(self, case: Case, started: _Started) -> CompletedCase | StorageError:
+    def _store(self, case: Case, started: _StartedCase) -> CompletedCase | StorageError:
         """Put on disk what came of a case, once."""
         if isinstance(started.future, Record):
             self.note("reused", case=case.id, record=started.future.id)
@@ -190,15 +174,12 @@ class Driver:
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it was, the other cases go on)
-            crashed, _, log = _crashed(error)
+            crashed, _, log = _broken(error)
             return self._save(case, config, crashed, None), log
 
     def _save(
         self, case: Case, config: RunConfig | None, outcome: Outcome, table: PredictionTable | None
     ) -> Record:
-        # Data and models are looked for before a run starts: what a worker lacks is the target.
-        if outcome.status == "skipped" and config and self.plan.named_targets:
-            outcome = outcome.model_copy(update={"status": "failed"})
         record = self.store.save(self._record(case, config, outcome), table)
         if record.status == "skipped":
             self.note("skipped", case=case.id, record=record.id, reason=record.reason)
@@ -206,25 +187,25 @@ class Driver:
             self.note("finished", case=case.id, record=record.id, status=record.status)
         return record
 
-    def _start(self, case: Case) -> _Started:
+    def _start(self, case: Case) -> _StartedCase:
         """Hand a case to the engine, once."""
         if case not in self._started:
             self._started[case] = self._submit(case)
         return self._started[case]
 
-    def _submit(self, case: Case) -> _Started:
+    def _submit(self, case: Case) -> _StartedCase:
         try:
-            config = configuration(case, self.plan, self.jobs)
+            config = resolve(case, self.plan, self.jobs)
             if self._resume and (stored := self._resume.find(config).record):
-                return _Started(config, stored)
+                return _StartedCase(config, stored)
         except Exception as error:  # noqa: BLE001  (it is this case's record, and no other's)
-            return _Started(None, error)
+            return _StartedCase(None, error)
         self.note("started", case=case.id)
         try:
             future = self.engine.submit(config, lambda step, steps: self._heard(case, step, steps))
         except Exception as error:  # noqa: BLE001  (such as: no thread can be started)
-            return _Started(config, error)
-        return _Started(config, future)
+            return _StartedCase(config, error)
+        return _StartedCase(config, future)
 
     def _heard(self, case: Case, step: int, steps: int) -> None:
         if self._listening and self._listening[0] == case:
@@ -238,28 +219,19 @@ class Driver:
             if isinstance(future, Exception):
                 raise future
             finished = future.result()
-        except WorkerError as error:
-            memory = Memory(
-                peak_memory_bytes=error.peak_memory_bytes,
-                floor_memory_bytes=None,
-                peak_device_memory_bytes=None,
-            )
-            status: Status = "timeout" if isinstance(error, WorkerTimeout) else "crashed"
-            outcome = Outcome(
-                status=status, reason=str(error), memory=memory, batching=error.batching
-            )
-            return outcome, None, error.log
-        except (ModelUnavailable, DataUnavailable) as error:
-            of_model = isinstance(error, ModelUnavailable)
-            named_rows = self.plan.named_data or case.task in self.plan.own_tasks
-            named = self.plan.named_models if of_model else named_rows
-            absent: Status = "failed" if named else "skipped"
-            return Outcome(status=absent, reason=str(error)), None, ""
         except GlueBenchError as error:
-            return Outcome(status="failed", reason=str(error)), None, ""
+            return self._as_named(failures.outcome_of(error), type(error), case), None, ""
         except Exception as error:  # noqa: BLE001  (whatever it was, the other cases go on)
-            return _crashed(error)
-        return finished.outcome, finished.predictions, finished.log
+            return _broken(error)
+        # Data and models are looked for before a run starts: what a worker lacks is the target.
+        outcome = self._as_named(finished.outcome, TargetUnavailable, case)
+        return outcome, finished.predictions, finished.log
+
+    def _as_named(self, outcome: Outcome, missing: type[Exception], case: Case) -> Outcome:
+        """The outcome of a run that lacks something: a failure where the user named it."""
+        if outcome.status == "skipped" and self.plan.must_have(missing, case):
+            return revised(outcome, status="failed")
+        return outcome
 
     def _record(self, case: Case, config: RunConfig | None, outcome: Outcome) -> Record:
         told = {name: getattr(outcome, name) for name in Outcome.model_fields}
@@ -272,7 +244,7 @@ class Driver:
             profile=self.plan.profile.name,
             session=self.journal.session,
             source=Source(
-                kind=OWN if case.task in self.plan.own_tasks else source_kind(self.plan.data),
+                kind="own" if case.task in self.plan.custom_tasks else self.plan.data.kind,
                 revision=config.data.revision if config else None,
                 max_train=self.plan.data.max_train,
                 max_eval=self.plan.data.max_eval,
@@ -285,12 +257,9 @@ class Driver:
         )
 
 
-def _crashed(error: Exception) -> tuple[Outcome, None, str]:
-    """What came of a case of which the harness itself broke, and the traceback."""
-    told = str(error).strip().splitlines()
-    what = f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
-    outcome = Outcome(status="crashed", reason=f"glue-bench could not run it: {what}")
-    return outcome, None, "".join(traceback.format_exception(error))
+def _broken(error: Exception) -> tuple[Outcome, None, str]:
+    """What came of a case for which the harness itself broke, and the traceback."""
+    return failures.of_harness(error), None, "".join(traceback.format_exception(error))
 
 
 def make_engine(settings: options.Settings, plan: Plan) -> Engine:
@@ -299,4 +268,4 @@ def make_engine(settings: options.Settings, plan: Plan) -> Engine:
         if settings.jobs not in (None, 1) or settings.timeout is not None:
             raise UsageError("the inline engine knows neither jobs nor timeout: leave them out")
         return InlineEngine()
-    return ProcessEngine(settings.jobs or 1, plan.timeout)
+    return ProcessEngine(settings.jobs or 1, plan.settings.timeout)

@@ -1,6 +1,6 @@
 """What the driver asks of an engine, and the one that runs in this process (`inline`).
 
-`process_engine` has the other, which gives each run a process of its own.
+`process` has the other, which gives each run a process of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.errors import WorkerError
 from harness.execution import interrupt
 from harness.execution.worker_log import Echo
 from harness.records.schema import Outcome, PredictionTable
@@ -29,14 +28,10 @@ class Finished:
 
 
 def until_it_fits(config: RunConfig, attempt: Callable[[RunConfig], Finished]) -> Finished:
-    """Attempt a run again, in smaller parts, for as long as memory runs out and `batching` says."""
+    """Attempt a run again, in smaller parts, as long as memory runs out and `oom_retry` says."""
     log = ""
     while True:
-        try:
-            finished = attempt(config)
-        except WorkerError as error:
-            error.log = log + error.log
-            raise
+        finished = attempt(config)
         log += finished.log
         smaller = oom_retry.smaller(config, finished.outcome)
         if smaller is None:
@@ -46,7 +41,7 @@ def until_it_fits(config: RunConfig, attempt: Callable[[RunConfig], Finished]) -
 
 
 class Engine(Protocol):
-    """Runs configurations. A future holds `Finished`, or the `WorkerError` that prevented it."""
+    """Runs configurations. A future holds `Finished`, however the run ended."""
 
     echo: Echo | None
     """Hears what workers print, while they print it; None: nobody does."""

@@ -32,6 +32,7 @@ from harness.execution.forking import CAN_FORK, FORK_SERVER
 from harness.execution.worker_log import Echo, WorkerLog
 from harness.execution.workers import Worker
 from harness.planning.resolve import to_json
+from harness.records import failures
 from harness.records.schema import Outcome, PredictionTable
 from harness.spec import Progress, RunConfig
 from harness.system import environment
@@ -109,20 +110,19 @@ class ProcessEngine:
             self._places.put(place)
 
     def _attempt(self, config: RunConfig, progress: Progress, deadline: float) -> Finished:
-        """Run `config`; a worker that was killed is one whose memory ran out."""
+        """Run `config` in one process; in another where the fork server was lost beside it."""
         log, tries = "", FORKED_TRIES if CAN_FORK else 0
         while True:
+            run = _Run(self, config, progress, deadline)
             try:
-                finished = _Run(self, config, progress, deadline).result(is_alone=not tries)
-                return dataclasses.replace(finished, log=log + finished.log)
+                outcome, predictions = run.result(is_alone=not tries)
             except WorkerError as error:
-                error.log = log + error.log
-                if isinstance(error, WorkerLost) and not self.is_closed:  # no fault of the run's
-                    log, tries = f"{error.log}{error}; the run starts again\n", tries - 1
-                elif isinstance(error, WorkerKilled) and not self.is_closed:
-                    return Finished(oom_retry.killed(config, error), None, error.log)
-                else:
-                    raise
+                log += run.text
+                if not isinstance(error, WorkerLost) or self.is_closed:
+                    return Finished(run.outcome_of(error), None, log)
+                log, tries = f"{log}{error}; the run starts again\n", tries - 1
+            else:
+                return Finished(outcome, predictions, log + run.text)
 
     def start_worker(self, config: RunConfig, log: WorkerLog, *, is_alone: bool) -> Worker:
         """A worker that will run `config`. Raises `OSError`, `WorkerError`."""
@@ -159,11 +159,26 @@ class _Run:
     deadline: float
     peak: int | None = None
     """The most memory that the process was seen to hold, in bytes."""
+    text: str = ""
+    """What it printed, once it has ended."""
 
-    def result(self, *, is_alone: bool) -> Finished:
+    def __post_init__(self) -> None:
+        self.parts = oom_retry.BatchSizes(self.config)
+
+    def outcome_of(self, error: WorkerError) -> Outcome:
+        """What became of the run that ended in `error`.
+
+        Nobody knows what a worker that was killed was doing; most often the first steps are too
+        large, so it is taken to have been training.
+        """
+        if isinstance(error, WorkerKilled):
+            self.parts.phase = "training"
+        memory = failures.peak_memory(self.peak)
+        return failures.outcome_of(error, batching=self.parts.record(), memory=memory)
+
+    def result(self, *, is_alone: bool) -> tuple[Outcome, PredictionTable | None]:
         """What came of it. Raises `WorkerError`."""
         self.began = time.monotonic()
-        self.parts = oom_retry.BatchSizes(self.config)
         with contextlib.ExitStack() as opened:
             try:
                 self.log = opened.enter_context(contextlib.closing(WorkerLog()))
@@ -173,17 +188,14 @@ class _Run:
                 raise WorkerCrashed(f"no worker could be started: {error}. Mend: {mend}") from error
             return self._ended(process)
 
-    def _ended(self, process: Worker) -> Finished:
+    def _ended(self, process: Worker) -> tuple[Outcome, PredictionTable | None]:
         try:
             outcome, predictions = self._listen(process)
-        except WorkerError as error:
-            error.log += self.log.text()
-            error.batching = self.parts.record()
-            raise
         finally:
             self.engine.end_worker(process)
             self._show_new_text()
-        return Finished(Outcome.model_validate_json(outcome), predictions, self.log.text())
+            self.text += self.log.text()
+        return Outcome.model_validate_json(outcome), predictions
 
     def _listen(self, process: Worker) -> tuple[str, PredictionTable | None]:
         """The child's outcome and predictions. Raises `WorkerError`."""
@@ -201,14 +213,13 @@ class _Run:
                     _has_ended(process, GOODBYE_S)
                     if kind == "result":
                         return value
-                    last = value.strip().splitlines()[-1]
-                    raise WorkerCrashed(f"the worker broke: {last}", value, self.peak)
+                    self.text = value
+                    raise WorkerCrashed(f"the worker broke: {value.strip().splitlines()[-1]}")
             self._check_alive(process)
             if time.monotonic() >= self.deadline:
                 raise WorkerTimeout(
                     f"stopped after {self.engine.timeout_s:g} s. Mend: a longer --glue-timeout, "
-                    "or fewer rows with --glue-max-train",
-                    peak_memory_bytes=self.peak,
+                    "or fewer rows with --glue-max-train"
                 )
             if not is_ready:
                 self._check_start(process)
@@ -227,9 +238,9 @@ class _Run:
         if process.exit_code is not None:
             killed = process.exit_code == -signal.SIGKILL
             death = WorkerKilled if killed else WorkerCrashed
-            raise death(_death(process.exit_code, self.peak), peak_memory_bytes=self.peak)
+            raise death(_death(process.exit_code, self.peak))
         if process.is_lost:
-            raise WorkerLost(process.why_lost(), peak_memory_bytes=self.peak)
+            raise WorkerLost(process.why_lost())
         if self.engine.is_closed:
             process.kill()  # which may not have been there yet when the others were killed
             if process.pid is None or not _has_ended(process, GOODBYE_S):
@@ -243,8 +254,7 @@ class _Run:
         elif process.pid is not None and waited >= forking.IMPORTS_S:
             raise WorkerCrashed(
                 f"the worker was not done with its imports after {waited:.0f} s: something among "
-                "torch, transformers and scikit-learn never loads. Mend: `glue-bench doctor`",
-                peak_memory_bytes=self.peak,
+                "torch, transformers and scikit-learn never loads. Mend: `glue-bench doctor`"
             )
 
 

@@ -9,10 +9,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.catalog import models, targets
-from harness.errors import Exit, UsageError, WorkerError
+from harness.catalog import models, profiles, targets, tasks
+from harness.errors import Exit, UsageError
 from harness.execution.engine import Engine
-from harness.planning.resolve import resolve, source_of
+from harness.planning.options import Settings
+from harness.planning.plan import Plan
+from harness.planning.resolve import resolve
+from harness.planning.stored_run import source_of
 from harness.records.diff import differences
 from harness.records.schema import Outcome, Record, Status
 from harness.spec import Case, DataRequest, Recipe, RunConfig, Target
@@ -44,10 +47,7 @@ def verify(
     if not record.first_losses:
         return None
     config = configuration(record, data=data, model=model, vectors=vectors, threads=threads)
-    try:
-        now = engine.submit(config, lambda step, steps: None).result().outcome
-    except WorkerError as error:
-        now = Outcome(status="crashed", reason=str(error))
+    now = engine.submit(config, lambda step, steps: None).result().outcome
     return Replay(
         case=record.case.id,
         threads=config.threads,
@@ -73,18 +73,27 @@ def configuration(
 
     Raises `GlueBenchError`.
     """
-    config = resolve(
-        Case(**record.case.model_dump(exclude={"id"})),
-        DataRequest(source_of(record, data), record.source.max_train, record.source.max_eval),
-        adapted=_model(record, model),
+    case = Case(**record.case.model_dump(exclude={"id"}))
+    plan = Plan(
+        profile=profiles.get(profiles.DEFAULT),
+        settings=Settings(vectors=vectors),
+        data=DataRequest(source_of(record, data), record.source.max_train, record.source.max_eval),
+        tasks={case.task: tasks.get(case.task)},
+        models={case.model: _model(record, model)},
+        targets={case.target: targets.get(case.target)},
+        seeds=(case.seed,),
         recipe=_recipe(record),
-        vectors=vectors,
-        threads=threads or record.threads or 1,
     )
+    config = resolve(case, plan)
     recipe = config.recipe
     if record.batching:  # a step that did not fit the memory was cut up further than planned
         recipe = dataclasses.replace(recipe, accumulation=record.batching.accumulation)
-    return dataclasses.replace(config, recipe=recipe, replay_steps=len(record.first_losses))
+    return dataclasses.replace(
+        config,
+        recipe=recipe,
+        threads=threads or record.threads or 1,
+        replay_steps=len(record.first_losses),
+    )
 
 
 def _model(record: Record, model: str | None) -> models.Adapted:

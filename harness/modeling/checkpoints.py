@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModel
 
-from harness.catalog import cards, tasks, weights
+from harness.catalog import cards, weights
 from harness.catalog.weights import CARD, WEIGHTS
 from harness.errors import ModelError, StorageError, UsageError
 from harness.hub import snapshots
@@ -74,7 +74,7 @@ def save(encoder: LoadedModel, config: RunConfig, score: float) -> Saved:
     The name is the case's id, a long one cut; where that is taken, a number follows. Raises
     `StorageError`.
     """
-    home, task = Path(str(config.save_to)), tasks.of(config)
+    home, task = Path(str(config.save_to)), config.task
     card: dict[str, Any] = {
         "case": config.case.id,
         "task": config.case.task,

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.catalog import models, recipes
+from harness.catalog.sources import NAMED
 from harness.records import redaction
 from harness.records.schema import Source
-from harness.spec import HUB, TOY
 from harness.text.escape import visible
 
 DATA = "path/to/glue_data"
@@ -33,7 +33,7 @@ def command(
     options: dict[str, object] = {
         "profile": profile,
         "tasks": ",".join(dict.fromkeys(tasks)),
-        "data": source and (source.kind if source.kind in (TOY, HUB) else DATA),
+        "data": source and (source.kind if source.kind in NAMED else DATA),
         "models": ",".join(map(_model, dict.fromkeys(models))),
         "targets": target,
         **_recipe(recipe),

@@ -13,7 +13,7 @@ from harness.errors import StorageError, UsageError
 from harness.planning.options import Settings
 from harness.planning.plan import Plan, make
 from harness.planning.project import RESULTS
-from harness.planning.resolve import configuration
+from harness.planning.resolve import resolve
 from harness.planning.resume import Resume, Reuse
 from harness.records.store import Store
 from harness.text.names import MOST_GUESSES, case_of, guesses, one_of
@@ -37,7 +37,7 @@ def explain(name: str, settings: Settings) -> Explanation:
     cases = {case.id: case for case in plan.cases}
     if name not in cases:
         raise UsageError(_unknown(name, plan))
-    config = configuration(cases[name], plan)
+    config = resolve(cases[name], plan)
     resume = Resume(Store(Path(settings.results or RESULTS)))
     return Explanation(name, config.cell_key, resume.find(config), resume.damaged)
 
@@ -56,7 +56,7 @@ def _unknown(name: str, plan: Plan) -> str:
 
 def _options_of(name: str, plan: Plan) -> list[str]:
     """The options that add a case of this name to `plan`; none where its parts do not tell."""
-    tasks = sorted({*plan.own_tasks, *TASKS}, key=len, reverse=True)
+    tasks = sorted({*plan.custom_tasks, *TASKS}, key=len, reverse=True)
     parts = re.fullmatch(
         rf"({'|'.join(map(re.escape, tasks))})-(.+)-({'|'.join(TARGETS)})-s(\d+)", name
     )

@@ -1,4 +1,5 @@
-"""The options as rows: one list for the command line, the environment and `[tool.glue-bench]`.
+"""The options: each is one field of `Settings`, for the command line, the environment and
+`[tool.glue-bench]`.
 
 The command line wins over the environment, that over the file, that over the profile.
 """
@@ -9,11 +10,12 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from harness.catalog import models, profiles
+from harness.catalog.sources import NAMED
 from harness.errors import UsageError
 from harness.files import paths
 from harness.planning import option_hints
@@ -30,7 +32,6 @@ from harness.planning.option_values import (
     yes,
 )
 from harness.planning.project import SUBTABLES, table
-from harness.spec import HUB, TOY
 from harness.text.names import unknown
 from harness.text.values import plain, shown, shown_path
 
@@ -47,7 +48,7 @@ def written_folder(value: str, base: Path) -> str:
 
 def source(value: str, base: Path) -> str:
     """A source of rows: a folder as an absolute path, or a name."""
-    return value if value in (TOY, HUB) else folder(value, base)
+    return value if value in NAMED else folder(value, base)
 
 
 def baseline(value: str, base: Path) -> str:
@@ -92,85 +93,99 @@ class Option:
         return self.name.replace("-", "_")
 
 
-OPTIONS = (
-    Option("profile", "NAME", f"what to run unless said otherwise: {', '.join(profiles.PROFILES)}"),
-    Option(
-        "data", "toy|hub|DIR", "toy: generated data; hub: nyu-mll/glue of the Hugging Face Hub; "
-        "DIR: a folder in the glue_data layout",
-        environment="GLUE_BENCH_DATA", locate=source,
-    ),
-    Option("tasks", "A,B", "tasks to run", names),
-    Option(
-        "task-file", "FILE", "tasks of your own, a row of TOML each; without --glue-tasks just "
-        "these are run", locate=folder,
-    ),
-    Option(
-        "models", "A,B", "models to run: rows of `glue-bench list models`, folders, Hub ids",
-        names, locate=model_names,
-    ),
-    Option(
-        "vectors", "FILE", "word vectors in GloVe's text format, for models that end in +vectors",
-        locate=folder,
-    ),
-    Option("targets", "A,B", "device-precision pairs (`glue-bench list targets`)", names),
-    Option("seeds", "N|A,B", "how many seeds, from 42 on, or which ones", seeds),
-    Option("recipe", "NAME", "one recipe for every model (`glue-bench list recipes`)"),
-    Option("epochs", "N", "epochs, in place of the recipe's", at_most(MOST_EPOCHS)),
-    Option("max-train", "N", "train on N rows: a stratified sample, the same each time", positive),
-    Option("max-eval", "N", "evaluate on N rows of each split, sampled likewise", positive),
-    Option(
-        "results", "DIR", "where records go (default: results/local)",
-        environment="GLUE_BENCH_RESULTS", locate=written_folder,
-    ),
-    Option(
-        "baseline", "NAME", "judge each cell against a baseline (`glue-bench baseline list`), or "
-        "against the one in a folder", locate=baseline,
-    ),
-    Option(
-        "recheck", "N", "run N fresh seeds of both sides where a cell looks worse; 10 is usual",
-        at_most(MOST_RECHECKS),
-    ),
-    Option(
-        "resume", "", "keep ok runs of the results folder with the same rows, weights, recipe, "
-        "target and seed", yes,
-    ),
-    Option("save-models", "DIR", "put each fine-tuned model there", locate=written_folder),
-    Option("predict-test", "", "predict the unlabelled test splits too", yes),
-    Option("engine", "process|inline", "a fresh process per run (default), or this one", engine),
-    Option("jobs", "N", "runs at a time, each on its share of the CPUs (default: 1)",
-        at_most(MOST_JOBS)),
-    Option(
-        "timeout", "SECONDS", "stop a run that takes longer (default: an hour; paper: a week)",
-        seconds,
-    ),
-)  # fmt: skip
+def option(
+    metavar: str,
+    help: str,
+    parse: Callable[[str], Any] = str,
+    *,
+    environment: str | None = None,
+    locate: Callable[[Any, Path], Any] = lambda value, base: value,
+) -> Any:
+    """A field of `Settings`, which is an option at the same time; see `Option`."""
+    about = {"about": (metavar, help, parse, environment, locate)}
+    return field(default=None, metadata=about)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The options' values. None: not said anywhere, so the profile or the default decides."""
+    """The options and their values. None: not said anywhere, so the profile or a default decides.
 
-    profile: str | None = None
-    data: str | None = None
-    tasks: tuple[str, ...] | None = None
-    task_file: str | None = None
-    models: tuple[str, ...] | None = None
-    vectors: str | None = None
-    targets: tuple[str, ...] | None = None
-    seeds: tuple[int, ...] | None = None
-    recipe: str | None = None
-    epochs: int | None = None
-    max_train: int | None = None
-    max_eval: int | None = None
-    results: str | None = None
-    baseline: str | None = None
-    recheck: int | None = None
-    resume: bool | None = None
-    save_models: str | None = None
-    predict_test: bool | None = None
-    engine: str | None = None
-    jobs: int | None = None
-    timeout: float | None = None
+    A field is an option: its name, what it takes, its help, and how a text of it is read.
+    """
+
+    profile: str | None = option(
+        "NAME", f"what to run unless said otherwise: {', '.join(profiles.PROFILES)}"
+    )
+    data: str | None = option(
+        "toy|hub|DIR",
+        "toy: generated data; hub: nyu-mll/glue of the Hugging Face Hub; "
+        "DIR: a folder in the glue_data layout",
+        environment="GLUE_BENCH_DATA",
+        locate=source,
+    )
+    tasks: tuple[str, ...] | None = option("A,B", "tasks to run", names)
+    task_file: str | None = option(
+        "FILE",
+        "tasks of your own, a row of TOML each; without --glue-tasks just these are run",
+        locate=folder,
+    )
+    models: tuple[str, ...] | None = option(
+        "A,B",
+        "models to run: rows of `glue-bench list models`, folders, Hub ids",
+        names,
+        locate=model_names,
+    )
+    vectors: str | None = option(
+        "FILE", "word vectors in GloVe's text format, for models that end in +vectors",
+        locate=folder,
+    )  # fmt: skip
+    targets: tuple[str, ...] | None = option(
+        "A,B", "device-precision pairs (`glue-bench list targets`)", names
+    )
+    seeds: tuple[int, ...] | None = option(
+        "N|A,B", "how many seeds, from 42 on, or which ones", seeds
+    )
+    recipe: str | None = option("NAME", "one recipe for every model (`glue-bench list recipes`)")
+    epochs: int | None = option("N", "epochs, in place of the recipe's", at_most(MOST_EPOCHS))
+    max_train: int | None = option(
+        "N", "train on N rows: a stratified sample, the same each time", positive
+    )
+    max_eval: int | None = option(
+        "N", "evaluate on N rows of each split, sampled likewise", positive
+    )
+    results: str | None = option(
+        "DIR", "where records go (default: results/local)",
+        environment="GLUE_BENCH_RESULTS", locate=written_folder,
+    )  # fmt: skip
+    baseline: str | None = option(
+        "NAME",
+        "judge each cell against a baseline (`glue-bench baseline list`), or "
+        "against the one in a folder",
+        locate=baseline,
+    )
+    recheck: int | None = option(
+        "N",
+        "run N fresh seeds of both sides where a cell looks worse; 10 is usual",
+        at_most(MOST_RECHECKS),
+    )
+    resume: bool | None = option(
+        "",
+        "keep ok runs of the results folder with the same rows, weights, recipe, target and seed",
+        yes,
+    )
+    save_models: str | None = option(
+        "DIR", "put each fine-tuned model there", locate=written_folder
+    )
+    predict_test: bool | None = option("", "predict the unlabelled test splits too", yes)
+    engine: str | None = option(
+        "process|inline", "a fresh process per run (default), or this one", engine
+    )
+    jobs: int | None = option(
+        "N", "runs at a time, each on its share of the CPUs (default: 1)", at_most(MOST_JOBS)
+    )
+    timeout: float | None = option(
+        "SECONDS", "stop a run that takes longer (default: an hour; paper: a week)", seconds
+    )
     said: Mapping[str, str] = field(default_factory=dict, compare=False)  # key -> where
 
     @contextlib.contextmanager
@@ -182,6 +197,13 @@ class Settings:
             if key not in self.said:
                 raise
             raise UsageError(f"{self.said[key]}: {error}") from None
+
+
+OPTIONS = tuple(
+    Option(each.name.replace("_", "-"), *each.metadata["about"])
+    for each in fields(Settings)
+    if "about" in each.metadata
+)
 
 
 def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Settings:

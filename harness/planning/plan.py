@@ -4,45 +4,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from harness.catalog import models, profiles, recipes, targets, tasks
 from harness.catalog.glue_files import FOLDERS
 from harness.catalog.models import Adapted
 from harness.catalog.profiles import Profile
-from harness.errors import UsageError
+from harness.catalog.sources import NAMED
+from harness.errors import (
+    DataUnavailable,
+    ModelUnavailable,
+    TargetUnavailable,
+    UsageError,
+)
 from harness.files import paths
 from harness.planning.options import Settings
-from harness.spec import HUB, NOTHING, TEST, TOY, Case, DataRequest, Task
+from harness.spec import NOTHING, TEST, Case, DataRequest, Recipe, Target, Task
 from harness.text.names import unknown
 from harness.text.values import shown, shown_path
 
+NAMED_BY = (
+    (DataUnavailable, "data"), (ModelUnavailable, "models"), (TargetUnavailable, "targets"),
+)  # fmt: skip
+"""By which setting a user names what may be missing."""
 MOST_CASES = 100_000
 """Of a session: pytest holds each as an item, about 10 s and 300 MB of them."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cases of a session and what is common to them."""
+    """The cases of a session: their rows, looked up once, and the settings common to them.
+
+    `settings` are completed by the profile: what nobody said is what the profile says.
+    """
 
     profile: Profile
+    settings: Settings
     data: DataRequest
-    tasks: tuple[str, ...]
-    models: Mapping[str, Adapted]  # by their names in cases
-    targets: tuple[str, ...]
+    tasks: Mapping[str, Task]  # by their names in cases
+    models: Mapping[str, Adapted]  # likewise
+    targets: Mapping[str, Target]  # likewise
     seeds: tuple[int, ...]
-    recipe: str | None
-    epochs: int | None
-    above_floor: bool  # the profile expects that of its own models on its own data
-    named_models: bool  # by the user: one that is not here fails; the profile's is skipped
-    named_targets: bool  # likewise
-    named_data: bool  # likewise
-    timeout: float  # seconds after which a run is stopped
-    own_tasks: Mapping[str, Task] = field(default_factory=lambda: NOTHING)  # of the user's
-    vectors: str | None = None  # the file of word vectors that networks may start from
-    save_models: str | None = None  # the folder that fine-tuned models are put in
-    resume: bool = False  # a stored run with the same inputs stands for a case
+    recipe: Recipe | None  # None: each model's own
+    named: frozenset[str] = frozenset()  # the settings that the user said; others are the profile's
+    custom_tasks: Mapping[str, Task] = field(default_factory=lambda: NOTHING)  # of the task file
 
     @property
     def cases(self) -> list[Case]:
@@ -56,8 +62,18 @@ class Plan:
         ]
 
     def expects_above_floor(self, case: Case) -> bool:
-        """Whether a run of this case that ends at its floor fails: the profile's own would."""
-        return self.above_floor and case.model in self.profile.models and not self.own_tasks
+        """Whether a run of this case that ends at its floor fails.
+
+        A profile expects more of its own models on its own data, and nothing of a user's tasks.
+        """
+        is_profiles = self.data.source == self.profile.data and case.model in self.profile.models
+        return self.profile.above_floor and is_profiles and not self.custom_tasks
+
+    def must_have(self, missing: type[Exception], case: Case) -> bool:
+        """Whether a run that lacks something fails, since the user named it; else it is skipped."""
+        if issubclass(missing, DataUnavailable) and case.task in self.custom_tasks:
+            return True
+        return any(issubclass(missing, kind) and key in self.named for kind, key in NAMED_BY)
 
 
 def _task(name: str, own: Mapping[str, Task]) -> Task:
@@ -69,7 +85,7 @@ def _task(name: str, own: Mapping[str, Task]) -> Task:
 
 def checked_source(source: str, option: str) -> str:
     """A source of rows, which `option` named. Raises `UsageError` where there is none."""
-    if source in (TOY, HUB):
+    if source in NAMED:
         return source
     folder = Path(source)
     expected = "expected `toy`, `hub` or a folder that holds CoLA/, SST-2/ and so on"
@@ -101,54 +117,68 @@ def make(settings: Settings) -> Plan:
     """
     with settings.naming("profile"):
         profile = profiles.get(settings.profile or profiles.DEFAULT)
-    source = checked_source(settings.data or profile.data, settings.said.get("data", "data"))
+    complete = _completed(settings, profile)
+    source = checked_source(str(complete.data), settings.said.get("data", "data"))
     with settings.naming("targets"):
-        for name in settings.targets or ():
-            targets.get(name)
+        chosen_targets = {name: targets.get(name) for name in complete.targets or ()}
     with settings.naming("models"):
-        chosen_models = models.choose(settings.models or profile.models)
-    if settings.recipe:
-        with settings.naming("recipe"):
-            recipes.get(settings.recipe)
-    own: Mapping[str, Task] = {}
+        chosen_models = models.choose(complete.models or ())
+    with settings.naming("recipe"):
+        recipe = recipes.get(complete.recipe) if complete.recipe else None
+    custom: Mapping[str, Task] = {}
     if settings.task_file:
-        from harness.catalog import (
-            task_file,  # checks with pydantic, which the plugin can do without
-        )
+        # Checked with pydantic, which the plugin can do without.
+        from harness.catalog import task_file
 
-        own = task_file.read(Path(settings.task_file))
+        custom = task_file.read(Path(settings.task_file))
     with settings.naming("tasks"):
-        chosen = [_task(name, own) for name in settings.tasks or own or profile.tasks]
+        chosen = [_task(name, custom) for name in settings.tasks or custom or profile.tasks]
     needed = [TEST] if settings.predict_test else []
     needed += [task.name for task in chosen if task.part_of and settings.tasks]
     plan = Plan(
         profile=profile,
+        settings=complete,
         data=DataRequest(
             source,
-            settings.max_train or profile.max_train,
-            settings.max_eval or profile.max_eval,
-            bool(profile.predict_test if settings.predict_test is None else settings.predict_test),
+            complete.max_train,
+            complete.max_eval,
+            bool(complete.predict_test),
             needed=tuple(needed),
         ),
-        tasks=tuple(dict.fromkeys(task.part_of or task.name for task in chosen)),
+        tasks={task.name: task for task in map(_trained, chosen)},
         models=chosen_models,
-        targets=settings.targets or (targets.best() if profile.best_target else targets.present()),
-        seeds=settings.seeds or profile.seeds,
-        recipe=settings.recipe or profile.recipe,
-        epochs=settings.epochs,
-        # The profile's expectation is about its own data; a user's task has none.
-        above_floor=profile.above_floor and source == profile.data,
-        named_models=settings.models is not None,
-        named_targets=settings.targets is not None,
-        named_data=settings.data is not None,
-        own_tasks=own,
-        timeout=settings.timeout or profile.timeout,
-        vectors=settings.vectors,
-        save_models=settings.save_models,
-        resume=bool(settings.resume),
+        targets=chosen_targets,
+        seeds=complete.seeds or (),
+        recipe=recipe,
+        named=frozenset(
+            each.name for each in fields(settings) if getattr(settings, each.name) is not None
+        ),
+        custom_tasks=custom,
     )
     _check_count(plan)
     return plan
+
+
+def _completed(settings: Settings, profile: Profile) -> Settings:
+    """The settings, and what the profile says where they say nothing."""
+    predict_test = settings.predict_test
+    return replace(
+        settings,
+        data=settings.data or profile.data,
+        models=settings.models or profile.models,
+        targets=settings.targets or (targets.best() if profile.best_target else targets.present()),
+        seeds=settings.seeds or profile.seeds,
+        recipe=settings.recipe or profile.recipe,
+        max_train=settings.max_train or profile.max_train,
+        max_eval=settings.max_eval or profile.max_eval,
+        predict_test=profile.predict_test if predict_test is None else predict_test,
+        timeout=settings.timeout or profile.timeout,
+    )
+
+
+def _trained(task: Task) -> Task:
+    """The task whose runs predict this one: MNLI for `ax`, itself for most."""
+    return tasks.get(task.part_of) if task.part_of else task
 
 
 def _check_count(plan: Plan) -> None:

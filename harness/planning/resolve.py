@@ -10,25 +10,18 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness.catalog import models, numerics, recipes, targets, tasks, weights
+from harness.catalog import models, numerics, recipes, weights
 from harness.catalog.adaptations import check_installed
 from harness.catalog.models import Adapted
+from harness.catalog.sources import SOURCES
 from harness.data import load as data
 from harness.data import word_vectors
-from harness.errors import (
-    DataError,
-    UsageError,
-)
+from harness.errors import DataError, UsageError
 from harness.files import paths
-from harness.planning import plan
-from harness.planning.options import source
 from harness.planning.plan import Plan
 from harness.records import limits
 from harness.records.identity import UNSCORED, key_of
-from harness.records.schema import (
-    Record,
-)
-from harness.spec import HUB, OWN, TOY, Case, DataRequest, Recipe, RunConfig, Task
+from harness.spec import Case, DataRequest, Recipe, RunConfig, Target, Task
 from harness.system import environment
 from harness.text.values import shown_path
 
@@ -38,87 +31,102 @@ DECIDES = (
 """The fields of a task that decide a score; the others are for reading or for checking files."""
 
 
-def resolve(
-    case: Case,
-    request: DataRequest,
-    *,
-    task: Task | None = None,
-    adapted: Adapted | None = None,
-    recipe: str | Recipe | None = None,
-    epochs: int | None = None,
-    save_models: str | None = None,
-    vectors: str | None = None,
-    threads: int,
-    cpus: tuple[int, ...] | None = None,
-    jobs: int = 1,
-) -> RunConfig:
-    """The configuration of a case, with the hash of every input that decides its score.
+def resolve(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
+    """The configuration of a case, which is one of `jobs` that run at a time.
 
-    Reads and hashes files, fetches what the Hub has and this machine lacks, but runs nothing.
-    `task` is a user's own. `adapted` is the model that the case names, looked up by that name
-    unless it is given; `recipe` and `epochs` replace the model's own, a whole `Recipe` is taken as
-    it is; `vectors` is the file that `+vectors` means. Raises `GlueBenchError`.
+    It holds the hash of every input that decides the score. Reads and hashes files, fetches what
+    the Hub has and this machine lacks, but runs nothing.
+    Raises `GlueBenchError`.
     """
-    own, task = task, task or tasks.get(case.task)
-    adapted = adapted or models.get(case.model)
+    try:
+        config = _resolved(case, plan, jobs)
+    except OSError as error:  # of a file that a library opens, such as one of the Hub's cache
+        where = shown_path(Path(str(error.filename))) if error.filename else case.id
+        raise DataError(f"{where}: cannot be read: {paths.reason(error)}") from error
+    limits.check_identity(case.id, config.identity)
+    return config
+
+
+def _resolved(case: Case, plan: Plan, jobs: int) -> RunConfig:
+    task, adapted, target = (
+        plan.tasks[case.task],
+        plan.models[case.model],
+        plan.targets[case.target],
+    )
     for adaptation in adapted.adaptations:
         check_installed(adaptation)
     directory = None if adapted.model.network else models.directory(adapted.model)
-    request = data.located(request, task)
-    if isinstance(recipe, Recipe):
-        chosen = dataclasses.replace(recipe, epochs_of={})
-    else:
-        family = recipes.default(weights.configuration(directory)) if directory else None
-        chosen = recipe_for(task, recipe or adapted.recipe or str(family), epochs)
-    if not adapted.has_vectors:
-        vectors = None
-    elif vectors is None:
-        raise UsageError(
-            f"model {adapted.name}: no word vectors. Mend: name a file of them, in GloVe's format, "
-            "with --glue-vectors FILE"
-        )
-    target = dataclasses.asdict(targets.get(case.target))
-    settings = dataclasses.asdict(chosen)
-    # Names and sources are for reading: the same numbers under another name are the same cell.
-    del target["name"]
-    settings = {name: value for name, value in settings.items() if name not in UNSCORED}
-    identity = json.loads(
-        json.dumps(
-            {
-                "task": {name: getattr(task, name) for name in DECIDES},
-                "data": data.fingerprint(request, task),
-                "adaptation": _adaptation(adapted, vectors),
-                "model_files": weights.fingerprint(directory, tensors=not adapted.scratch)
-                if directory
-                else {},
-                "recipe": settings,
-                "target": target,
-                "numerics": numerics.parts(_facts(adapted, directory, settings, target)),
-            },
-            default=dict,  # a read-only mapping
-        )
-    )
+    request = data.located(plan.data, task)
+    recipe = recipe_for(task, plan.recipe or _own_recipe(adapted, directory), plan.settings.epochs)
+    vectors = _vectors(adapted, plan.settings.vectors)
+    identity = _identity(request, task, adapted, directory, recipe, target, vectors)
     return RunConfig(
         case=case,
-        recipe=chosen,
+        task=task,
+        target=target,
+        recipe=recipe,
         data=request,
         model_directory=str(directory) if directory else None,
         identity=identity,
         cell_key=key_of(identity),
-        threads=threads,
-        cpus=cpus,
+        threads=max(1, len(environment.usable_cpus()) // jobs),
         jobs=jobs,
         scratch=adapted.scratch,
         network=adapted.model.network,
         method=adapted.method.name if adapted.method else None,
         vectors=vectors,
-        task=own,
         contaminated=not adapted.scratch
-        and request.source not in (TOY, OWN)
+        and SOURCES[request.kind].is_glue
         and task.source in models.contaminated(adapted.model, identity["model_files"]),
         warm_start=None if adapted.scratch or not directory else weights.warm_start(directory),
-        save_to=save_models,
+        save_to=plan.settings.save_models,
     )
+
+
+def _own_recipe(adapted: Adapted, directory: Path | None) -> Recipe:
+    """The recipe of a model for which none was named: its own, or its family's."""
+    if adapted.recipe:
+        return recipes.get(adapted.recipe)
+    return recipes.get(recipes.default(weights.configuration(directory) if directory else {}))
+
+
+def _vectors(adapted: Adapted, file: str | None) -> str | None:
+    """The file of word vectors that a run starts from. Raises `UsageError` where it lacks one."""
+    if not adapted.has_vectors:
+        return None
+    if file is None:
+        raise UsageError(
+            f"model {adapted.name}: no word vectors. Mend: name a file of them, in GloVe's format, "
+            "with --glue-vectors FILE"
+        )
+    return file
+
+
+def _identity(
+    request: DataRequest,
+    task: Task,
+    adapted: Adapted,
+    directory: Path | None,
+    recipe: Recipe,
+    target: Target,
+    vectors: str | None,
+) -> dict[str, Any]:
+    """Every input that decides a score but the seed, as JSON."""
+    settings, device = dataclasses.asdict(recipe), dataclasses.asdict(target)
+    # Names and sources are for reading: the same numbers under another name are the same cell.
+    del device["name"]
+    settings = {name: value for name, value in settings.items() if name not in UNSCORED}
+    files = weights.fingerprint(directory, tensors=not adapted.scratch) if directory else {}
+    found = {
+        "task": {name: getattr(task, name) for name in DECIDES},
+        "data": data.fingerprint(request, task),
+        "adaptation": _adaptation(adapted, vectors),
+        "model_files": files,
+        "recipe": settings,
+        "target": device,
+        "numerics": numerics.parts(_facts(adapted, directory, settings, device)),
+    }
+    return json.loads(json.dumps(found, default=dict))  # default: a read-only mapping
 
 
 def _adaptation(adapted: Adapted, vectors: str | None) -> dict[str, Any]:
@@ -147,13 +155,12 @@ def _facts(
     )
 
 
-def recipe_for(task: Task, name: str, epochs: int | None = None) -> Recipe:
+def recipe_for(task: Task, recipe: Recipe, epochs: int | None = None) -> Recipe:
     """A recipe as it is for one task: with that task's own epochs, or `epochs`."""
-    row = recipes.get(name)
-    own = row.epochs_of.get(task.name, row.epochs)
-    if epochs and epochs != own:
-        row = dataclasses.replace(row, name=f"{name}-{epochs}ep")
-    return dataclasses.replace(row, epochs=epochs or own, epochs_of={})
+    usual = recipe.epochs_of.get(task.name, recipe.epochs)
+    if epochs and epochs != usual:
+        recipe = dataclasses.replace(recipe, name=f"{recipe.name}-{epochs}ep")
+    return dataclasses.replace(recipe, epochs=epochs or usual, epochs_of={})
 
 
 CONFIG = TypeAdapter(RunConfig)
@@ -167,45 +174,3 @@ def to_json(config: RunConfig) -> str:
 def from_json(text: str) -> RunConfig:
     """The configuration that `to_json` wrote."""
     return CONFIG.validate_python(json.loads(text))
-
-
-def source_of(record: Record, data: str | None) -> str:
-    """Where a run's rows are read from: what `--data` said, or else what the record says.
-
-    Raises `UsageError` where that says nothing, since records hold no folders.
-    """
-    if record.source.kind == OWN:
-        raise UsageError(
-            f"{record.case.id}: a task of your own, and records hold none. Mend: run it again with "
-            "`pytest benchmarks --glue-task-file FILE`"
-        )
-    if data is not None:
-        return plan.checked_source(source(data, Path.cwd()), "--data")
-    if record.source.kind in (TOY, HUB):
-        return record.source.kind
-    raise UsageError(
-        f"{record.case.id}: its rows came from a folder, and records hold no folders. Mend: say "
-        "--data DIR, the folder that it was run on"
-    )
-
-
-def configuration(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
-    """What a case of a plan is run with, one of `jobs` at a time. Raises `GlueBenchError`."""
-    try:
-        config = resolve(
-            case,
-            plan.data,
-            task=plan.own_tasks.get(case.task),
-            adapted=plan.models[case.model],
-            recipe=plan.recipe,
-            epochs=plan.epochs,
-            save_models=plan.save_models,
-            vectors=plan.vectors,
-            threads=max(1, len(environment.usable_cpus()) // jobs),
-            jobs=jobs,
-        )
-        limits.check_identity(case.id, config.identity)
-        return config
-    except OSError as error:  # of a file that a library opens, such as one of the Hub's cache
-        where = shown_path(Path(str(error.filename))) if error.filename else case.id
-        raise DataError(f"{where}: cannot be read: {paths.reason(error)}") from error

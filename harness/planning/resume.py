@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.catalog import cards, tasks
+from harness.catalog import cards
 from harness.data import load as data
 from harness.records.diff import differences
 from harness.records.identity import key_of
@@ -73,7 +73,7 @@ class Resume:
         """Where rows of the Hub are others than the run's: a key holds their commit alone."""
         held = record.data.splits if record.data else {}
         seed = config.case.seed if config.recipe.held_out else 0
-        task = tasks.of(config)
+        task = config.task
         place = (config.data, task.name, config.recipe.held_out, seed)
         if place not in self._digests:
             self._digests[place] = data.used_digests(
@@ -90,7 +90,7 @@ class Resume:
 def _left_out(config: RunConfig, record: Record) -> Iterator[str]:
     """What a run would leave behind now that the stored one did not."""
     held = record.data.splits if record.data else {}
-    for name, rows in data.unlabelled_digests(config.data, tasks.of(config)).items():
+    for name, rows in data.unlabelled_digests(config.data, config.task).items():
         if name not in held:
             yield f"predictions of {name}: the stored run made none"
         elif held[name].sha256 != rows:

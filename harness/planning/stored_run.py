@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.catalog.sources import SOURCES
 from harness.errors import UsageError
 from harness.files import paths
+from harness.planning import options, plan
 from harness.planning.project import RESULTS
 from harness.records.schema import PredictionTable, Record
 from harness.records.store import Store, file_name, read
@@ -89,3 +91,24 @@ def _not_found(result: str, results: Path, records: Sequence[Record], found: int
             f"{folder}/runs/ shows what is there"
         )
     return f"{shown(result)}: no such file, and {what}"
+
+
+def source_of(record: Record, data: str | None) -> str:
+    """Where a run's rows are read from: what `--data` said, or else what the record says.
+
+    Raises `UsageError` where that says nothing, since records hold no folders.
+    """
+    source = SOURCES[record.source.kind]
+    if not source.has_glue_tasks:
+        raise UsageError(
+            f"{record.case.id}: a custom task, and records hold none. Mend: run it again with "
+            "`pytest benchmarks --glue-task-file FILE`"
+        )
+    if data is not None:
+        return plan.checked_source(options.source(data, Path.cwd()), "--data")
+    if source.is_named:
+        return source.kind
+    raise UsageError(
+        f"{record.case.id}: its rows came from a folder, and records hold no folders. Mend: say "
+        "--data DIR, the folder that it was run on"
+    )

@@ -11,9 +11,10 @@ from itertools import chain
 from typing import Any
 
 from harness.catalog import tasks
+from harness.catalog.sources import SOURCES
 from harness.records.flags import CONTAMINATED, FLAGS
-from harness.records.schema import Record, Source, SplitRecord
-from harness.spec import OWN, TOY, Case, Provenance
+from harness.records.schema import Record, Source, SplitRecord, revised
+from harness.spec import Case, Provenance
 from harness.tables.table import MISSING
 
 
@@ -90,7 +91,7 @@ class Cell:
     def checked_rows(self) -> dict[str, CheckedRows]:
         """What was found of its `training` and its `dev` rows; {}: nothing is known of them."""
         data = next((record.data for record in self.ok if record.data), None)
-        if data is None or self.records[0].source.kind in (TOY, OWN):
+        if data is None or not SOURCES[self.records[0].source.kind].is_glue:
             return {}
         dev = [split for name, split in data.splits.items() if name.startswith("validation")]
         train = data.splits.get("train")
@@ -232,25 +233,15 @@ def by_source(records: Iterable[Record]) -> list[list[Record]]:
         found[record.source].append(record)
     for source in [source for source in found if source.revision is None]:
         known = [other for other in found if other.revision]
-        same = [k for k in known if k.model_copy(update={"revision": None}) == source]
+        same = [k for k in known if revised(k, revision=None) == source]
         if len(same) == 1:
             found[same[0]] += found.pop(source)
     return list(found.values())
 
 
-SOURCES = {  # what a title says of where rows come from
-    "toy": "toy data (generated, no GLUE scores)",
-    "glue_data": "GLUE dev (glue_data folder)",
-    "own": "own data (no GLUE task)",
-    "hub": "GLUE dev (nyu-mll/glue, revision {revision})",
-}
-
-
 def where(source: Source) -> str:
     """Which rows were asked for, as titles say it."""
-    said = SOURCES.get(source.kind, "rows of an unknown source").format(
-        revision=(source.revision or "unknown")[:7]
-    )
+    said = SOURCES[source.kind].title.format(revision=(source.revision or "unknown")[:7])
     for cap, name in ((source.max_train, "training"), (source.max_eval, "dev")):
         said += f", {cap} {name} rows" if cap else ""
     return said

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 
 from harness import metrics
 from harness.catalog import tasks
+from harness.catalog.sources import SOURCES
 from harness.metrics import LEAST
 from harness.records.schema import ROUNDING, Observed, Record, Timing
-from harness.spec import OWN, Task, case_id
+from harness.spec import Task, case_id
 from harness.text.values import shown
 
 SPEED_ROUNDING = 1e-6  # relative, as `flags` has it
@@ -66,7 +67,8 @@ def _scores(record: Record) -> Iterator[Problem]:
         return
     if not _is_mean(record.metrics, record.score):
         yield from _not_mean("", record.metrics, record.score)
-    task = tasks.TASKS.get(record.case.task) if record.source.kind != OWN else None
+    is_glues = SOURCES[record.source.kind].has_glue_tasks
+    task = tasks.TASKS.get(record.case.task) if is_glues else None
     if task and not _has_metrics_of(task, record.metrics):
         yield "metrics", record.metrics, f"{' and '.join(task.metrics)} of {task.evaluated}"
     if record.history:

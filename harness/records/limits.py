@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.errors import DataError
-from harness.records.schema import Record
+from harness.records.schema import Record, revised
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 """Of a record's file: larger ones are neither read nor written."""
@@ -34,14 +34,14 @@ def shortened(record: Record) -> Record:
             name: _first(getattr(record.model, name))
             for name in ("new_parameters", "unused", "notes")
         }
-        changed["model"] = record.model.model_copy(update=lists)
+        changed["model"] = revised(record.model, **lists)
     if record.data:
         splits = {
-            name: split.model_copy(update={"missing_labels": tuple(_first(split.missing_labels))})
+            name: revised(split, missing_labels=tuple(_first(split.missing_labels)))
             for name, split in record.data.splits.items()
         }
-        changed["data"] = record.data.model_copy(update={"splits": splits})
-    return record.model_copy(update=changed)
+        changed["data"] = revised(record.data, splits=splits)
+    return revised(record, **changed)
 
 
 def check_identity(case: str, identity: Mapping[str, Any]) -> None:

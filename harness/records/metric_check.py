@@ -10,13 +10,14 @@ from pathlib import Path
 
 from harness import metrics
 from harness.catalog import tasks
+from harness.catalog.sources import SOURCES
 from harness.errors import StorageError
 from harness.files import paths
 from harness.records import consistency
 from harness.records.codec import MEND
 from harness.records.schema import PredictionTable, Record
 from harness.records.store import Store, file_name
-from harness.spec import OWN, Task
+from harness.spec import Task
 from harness.text.values import shown, shown_path
 
 GONE = "their predictions are not in the folder"
@@ -74,7 +75,7 @@ def _why_not(record: Record, store: Store) -> str | None:
 def _task(record: Record) -> Task | None:
     """The task of a run: GLUE's, or a user's own as far as the run's identity tells of it."""
     name = record.case.task
-    if record.source.kind != OWN:
+    if SOURCES[record.source.kind].has_glue_tasks:
         return tasks.TASKS.get(name)
     said = record.identity.get("task")
     if not isinstance(said, Mapping) or not {"labels", "metrics"} <= {*said}:

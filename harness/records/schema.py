@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -239,6 +239,15 @@ class Outcome(Part):
     memory: Memory | None = None
     saved_model: FolderName | None = None  # the folder it was put in, below --glue-save-models
     saved_model_sha256: str | None = None  # of its card, which names that of each of its files
+
+
+PartT = TypeVar("PartT", bound=Part)
+
+
+def revised(part: PartT, **changes: Any) -> PartT:
+    """A part of a record with other values, which are checked as those of a new one are."""
+    held = {name: getattr(part, name) for name in type(part).model_fields}
+    return type(part)(**held | changes)
 
 
 class Record(Outcome):

@@ -25,7 +25,7 @@ from harness.files.outputs import cannot_write, make_folder
 from harness.records import codec, limits
 from harness.records.limits import MAX_RECORD_BYTES
 from harness.records.predictions import MAX_PREDICTION_BYTES, from_parquet, to_parquet
-from harness.records.schema import PredictionsFile, PredictionTable, Record
+from harness.records.schema import PredictionsFile, PredictionTable, Record, revised
 from harness.text.values import shown, shown_path
 
 
@@ -68,7 +68,7 @@ class Store:
                 sha256=hashlib.sha256(content).hexdigest(),
                 rows=len(predictions["row"]),
             )
-            record = record.model_copy(update={"predictions": file})
+            record = revised(record, predictions=file)
         try:
             content, stored = _sealed(record)
         except StorageError:

@@ -15,12 +15,13 @@ from enum import Enum
 from functools import cached_property
 
 from harness.catalog import tasks
+from harness.catalog.sources import SOURCES
 from harness.records.cells import Cell, by_source, cells, where
 from harness.records.schema import Record, Source
 from harness.reports import averages, columns
 from harness.reports.averages import ScoreRow
 from harness.reports.columns import HEX, Column
-from harness.spec import OWN, TOY, Provenance
+from harness.spec import Provenance
 
 
 class Standing(Enum):
@@ -31,7 +32,7 @@ class Standing(Enum):
     COUNTED = "GLUE's rows in number alone, texts not checked"
     COUNTED_PART = "a part of rows that are GLUE's in number alone, texts not checked"
     OTHER = "a part of GLUE's rows, or others"
-    CUSTOM = "own data"
+    CUSTOM = "custom data"
     UNKNOWN = "no run ended ok"
     TOY = "toy data"
 
@@ -216,8 +217,8 @@ def _standings(found: Sequence[Cell]) -> list[tuple[Cell, Standing]]:
 
 def _standing(cell: Cell) -> Standing:
     source = cell.records[0].source
-    if source.kind in (TOY, OWN):
-        return Standing.TOY if source.kind == TOY else Standing.CUSTOM
+    if not SOURCES[source.kind].is_glue:
+        return Standing(SOURCES[source.kind].rows)
     checked = cell.checked_rows.values()
     if not checked:
         return Standing.UNKNOWN

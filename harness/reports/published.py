@@ -14,9 +14,10 @@ from statistics import fmean
 
 from harness.catalog import references
 from harness.catalog.references import Published, SeedSd
+from harness.catalog.sources import SOURCES
 from harness.records.cells import Cell
 from harness.records.flags import CONTAMINATED, Spoils, marked, that_spoil
-from harness.spec import OWN, TOY, Provenance
+from harness.spec import Provenance
 from harness.tables.table import CHANGE, COUNT, SCORE, SDS, Figure, Table, TableValue
 from harness.text.escape import short
 
@@ -97,10 +98,9 @@ def gaps(cells: Sequence[Cell]) -> Gaps:
 def why_not(cell: Cell) -> str | None:
     """Why a cell is compared with nothing published; None: it can be."""
     checked = cell.checked_rows
-    if cell.records[0].source.kind == TOY:
-        return "toy data"
-    if cell.records[0].source.kind == OWN:
-        return "own data"
+    source = SOURCES[cell.records[0].source.kind]
+    if not source.is_glue:
+        return source.rows
     if not references.names_of(cell.model):
         return "nothing is published of the model"
     if not checked:

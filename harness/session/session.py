@@ -149,7 +149,7 @@ class GlueSession:
         from harness.errors import DataError, DataUnavailable
 
         selected = {case.task for item in self.items if (case := case_of(item))}
-        for name, task in self.plan.own_tasks.items():
+        for name, task in self.plan.custom_tasks.items():
             if name in selected:
                 try:
                     load.load(load.located(self.plan.data, task), task)

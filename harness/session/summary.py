@@ -29,9 +29,9 @@ def header(glue: GlueSession) -> list[str]:
         return []
     chosen, settings = glue.plan, glue.settings
     data = shown(glue.config, chosen.data.source)
-    recipe = chosen.recipe or "each model's own"
-    if own := [name for name in chosen.tasks if name in chosen.own_tasks]:
-        of_own = f"own for {', '.join(own)}"
+    recipe = chosen.settings.recipe or "each model's own"
+    if own := [name for name in chosen.tasks if name in chosen.custom_tasks]:
+        of_own = f"custom for {', '.join(own)}"
         data = of_own if len(own) == len(chosen.tasks) else f"{data}; {of_own}"
     return [
         f"glue-bench: profile {chosen.profile.name}, data {data}, recipe {recipe}",
@@ -107,8 +107,8 @@ def _write_results(glue: GlueSession, say: Callable[[str], None]) -> None:
     folder = shown(glue.config, str(glue.results))
     say(f"results: {folder} (this session's runs: {len(glue.records) - len(glue.reused)})")
     say(f"report:  glue-bench report {folder}")
-    if glue.plan.save_models and any(record.status == "ok" for record in glue.records):
-        models_folder = shown(glue.config, glue.plan.save_models)
+    if glue.settings.save_models and any(record.status == "ok" for record in glue.records):
+        models_folder = shown(glue.config, glue.settings.save_models)
         say(f"models:  {models_folder} (to use one: glue-bench predict {models_folder}/NAME TEXT)")
 
 
@@ -116,7 +116,7 @@ def _explain_empty(glue: GlueSession, write: Callable[[str], None]) -> None:
     """What to say when -k or -m left no case."""
     write(f"glue-bench: none of {glue.deselected} cases is selected.")
     known = {
-        "tasks": [*glue.plan.own_tasks, *tasks.TASKS],
+        "tasks": [*glue.plan.custom_tasks, *tasks.TASKS],
         "models": [*models.MODELS],
         "targets": [*targets.TARGETS],
     }

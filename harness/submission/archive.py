@@ -15,7 +15,7 @@ from harness.planning import command
 from harness.records.flags import FLAGS
 from harness.records.schema import Record, Source
 from harness.records.store import Store
-from harness.spec import HUB, Provenance
+from harness.spec import Provenance
 from harness.submission import files as entries
 from harness.submission.files import ENTRIES, SubmissionFile
 from harness.submission.selection import AXES, Best, Candidates, RunFilter, choose
@@ -187,7 +187,7 @@ def _command(made: Plan, results: Path) -> str:
     runs = [best.record for best in found.best.values()]
     caps = {run.source.max_train for run in runs}
     source = Source(
-        kind=HUB if runs and runs[0].source.kind == HUB else "glue_data",
+        kind=runs[0].source.kind if runs else "glue_data",
         max_train=caps.pop() if len(caps) == 1 else None,
     )
     model = found.axes["model"]

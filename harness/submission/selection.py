@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.catalog.sources import SOURCES
 from harness.errors import UsageError
 from harness.records.cells import dev_digests
 from harness.records.schema import Record
-from harness.spec import TOY, Provenance
+from harness.spec import Provenance
 from harness.submission.files import ENTRIES, SubmissionFile
 from harness.text.names import unknown
 from harness.text.values import plain
@@ -156,8 +157,8 @@ def _why_unfit(run: Record, needed: Sequence[SubmissionFile]) -> str | None:
     """What keeps a run out of a submission."""
     if run.status != "ok" or run.score is None:
         return "not ok"
-    if run.source.kind == TOY:
-        return "on toy data, which is not GLUE"
+    if not SOURCES[run.source.kind].is_glue:
+        return f"on {SOURCES[run.source.kind].rows}, which is not GLUE"
     if run.source.max_eval is not None:
         return "scored on a part of dev (--glue-max-eval)"
     splits = run.data.splits if run.data else {}

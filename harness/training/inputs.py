@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from harness.catalog import targets, tasks, weights
+from harness.catalog import weights
 from harness.data import load as data
 from harness.data import word_vectors
 from harness.errors import DataError, ModelError
@@ -48,8 +48,8 @@ class RunInputs:
 def prepare(config: RunConfig) -> RunInputs:
     """Load rows, weights and tokens. Raises `GlueBenchError`."""
     started = time.perf_counter()
-    task = tasks.of(config)
-    device = Device(targets.get(config.case.target))
+    task = config.task
+    device = Device(config.target)
     loaded = data.load(config.data, task, held_out=config.recipe.held_out, seed=config.case.seed)
     _check_rows_are_those_planned(config, task)
     with _from_the_files_planned(config):

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from harness.errors import WorkerKilled
-from harness.records.schema import Batching, Memory, Outcome
+from harness.records.schema import Batching, Outcome, revised
 from harness.spec import Recipe, RunConfig
 
 RETRIES = 3
@@ -56,23 +55,6 @@ class BatchSizes:
         )
 
 
-def killed(config: RunConfig, error: WorkerKilled) -> Outcome:
-    """What became of a run whose worker was killed.
-
-    Nobody knows what it was doing; most often the first steps are too large, so it was training.
-    """
-    return Outcome(
-        status="oom",
-        reason=str(error),
-        batching=BatchSizes(config, "training").record(),
-        memory=Memory(
-            peak_memory_bytes=error.peak_memory_bytes,
-            floor_memory_bytes=None,
-            peak_device_memory_bytes=None,
-        ),
-    )
-
-
 def smaller(config: RunConfig, outcome: Outcome) -> RunConfig | None:
     """The configuration to start again with; None where there is no need, or nothing to halve."""
     if outcome.status != "oom" or outcome.batching is None:
@@ -102,4 +84,4 @@ def explained(config: RunConfig, outcome: Outcome) -> Outcome:
     if config.jobs > 1:
         mends.insert(0, "fewer --glue-jobs")
     reason = f"{(outcome.reason or '').rstrip('.')}; {tried}. Mend: {', or '.join(mends)}"
-    return outcome.model_copy(update={"reason": reason})
+    return revised(outcome, reason=reason)

@@ -19,6 +19,7 @@ from harness.records.schema import (
     PredictionTable,
     SplitRecord,
     Timing,
+    revised,
 )
 from harness.spec import RunConfig, Split
 from harness.training import batches, checks, loop, oom_retry
@@ -73,7 +74,7 @@ def of_work(work: CompletedRun) -> Outcome:
     update: dict[str, object] = {"flags": list(checks.of_run(evidence))}
     if fault := checks.fault(evidence):
         update |= {"status": "failed", "reason": fault}
-    return found.model_copy(update=update)
+    return revised(found, **update)
 
 
 def _one_row(work: CompletedRun, labels: Mapping[str, metrics.Labels]) -> dict[str, float]:

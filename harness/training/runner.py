@@ -8,19 +8,17 @@ from collections.abc import Iterable
 import torch
 
 from harness import metrics
-from harness.catalog import targets
 from harness.errors import (
     GlueBenchError,
     StorageError,
     TrainingDiverged,
-    Unavailable,
     is_out_of_memory,
 )
 from harness.modeling import checkpoints, pretrained
-from harness.records.schema import Evaluation, Memory, Observed, Outcome, PredictionTable, Status
+from harness.records import failures
+from harness.records.schema import Evaluation, Memory, Observed, Outcome, PredictionTable, revised
 from harness.spec import Progress, RunConfig
 from harness.system import environment
-from harness.text.escape import harmless
 from harness.training import batches, loop, oom_retry, torch_state
 from harness.training import outcome as outcomes
 from harness.training.device import Stopwatch
@@ -38,7 +36,7 @@ def run(
     torch's global state decides nothing here and is left as it was.
     """
     floor_memory = environment.restart_peak_memory()
-    target, parts = targets.get(config.case.target), oom_retry.BatchSizes(config)
+    target, parts = config.target, oom_retry.BatchSizes(config)
     predictions = None
     try:
         with torch_state.of_run(target, threads=config.threads, seed=config.case.seed):
@@ -46,35 +44,18 @@ def run(
                 outcome = replay(config, config.replay_steps, progress)
             else:
                 outcome, predictions = _fine_tune_and_evaluate(config, parts, progress)
-    except Unavailable as error:
-        return Outcome(status="skipped", reason=one_line(error)), None
     except Exception as error:  # noqa: BLE001  (recorded, whatever it was; the next case must run)
         if not isinstance(error, GlueBenchError):
             traceback.print_exc()  # to the worker's log, which pytest shows with the failure
-        status = status_of(error)
-        outcome = Outcome(
-            status=status, reason=one_line(error), batching=parts.record(ran_out=status == "oom")
-        )
+        batching = parts.record(ran_out=failures.status_of(error) == "oom")
+        outcome = failures.outcome_of(error, batching=batching)
         release(error, target)
     memory = Memory(
         peak_memory_bytes=environment.peak_memory_bytes(),
         floor_memory_bytes=floor_memory,
         peak_device_memory_bytes=peak_memory_bytes(target),
     )
-    return outcome.model_copy(update={"memory": memory}), predictions
-
-
-def status_of(error: Exception) -> Status:
-    """What a run that raised `error` has come to."""
-    if isinstance(error, TrainingDiverged):
-        return "diverged"
-    return "oom" if is_out_of_memory(error) else "failed"
-
-
-def one_line(error: BaseException) -> str:
-    """An error as a reason: its type unless it is one of ours, and its message on one line."""
-    message = harmless(" ".join(str(error).split())) or "no message"
-    return message if isinstance(error, GlueBenchError) else f"{type(error).__name__}: {message}"
+    return revised(outcome, memory=memory), predictions
 
 
 def _fine_tune_and_evaluate(
@@ -128,7 +109,7 @@ def _fine_tune_and_evaluate(
     )  # fmt: skip
     outcome = outcomes.of_work(work)
     if config.save_to and outcome.status == "ok":
-        outcome = outcome.model_copy(update=_saved(inputs.encoder, config, history[-1].score))
+        outcome = revised(outcome, **_saved(inputs.encoder, config, history[-1].score))
     return outcome, outcomes.prediction_table(work)
 
 
@@ -165,9 +146,9 @@ def replay(config: RunConfig, steps: int, progress: Progress) -> Outcome:
                 after_step=progress,
             ).losses  # fmt: skip
     except TrainingDiverged as error:
-        outcome = outcome.model_copy(update={"status": "diverged", "reason": str(error)})
+        outcome = revised(outcome, status="diverged", reason=str(error))
     observed = Observed(**outcomes.planned(config, inputs), updates=len(losses))
-    return outcome.model_copy(update={"first_losses": losses, "observed": observed})
+    return revised(outcome, first_losses=losses, observed=observed)
 
 
 def _saved(encoder: pretrained.LoadedModel, config: RunConfig, score: float) -> dict[str, str]:
@@ -176,4 +157,4 @@ def _saved(encoder: pretrained.LoadedModel, config: RunConfig, score: float) -> 
         saved = checkpoints.save(encoder, config, score)
         return {"saved_model": saved.name, "saved_model_sha256": saved.sha256}
     except StorageError as error:
-        return {"status": "failed", "reason": one_line(error)}
+        return {"status": "failed", "reason": failures.reason_of(error)}

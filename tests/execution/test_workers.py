@@ -1,0 +1,250 @@
+"""Whatever becomes of a fork server or a worker: a run has an end, and no process is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
+from harness.execution import fork_server, forking, process, workers
+from harness.execution.engine import Finished
+from harness.execution.process import ProcessEngine
+from tests.support import at_work
+from tests.support.fakes import TABLE
+from tests.support.locations import ROOT
+
+pytestmark = [
+    pytest.mark.cases,
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no worker is forked"),
+]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[forking.ForkServer]:
+    """A server of its own, which has little to import."""
+    monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports())
+    made = forking.ForkServer()
+    monkeypatch.setattr(forking, "FORK_SERVER", made)
+    monkeypatch.setattr(process, "FORK_SERVER", made)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def engine(server: forking.ForkServer) -> Iterator[ProcessEngine]:
+    made = ProcessEngine()
+    made.work = "tests.support.at_work:done"
+    yield made
+    made.close()
+    assert not made._alive
+
+
+def run(engine: ProcessEngine, work: str = "done") -> Finished:
+    engine.work = f"tests.support.at_work:{work}"
+    return engine.submit(at_work.configuration(), lambda *step: None).result(60)
+
+
+def pid_of(server: forking.ForkServer) -> int:
+    assert server.pid is not None
+    return server.pid
+
+
+def begun(engine: ProcessEngine, work: str) -> tuple[Future[Finished], int]:
+    """A run that is at work, and the pid of its worker."""
+    run(engine)  # the server is warm
+    told = threading.Event()
+    engine.echo = lambda case_id, text: told.set()
+    engine.work = f"tests.support.at_work:{work}"
+    future = engine.submit(at_work.configuration(), lambda *step: None)
+    assert told.wait(60)
+    (worker,) = engine._alive
+    assert worker.pid is not None
+    return future, worker.pid
+
+
+def test_a_server_that_was_killed_is_started_again_as_it_was(
+    engine: ProcessEngine, server: forking.ForkServer
+) -> None:
+    first = run(engine, "environment").log
+    before = pid_of(server)
+    os.kill(before, signal.SIGKILL)
+    assert first == "10000 1\n"
+    assert run(engine, "environment").log.endswith(first)
+    assert pid_of(server) != before
+
+
+def test_a_run_that_loses_its_server_starts_again(
+    engine: ProcessEngine, server: forking.ForkServer
+) -> None:
+    future, worker = begun(engine, "asleep")
+    engine.work = "tests.support.at_work:done"
+    os.kill(pid_of(server), signal.SIGKILL)
+    finished = future.result(60)
+    assert finished.outcome.status == "ok"
+    assert finished.predictions == TABLE
+    assert finished.log == "began\nthe fork server was lost; the run starts again\n"
+    assert at_work.left_of([worker]) == []
+
+
+def test_a_run_whose_servers_are_always_killed_gets_a_process_of_its_own(
+    engine: ProcessEngine, server: forking.ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork = server.fork
+
+    def killed_at_once(task: IO[bytes], log: IO[bytes]) -> workers.Worker:
+        worker = fork(task, log)
+        os.kill(pid_of(server), signal.SIGKILL)
+        return worker
+
+    monkeypatch.setattr(server, "fork", killed_at_once)
+    finished = run(engine)
+    assert finished.outcome.status == "ok"
+    assert finished.log.count("the run starts again") == process.FORKED_TRIES
+
+
+def test_a_server_that_hangs_is_replaced(
+    engine: ProcessEngine, server: forking.ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "FORK_S", 0.3)
+    run(engine)
+    os.kill(before := pid_of(server), signal.SIGSTOP)
+    assert run(engine).outcome.status == "ok"
+    assert at_work.left_of([before]) == []
+
+
+def test_a_timeout_holds_though_the_server_hangs(
+    engine: ProcessEngine, server: forking.ForkServer
+) -> None:
+    run(engine)
+    os.kill(pid_of(server), signal.SIGSTOP)
+    engine.timeout_s = 0.5
+    with pytest.raises(WorkerTimeout, match=r"stopped after 0\.5 s"):
+        run(engine)
+    engine.timeout_s = None
+    assert run(engine).outcome.status == "ok"
+
+
+def test_a_server_that_still_imports_outlives_a_timeout(
+    engine: ProcessEngine, server: forking.ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "SERVER", f"import time; time.sleep(3){forking.SERVER}")
+    engine.timeout_s = 0.5
+    with pytest.raises(WorkerTimeout):
+        run(engine)
+    importing = pid_of(server)
+    engine.timeout_s = None
+    assert run(engine).outcome.status == "ok"
+    assert pid_of(server) == importing
+
+
+def test_closing_waits_for_no_server_that_hangs(
+    engine: ProcessEngine, server: forking.ForkServer
+) -> None:
+    run(engine)
+    os.kill(before := pid_of(server), signal.SIGSTOP)
+    future = engine.submit(at_work.configuration(), lambda *step: None)
+    while not engine._alive:
+        time.sleep(0.01)
+    engine.close()
+    with pytest.raises(WorkerError, match="the session ended"):
+        future.result(0)
+    assert at_work.left_of([before]) == []
+
+
+@pytest.mark.parametrize("kind", ["asleep", "deaf", "stopped", "half_said"])
+def test_a_timeout_ends_any_worker(engine: ProcessEngine, kind: str) -> None:
+    run(engine)
+    engine.timeout_s = 2.0
+    future, worker = begun(engine, kind)
+    with pytest.raises(WorkerTimeout):
+        future.result(60)
+    assert at_work.left_of([worker]) == []
+
+
+def test_nonsense_from_a_worker_is_an_error_and_the_next_run_goes_on(engine: ProcessEngine) -> None:
+    with pytest.raises(UnicodeDecodeError):
+        run(engine, "nonsense")
+    assert run(engine).outcome.status == "ok"
+
+
+def test_what_a_worker_started_ends_with_it(engine: ProcessEngine) -> None:
+    grandchild = int(run(engine, "with_a_child").log)
+    assert at_work.left_of([grandchild]) == []
+
+
+@pytest.mark.parametrize("kind", ["asleep", "deaf", "stopped"])
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_nothing_outlives_a_driver_that_is_killed(kind: str, is_stopped: bool) -> None:
+    command = [sys.executable, "-m", "tests.support.at_work", kind]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout
+        server, worker = map(int, driver.stdout.readline().split())
+        assert at_work.is_alive(server)
+        assert at_work.is_alive(worker)
+        if is_stopped:
+            os.kill(server, signal.SIGSTOP)
+        driver.kill()
+        assert at_work.left_of([server, worker]) == []
+
+
+def module_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> None:
+    """A library that is found before the real one, in processes that start from now on."""
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text(does)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("server")
+def test_imports_that_never_end_have_a_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports("torch"))
+    monkeypatch.setattr(forking, "IMPORTS_S", 1.0)
+    module_that(tmp_path, monkeypatch, "import time\ntime.sleep(600)\n")
+    with contextlib.closing(ProcessEngine()) as engine:
+        future = engine.submit(at_work.configuration(), lambda *step: None)
+        with pytest.raises(WorkerCrashed, match=r"not done with its imports .*glue-bench doctor"):
+            future.result(120)
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("error", ["ImportError", "RuntimeError", "SystemError"])
+def test_a_library_that_is_broken_is_an_error_that_names_it(
+    error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports("torch"))
+    module_that(tmp_path, monkeypatch, f"raise {error}('libgomp.so.1 is gone')\n")
+    with contextlib.closing(ProcessEngine()) as engine:
+        future = engine.submit(at_work.configuration(), lambda *step: None)
+        with pytest.raises(WorkerCrashed, match=r"libgomp\.so\.1 is gone"):
+            future.result(120)
+
+
+def test_a_process_that_cannot_fork_says_so(
+    engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = "def fork(): raise OSError(11, '')\nfork_server.os.fork = fork\nfork_server.serve"
+    monkeypatch.setattr(forking, "SERVER", forking.SERVER.replace("fork_server.serve", fails))
+    finished = run(engine)  # at last in a process of its own
+    assert finished.outcome.status == "ok"
+    assert "Resource temporarily unavailable" in finished.log
+
+
+def test_a_child_that_was_waited_for_by_somebody_else_has_ended() -> None:
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert fork_server.reaped(child) == 255

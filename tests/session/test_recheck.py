@@ -1,0 +1,133 @@
+"""The second stage of the gate: the baseline's code and this code, on fresh seeds."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.compare import thresholds
+from harness.compare.comparison import compare
+from harness.compare.gate import Verdict
+from harness.planning.options import Settings
+from harness.records.schema import Record
+from harness.records.store import Store
+from harness.session.checkout import Checkout
+from harness.session.regression import Regression
+from harness.spec import Case
+from tests.support.fakes import FakeEngine, record
+from tests.support.gated import BOTH, CELL, SST2, judged, scoring
+from tests.support.sides import failed, side, spread
+
+
+class BaselinesCode:
+    """In place of a checkout of the baseline's commit, and of the session in it: all it writes."""
+
+    def __init__(
+        self, mean: float, root: Path, fails: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.mean, self.root, self.fails = mean, root, fails
+        self.said: list[str] = []
+        if fails != "checkout":
+            place = contextlib.nullcontext(Checkout(root, root))
+            monkeypatch.setattr("harness.session.checkout.of_commit", lambda commit: place)
+        monkeypatch.setattr("harness.session.recheck.run_benchmarks", self.run)
+
+    def run(self, checkout: Checkout, options: Sequence[str | Path]) -> str:
+        self.said = [*map(str, options)]
+        said = dict(itertools.pairwise(self.said))
+        store = Store(Path(said["--glue-results"]))
+        stored = Store(self.root / "b").load()
+        like = next(run for run in stored if run.case.task == said["--glue-tasks"])
+        other = {"other commit": {"commit": "d" * 40}, "dirty": {"dirty": True}}
+        for seed in map(int, said["--glue-seeds"].strip(",").split(",")):
+            score = self.mean + random.Random(seed).gauss(0, 0.004)
+            case = Case(said["--glue-tasks"], said["--glue-models"], said["--glue-targets"], seed)
+            made = record(
+                case, cell_key=like.cell_key, identity=like.identity, score=score,
+                metrics={"validation": {"accuracy": score}}, first_losses=[score, score],
+                environment=like.environment | other.get(self.fails, {}),
+            )  # fmt: skip
+            if self.fails != "run":
+                store.save(made)
+        return "what it printed"
+
+
+@pytest.mark.parametrize(
+    ("mean", "fails", "outcome", "words"),
+    [
+        (0.90, "", "failed", "worse; score *in both stages*"),
+        (0.87, "", "skipped", "*cannot tell; *worse in stage 1, not in stage 2.*"),
+        (0.90, "run", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 cases*"),
+        (0.90, "other commit", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 *"),
+        (0.90, "dirty", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 *"),
+        (
+            0.90,
+            "checkout",
+            "failed",
+            "*incomparable; stage 2: commit cccccccccccc is not in this checkout: *. Mend: *",
+        ),
+    ],
+    ids=["confirmed", "not confirmed", "does not run", "other commit", "dirty", "no such commit"],
+)
+def test_a_second_stage_runs_both_sides_on_fresh_seeds(
+    mean: float, fails: str, outcome: str, words: str,
+    gated: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engines: list[FakeEngine],
+) -> None:  # fmt: skip
+    scoring(0.87)
+    base = BaselinesCode(mean, gated.path, fails, monkeypatch)
+    found = judged(
+        gated, *SST2, "--glue-recheck", "10", "--glue-epochs", "4", "--glue-profile", "toy", "-rs"
+    )
+    found.assert_outcomes(passed=5, deselected=48, **{outcome: 1})
+    found.stdout.fnmatch_lines([words])
+    if not fails:
+        seeds = [config.case.seed for config in engines[-1].submitted]
+        assert seeds == [*range(60, 65), *range(65, 75)]
+        command = base.said
+        assert command[command.index("--glue-seeds") + 1] == "65,66,67,68,69,70,71,72,73,74,"
+        assert command[command.index("--glue-epochs") + 1] == "4"
+        assert command[command.index("--glue-profile") + 1] == "toy"
+        assert "--glue-baseline" not in command
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [
+        (0.90, "worse; a small loss everywhere, in both stages: -*"),
+        (0.893, "*worse in stage 1, not *"),
+    ],
+    ids=["confirmed", "not confirmed"],
+)
+def test_a_small_loss_in_every_cell_is_worse_in_all_of_them_together(
+    mean: float, words: str, gated: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scoring(0.8937)
+    BaselinesCode(mean, gated.path, "", monkeypatch)
+    found = judged(gated, *BOTH, "--glue-recheck", "10", "-v", "-rs")
+    found.stdout.fnmatch_lines(["*test_regression[[]all-cells]*", words])
+    assert found.ret == (1 if mean == 0.90 else 0)
+
+
+@pytest.mark.cases
+def test_a_cell_that_was_not_compared_is_not_run_again() -> None:
+    asked: list[str] = []
+    base = [run for name in ("a", "b", "other") for run in side(spread(0.9, 10), model=name)]
+    new = [run for name in ("a", "b", "other") for run in side(spread(0.8), first=60, model=name)]
+    new += failed([65], model="other")
+    gate, limits = Regression.__new__(Regression), thresholds.typed(["score:-0.2pt"])
+    gate.settings, gate.thresholds = Settings(recheck=3), limits
+    gate._comparison = compare(base, new, limits)
+
+    def recheck(cell: str, seeds: list[int]) -> tuple[list[Record], list[Record]]:
+        asked.append(cell)
+        model, first = cell.split("-")[1], seeds[0]
+        then, now = (side(spread(mean, 3), first=first, model=model) for mean in (0.9, 0.8))
+        return then, now
+
+    assert gate.judge_all(recheck)[0] is Verdict.WORSE
+    assert asked == ["sst2-a-cpu-fp32", "sst2-b-cpu-fp32"]

@@ -1,0 +1,52 @@
+"""The files of a submission as rows: each takes GLUE's rows in order, and refuses any other."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.catalog import tasks
+from harness.errors import DataError
+from harness.submission import files
+from harness.submission.files import ENTRIES
+from tests.support.entered import answer
+
+ENTRY = {entry.name: entry for entry in ENTRIES}
+
+
+def whole(name: str) -> dict[str, list[Any]]:
+    entry = ENTRY[name]
+    rows = range(entry.rows)
+    told = [answer(entry.task, row) for row in rows]
+    return {"split": [entry.stored_as] * entry.rows, "row": [*rows], "prediction": told}
+
+
+@pytest.mark.parametrize("name", ["WNLI.tsv", "STS-B.tsv"])
+@given(data=st.data())
+def test_one_wrong_row_is_refused(name: str, data: st.DataObject) -> None:
+    table, entry = whole(name), ENTRY[name]
+    place = data.draw(st.integers(0, entry.rows - 1))
+    column, value = data.draw(
+        st.sampled_from(
+            [
+                ("row", (place + 1) % entry.rows), ("row", -1), ("row", entry.rows),
+                ("split", "validation"), ("prediction", math.nan), ("prediction", math.inf),
+                ("prediction", None), ("prediction", 2), ("prediction", "1"),
+            ]
+        )
+    )  # fmt: skip
+    assert len(files.values(entry, table, "run")) == entry.rows
+    again = {name: [*cells, cells[place]] for name, cells in table.items()}
+    with pytest.raises(DataError, match=f"have row {place} twice; expected"):
+        files.values(entry, again, "run")
+    table[column][place] = value
+    with pytest.raises(DataError, match=rf"^{name}: the predictions of run have .*; expected rows"):
+        files.values(entry, table, "run")
+
+
+def test_every_task_of_glue_has_its_files() -> None:
+    assert {entry.task for entry in ENTRIES} == set(tasks.DATA_SETS)

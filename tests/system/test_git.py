@@ -1,0 +1,284 @@
+"""Looking up the commit: no code of a repository runs, and nothing leads to another repository."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.session import checkout
+from harness.system import environment, git, inherited
+from tests.support import payloads
+from tests.support.processes import commands, until
+
+Patch = pytest.MonkeyPatch
+
+
+def test_no_code_of_a_repository_runs(tmp_path: Path, monkeypatch: Patch) -> None:
+    repo = payloads.repository(tmp_path, monkeypatch)
+    apart = ("git folder elsewhere", "include", "filter a=b", "aliases")
+    for name, arm in payloads.ARMED.items():
+        if not name.startswith("fetch") and name not in apart:
+            arm(repo)
+    head = repo.git("rev-parse", "HEAD")
+    for path in repo.canaries.iterdir():  # of the commit in the making
+        path.unlink()
+    repo.touched()
+    assert environment.revision() == (head, False)
+    assert environment.why_not_on("main", head) is None
+    with checkout.of_commit(repo.commits[0]) as made:
+        assert (made.folder / "harness" / "environment.py").read_text() == "# environment.py\n"
+    assert repo.ran == set()
+    payloads.run_plainly(repo)
+    assert len(repo.ran) > 3  # git runs them where it is not told otherwise
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+@pytest.mark.parametrize("name", [name for name in payloads.ARMED if name.startswith("fetch")])
+def test_an_object_that_is_missing_is_not_fetched(
+    name: str, says_so: bool, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    repo = payloads.repository(tmp_path, monkeypatch)
+    payloads.ARMED[name](repo)
+    if not says_so:  # to a git that does not know the variable
+        monkeypatch.delitem(git.ENVIRONMENT, "GIT_NO_LAZY_FETCH")
+    with (
+        pytest.raises(UsageError, match=r"git rev-list: .*Mend: "),
+        checkout.of_commit(repo.commits[0]),
+    ):
+        pass
+    assert environment.revision() == (repo.commits[1], False)
+    assert repo.ran == set()
+
+
+def test_a_filter_whose_name_cannot_be_switched_off_leaves_it_open_what_changed(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    repo = payloads.repository(tmp_path, monkeypatch)
+    payloads.ARMED["filter a=b"](repo)
+    repo.touched()
+    assert environment.revision() == (repo.commits[1], None)
+    assert repo.ran == set()
+
+
+def test_the_environment_does_not_mislead(tmp_path: Path, monkeypatch: Patch) -> None:
+    other = payloads.repository(tmp_path / "other", monkeypatch)
+    other.commit("another history")
+    repo = payloads.repository(tmp_path / "ours", monkeypatch)
+    program = repo.program("environment")
+    elsewhere = str(other.root / ".git")
+    for name, value in {
+        "GIT_DIR": elsewhere, "GIT_WORK_TREE": str(other.root), "GIT_INDEX_FILE": "/dev/null",
+        "GIT_COMMON_DIR": elsewhere, "GIT_OBJECT_DIRECTORY": "/nowhere", "GIT_NAMESPACE": "x",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": f"{elsewhere}/objects", "GIT_CEILING_DIRECTORIES": "/",
+        "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.fsmonitor", "GIT_PREFIX": "x/",
+        "GIT_CONFIG_VALUE_0": program, "GIT_CONFIG_PARAMETERS": f"'core.fsmonitor'='{program}'",
+        "GIT_EXTERNAL_DIFF": program, "GIT_SSH_COMMAND": program, "GIT_PAGER": program,
+        "GIT_ASKPASS": program, "GIT_EXEC_PATH": str(tmp_path), "GIT_TEMPLATE_DIR": str(tmp_path),
+        "GIT_SHALLOW_FILE": "/dev/null", "GIT_REPLACE_REF_BASE": "x", "GIT_DEFAULT_HASH": "sha256",
+        "GIT_TRACE": str(tmp_path / "trace"), "GIT_LITERAL_PATHSPECS": "x",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    assert environment.revision() == (repo.commits[1], False)
+    with checkout.of_commit(repo.commits[0]) as made:
+        assert (made.folder / "harness" / "plugin.py").exists()
+    assert repo.ran == set()
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_replaced_commit_is_not_the_one_of_its_id(tmp_path: Path, monkeypatch: Patch) -> None:
+    repo = payloads.repository(tmp_path, monkeypatch)
+    repo.git("replace", *repo.commits)  # the first by the second
+    with checkout.of_commit(repo.commits[0]) as made:
+        assert (made.folder / "harness" / "environment.py").read_text() == "# environment.py\n"
+
+
+def installed_in(place: Path, monkeypatch: Patch, *, tracked: bool) -> payloads.Repository:
+    """A repository with an environment in it, and in that a package that was installed."""
+    repo = payloads.repository(place, monkeypatch)
+    package = repo.root / ".venv/lib/python3.11/site-packages/harness"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    if tracked:
+        repo.commit("with its environment")
+    monkeypatch.setattr(environment, "HERE", package)
+    return repo
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_an_installed_package_is_of_no_commit(
+    tracked: bool, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    repo = installed_in(tmp_path, monkeypatch, tracked=tracked)
+    assert environment.revision() == (None, None)
+    assert environment.why_not_on("main", repo.commits[0]).startswith("cannot tell: glue-bench")
+
+
+def test_a_package_below_the_top_of_its_checkout(tmp_path: Path, monkeypatch: Patch) -> None:
+    repo = payloads.repository(tmp_path, monkeypatch)
+    (repo.root / "part").mkdir()
+    for name in ("harness", "benchmarks", "pyproject.toml"):
+        repo.git("mv", name, f"part/{name}")
+    repo.commit("moved")
+    monkeypatch.setattr(environment, "HERE", repo.root / "part" / "harness")
+    assert environment.revision() == (repo.commits[2], False)
+    with checkout.of_commit(repo.commits[2]) as made:
+        assert (made.folder / "benchmarks" / "test_finetune.py").exists()
+
+
+def staged(repo: payloads.Repository) -> None:
+    (repo.package / "plugin.py").write_text("changed")
+    repo.git("add", "-A")
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(
+    ("change", "dirty"),
+    [
+        (lambda repo: None, False),
+        (lambda repo: repo.touched(), False),
+        (lambda repo: (repo.package / "untracked").touch(), False),
+        (lambda repo: (repo.package / "plugin.py").write_text("changed"), True),
+        (lambda repo: (repo.package / "plugin.py").unlink(), True),
+        (lambda repo: (repo.package / "plugin.py").chmod(0o755), True),
+        (staged, True),
+        (lambda repo: repo.config(status__showUntrackedFiles="all"), False),
+    ],
+    ids=["clean", "touched", "untracked", "changed", "gone", "mode", "staged", "configured"],
+)  # fmt: skip
+def test_what_was_changed(change: object, dirty: bool, tmp_path: Path, monkeypatch: Patch) -> None:
+    repo = payloads.repository(tmp_path, monkeypatch)
+    change(repo)
+    assert environment.revision() == (repo.commits[1], dirty)
+
+
+def broken_head(repo: payloads.Repository) -> None:
+    (repo.root / ".git" / "HEAD").write_text("ref: refs/heads/none\n")
+
+
+def points_nowhere(repo: payloads.Repository) -> None:
+    (repo.root / ".git").rename(repo.root / "gone")
+    (repo.root / ".git").write_text("gitdir: /nowhere\n")
+
+
+def points_to_itself(repo: payloads.Repository) -> None:
+    (repo.root / ".git").rename(repo.root / "gone")
+    (repo.root / ".git").write_text("gitdir: .git\n")
+
+
+def another_work_tree(repo: payloads.Repository) -> None:
+    repo.config(core__worktree=str(repo.root.parent))
+
+
+def no_configuration(repo: payloads.Repository) -> None:
+    (repo.root / ".git" / "config").write_text("[[[\n")
+
+
+def no_index(repo: payloads.Repository) -> None:
+    (repo.root / ".git" / "index").write_bytes(b"DIRC")
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(
+    "damage", [points_nowhere, points_to_itself, another_work_tree, no_configuration, no_index]
+)
+def test_a_checkout_that_git_cannot_read_has_no_commit(
+    damage: object, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    damage(payloads.repository(tmp_path, monkeypatch))
+    assert environment.revision() == (None, None)
+
+
+def test_a_branch_without_commits(tmp_path: Path, monkeypatch: Patch) -> None:
+    broken_head(payloads.repository(tmp_path, monkeypatch))
+    assert environment.revision()[0] is None
+
+
+def test_a_checkout_of_somebody_else_is_the_users_to_trust(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    repo = payloads.repository(tmp_path, monkeypatch)
+    if os.geteuid() != 0:
+        pytest.skip("only root may give files away")
+    for path in (repo.root, repo.root / ".git", repo.package):
+        os.chown(path, 12345, 12345)
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert environment.revision() == (None, None)
+    subprocess.run(["git", "config", "--global", "safe.directory", str(repo.root)], check=True)
+    assert environment.revision() == (repo.commits[1], False)
+
+
+@pytest.mark.parametrize(
+    "said", ["HEAD", "main", "--all", "-h", "a" * 7, "", "A" * 40, "a" * 41, "a" * 39 + "\n"]
+)
+def test_only_a_whole_id_names_a_commit(said: str, tmp_path: Path, monkeypatch: Patch) -> None:
+    payloads.repository(tmp_path, monkeypatch)
+    why = environment.why_not_on("main", said)
+    assert why == "cannot tell: this checkout does not have the commit"
+    with pytest.raises(UsageError, match="expected a full commit id"), checkout.of_commit(said):
+        pass
+
+
+def no_git(path: Path) -> None:
+    pass
+
+
+def hanging_git(path: Path) -> None:
+    (path / "git").write_text("#!/bin/sh\nsleep 61 & sleep 61\n")
+    (path / "git").chmod(0o755)
+
+
+def git_that_fails(path: Path) -> None:
+    (path / "git").write_text("#!/bin/sh\nprintf '\\377'; exit 1\n")
+    (path / "git").chmod(0o755)
+
+
+def no_program(path: Path) -> None:
+    (path / "git").write_bytes(b"\x7fELF")
+    (path / "git").chmod(0o755)
+
+
+@pytest.mark.parametrize("make", [no_git, hanging_git, git_that_fails, no_program])
+def test_without_a_git_that_answers_there_is_no_commit(
+    make: object, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    repo = payloads.repository(tmp_path / "repository", monkeypatch)
+    make(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path) + (":/usr/bin:/bin" if make is hanging_git else ""))
+    monkeypatch.setattr(git, "TIMEOUT_S", 0.2)
+    assert environment.revision() == (None, None)
+    with (
+        pytest.raises(UsageError, match="not run from a git checkout of its own"),
+        checkout.of_commit(repo.commits[0]),
+    ):
+        pass
+    until(lambda: not [one for one in commands() if b"sleep\x0061" in one])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "given"),
+    [
+        ("HF_TOKEN", "x", False),
+        ("GITHUB_TOKEN", "x", False),
+        ("AWS_SECRET_ACCESS_KEY", "x", False),
+        ("WHAT_NOBODY_KNOWS", "x", False),
+        ("GLUE_BENCH_DATA", "x", True),
+        ("GLUE_BENCH_API_KEY", "x", False),
+        ("HTTPS_PROXY", "http://proxy:3128", True),
+        ("HTTPS_PROXY", "http://me:password@proxy:3128", False),
+        ("HF_ENDPOINT", "https://me@hub", False),
+        ("HF_HOME", "/cache", True),
+        ("TOKENIZERS_PARALLELISM", "false", True),
+        ("OMP_NUM_THREADS", "1", True),
+        ("PYTEST_ADDOPTS", "-p evil", False),
+        ("PYTHONSTARTUP", "x", False),
+        ("GIT_DIR", "x", False),
+    ],
+)
+def test_what_others_code_inherits(name: str, value: str, given: bool, monkeypatch: Patch) -> None:
+    monkeypatch.setenv(name, value)
+    assert (name in inherited.environment()) is given
