@@ -105,17 +105,18 @@ DEV = tuple(dict.fromkeys(split for task in TASKS.values() for split in task.eva
 
 COLUMNS = (
     # Which run it is.
-    Column("task", TEXT, "", "GLUE task, or a user's own", "case.task"),
+    Column("task", TEXT, "", "a GLUE task or a custom one", "case.task"),
     Column("model", TEXT, "", "its name", "case.model"),
     Column("target", TEXT, "", "device and precision", "case.target"),
-    Column("seed", COUNT, "", "what its random numbers began from", "case.seed"),
+    Column("seed", COUNT, "", "initializes all random generators", "case.seed"),
     Column("case", TEXT, "", "task, model, target and seed, for reading", "case.id"),
-    Column("id", TEXT, "", "names this run and no other", "id"),
-    Column("created", TIME, "UTC", "when the run was over", "created"),
-    Column("session", TEXT, "", "the session, whose journal tells more", "session"),
+    Column("id", TEXT, "", "unique id of this run", "id"),
+    Column("created", TIME, "UTC", "when the run ended", "created"),
+    Column("session", TEXT, "", "id of its session, whose journal tells more", "session"),
     Column("profile", TEXT, "", "the profile of that session", "profile"),
     Column(
-        "cell_key", TEXT, "", "hash of all that decides the score but the seed", "cell_key"
+        "cell_key", TEXT, "", "hash of everything that decides the score, except the seed",
+        "cell_key",
     ),
     # How it ended.
     Column(
@@ -123,7 +124,7 @@ COLUMNS = (
     ),
     Column("reason", TEXT, "", "why it is not ok", "reason"),
     Column(
-        "flags", TEXT, "", "those below that it has, with commas between",
+        "flags", TEXT, "", "its flags, separated by commas",
         lambda record: ",".join(record.flags),
     ),
     *(
@@ -133,7 +134,7 @@ COLUMNS = (
     ),
     # What it scored, after the last epoch.
     Column("score", FIGURE, FRACTION, "mean of the task's metrics", "score"),
-    Column("metrics", TEXT, "", "names of those, with + between", _metrics_of),
+    Column("metrics", TEXT, "", "names of those metrics, joined by +", _metrics_of),
     Column("floor", FIGURE, FRACTION, "the best constant predictor's score", "floor"),
     *(
         Column(name, FIGURE, FRACTION, f"of {', '.join(tasks)}",
@@ -153,25 +154,25 @@ COLUMNS = (
     Column("examples", COUNT, "rows", "trained on, over all epochs", "timing.examples"),
     Column("tokens", COUNT, "tokens", "trained on, without padding", "timing.tokens"),
     Column(
-        "peak_memory_bytes", COUNT, "bytes", "most resident memory of the run's process",
+        "peak_memory_bytes", COUNT, "bytes", "peak resident memory of the run's process",
         "memory.peak_memory_bytes",
     ),
     Column(
-        "floor_memory_bytes", COUNT, "bytes", "what that process held before the run",
-        "memory.floor_memory_bytes",
+        "floor_memory_bytes", COUNT, "bytes",
+        "baseline memory: what that process held before the run", "memory.floor_memory_bytes",
     ),
     Column(
-        "peak_device_memory_bytes", COUNT, "bytes", "most memory of the accelerator",
+        "peak_device_memory_bytes", COUNT, "bytes", "peak memory of the accelerator",
         "memory.peak_device_memory_bytes",
     ),
     # How it was trained.
     Column("recipe", TEXT, "", "name of the hyper-parameters", "recipe.name"),
-    Column("learning_rate", FIGURE, "", "its highest value", "recipe.learning_rate"),
+    Column("learning_rate", FIGURE, "", "its peak", "recipe.learning_rate"),
     Column("epochs", COUNT, "epochs", "of this task", "recipe.epochs"),
     Column("batch_size", COUNT, "rows", "in one optimizer step", "recipe.batch_size"),
-    Column("max_length", COUNT, "tokens", "longer inputs are cut", "recipe.max_length"),
+    Column("max_length", COUNT, "tokens", "longer inputs are truncated", "recipe.max_length"),
     Column(
-        "warmup", FIGURE, FRACTION, "of the steps, in which the learning rate rises",
+        "warmup", FIGURE, FRACTION, "share of the steps in which the learning rate rises",
         "recipe.warmup",
     ),
     Column("weight_decay", FIGURE, "", "AdamW's, on matrices", "recipe.weight_decay"),
@@ -185,45 +186,46 @@ COLUMNS = (
     ),
     Column("parameters", COUNT, "", "of the model, head included", "model.parameters"),
     Column(
-        "trained_parameters", COUNT, "", "those that training may change",
+        "trained_parameters", COUNT, "", "parameters that training may change",
         "model.trained_parameters",
     ),
-    Column("saved_bytes", COUNT, "bytes", "of those: what a task adds to a disk that has the "
-        "checkpoint", "model.saved_bytes"),
+    Column("saved_bytes", COUNT, "bytes", "size of those: what a task adds to a disk that has "
+        "the checkpoint", "model.saved_bytes"),
     Column("device", TEXT, "", "torch's name of the target's device", "identity.target.device"),
     Column(
-        "arithmetic", TEXT, "", "dtype of the matrix products, as seen",
+        "arithmetic", TEXT, "", "dtype of the matrix products, as observed",
         "observed.arithmetic",
     ),
     Column(
-        "bf16_products", TEXT, "", "native or upcast, of a bf16 run",
+        "bf16_products", TEXT, "", "of a bf16 run: native, or upcast to fp32",
         "model.bf16_products",
     ),
-    Column("threads", COUNT, "", "threads of torch", "threads"),
+    Column("threads", COUNT, "", "number of torch's threads", "threads"),
     # On which rows.
-    Column("data", TEXT, "", "toy, hub, glue_data or own", "source.kind"),
+    Column("data", TEXT, "", "toy, hub, glue_data or own (a custom task)", "source.kind"),
     Column("data_revision", TEXT, "", "hub: the data set's commit", "source.revision"),
-    Column("max_train", COUNT, "rows", "asked for; missing: all", "source.max_train"),
     Column(
-        "max_eval", COUNT, "rows", "asked for of each dev split; missing: all", "source.max_eval"
+        "max_train", COUNT, "rows", "limit that was asked for; missing: all rows",
+        "source.max_train",
     ),
+    Column("max_eval", COUNT, "rows", "likewise, for each dev split", "source.max_eval"),
     Column("train_rows", COUNT, "rows", "trained on in one epoch", "data.splits.train.rows"),
     Column("dev_rows", COUNT, "rows", "scored on, both splits of MNLI together", _dev_rows),
     Column(
-        "train_is_glue", YES, "", "the training rows are GLUE's own, all of them",
+        "train_is_glue", YES, "", "trained on all of GLUE's official rows",
         "data.splits.train.is_glues_own",
     ),
-    Column("dev_is_glue", YES, "", "the dev rows are GLUE's own, all of them", _dev_is_own),
+    Column("dev_is_glue", YES, "", "scored on all of GLUE's official rows", _dev_is_own),
     Column(
-        "train_checked", TEXT, "", "how the training rows' source was found to be GLUE's: sha256, "
-        "commit, or counts alone; missing: it was not", _train_checked,
+        "train_checked", TEXT, "", "how the source of the training rows was confirmed as GLUE's: "
+        "sha256, commit, or counts only; missing: not confirmed", _train_checked,
     ),
     Column(
-        "dev_checked", TEXT, "", "likewise of the dev rows; of MNLI's splits the weaker",
+        "dev_checked", TEXT, "", "likewise for the dev rows; of MNLI's two splits the weaker",
         lambda record: _checked(_dev(record)),
     ),
     Column(
-        "dev_sha256", TEXT, "", "of the dev rows as scored: only runs that share it compare",
+        "dev_sha256", TEXT, "", "of the dev rows as scored: only runs with the same value compare",
         _dev_sha256,
     ),
     # With what software, on which machine.
@@ -231,8 +233,11 @@ COLUMNS = (
         Column(name.replace("-", "_"), TEXT, "", f"version of {name}", f"environment.{name}")
         for name in ("python", "glue-bench", *environment.PACKAGES)
     ),
-    Column("commit", TEXT, "", "of glue-bench, from a git checkout", "environment.commit"),
-    Column("dirty", YES, "", "that checkout was changed since", "environment.dirty"),
+    Column(
+        "commit", TEXT, "", "commit of glue-bench, if run from a git checkout",
+        "environment.commit",
+    ),
+    Column("dirty", YES, "", "that checkout had uncommitted changes", "environment.dirty"),
     Column("os", TEXT, "", "operating system", "environment.os"),
     Column("machine", TEXT, "", "architecture of the processor", "environment.machine"),
     Column("cpu", TEXT, "", "the processor's name", "environment.cpu"),
@@ -241,10 +246,10 @@ COLUMNS = (
         "machine_memory_bytes", COUNT, "bytes", "memory of the machine",
         "environment.memory_bytes",
     ),
-    Column("boot", TEXT, "", "the same for one machine since its start", "environment.boot"),
+    Column("boot", TEXT, "", "the same on one machine until it restarts", "environment.boot"),
     # What lies beside it.
     Column(
-        "predictions", TEXT, "", "its file in `predictions/`, a line a row", "predictions.name"
+        "predictions", TEXT, "", "its file in `predictions/`, one line per row", "predictions.name"
     ),
 )  # fmt: skip
 
