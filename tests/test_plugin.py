@@ -14,7 +14,7 @@ from harness.files.disk import write_file
 from harness.records import journal
 from harness.records.schema import Record
 from harness.records.store import Store
-from tests.support.fakes import ANSWERS, FakeEngine, outcome
+from tests.support.fakes import ANSWERS, FakeEngine, died, outcome
 from tests.support.printed import records_in
 from tests.support.sessions import ARGS, glue_bench, run
 
@@ -89,7 +89,7 @@ def test_failures_are_told_without_a_traceback(
 ) -> None:
     said = {
         "cola": outcome(status="diverged", reason="the loss is nan at step 3 of 9"),
-        "sst2": WorkerCrashed("the worker was killed by SIGKILL", "last words", 5 << 20),
+        "sst2": died(WorkerCrashed("the worker was killed by SIGKILL"), "last words", 5 << 20),
         "mrpc": WorkerTimeout("stopped after 5 s. Mend: a longer --glue-timeout"),
         "stsb": outcome(status="failed", reason="x.tsv:3: found; expected; mend"),
         "qqp": outcome(status="oom", reason="MemoryError: no message"),

@@ -236,8 +236,8 @@ class _Run:
 
     def _check_alive(self, process: Worker) -> None:
         if process.exit_code is not None:
-            killed = process.exit_code == -signal.SIGKILL
-            death = WorkerKilled if killed else WorkerCrashed
+            by_system = process.exit_code == -signal.SIGKILL and not self.engine.is_closed
+            death = WorkerKilled if by_system else WorkerCrashed
             raise death(_death(process.exit_code, self.peak))
         if process.is_lost:
             raise WorkerLost(process.why_lost())

@@ -168,7 +168,8 @@ CONFIG = TypeAdapter(RunConfig)
 
 def to_json(config: RunConfig) -> str:
     """A configuration as it travels to a worker; the name of a file in it may be no UTF-8."""
-    return json.dumps(CONFIG.dump_python(config, mode="json"))
+    # Read-only mappings are written as dicts; `from_json` checks every type.
+    return json.dumps(CONFIG.dump_python(config, mode="json", fallback=dict, warnings=False))
 
 
 def from_json(text: str) -> RunConfig:

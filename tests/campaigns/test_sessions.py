@@ -21,7 +21,7 @@ from harness.records.store import Store
 from harness.spec import Case, DataRequest
 from harness.training import runner
 from tests.support import scoreboard
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.locations import ROOT
 from tests.support.sessions import run
 
@@ -198,7 +198,7 @@ def test_no_healthy_run_is_accused() -> None:
     for task, (runs, epochs) in HEALTHY.items():
         for seed in range(runs):
             case = Case(task, "toy-bert", "cpu-fp32", seed)
-            config = config_of(case, DataRequest("toy"), epochs=epochs, threads=2)
+            config = resolved(case, DataRequest("toy"), epochs=epochs, threads=2)
             found, _ = runner.run(config)
             accused = found.status != "ok" or not set(found.flags) <= SOUND
             noisy = "noisy" in found.flags

@@ -17,7 +17,7 @@ from harness.planning.resume import Resume
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.spec import Case, DataRequest, RunConfig
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import TABLE, record
 
 CASE = Case("rte", "toy-bert", "cpu-fp32", 42)
@@ -34,7 +34,7 @@ def saved(home: Path, name: str, content: bytes = b"x" * 1000, **said: Any) -> s
 
 
 def config_of(home: Path) -> RunConfig:
-    return config_of(CASE, DataRequest("toy"), save_models=str(home), threads=1)
+    return resolved(CASE, DataRequest("toy"), save_models=str(home), threads=1)
 
 
 def stored(config: RunConfig, results: Path, **changed: Any) -> Record:

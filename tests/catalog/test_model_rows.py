@@ -19,7 +19,7 @@ from harness.hub import snapshots
 from harness.spec import Case, DataRequest, Model
 from harness.training import runner
 from tests.support import families, hub_standin, sessions, tiny
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.locations import ROOT
 
 NLI = [name.upper() for name in tasks.NLI]
@@ -127,11 +127,11 @@ def test_weights_that_were_fine_tuned_before_say_so(
 def test_a_warm_start_is_a_flag(tmp_path: Path) -> None:
     folder = tiny.classifier(tmp_path, "bert", ["contradiction", "neutral", "entailment"])
     rows = DataRequest("toy", 16, 8)
-    config = config_of(
+    config = resolved(
         Case("rte", str(folder), "cpu-fp32", 1), rows, recipe="toy", epochs=1, threads=1
     )
     assert "warm_start" in runner.run(config)[0].flags
-    fresh = config_of(
+    fresh = resolved(
         Case("rte", f"{folder}+scratch", "cpu-fp32", 1), rows, recipe="toy", epochs=1, threads=1
     )
     assert "warm_start" not in runner.run(fresh)[0].flags

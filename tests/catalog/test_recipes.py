@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.planning import options, plan
 from harness.planning.resolve import from_json, recipe_for, to_json
 from harness.spec import Case, DataRequest, Recipe, Split
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.locations import ROOT
 
 
@@ -76,7 +76,9 @@ def test_a_recipe_says_where_it_is_not_its_sources(name: str, difference: str) -
 
 
 def test_run_glue_trains_two_tasks_longer() -> None:
-    own = {name: recipe_for(tasks.TASKS[name], "run-glue").epochs for name in tasks.GLUE_9}
+    own = {
+        name: recipe_for(tasks.TASKS[name], recipes.get("run-glue")).epochs for name in tasks.GLUE_9
+    }
     assert {name for name, epochs in own.items() if epochs == 5} == {"mrpc", "wnli"}
     assert set(own.values()) == {3, 5}
 
@@ -143,6 +145,6 @@ def test_an_unknown_recipe_is_told_the_nearest() -> None:
 
 def test_a_whole_recipe_is_taken_as_it_is() -> None:
     own = Recipe("mine", "", learning_rate=1e-3, epochs=1, batch_size=8, max_length=16)
-    config = config_of(Case("rte", "cbow", "cpu-fp32", 1), DataRequest(), recipe=own, threads=1)
+    config = resolved(Case("rte", "cbow", "cpu-fp32", 1), DataRequest(), recipe=own, threads=1)
     assert config.recipe == own
     assert from_json(to_json(config)).recipe == own

@@ -16,7 +16,7 @@ from harness.errors import ModelError
 from harness.modeling import pretrained
 from harness.spec import Case, DataRequest
 from tests.support import tiny
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.opened import needs_inotify, opened
 
 SST2 = tasks.get("sst2")
@@ -25,7 +25,7 @@ TOY = models.directory(models.MODELS["toy-bert"])
 
 def key_of(folder: Path) -> str:
     case = Case("sst2", str(folder), "cpu-fp32", 42)
-    return config_of(case, DataRequest("toy"), recipe="toy", threads=1).cell_key
+    return resolved(case, DataRequest("toy"), recipe="toy", threads=1).cell_key
 
 
 @pytest.fixture

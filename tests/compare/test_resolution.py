@@ -13,7 +13,7 @@ from harness.compare.measures import MEASURES
 from harness.records.schema import DataRecord, SplitRecord
 from harness.spec import Case, DataRequest
 from harness.training import runner
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.sides import cell, of, run
 
 NAMES = ("accuracy", "f1", "matthews_correlation")
@@ -114,7 +114,7 @@ def test_a_recorded_step_stands_before_an_estimate_and_the_larger_of_two_sides()
 @pytest.mark.parametrize("task", ["cola", "stsb"])
 def test_a_run_records_what_its_dev_rows_are_worth(task: str) -> None:
     case = Case(task, "toy-bert+frozen", "cpu-fp32", 1)
-    outcome, table = runner.run(config_of(case, DataRequest("toy", 16, 20), threads=1, epochs=1))
+    outcome, table = runner.run(resolved(case, DataRequest("toy", 16, 20), threads=1, epochs=1))
     assert table
     if task == "stsb":
         assert outcome.one_row == {}

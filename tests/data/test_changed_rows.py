@@ -20,7 +20,7 @@ from harness.records.schema import DataRecord, Record, SplitRecord
 from harness.records.store import Store
 from harness.spec import Case, CustomRows, DataRequest, RunConfig, Task
 from tests.support import hub_standin
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import TABLE, record
 from tests.support.sides import NOW, side, spread
 
@@ -41,7 +41,7 @@ def change(snapshot: Path, name: str) -> None:
 
 
 def config_of() -> RunConfig:
-    return config_of(Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("hub"), threads=1)
+    return resolved(Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("hub"), threads=1)
 
 
 def test_rows_of_the_hub_are_those_of_the_files_now(hub_cache: Path) -> None:
@@ -63,7 +63,7 @@ def test_rows_that_datasets_reads_are_those_of_the_files_now(hub_cache: Path) ->
         hub_cache, "dataset", "org/texts", {"README.md": card.encode(), **files}
     )
     own = CustomRows("text", {"train": "train", "validation": "test"}, hub="org/texts")
-    task = Task("texts", "texts", ("text",), ("one", "two"), ("accuracy",), {}, own=own)
+    task = Task("texts", "texts", ("text",), ("one", "two"), ("accuracy",), {}, custom=own)
     assert own_rows.read_split(task, "train", snapshot).texts[0] == ("one",)
     (snapshot / "train.txt").write_bytes(b"two\none\n")
     assert own_rows.read_split(task, "train", snapshot).texts[0] == ("two",)

@@ -19,7 +19,7 @@ from harness.records.store import Store
 from harness.spec import Case, DataRequest, Task
 from tests.hub.test_snapshots import PYTEST, command
 from tests.support import hub_standin, sessions
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 
 TEXTS = [f"{('bad dull film', 'good fine film')[row % 2]} {row}" for row in range(24)]
 NAMES = ("bad", "good")
@@ -256,7 +256,7 @@ def test_run_through_the_hub_then_read_offline(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     snapshots.find.cache_clear()
     snapshots.fetch_once.cache_clear()
-    config = config_of(Case("reviews", "cbow", "cpu-fp32", 42), DataRequest(), task=own, epochs=1,
+    config = resolved(Case("reviews", "cbow", "cpu-fp32", 42), DataRequest(), task=own, epochs=1,
                      threads=1)  # fmt: skip
     assert config.cell_key == record.cell_key
 

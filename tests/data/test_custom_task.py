@@ -21,7 +21,7 @@ from harness.planning.resolve import from_json, to_json
 from harness.spec import Case, DataRequest, Task
 from harness.training import runner
 from tests.support import sessions
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 
 REVIEWS = """
 [[task]]
@@ -103,7 +103,7 @@ def test_named_beside_glues_tasks(reviews: Path, project: pytest.Pytester) -> No
 def test_the_task_travels_to_the_worker(reviews: Path) -> None:
     task = only(reviews)
     case = Case("reviews", "toy-bert", "cpu-fp32", 1)
-    config = config_of(case, DataRequest("toy", 8), task=task, threads=1)
+    config = resolved(case, DataRequest("toy", 8), task=task, threads=1)
     assert from_json(to_json(config)).task == task
     assert (config.data.source, config.data.max_train, config.contaminated) == ("own", 8, False)
 
@@ -111,7 +111,7 @@ def test_the_task_travels_to_the_worker(reviews: Path) -> None:
 def test_what_decides_the_rows_decides_the_cell(reviews: Path) -> None:
     def key() -> str:
         case = Case("reviews", "toy-bert", "cpu-fp32", 1)
-        return config_of(case, DataRequest(), task=only(reviews), threads=1).cell_key
+        return resolved(case, DataRequest(), task=only(reviews), threads=1).cell_key
 
     first = key()
     reviews.write_text(f"# ours\n{REVIEWS}")
@@ -249,7 +249,7 @@ def test_labels_may_be_numbers_and_truths(reviews: Path) -> None:
 
 
 def test_rows_that_change_after_the_plan_fail_the_run(reviews: Path) -> None:
-    config = config_of(
+    config = resolved(
         Case("reviews", "cbow", "cpu-fp32", 1), DataRequest(), task=only(reviews), epochs=1,
         threads=1,
     )  # fmt: skip

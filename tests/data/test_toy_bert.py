@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness import metrics
+from harness.catalog import recipes
 from harness.catalog.tasks import DATA_SETS, GLUE_9, TASKS
 from harness.data import toy
 from harness.planning.resolve import recipe_for
@@ -163,7 +164,7 @@ def dev_score(task: Task, seed: int, way: Way = PLAIN) -> tuple[float, float]:
     from harness.training import batches, loop
     from harness.training.device import Device
 
-    recipe = replace(recipe_for(task, "toy"), group_by_length=way.grouped)
+    recipe = replace(recipe_for(task, recipes.get("toy")), group_by_length=way.grouped)
     device = Device(targets.get("cpu-fp32"))
     splits = toy.generate(task.name)
     texts, labels = splits["train"].texts[: way.rows], list(splits["train"].labels or ())

@@ -222,7 +222,7 @@ def test_an_error_of_any_kind_while_a_case_is_looked_up_is_its_record(
         return found(case, *args, **kwargs)
 
     found = module.resolve
-    monkeypatch.setattr(module, "resolve", resolve)
+    monkeypatch.setattr("harness.execution.driver.resolve", resolve)
     driver = Driver(
         plan.make(Settings(tasks=TASKS, targets=("cpu-fp32",))),
         Store(tmp_path), fakes.FakeEngine(lambda config: fakes.outcome()),

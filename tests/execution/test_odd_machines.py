@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import StorageError, WorkerCrashed
+from harness.errors import StorageError
 from harness.execution.process import ProcessEngine
 from harness.planning.resolve import from_json, to_json
 from harness.records.store import Store
 from harness.spec import Case, DataRequest, RunConfig
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import FakeEngine
 from tests.support.locations import ROOT
 from tests.support.sessions import ARGS, run
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.cases
 
 def configuration() -> RunConfig:
     small = DataRequest("toy", max_train=32, max_eval=32)
-    return config_of(Case("rte", "toy-bert", "cpu-fp32", 42), small, epochs=1, threads=1)
+    return resolved(Case("rte", "toy-bert", "cpu-fp32", 42), small, epochs=1, threads=1)
 
 
 SCRIPT = """
@@ -77,8 +77,9 @@ def test_a_temporary_folder_that_vanishes_is_a_crash_with_a_record(
     try:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
         future = made.submit(configuration(), lambda *step: None)
-        with pytest.raises(WorkerCrashed, match="no worker could be started"):
-            future.result(60)
+        found = future.result(60).outcome
+        assert found.status == "crashed"
+        assert "no worker could be started" in str(found.reason)
     finally:
         made.close()
 

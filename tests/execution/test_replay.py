@@ -14,7 +14,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import harness
-from harness.catalog import models, numerics, tasks
+from harness.catalog import models, numerics, recipes, tasks
 from harness.catalog.glue_files import FILES
 from harness.errors import Exit, StorageError, UsageError
 from harness.execution import replay
@@ -243,7 +243,7 @@ def test_what_a_record_leaves_open_has_an_option(stored: Stored, tmp_path: Path)
 
 def test_names_are_resolved_without_options() -> None:
     case = Case("rte", "toy-bert+scratch", "cpu-fp32", 7)
-    recipe = dataclasses.asdict(resolve.recipe_for(tasks.get("rte"), "toy", 2))
+    recipe = dataclasses.asdict(resolve.recipe_for(tasks.get("rte"), recipes.get("toy"), 2))
     record = fakes.record(case).model_copy(update={"recipe": recipe, "threads": 1})
     config = verify.configuration(record)
     assert (config.case, config.scratch, config.replay_steps) == (case, True, 2)

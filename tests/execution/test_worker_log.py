@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.errors import WorkerCrashed
 from harness.execution.engine import InlineEngine
 from harness.execution.process import ProcessEngine
 from harness.execution.worker_log import LONGEST_BYTES, WorkerLog, prefixed
 from harness.spec import Case, DataRequest
 from tests.support import printing
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import ANSWERS, FakeEngine, outcome
 from tests.support.sessions import run
 
-CONFIG = config_of(Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy", 8, 8), threads=1)
+CONFIG = resolved(Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy", 8, 8), threads=1)
 
 
 @pytest.fixture
@@ -56,9 +55,9 @@ def test_the_last_print_of_a_worker_that_dies_is_kept(
     monkeypatch.setattr(ProcessEngine, "work", "tests.support.printing:dying_work")
     heard: list[str] = []
     engine.echo = lambda case_id, text: heard.append(text)
-    with pytest.raises(WorkerCrashed) as caught:
-        engine.submit(CONFIG, lambda *step: None).result(60)
-    assert caught.value.log == "".join(heard) == f"{printing.FIRST}\n"
+    finished = engine.submit(CONFIG, lambda *step: None).result(60)
+    assert finished.outcome.status == "crashed"
+    assert finished.log == "".join(heard) == f"{printing.FIRST}\n"
 
 
 def test_an_inline_run_prints_by_itself() -> None:

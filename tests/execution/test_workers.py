@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from typing import IO
 
 import pytest
 
-from harness.errors import WorkerCrashed, WorkerError, WorkerTimeout
 from harness.execution import fork_server, forking, process, workers
 from harness.execution.engine import Finished
 from harness.execution.process import ProcessEngine
@@ -129,8 +129,8 @@ def test_a_timeout_holds_though_the_server_hangs(
     run(engine)
     os.kill(pid_of(server), signal.SIGSTOP)
     engine.timeout_s = 0.5
-    with pytest.raises(WorkerTimeout, match=r"stopped after 0\.5 s"):
-        run(engine)
+    stopped = run(engine).outcome
+    assert (stopped.status, str(stopped.reason)[:19]) == ("timeout", "stopped after 0.5 s")
     engine.timeout_s = None
     assert run(engine).outcome.status == "ok"
 
@@ -140,8 +140,7 @@ def test_a_server_that_still_imports_outlives_a_timeout(
 ) -> None:
     monkeypatch.setattr(forking, "SERVER", f"import time; time.sleep(3){forking.SERVER}")
     engine.timeout_s = 0.5
-    with pytest.raises(WorkerTimeout):
-        run(engine)
+    assert run(engine).outcome.status == "timeout"
     importing = pid_of(server)
     engine.timeout_s = None
     assert run(engine).outcome.status == "ok"
@@ -157,8 +156,8 @@ def test_closing_waits_for_no_server_that_hangs(
     while not engine._alive:
         time.sleep(0.01)
     engine.close()
-    with pytest.raises(WorkerError, match="the session ended"):
-        future.result(0)
+    ended = future.result(0).outcome
+    assert (ended.status, str(ended.reason)[:17]) == ("crashed", "the session ended")
     assert at_work.left_of([before]) == []
 
 
@@ -167,8 +166,7 @@ def test_a_timeout_ends_any_worker(engine: ProcessEngine, kind: str) -> None:
     run(engine)
     engine.timeout_s = 2.0
     future, worker = begun(engine, kind)
-    with pytest.raises(WorkerTimeout):
-        future.result(60)
+    assert future.result(60).outcome.status == "timeout"
     assert at_work.left_of([worker]) == []
 
 
@@ -215,8 +213,9 @@ def test_imports_that_never_end_have_a_deadline(
     module_that(tmp_path, monkeypatch, "import time\ntime.sleep(600)\n")
     with contextlib.closing(ProcessEngine()) as engine:
         future = engine.submit(at_work.configuration(), lambda *step: None)
-        with pytest.raises(WorkerCrashed, match=r"not done with its imports .*glue-bench doctor"):
-            future.result(120)
+        found = future.result(120).outcome
+        assert found.status == "crashed"
+        assert re.search(r"not done with its imports .*glue-bench doctor", found.reason or "")
 
 
 @pytest.mark.usefixtures("server")
@@ -228,8 +227,9 @@ def test_a_library_that_is_broken_is_an_error_that_names_it(
     module_that(tmp_path, monkeypatch, f"raise {error}('libgomp.so.1 is gone')\n")
     with contextlib.closing(ProcessEngine()) as engine:
         future = engine.submit(at_work.configuration(), lambda *step: None)
-        with pytest.raises(WorkerCrashed, match=r"libgomp\.so\.1 is gone"):
-            future.result(120)
+        found = future.result(120).outcome
+        assert found.status == "crashed"
+        assert "libgomp.so.1 is gone" in str(found.reason)
 
 
 def test_a_process_that_cannot_fork_says_so(

@@ -20,7 +20,7 @@ from harness.training import batches, inputs, loop, runner
 from harness.training import inputs as prepared
 from harness.training.device import Device
 from tests.support import families, sessions
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 
 TOY = models.directory(models.MODELS["toy-bert"])
 RTE, STSB = tasks.TASKS["rte"], tasks.TASKS["stsb"]
@@ -30,7 +30,7 @@ FEW = DataRequest("toy", 64, 32)
 
 
 def configuration(model: str, task: str = "rte", **changed: Any) -> RunConfig:
-    made = config_of(Case(task, model, "cpu-fp32", 7), FEW, epochs=1, threads=1)
+    made = resolved(Case(task, model, "cpu-fp32", 7), FEW, epochs=1, threads=1)
     return dataclasses.replace(made, **changed)
 
 
@@ -131,7 +131,7 @@ def test_features_are_means_over_real_tokens_and_are_computed_once() -> None:
 def test_a_run_says_what_it_trained_and_how_much_there_is_to_keep(
     method: str, target: str, tmp_path: Path
 ) -> None:
-    config = config_of(
+    config = resolved(
         Case("rte", f"toy-bert+{method}", target, 7), FEW, epochs=2, threads=1,
         save_models=str(tmp_path),
     )  # fmt: skip
@@ -224,7 +224,7 @@ def one_epoch(encoder: pretrained.LoadedModel) -> None:
 
 def test_a_frozen_encoders_scores_are_not_rounded_to_ties() -> None:
     case = Case("stsb", "toy-bert+frozen", "cpu-bf16", 7)
-    _, predictions = runner.run(config_of(case, FEW, epochs=1, threads=1))
+    _, predictions = runner.run(resolved(case, FEW, epochs=1, threads=1))
     assert predictions is not None
     scores = predictions["prediction"]
     assert len({*scores}) == len(scores)
@@ -233,10 +233,10 @@ def test_a_frozen_encoders_scores_are_not_rounded_to_ties() -> None:
 def test_each_method_has_its_recipe_unless_one_is_named() -> None:
     for method, recipe in (("frozen", "linear-probe"), ("lora", "lora"), ("bitfit", "bitfit")):
         assert (
-            config_of(Case("rte", f"toy-bert+{method}", "cpu-fp32", 1), FEW, threads=1).recipe.name
+            resolved(Case("rte", f"toy-bert+{method}", "cpu-fp32", 1), FEW, threads=1).recipe.name
             == recipe
         )
-        named = config_of(
+        named = resolved(
             Case("rte", f"toy-bert+{method}", "cpu-fp32", 1), FEW, threads=1, recipe="toy"
         )
         assert named.recipe.name == "toy"

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.catalog import models, tasks
+from harness.catalog import models, recipes, tasks
 from harness.errors import ModelError
 from harness.modeling import adapters, batch_invariance, checkpoints, pretrained
 from harness.modeling import families as rows_for
@@ -22,7 +22,7 @@ from harness.planning.resolve import recipe_for
 from harness.spec import Case, DataRequest, Split
 from harness.training import runner
 from tests.support import families, tiny
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.families import APART, FAMILIES, FIXED_LENGTH, PAIRS, SINGLES, logits, loud
 
 SST2, RTE, STSB = (tasks.TASKS[name] for name in ("sst2", "rte", "stsb"))
@@ -213,9 +213,9 @@ def test_a_run_scores_the_same_whatever_its_evaluation_batch(tmp_path: Path, nam
     folder, found = families.pretrained(tmp_path / "model", name), []
     for size in (1, 64):
         recipe = dataclasses.replace(
-            recipe_for(RTE, "toy"), max_length=24, epochs=1, eval_batch_size=size
+            recipe_for(RTE, recipes.get("toy")), max_length=24, epochs=1, eval_batch_size=size
         )
-        config = config_of(
+        config = resolved(
             Case("rte", str(folder), "cpu-fp32", 42), DataRequest(max_train=64, max_eval=32),
             recipe=recipe, save_models=str(tmp_path / f"saved-{size}"), threads=1,
         )  # fmt: skip
@@ -235,7 +235,7 @@ def test_a_run_scores_the_same_whatever_its_evaluation_batch(tmp_path: Path, nam
 def test_a_run_of_a_network_that_is_refused_says_so(tmp_path: Path) -> None:
     folder = families.pretrained(tmp_path, "reformer")
     case = Case("rte", str(folder), "cpu-fp32", 42)
-    config = config_of(case, DataRequest(max_train=8, max_eval=8), epochs=1, threads=1)
+    config = resolved(case, DataRequest(max_train=8, max_eval=8), epochs=1, threads=1)
     outcome, _ = runner.run(config)
     assert outcome.status == "failed"
     assert f"{folder}: what this reformer says of a row depends on" in str(outcome.reason)

@@ -21,13 +21,13 @@ from harness.errors import ModelError, StorageError, UsageError
 from harness.modeling import checkpoints, pretrained
 from harness.spec import Case, DataRequest, RunConfig
 from tests.support import sessions, tiny
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 
 TOY = models.directory(models.MODELS["toy-bert"])
 
 
 def configuration(task: str, home: Path) -> RunConfig:
-    config = config_of(Case(task, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
+    config = resolved(Case(task, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
     return dataclasses.replace(config, save_to=str(home))
 
 

@@ -21,7 +21,7 @@ from harness.training import batches, loop, runner
 from harness.training.device import Device, UpcastProducts
 from harness.training.probe import RunProbe
 from tests.support import families, tiny
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.families import CPU, FAMILIES, PAIRS, SINGLES, logits, loud
 
 SST2, RTE, STSB = (tasks.TASKS[name] for name in ("sst2", "rte", "stsb"))
@@ -155,7 +155,7 @@ def test_a_saved_model_says_the_same(
     folders: dict[str, Path], name: str, task: Task, tmp_path: Path
 ) -> None:
     encoder = loud(folders[name], task)
-    config = config_of(Case(task.name, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
+    config = resolved(Case(task.name, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
     config = dataclasses.replace(config, save_to=str(tmp_path))
     folder = tmp_path / checkpoints.save(encoder, config, score=0.5).name
     encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.extra_padding)
@@ -222,7 +222,7 @@ def test_a_model_of_a_foreign_kind_is_one_error(
 )  # fmt: skip
 def test_a_run_of_a_family_is_sound(folders: dict[str, Path], name: str, target: str) -> None:
     case = Case("rte", str(folders[name]), target, 42)
-    config = config_of(case, DataRequest(max_train=96, max_eval=48), epochs=1, threads=1)
+    config = resolved(case, DataRequest(max_train=96, max_eval=48), epochs=1, threads=1)
     outcome, predictions = runner.run(config)
     assert outcome.status == "ok", outcome.reason
     assert outcome.observed is not None

@@ -17,7 +17,7 @@ from harness.catalog import models, tasks
 from harness.modeling import checkpoints, heads, pretrained
 from harness.spec import Case, DataRequest, Task
 from tests.support import families, sessions, tiny
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 
 TOY = models.directory(models.MODELS["toy-bert"])
 SST2, STSB, MNLI = (tasks.TASKS[name] for name in ("sst2", "stsb", "mnli"))
@@ -110,7 +110,7 @@ def test_only_the_last_layer_is_reordered(tmp_path: Path) -> None:
 def saved(folder: Path, task: Task, home: Path) -> Path:
     """A folder's model with a head for `task`, as a run would save it."""
     encoder = families.loud(folder, task)
-    config = config_of(Case(task.name, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
+    config = resolved(Case(task.name, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
     return (
         home / checkpoints.save(encoder, dataclasses.replace(config, save_to=str(home)), 0.5).name
     )

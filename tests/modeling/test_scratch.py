@@ -20,7 +20,7 @@ from harness.modeling import checkpoints, scratch, tokenization
 from harness.spec import Case, DataRequest, RunConfig, Split
 from harness.training import batches, inputs, loop, runner
 from harness.training.device import Device
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 
 CPU = Device(targets.get("cpu-fp32"))
 FEW = DataRequest("toy", 200, 60)
@@ -37,7 +37,7 @@ def loaded(name: str, task: str = "rte", seed: int = 1) -> Any:
 def configuration(
     name: str, task: str = "rte", target: str = "cpu-fp32", epochs: int = 1, **changed: Any
 ) -> RunConfig:
-    return config_of(Case(task, name, target, 7), FEW, epochs=epochs, threads=1, **changed)
+    return resolved(Case(task, name, target, 7), FEW, epochs=epochs, threads=1, **changed)
 
 
 @pytest.mark.parametrize("name", NAMES)

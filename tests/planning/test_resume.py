@@ -17,7 +17,7 @@ from harness.planning.resume import Resume
 from harness.records.schema import Outcome, Record
 from harness.records.store import Store, file_name
 from harness.spec import Case, DataRequest, Model, Recipe, RunConfig, Target, Task
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import ANSWERS, TABLE, FakeEngine, outcome, record
 from tests.support.sessions import glue_bench, run
 
@@ -26,7 +26,7 @@ RTE = ("-k", "rte")
 
 
 def config_of(**changed: Any) -> RunConfig:
-    return config_of(**{"case": CASE, "request": TOY, "threads": 1} | changed)
+    return resolved(**{"case": CASE, "request": TOY, "threads": 1} | changed)
 
 
 def stored_for(config: RunConfig, folder: Path, **changed: Any) -> Record:

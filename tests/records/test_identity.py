@@ -21,7 +21,7 @@ from harness.records.store import Store, file_name
 from harness.reports import by_axis
 from harness.reports.boards import boards
 from harness.spec import Axis, Case, DataRequest
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import TABLE, record
 from tests.support.locations import ROOT
 
@@ -33,7 +33,7 @@ A_COPY = {"id": "rte-a_copy-cpu-fp32-s42", "model": "a_copy"}
 def older(model: str, number: int, target: str = "cpu-fp32", **changed: Any) -> dict[str, Any]:
     """A record as schema 2 had it, as JSON, of what is planned today, by an earlier harness."""
     case = Case("rte", model, target, 42)
-    config = config_of(case, TOY, threads=1, recipe=changed.pop("recipe", None))
+    config = resolved(case, TOY, threads=1, recipe=changed.pop("recipe", None))
     identity = json.loads(json.dumps(config.identity))
     identity["recipe"]["eval_batch_size"] = 64
     identity["numerics"] = number
@@ -49,7 +49,7 @@ def sealed(raw: dict[str, Any]) -> bytes:
 
 
 def key_today(model: str, target: str = "cpu-fp32") -> str:
-    return config_of(Case("rte", model, target, 42), TOY, threads=1).cell_key
+    return resolved(Case("rte", model, target, 42), TOY, threads=1).cell_key
 
 
 @pytest.mark.cases
@@ -108,7 +108,7 @@ def test_what_is_no_whole_identity_is_left_as_it_is(changed: dict[str, Any]) -> 
 
 @pytest.mark.cases
 def test_a_stored_run_of_before_is_kept_and_a_forged_one_is_not(tmp_path: Path) -> None:
-    config = config_of(Case("rte", "toy-bert", "cpu-fp32", 42), TOY, threads=1)
+    config = resolved(Case("rte", "toy-bert", "cpu-fp32", 42), TOY, threads=1)
     store = Store(tmp_path)
     kept = store.save(from_bytes(sealed(older("toy-bert", 3))), TABLE)
     raw = json.loads(codec.to_bytes(kept)) | {"schema": 2}

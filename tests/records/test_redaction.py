@@ -20,7 +20,7 @@ from harness.records.store import Store
 from harness.text.escape import harmless
 from harness.text.values import plain, shown, shown_path
 from tests.support import canaries
-from tests.support.fakes import ANSWERS, FakeEngine, outcome
+from tests.support.fakes import ANSWERS, FakeEngine, died, outcome
 from tests.support.sessions import run
 
 Patch = pytest.MonkeyPatch
@@ -210,7 +210,7 @@ def test_a_session_writes_no_trace_of_its_user(
         f"{' '.join(canaries.SECRETS.values())}"
     )
     ANSWERS[0] = lambda config: (
-        WorkerCrashed(said, log=said)
+        died(WorkerCrashed(said), said)
         if ends == "crashed"
         else outcome(status="failed", reason=said)
     )

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from harness.errors import DataError, NotStored, WorkerCrashed
+from harness.execution.engine import Finished
 from harness.records.schema import ModelRecord, Outcome
 from tests.support import tiny
-from tests.support.fakes import ANSWERS, FakeEngine, outcome
+from tests.support.fakes import ANSWERS, FakeEngine, died, outcome
 from tests.support.sessions import run
 from tests.support.unruly import FORGED, TEXTS, glue_bench, unruly
 
@@ -33,8 +34,8 @@ def noted(config: object) -> Outcome:
     return outcome(model=MODEL)
 
 
-def crashed(config: object) -> WorkerCrashed:
-    return WorkerCrashed(TEXT, log=f"{TEXT}\n{FORGED}\n")
+def crashed(config: object) -> Finished:
+    return died(WorkerCrashed(TEXT), f"{TEXT}\n{FORGED}\n")
 
 
 def refused(config: object) -> Outcome:

@@ -18,7 +18,7 @@ from harness.execution.channel import Sender
 from harness.execution.process import ProcessEngine
 from harness.spec import Case, DataRequest, RunConfig
 from tests.support import fakes
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 
 LONG_S = 600
 
@@ -33,7 +33,7 @@ def server_that_imports(*modules: str) -> str:
 def configuration() -> RunConfig:
     """A run that trains for a moment, where it is one that trains."""
     small = DataRequest("toy", max_train=32, max_eval=32)
-    return config_of(Case("rte", "toy-bert", "cpu-fp32", 42), small, epochs=1, threads=1)
+    return resolved(Case("rte", "toy-bert", "cpu-fp32", 42), small, epochs=1, threads=1)
 
 
 def done(sender: Sender, config_json: str) -> None:

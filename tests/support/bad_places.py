@@ -45,10 +45,10 @@ def plan(folder: Path) -> None:
     """What the driver does with a model before a run."""
     from harness.catalog import models
     from harness.spec import Case, DataRequest
-    from tests.support.configs import config_of
+    from tests.support.configs import resolved
 
     adapted = models.get(str(folder))
-    config_of(Case("sst2", "m", "cpu-fp32", 42), DataRequest("toy"), adapted=adapted, threads=1)
+    resolved(Case("sst2", "m", "cpu-fp32", 42), DataRequest("toy"), adapted=adapted, threads=1)
 
 
 def load(folder: Path) -> None:

@@ -14,7 +14,7 @@ from harness.spec import Case, DataRequest, Recipe, RunConfig, Task
 TOY_ROWS = DataRequest()
 
 
-def config_of(
+def resolved(
     case: Case,
     request: DataRequest = TOY_ROWS,
     *,

@@ -10,6 +10,7 @@ from typing import Any
 from harness.catalog import tasks
 from harness.errors import WorkerError
 from harness.execution.engine import Finished
+from harness.records import failures
 from harness.records.schema import (
     CaseInfo,
     DataRecord,
@@ -126,9 +127,15 @@ TABLE: dict[str, list[Any]] = {
 }
 
 
-Answer = Callable[[RunConfig], Outcome | WorkerError]
+Answer = Callable[[RunConfig], Outcome | WorkerError | Finished]
 ANSWERS: list[Answer] = [lambda config: outcome()]
 """What the engines of the fixture `engines` answer with: its first element."""
+
+
+def died(error: WorkerError, log: str = "", peak_bytes: int | None = None) -> Finished:
+    """What an engine returns of a worker that died, and had printed `log`."""
+    memory = failures.peak_memory(peak_bytes)
+    return Finished(failures.outcome_of(error, memory=memory), None, log)
 
 
 class FakeEngine:
@@ -138,7 +145,7 @@ class FakeEngine:
         self.answer = answer
         self.submitted: list[RunConfig] = []
         self.closed = False
-        self._pending: list[tuple[Future[Finished], Outcome | WorkerError]] = []
+        self._pending: list[tuple[Future[Finished], Finished]] = []
 
     def start(self) -> None:
         pass
@@ -149,14 +156,14 @@ class FakeEngine:
         future: Future[Finished] = Future()
         answer = self.answer(config)
         if isinstance(answer, Outcome):
-            answer = of_task(config.case.task, answer)
+            made = of_task(config.case.task, answer)
+            answer = Finished(made, TABLE, log="what the worker printed\n")
+        elif isinstance(answer, WorkerError):
+            answer = died(answer)
         self._pending.append((future, answer))
         if len(self._pending) >= config.jobs:
-            for ended, answer in self._pending:
-                if isinstance(answer, WorkerError):
-                    ended.set_exception(answer)
-                else:
-                    ended.set_result(Finished(answer, TABLE, log="what the worker printed\n"))
+            for ended, finished in self._pending:
+                ended.set_result(finished)
             self._pending.clear()
         return future
 

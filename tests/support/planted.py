@@ -13,7 +13,7 @@ from typing import Any
 from harness.execution.fork_server import PRELOAD
 from harness.records.schema import Record
 from harness.spec import Case, DataRequest
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import record
 from tests.support.locations import GOLDEN
 
@@ -81,7 +81,7 @@ def run(job: Job) -> dict[str, Any]:
     checks.FAULTS = ()
     runner.calibration_seconds = lambda device: 0.01  # the machine is no part of this
     FAULTS.get(fault, lambda: None)()
-    config = config_of(Case(task, "toy-bert", "cpu-fp32", seed), DataRequest(), threads=1)
+    config = resolved(Case(task, "toy-bert", "cpu-fp32", seed), DataRequest(), threads=1)
     outcome, _ = runner.run(config, lambda step, steps: None)
     if outcome.status != "ok":
         raise RuntimeError(f"{job}: {outcome.status}: {outcome.reason}")

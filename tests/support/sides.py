@@ -14,7 +14,7 @@ from harness.compare.measures import MEASURES
 from harness.records.cells import Cell, cells
 from harness.records.schema import Memory, Record, Timing
 from harness.spec import Case, DataRequest
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import record
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -34,7 +34,7 @@ def spread(mean: float, runs: int = 5, sd: float = 0.001) -> list[float]:
 @functools.cache
 def _like(task: str, model: str) -> Record:
     case = Case(task, model, "cpu-fp32", 0)
-    config = config_of(Case(task, "toy-bert", "cpu-fp32", 0), DataRequest(), threads=2)
+    config = resolved(Case(task, "toy-bert", "cpu-fp32", 0), DataRequest(), threads=2)
     identity = dict(config.identity)
     made = record(case, cell_key=config.cell_key, identity=identity, environment=FACTS)
     return made.model_copy(update={"created": NOW})

@@ -23,7 +23,7 @@ from harness.spec import Case, DataRequest, RunConfig
 from harness.training import inputs
 from harness.training.inputs import prepare
 from tests.support import tiny
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 
 TOY = models.directory(models.MODELS["toy-bert"])
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def planned(folder: Path | str, **changed: Any) -> RunConfig:
     case = Case("rte", str(folder), "cpu-fp32", 42)
-    return config_of(case, DataRequest("toy", 40, 20), recipe="toy", threads=1, **changed)
+    return resolved(case, DataRequest("toy", 40, 20), recipe="toy", threads=1, **changed)
 
 
 def overwritten(path: Path) -> None:

@@ -20,7 +20,7 @@ from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Recipe, RunConfig
 from harness.training import batches, device, loop, outcome, runner
 from tests.support import tiny
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import record
 
 RECIPE = Recipe(
@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def config_of(folder: Path, seed: int = 42, target: str = "cpu-fp32") -> RunConfig:
     name = str(folder / "model")
-    config = config_of(
+    config = resolved(
         Case("sst2", "model", target, seed), DataRequest(str(folder)),
         adapted=models.get(name), threads=1,
     )  # fmt: skip

@@ -29,7 +29,7 @@ from harness.spec import Case, DataRequest, Model, RunConfig
 from harness.system import environment
 from harness.training import oom_retry, runner
 from tests.support import tiny
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import numbers
 
 CASE, ROWS = Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy", max_train=72, max_eval=32)
@@ -119,7 +119,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
 def config_of(folder: Path) -> RunConfig:
     """A run of the model of a folder, under toy-bert's name."""
     adapted = Adapted("toy-bert", Model("toy-bert", path=str(folder), recipe="toy"))
-    return config_of(CASE, ROWS, adapted=adapted, epochs=2, threads=1)
+    return resolved(CASE, ROWS, adapted=adapted, epochs=2, threads=1)
 
 
 @pytest.fixture(scope="module")

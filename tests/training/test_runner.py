@@ -12,26 +12,26 @@ from harness.errors import DataError, TrainingDiverged
 from harness.planning.resolve import from_json, to_json
 from harness.spec import Case, DataRequest
 from harness.training import runner
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 
 CASE, TOY = Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy")
 
 
 def test_a_configuration_travels_as_json() -> None:
-    config = config_of(CASE, DataRequest("toy", 10, None), threads=2, cpus=(0, 1), jobs=2)
+    config = resolved(CASE, DataRequest("toy", 10, None), threads=2, cpus=(0, 1), jobs=2)
     assert from_json(to_json(config)) == config
 
 
 def test_seeds_and_threads_share_a_cell_and_nothing_else_does() -> None:
-    key = config_of(CASE, TOY, threads=1).cell_key
-    assert config_of(dataclasses.replace(CASE, seed=7), TOY, threads=2).cell_key == key
+    key = resolved(CASE, TOY, threads=1).cell_key
+    assert resolved(dataclasses.replace(CASE, seed=7), TOY, threads=2).cell_key == key
     others = {
-        config_of(CASE, DataRequest("toy", max_train=10), threads=1).cell_key,
-        config_of(CASE, DataRequest("toy", max_eval=10), threads=1).cell_key,
-        config_of(CASE, TOY, threads=1, recipe="run-glue").cell_key,
-        config_of(CASE, TOY, threads=1, epochs=9).cell_key,
+        resolved(CASE, DataRequest("toy", max_train=10), threads=1).cell_key,
+        resolved(CASE, DataRequest("toy", max_eval=10), threads=1).cell_key,
+        resolved(CASE, TOY, threads=1, recipe="run-glue").cell_key,
+        resolved(CASE, TOY, threads=1, epochs=9).cell_key,
         *(
-            config_of(dataclasses.replace(CASE, **change), TOY, threads=1).cell_key
+            resolved(dataclasses.replace(CASE, **change), TOY, threads=1).cell_key
             for change in (
                 {"task": "wnli"},
                 {"model": "toy-bert+scratch"},
@@ -45,9 +45,9 @@ def test_seeds_and_threads_share_a_cell_and_nothing_else_does() -> None:
 
 def test_a_tasks_own_epochs_and_the_users() -> None:
     mrpc = dataclasses.replace(CASE, task="mrpc")
-    assert config_of(mrpc, TOY, threads=1, recipe="run-glue").recipe.epochs == 5
-    assert config_of(CASE, TOY, threads=1, recipe="run-glue").recipe.epochs == 3
-    changed = config_of(CASE, TOY, threads=1, recipe="run-glue", epochs=2).recipe
+    assert resolved(mrpc, TOY, threads=1, recipe="run-glue").recipe.epochs == 5
+    assert resolved(CASE, TOY, threads=1, recipe="run-glue").recipe.epochs == 3
+    changed = resolved(CASE, TOY, threads=1, recipe="run-glue", epochs=2).recipe
     assert (changed.epochs, changed.name) == (2, "run-glue-2ep")
 
 
@@ -69,7 +69,7 @@ def test_an_error_becomes_a_status_and_one_line(
         raise error
 
     monkeypatch.setattr(runner, "prepare", broken)
-    outcome, predictions = runner.run(config_of(CASE, TOY, threads=1))
+    outcome, predictions = runner.run(resolved(CASE, TOY, threads=1))
     assert (outcome.status, predictions) == (status, None)
     assert outcome.reason is not None
     assert outcome.reason.startswith(reason)

@@ -11,7 +11,7 @@ from harness.execution.process import ProcessEngine
 from harness.records.schema import Outcome, PredictionTable
 from harness.spec import Case, DataRequest, RunConfig
 from harness.training import runner
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import numbers
 from tests.support.foreign import everything_changed
 
@@ -22,7 +22,7 @@ BOTH = pytest.mark.parametrize("target", ["cpu-fp32", "cpu-bf16"])
 
 def configuration(target: str, seed: int = 42, threads: int = 1) -> RunConfig:
     case = Case("rte", "toy-bert", target, seed)
-    return config_of(case, ROWS, epochs=1, threads=threads)
+    return resolved(case, ROWS, epochs=1, threads=threads)
 
 
 def bits(ran: Ran) -> dict[str, Any]:

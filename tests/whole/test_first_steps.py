@@ -18,7 +18,7 @@ from harness.data.load import located
 from harness.errors import UsageError
 from harness.modeling import scratch
 from harness.spec import Case, DataRequest, Task
-from tests.support.configs import config_of
+from tests.support.configs import resolved
 from tests.support.fakes import ANSWERS, FakeEngine, outcome
 from tests.support.locations import ROOT
 from tests.support.sessions import ARGS, glue_bench, run
@@ -257,7 +257,7 @@ def test_a_task_without_its_rows_is_told_what_to_write(
     request = DataRequest(str(tmp_path) if source == "DIR" else source)
     case = Case("imdb", "toy-bert", "cpu-fp32", 42)
     with pytest.raises(UsageError) as caught:
-        config_of(case, request, threads=1)
+        resolved(case, request, threads=1)
     for said in words:
         assert said in str(caught.value)
 
