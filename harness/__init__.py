@@ -1,22 +1,86 @@
 """glue-bench: fine-tune and evaluate any model on any GLUE task, and compare what came of it.
 
-`run` runs one case and returns its record; `load_results` reads a results folder as a DataFrame.
+`run` runs one case and returns its `Record`; `load_results` reads a results folder as a DataFrame,
+whose columns are `COLUMNS`. Everything else is internal and may change.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.api import load_results, run
+    from harness.errors import (
+        DataError,
+        DataUnavailable,
+        GlueBenchError,
+        IntegrityError,
+        ModelError,
+        ModelUnavailable,
+        NotComparable,
+        NotStored,
+        StorageError,
+        TargetUnavailable,
+        TrainingDiverged,
+        Unavailable,
+        UsageError,
+        WorkerCrashed,
+        WorkerError,
+        WorkerKilled,
+        WorkerLost,
+        WorkerTimeout,
+    )
+    from harness.records.frame import COLUMNS
+    from harness.records.schema import Record
 
-__all__ = ["load_results", "run"]
+    __version__: str
+
+__all__ = [
+    "COLUMNS",
+    "DataError",
+    "DataUnavailable",
+    "GlueBenchError",
+    "IntegrityError",
+    "ModelError",
+    "ModelUnavailable",
+    "NotComparable",
+    "NotStored",
+    "Record",
+    "StorageError",
+    "TargetUnavailable",
+    "TrainingDiverged",
+    "Unavailable",
+    "UsageError",
+    "WorkerCrashed",
+    "WorkerError",
+    "WorkerKilled",
+    "WorkerLost",
+    "WorkerTimeout",
+    "__version__",
+    "load_results",
+    "run",
+]
+
+_HOMES = {
+    "run": "harness.api",
+    "load_results": "harness.api",
+    "COLUMNS": "harness.records.frame",
+    "Record": "harness.records.schema",
+}
+"""Where members that are no error are defined."""
 
 
 def __getattr__(name: str) -> Any:
     # Late, because the pytest plugin lives in this package and loads in every pytest session.
-    if name in __all__:
-        from harness import api
+    if name == "__version__":
+        from harness.system import environment
 
-        return getattr(api, name)
+        return environment.version("glue-bench") or "0"
+    if name in __all__:
+        return getattr(import_module(_HOMES.get(name, "harness.errors")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -18,6 +18,7 @@ from harness.catalog import tasks
 from harness.catalog.sources import SOURCES
 from harness.compare import stats
 from harness.data import load as data
+from harness.data import row_sources
 from harness.errors import DataError, IntegrityError, NotComparable
 from harness.planning.stored_run import Stored
 from harness.records.diff import apart
@@ -167,7 +168,7 @@ def sentences(found: Ledger, source: str) -> Texts:
     Raises `DataError` where it does not, and `GlueBenchError` where it cannot be read.
     """
     task = found.task
-    request = data.located(DataRequest(source, max_eval=found.a.source.max_eval), task)
+    request = row_sources.located(DataRequest(source, max_eval=found.a.source.max_eval), task)
     splits = data.dev_rows(request, task)
     for name, split in splits.items():
         sha256 = data.digest(split)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from dataclasses import dataclass
 
 from harness.catalog import tasks
 from harness.catalog.sources import SOURCES
-from harness.data import custom, glue_folder, glue_hub, overlap, sample, toy
-from harness.errors import DataError, UsageError
-from harness.hub.snapshots import Snapshot
-from harness.spec import NOTHING, TEST, DataRequest, SourceKind, Split, Task
+from harness.data import overlap, sample
+from harness.data.row_sources import SourceSplit, home_of, rows_of
+from harness.errors import DataError
+from harness.spec import TEST, DataRequest, Split, Task
 
 PINS = ("sha256", "commit")
 """The facts that leave no room for other rows."""
@@ -45,184 +41,6 @@ class Data:
     info: Mapping[str, SplitInfo]
     is_subset: bool  # a part of the source's rows, or rows that are not GLUE's
     has_overlap: bool = False  # scored on training rows, more of them than GLUE's own splits share
-
-
-@dataclass(frozen=True)
-class SourceSplit:
-    """A split as its source holds it."""
-
-    split: Split
-    dropped: int = 0
-    agreement: Mapping[str, bool] = field(default_factory=lambda: NOTHING)  # fact -> holds
-
-
-class Rows(Protocol):
-    """Something that holds the splits of tasks."""
-
-    @staticmethod
-    def locate(request: DataRequest, task: Task) -> DataRequest:
-        """`request`, with where its rows are on this machine."""
-        ...
-
-    @classmethod
-    def of(cls, request: DataRequest) -> Rows:
-        """What holds the rows of a request that was located."""
-        ...
-
-    def fingerprint(self, task: Task) -> object:
-        """What changes whenever training or evaluation rows do, found without parsing them."""
-        ...
-
-    def has(self, task: Task, split: str) -> bool:
-        """Whether a split that a run can do without is there."""
-        ...
-
-    def read(self, task: Task, split: str) -> SourceSplit:
-        """One split. Raises `DataError`."""
-        ...
-
-
-class ToyRows:
-    """The generated tasks."""
-
-    @staticmethod
-    def locate(request: DataRequest, task: Task) -> DataRequest:
-        if missing := toy.missing(task):
-            add = f", or add it to {' and to '.join(missing)} (docs/adding.md)"
-            raise UsageError(
-                f"{task.name}: toy data has no such rows. Mend: say --glue-data DIR, or "
-                f"--glue-data hub{'' if task.rows_of else add}"
-            )
-        return request
-
-    @classmethod
-    def of(cls, request: DataRequest) -> ToyRows:
-        return cls()
-
-    def fingerprint(self, task: Task) -> object:
-        return {"toy": toy.VERSION}
-
-    def has(self, task: Task, split: str) -> bool:
-        return True
-
-    def read(self, task: Task, split: str) -> SourceSplit:
-        return SourceSplit(_generated(task.name)[split])
-
-
-@functools.cache
-def _generated(task_name: str) -> Mapping[str, Split]:
-    return toy.generate(task_name)
-
-
-@dataclass(frozen=True)
-class FolderRows:
-    """A folder in the glue_data layout."""
-
-    directory: Path
-
-    @staticmethod
-    def locate(request: DataRequest, task: Task) -> DataRequest:
-        return request
-
-    @classmethod
-    def of(cls, request: DataRequest) -> FolderRows:
-        return cls(Path(request.source))
-
-    def fingerprint(self, task: Task) -> object:
-        return glue_folder.fingerprint(self.directory, task.name, ("train", *task.evaluated))
-
-    def has(self, task: Task, split: str) -> bool:
-        return glue_folder.has(self.directory, task.name, split)
-
-    def read(self, task: Task, split: str) -> SourceSplit:
-        rows, report = glue_folder.read_split(self.directory, task.name, split)
-        return SourceSplit(
-            rows, report.dropped, glue_folder.agreement(task.name, split, rows, report)
-        )
-
-
-@dataclass(frozen=True)
-class HubRows:
-    """A snapshot of `nyu-mll/glue`."""
-
-    snapshot: Path
-    revision: str
-
-    @staticmethod
-    def locate(request: DataRequest, task: Task) -> DataRequest:
-        return _at(request, glue_hub.locate(task))
-
-    @classmethod
-    def of(cls, request: DataRequest) -> HubRows:
-        return cls(Path(str(request.snapshot)), str(request.revision))
-
-    def fingerprint(self, task: Task) -> object:
-        return {glue_hub.REPOSITORY: self.revision}
-
-    def has(self, task: Task, split: str) -> bool:
-        return glue_hub.has(self.snapshot, task.name, split)
-
-    def read(self, task: Task, split: str) -> SourceSplit:
-        rows = glue_hub.read_split(self.snapshot, task, split)
-        return SourceSplit(rows, agreement=glue_hub.agreement(self.snapshot, task, split, rows))
-
-
-@dataclass(frozen=True)
-class CustomTaskRows:
-    """The rows that a user's task brings along."""
-
-    snapshot: Path | None  # of a data set of the Hub
-    revision: str | None
-
-    @staticmethod
-    def locate(request: DataRequest, task: Task) -> DataRequest:
-        return _at(request, custom.locate(task))
-
-    @classmethod
-    def of(cls, request: DataRequest) -> CustomTaskRows:
-        return cls(Path(request.snapshot) if request.snapshot else None, request.revision)
-
-    def fingerprint(self, task: Task) -> object:
-        return custom.fingerprint(task, self.revision)
-
-    def has(self, task: Task, split: str) -> bool:
-        return custom.has(task, split, self.snapshot)
-
-    def read(self, task: Task, split: str) -> SourceSplit:
-        return SourceSplit(custom.read_split(task, split, self.snapshot))
-
-
-ROWS: dict[SourceKind, type[Rows]] = {
-    "toy": ToyRows, "hub": HubRows, "glue_data": FolderRows, "own": CustomTaskRows,
-}  # fmt: skip
-
-
-def rows_of(request: DataRequest) -> Rows:
-    """What holds the rows of a request that `located` returned."""
-    return ROWS[request.kind].of(request)
-
-
-def home_of(task: Task) -> Task:
-    """The task under whose name the rows are stored."""
-    return task if task.custom else tasks.TASKS[task.source]
-
-
-def located(request: DataRequest, task: Task) -> DataRequest:
-    """`request`, with the snapshot of the Hub that the rows are read from, if they are there.
-
-    A user's task brings its own rows, whatever was requested. Raises `DataUnavailable` where there
-    are none, `UsageError` for rows that no source has.
-    """
-    if task.custom:
-        request = dataclasses.replace(request, source="own")
-    return ROWS[request.kind].locate(request, task)
-
-
-def _at(request: DataRequest, found: Snapshot | None) -> DataRequest:
-    """`request`, to be read from a snapshot of the Hub."""
-    if found is None:
-        return request
-    return dataclasses.replace(request, snapshot=str(found.directory), revision=found.revision)
 
 
 def fingerprint(request: DataRequest, task: Task) -> dict[str, object]:

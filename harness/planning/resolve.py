@@ -15,7 +15,7 @@ from harness.catalog.adaptations import check_installed
 from harness.catalog.models import Adapted
 from harness.catalog.sources import SOURCES
 from harness.data import load as data
-from harness.data import word_vectors
+from harness.data import row_sources, word_vectors
 from harness.errors import DataError, UsageError
 from harness.files import paths
 from harness.planning.plan import Plan
@@ -56,7 +56,7 @@ def _resolved(case: Case, plan: Plan, jobs: int) -> RunConfig:
     for adaptation in adapted.adaptations:
         check_installed(adaptation)
     directory = None if adapted.model.network else models.directory(adapted.model)
-    request = data.located(plan.data, task)
+    request = row_sources.located(plan.data, task)
     recipe = recipe_for(task, plan.recipe or _own_recipe(adapted, directory), plan.settings.epochs)
     vectors = _vectors(adapted, plan.settings.vectors)
     identity = _identity(request, task, adapted, directory, recipe, target, vectors)

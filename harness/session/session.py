@@ -145,14 +145,14 @@ class GlueSession:
 
         Raises `UsageError`. Rows that this machine lacks are left to the cases, which say so.
         """
-        from harness.data import load
+        from harness.data import load, row_sources
         from harness.errors import DataError, DataUnavailable
 
         selected = {case.task for item in self.items if (case := case_of(item))}
         for name, task in self.plan.custom_tasks.items():
             if name in selected:
                 try:
-                    load.load(load.located(self.plan.data, task), task)
+                    load.load(row_sources.located(self.plan.data, task), task)
                 except DataUnavailable:
                     continue
                 except DataError as error:

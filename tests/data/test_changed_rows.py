@@ -13,7 +13,7 @@ from harness.compare import thresholds
 from harness.compare.comparison import Comparison, compare
 from harness.compare.gate import Verdict
 from harness.data import custom as own_rows
-from harness.data import load, toy
+from harness.data import load, row_sources, toy
 from harness.planning.resume import Resume
 from harness.records.cells import cells
 from harness.records.schema import DataRecord, Record, SplitRecord
@@ -46,7 +46,7 @@ def config_of() -> RunConfig:
 
 def test_rows_of_the_hub_are_those_of_the_files_now(hub_cache: Path) -> None:
     snapshot = put_rte(hub_cache)
-    request = load.located(DataRequest("hub"), RTE)
+    request = row_sources.located(DataRequest("hub"), RTE)
     before = load.load(request, RTE)
     change(snapshot, "validation")
     after = load.load(request, RTE)

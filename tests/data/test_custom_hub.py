@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.catalog import task_file
-from harness.data import load
+from harness.data import load, row_sources
 from harness.data.custom import rows_of
 from harness.errors import DataError, DataUnavailable
 from harness.hub import snapshots
@@ -140,7 +140,7 @@ def test_a_cached_data_set_is_read(
 ) -> None:
     hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content())
     own = task(tmp_path, more)
-    request = load.located(DataRequest("toy"), own)
+    request = row_sources.located(DataRequest("toy"), own)
     assert (request.source, request.revision) == ("own", hub_standin.COMMIT)
     found = load.load(request, own)
     assert set(found.splits) == {"train", "validation"}
@@ -183,12 +183,12 @@ def test_what_is_wrong_with_a_data_set_is_said(
     hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content())
     own = task(tmp_path, more)
     with pytest.raises(DataError, match=said):
-        load.load(load.located(DataRequest("toy"), own), own)
+        load.load(row_sources.located(DataRequest("toy"), own), own)
 
 
 def test_one_that_is_not_there_is_one_quick_error(hub_cache: Path, tmp_path: Path) -> None:
     with pytest.raises(DataUnavailable, match=r"reviews: org/reviews: .*HF_HUB_OFFLINE is set"):
-        load.located(DataRequest("toy"), task(tmp_path))
+        row_sources.located(DataRequest("toy"), task(tmp_path))
 
 
 def test_what_others_left_in_the_cache_is_completed(
@@ -206,7 +206,7 @@ def test_what_others_left_in_the_cache_is_completed(
         return snapshots.Snapshot(snapshot, snapshot.name)
 
     monkeypatch.setattr(snapshots, "fetch_once", fetch)
-    found = load.load(load.located(DataRequest("toy"), own), own)
+    found = load.load(row_sources.located(DataRequest("toy"), own), own)
     assert found.splits["train"].labels == IDS[::-1]
     assert fetched == [("org/reviews", hub_standin.COMMIT)]
 
@@ -215,14 +215,16 @@ def test_a_data_set_without_a_card_is_read_offline(hub_cache: Path, tmp_path: Pa
     content = {name: raw for name, raw in files(table(WORDS), "csv").items() if name[-3:] == "csv"}
     hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content)
     own = task(tmp_path)
-    assert load.load(load.located(DataRequest("toy"), own), own).splits["train"].labels == IDS
+    assert (
+        load.load(row_sources.located(DataRequest("toy"), own), own).splits["train"].labels == IDS
+    )
 
 
 def test_the_test_split_of_a_data_set_is_predicted(hub_cache: Path, tmp_path: Path) -> None:
     content = files(parquet(IDS, classes(*NAMES)), "parquet", "train", "validation", "test")
     hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content)
     own = task(tmp_path)
-    found = load.load(load.located(DataRequest("toy", predict_test=True), own), own)
+    found = load.load(row_sources.located(DataRequest("toy", predict_test=True), own), own)
     assert found.splits["test"].labels is None
 
 
@@ -232,7 +234,7 @@ def test_predicting_a_test_split_that_is_not_named_is_one_error(
     content = files(parquet(IDS, classes(*NAMES)), "parquet")
     hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content)
     own = task(tmp_path)
-    request = load.located(DataRequest("toy", predict_test=True, needed=("test",)), own)
+    request = row_sources.located(DataRequest("toy", predict_test=True, needed=("test",)), own)
     with pytest.raises(DataError, match="no split 'test'"):
         load.load(request, own)
 

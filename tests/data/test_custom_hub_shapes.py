@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.catalog import task_file
-from harness.data import load
+from harness.data import load, row_sources
 from harness.errors import DataError
 from harness.spec import DataRequest, Task
 from tests.support import hub_standin
@@ -31,7 +31,7 @@ def rows(content: Files, more: str = "", **request: Any) -> load.Data:
     """What a run reads of a data set with these files."""
     own = task(more)
     put(content)
-    return load.load(load.located(DataRequest("toy", **request), own), own)
+    return load.load(row_sources.located(DataRequest("toy", **request), own), own)
 
 
 def put(content: Files) -> Path:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import harness
 from harness.catalog import models, task_file
-from harness.data import custom
+from harness.data import custom, row_sources
 from harness.data import load as data
 from harness.errors import DataError, UsageError
 from harness.planning.resolve import from_json, to_json
@@ -90,9 +90,9 @@ def test_named_beside_glues_tasks(reviews: Path, project: pytest.Pytester) -> No
         project, "--collect-only", "-q", "--glue-task-file", str(reviews),
         "--glue-tasks", "rte,reviews", "--glue-targets", "cpu-fp32",
     )  # fmt: skip
-    ran.stdout.fnmatch_lines(["*, data toy; own for reviews, recipe *"])
+    ran.stdout.fnmatch_lines(["*, data toy; custom for reviews, recipe *"])
     alone = sessions.run(project, "--collect-only", "--glue-task-file", str(reviews))
-    alone.stdout.fnmatch_lines(["*, data own for reviews, recipe *"])
+    alone.stdout.fnmatch_lines(["*, data custom for reviews, recipe *"])
     ran.stdout.fnmatch_lines(["*rte-toy-bert-cpu-fp32-s42*", "*reviews-toy-bert-cpu-fp32-s42*"])
     wrong = sessions.run(
         project, "--glue-task-file", str(reviews), "--glue-tasks", "reviws", "--collect-only"
@@ -127,7 +127,7 @@ def test_what_decides_the_rows_decides_the_cell(reviews: Path) -> None:
 @pytest.mark.parametrize(("capped", "subset"), [(None, False), (10, True)])
 def test_the_whole_is_no_subset(reviews: Path, capped: int | None, subset: bool) -> None:
     task = only(reviews)
-    found = data.load(data.located(DataRequest("toy", capped), task), task)
+    found = data.load(row_sources.located(DataRequest("toy", capped), task), task)
     assert found.is_subset == subset
     assert len(found.splits["train"]) == (capped or 64)
     assert all(len(row) == 1 for row in found.splits["train"].texts)
@@ -262,10 +262,12 @@ def test_rows_that_change_after_the_plan_fail_the_run(reviews: Path) -> None:
 
 
 def test_a_test_file_that_is_not_there_is_one_error(reviews: Path) -> None:
-    request = data.located(DataRequest("toy", predict_test=True, needed=("test",)), only(reviews))
+    request = row_sources.located(
+        DataRequest("toy", predict_test=True, needed=("test",)), only(reviews)
+    )
     with pytest.raises(DataError, match=r"no file for test in .*rows. Mend: put test.csv there"):
         data.load(request, only(reviews))
-    profiles_own = data.located(DataRequest("toy", predict_test=True), only(reviews))
+    profiles_own = row_sources.located(DataRequest("toy", predict_test=True), only(reviews))
     assert set(data.load(profiles_own, only(reviews)).splits) == {"train", "validation"}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from harness.catalog import glue_files, tasks
 from harness.catalog.glue_files import FILES
-from harness.data import hub_files, load, toy
+from harness.data import hub_files, load, row_sources, toy
 from harness.records.schema import SplitRecord
 from harness.spec import DataRequest, Provenance, Split
 from tests.support import hub_standin
@@ -73,7 +73,7 @@ def known(monkeypatch: pytest.MonkeyPatch, root: Path, name: str) -> None:
 
 def checked(source: str, name: str) -> dict[str, str | None]:
     """What is recorded of each split."""
-    request = load.located(DataRequest(source, predict_test=True), tasks.TASKS[name])
+    request = row_sources.located(DataRequest(source, predict_test=True), tasks.TASKS[name])
     info = load.load(request, tasks.TASKS[name]).info
     for found in info.values():
         assert found.official == (found.checked in ("sha256", "commit"))
@@ -82,7 +82,7 @@ def checked(source: str, name: str) -> dict[str, str | None]:
 
 def is_subset(source: str, name: str) -> bool:
     return load.load(
-        load.located(DataRequest(source), tasks.TASKS[name]), tasks.TASKS[name]
+        row_sources.located(DataRequest(source), tasks.TASKS[name]), tasks.TASKS[name]
     ).is_subset
 
 

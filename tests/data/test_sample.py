@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.catalog import tasks
-from harness.data import load, sample
+from harness.data import load, row_sources, sample
 from harness.spec import DataRequest, Split
 from tests.support.own_rows import put, task
 
@@ -70,7 +70,7 @@ def test_a_sorted_file_of_scores_keeps_its_mean(tmp_path: Path) -> None:
     rows = "".join(f'"text {row}",{row * 1000 / 399:.3f}\n' for row in range(ROWS))
     files = {"train.csv": f"review,stars\n{rows}", "validation.csv": "review,stars\na song,5\n"}
     path = put(tmp_path, files, "range = [0, 1000]\n")
-    found = load.load(load.located(DataRequest("toy", 200), task(path)), task(path))
+    found = load.load(row_sources.located(DataRequest("toy", 200), task(path)), task(path))
     assert abs(fmean(found.splits["train"].labels or ()) - 500) < 10
 
 
@@ -129,7 +129,7 @@ def test_the_key_of_a_users_sample_says_how_it_was_drawn(
     capped: int | None, moved: bool, tmp_path: Path
 ) -> None:
     own = task(put(tmp_path, {}))
-    found = load.fingerprint(load.located(DataRequest("toy", capped), own), own)
+    found = load.fingerprint(row_sources.located(DataRequest("toy", capped), own), own)
     assert (found["sample"] == sample.BY_RANK) == moved
     rte = load.fingerprint(DataRequest("toy", capped), tasks.TASKS["rte"])
     assert rte["sample"] == sample.DATA_SEED

@@ -13,7 +13,7 @@ import pytest
 
 from harness.catalog import models, tasks
 from harness.data import glue_hub as hub_data
-from harness.data import load, toy
+from harness.data import load, row_sources, toy
 from harness.errors import DataError, DataUnavailable, ModelUnavailable
 from harness.hub import snapshots
 from harness.records.store import Store
@@ -31,7 +31,7 @@ PYTEST = ("-m", "pytest", "benchmarks")
 @pytest.mark.parametrize("name", ["cola", "mrpc", "stsb", "mnli", "wnli"])
 def test_cached_rows_are_read_as_they_are(hub_cache: Path, name: str) -> None:
     hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue(name, "ax"))
-    request = load.located(DataRequest("hub", predict_test=True), tasks.TASKS[name])
+    request = row_sources.located(DataRequest("hub", predict_test=True), tasks.TASKS[name])
     assert request.revision == hub_standin.COMMIT
     found, made = load.load(request, tasks.TASKS[name]), toy.generate(name)
     wanted = {*tasks.TASKS[name].rows} | ({"ax"} if name == "mnli" else set())
@@ -45,13 +45,13 @@ def test_cached_rows_are_read_as_they_are(hub_cache: Path, name: str) -> None:
 
 def test_real_looking_labels_of_a_test_split_are_never_loaded(hub_cache: Path) -> None:
     hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue("mrpc"))
-    request = load.located(DataRequest("hub", predict_test=True), MRPC)
+    request = row_sources.located(DataRequest("hub", predict_test=True), MRPC)
     assert load.load(request, MRPC).splits["test"].labels is None
 
 
 def test_the_commit_is_part_of_what_decides_a_score(hub_cache: Path) -> None:
     hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue("mrpc"))
-    request = load.located(DataRequest("hub"), MRPC)
+    request = row_sources.located(DataRequest("hub"), MRPC)
     assert load.fingerprint(request, MRPC)["source"] == {"nyu-mll/glue": hub_standin.COMMIT}
 
 
@@ -118,7 +118,7 @@ def test_a_card_that_says_otherwise_is_one_error(hub_cache: Path, change, words:
 
 def test_neither_cache_nor_network_is_one_quick_error(hub_cache: Path) -> None:
     with pytest.raises(DataUnavailable) as caught:
-        load.located(DataRequest("hub"), MRPC)
+        row_sources.located(DataRequest("hub"), MRPC)
     for words in ("HF_HUB_OFFLINE is set", "glue-bench fetch mrpc", "--glue-data DIR", "toy"):
         assert words in str(caught.value)
     with pytest.raises(ModelUnavailable) as caught_model:
@@ -132,7 +132,7 @@ def test_a_part_of_the_cache_is_not_taken_for_the_whole(hub_cache: Path) -> None
     del files["mrpc/test-00000-of-00001.parquet"]
     hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, files)
     with pytest.raises(DataUnavailable):
-        load.located(DataRequest("hub"), MRPC)
+        row_sources.located(DataRequest("hub"), MRPC)
 
 
 def test_a_cached_model_is_found_by_its_id(hub_cache: Path) -> None:

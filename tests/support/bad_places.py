@@ -196,9 +196,10 @@ def _writes(files: Mapping[str, object], card: object, lost: tuple[str, ...]) ->
 def glue_folder(folder: Path) -> None:
     from harness.catalog import tasks
     from harness.data import load as data
+    from harness.data import row_sources
     from harness.spec import DataRequest
 
-    request = data.located(DataRequest(str(folder), predict_test=True), tasks.TASKS["rte"])
+    request = row_sources.located(DataRequest(str(folder), predict_test=True), tasks.TASKS["rte"])
     data.fingerprint(request, tasks.TASKS["rte"])
     data.load(request, tasks.TASKS["rte"])
 
@@ -206,10 +207,11 @@ def glue_folder(folder: Path) -> None:
 def own_rows(folder: Path) -> None:
     from harness.catalog import task_file
     from harness.data import load as data
+    from harness.data import row_sources
     from harness.spec import DataRequest
 
     (task,) = task_file.read(folder / "mine.toml").values()
-    request = data.located(DataRequest("toy"), task)
+    request = row_sources.located(DataRequest("toy"), task)
     data.fingerprint(request, task)
     data.load(request, task)
 
@@ -242,7 +244,7 @@ def hub_rows(folder: Path) -> None:
     from huggingface_hub import constants
 
     from harness.catalog import task_file
-    from harness.data import compressed
+    from harness.data import compressed, row_sources
     from harness.data import load as data
     from harness.files import reading
     from harness.hub import snapshots
@@ -255,7 +257,7 @@ def hub_rows(folder: Path) -> None:
     snapshots.fetch_once.cache_clear()
     with snapshots.offline():
         (task,) = task_file.read(folder / "mine.toml").values()
-        found = data.load(data.located(DataRequest("toy"), task), task)
+        found = data.load(row_sources.located(DataRequest("toy"), task), task)
     told = str([split.texts for split in found.splits.values()])
     if bad_cards.SECRET in told or "root:" in told:
         raise AssertionError(f"a file of this machine was read: {told}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog import task_file
-from harness.data import load
+from harness.data import load, row_sources
 from harness.spec import DataRequest, Task
 
 TOML = """[[task]]
@@ -43,7 +43,7 @@ def task(path: Path) -> Task:
 def loaded(path: Path, **request: Any) -> load.Data:
     """The rows that a run of the file's one task reads."""
     found = task(path)
-    return load.load(load.located(DataRequest("toy", **request), found), found)
+    return load.load(row_sources.located(DataRequest("toy", **request), found), found)
 
 
 def parquet(**columns: Any) -> bytes:

@@ -14,7 +14,7 @@ import typer.main
 
 from harness import cli, metrics
 from harness.catalog import tasks
-from harness.data.load import located
+from harness.data.row_sources import located
 from harness.errors import UsageError
 from harness.modeling import scratch
 from harness.spec import Case, DataRequest, Task
