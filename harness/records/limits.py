@@ -41,7 +41,8 @@ def shortened(record: Record) -> Record:
             for name, split in record.data.splits.items()
         }
         changed["data"] = revised(record.data, splits=splits)
-    return revised(record, **changed)
+    changed = {key: value for key, value in changed.items() if value != getattr(record, key)}
+    return revised(record, **changed) if changed else record
 
 
 def check_identity(case: str, identity: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from harness.reports.boards import boards
 from harness.spec import Axis, Case
 from tests.records.test_store import BROKEN
 from tests.support import fakes, scoreboard
-from tests.support.children import GOLDEN, numbered
+from tests.support.children import SCHEMA_3, numbered
 
 MODELS = [f"model-{number}" for number in range(20)]
 TARGETS = ("cpu-fp32", "cpu-bf16")
@@ -55,7 +55,7 @@ def fill(root: Path, records: int) -> dict[str, str]:
 
     Returns the names of those files and what is to be said of each.
     """
-    template, runs = read(GOLDEN), root / "runs"
+    template, runs = read(SCHEMA_3), root / "runs"
     runs.mkdir(parents=True)
     for number in range(records):
         made = run(template, number)

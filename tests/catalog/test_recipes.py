@@ -105,8 +105,12 @@ def test_profiles_mean_what_they_say() -> None:
     paper = plan.make(options.Settings(profile="paper"))
     assert {case.task for case in paper.cases} == set(tasks.GLUE_9)  # ax is MNLI's
     assert {case.target for case in paper.cases} == set(targets.best())
-    assert (len(paper.cases), paper.recipe, paper.data.predict_test) == (9 * 5, "run-glue", True)
-    assert not paper.above_floor
+    assert (len(paper.cases), paper.settings.recipe, paper.data.predict_test) == (
+        9 * 5,
+        "run-glue",
+        True,
+    )
+    assert not paper.profile.above_floor
     for profile in profiles.PROFILES.values():
         assert profile.note
 
@@ -133,9 +137,9 @@ def test_an_option_replaces_its_own_column(tmp_path) -> None:
     )
     assert not made.data.predict_test
     assert made.data.source == str(tmp_path)
-    assert (made.recipe, {case.seed for case in made.cases}) == ("run-glue", {1})
-    assert made.named_data
-    assert not made.named_models
+    assert (made.settings.recipe, {case.seed for case in made.cases}) == ("run-glue", {1})
+    assert "data" in made.named
+    assert "models" not in made.named
 
 
 def test_an_unknown_recipe_is_told_the_nearest() -> None:

@@ -88,7 +88,7 @@ def test_facts_that_say_nothing_of_a_machine_keep_nothing_apart() -> None:
         ({}, {"created": DAY_LATER}, "day: 2026-01-02 and 2026-01-03"),
         ({"environment": FACTS | {"boot": None}}, {"environment": FACTS | {"boot": None}},
          "boot: unknown, so the machine may be another one"),
-        *[({}, {"flags": [flag]}, "one side has no ok run that was not degraded or shared_cores")
+        *[({}, {"flags": [flag]}, "no ok run that was not degraded or noisy or shared_cores")
           for flag in ("degraded", "shared_cores", "noisy")],
         ({"flags": ["noisy"]}, {}, "one side has no ok run that was not degraded"),
     ],

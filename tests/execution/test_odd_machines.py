@@ -112,7 +112,7 @@ def test_a_file_that_a_library_may_not_read_is_a_record(
     def denied(*args: object, **kwargs: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", "/cache/refs/main")
 
-    monkeypatch.setattr("harness.planning.resolve.resolve", denied)
+    monkeypatch.setattr("harness.planning.resolve._resolved", denied)
     found = run(project, "-k", "rte and fp32")
     assert found.ret == 1
     (stored,) = Store(project.path / "results" / "local").load()

@@ -16,9 +16,10 @@ from harness.catalog.adaptations import ADAPTATIONS
 from harness.errors import ModelError, ModelUnavailable, UsageError
 from harness.modeling import adapters, checkpoints, pretrained, tokenization
 from harness.spec import Case, DataRequest, Recipe, RunConfig, Split
-from harness.training import batches, inputs, loop, runner
+from harness.training import batches, loop, runner
 from harness.training import inputs as prepared
 from harness.training.device import Device
+from harness.training.inputs import Features
 from tests.support import families, sessions
 from tests.support.configs import resolved
 
@@ -112,7 +113,7 @@ def test_features_are_means_over_real_tokens_and_are_computed_once() -> None:
     encoded = tokenization.encode(encoder.tokenizer, texts, 32)
     calls: list[int] = []
     encoder.network.encoder.register_forward_hook(lambda *_: calls.append(1))
-    features = inputs.Features(encoded, encoder.network, CPU)
+    features = Features(encoded, encoder.network, CPU)
     encoder.network.train()  # dropout must stay off all the same
     found = features.batch(None, np.array([2, 0, 1])).inputs["features"]
     again = features.batch(torch.tensor([0, 1, 0]), np.array([1, 2, 0])).inputs["features"]
@@ -217,7 +218,7 @@ def test_every_family_trains_what_was_declared_and_is_saved(
 def one_epoch(encoder: pretrained.LoadedModel) -> None:
     inputs: Any = tokenization.encode(encoder.tokenizer, ROWS.texts, 32, encoder.extra_padding)
     if isinstance(encoder.network, adapters.FrozenEncoder):
-        inputs = inputs.Features(inputs, encoder.network, CPU)
+        inputs = Features(inputs, encoder.network, CPU)
     rows = batches.TrainBatches(inputs, ROWS, RECIPE, seed=0)
     loop.fine_tune(encoder.network, RTE, RECIPE, rows, CPU, seed=0)
 

@@ -30,7 +30,7 @@ ONE_LENGTH = pytest.mark.parametrize("name", FIXED_LENGTH)
 
 
 def measured(encoder: pretrained.LoadedModel, length: int = 32, **changed: Any) -> bool:
-    asked = {"spare": encoder.extra_padding, "pairs": True} | changed
+    asked = {"extra_padding": encoder.extra_padding, "pairs": True} | changed
     return batch_invariance.needs_fixed_length(
         "a model", encoder.network, encoder.tokenizer, length, **asked
     )

@@ -149,7 +149,7 @@ DOES_NOT: dict[type, dict[str, Any]] = {
 """Another value for each field that is for reading, or for checking files."""
 
 ELSEWHERE: dict[type, set[str]] = {
-    Task: {"name", "rows_of", "own"},  # another has no toy rows; Case.task changes all three
+    Task: {"name", "rows_of", "custom"},  # another has no toy rows; Case.task changes all three
     # Where the files are, which are hashed; a network of ours has another name.
     Model: {"name", "package", "folder", "hub", "revision", "path", "network"},
     DataRequest: {"source", "snapshot", "revision"},  # where the rows are: likewise
@@ -157,7 +157,7 @@ ELSEWHERE: dict[type, set[str]] = {
     Case: {"seed"},  # no part of the key, but compared beside it
     RunConfig: {
         "case", "recipe", "data", "model_directory", "scratch", "identity", "cell_key",  # as above
-        "network", "method", "vectors", "task",  # Case.model names them too; the file is hashed
+        "network", "method", "vectors", "task", "target",  # as the case names; files are hashed
         "threads", "cpus", "jobs", "oom_retries",  # how it is computed, not what
         "contaminated", "warm_start", "replay_steps",
         "save_to",  # `_left_out` looks at it

@@ -18,12 +18,12 @@ from harness.records.schema import DataRecord, Memory, Outcome, Record, Source, 
 from harness.records.store import Store, read
 from harness.spec import Case
 from tests.support.boarded import split_record
-from tests.support.children import GOLDEN
 from tests.support.fakes import observed, record
-from tests.support.locations import ROOT
+from tests.support.locations import GOLDEN, ROOT
 
 CASE = Case("sst2", "toy-bert", "cpu-fp32", 42)
-OLD = [GOLDEN.with_name(f"schema{number}.json") for number in (1, 2)]
+OLD = [GOLDEN / f"schema{number}.json" for number in (1, 2)]
+SCHEMA_3 = GOLDEN / "schema3.json"
 PAGE = (ROOT / "docs" / "results.md").read_text("utf-8")
 
 
@@ -44,7 +44,7 @@ def full() -> Record:
     for number, name in enumerate(frame.METRICS):
         dev, _, metric = name.partition("/")
         found.setdefault(dev, {})[metric] = number / 10
-    made = read(GOLDEN)
+    made = read(SCHEMA_3)
     assert made.model is not None
     return made.model_copy(
         update={
@@ -81,9 +81,9 @@ RECORDS: dict[str, Callable[[], list[Record]]] = {
     "a failed run": lambda: [failed()],
     "schema 1": lambda: [read(OLD[0])],
     "schema 2": lambda: [read(OLD[1])],
-    "schema 3": lambda: [read(GOLDEN)],
+    "schema 3": lambda: [read(SCHEMA_3)],
     "everything": lambda: [full()],
-    "all of them": lambda: [record(CASE), failed(), *map(read, OLD), read(GOLDEN), full()],
+    "all of them": lambda: [record(CASE), failed(), *map(read, OLD), read(SCHEMA_3), full()],
 }
 
 
@@ -236,7 +236,7 @@ def test_a_metric_without_a_column_is_told() -> None:
 
 
 def test_many_records_keep_their_order() -> None:
-    made = read(GOLDEN)
+    made = read(SCHEMA_3)
     runs = [
         made.model_copy(update={"case": made.case.model_copy(update={"seed": seed})})
         for seed in range(2 * frame.TOGETHER + 1)

@@ -38,7 +38,9 @@ def planned(command: str, data: Path) -> set[str]:
     flags = [word.removeprefix("--glue-").replace("-", "_") for word in words[::2]]
     typed = dict(zip(flags, words[1::2], strict=True))
     made = plan.make(options.merge(typed, data, data))
-    recipe = f"{made.recipe}-{made.epochs}ep" if made.epochs else made.recipe
+    recipe = made.settings.recipe
+    if made.settings.epochs:
+        recipe = f"{recipe}-{made.settings.epochs}ep"
     caps = (made.data.max_train, made.data.max_eval)
     return {f"{case.id} {recipe} {caps}" for case in made.cases}
 

@@ -24,6 +24,7 @@ import harness
 from harness.catalog.models import Adapted
 from harness.execution.engine import Finished, InlineEngine, until_it_fits
 from harness.execution.fork_server import PRELOAD
+from harness.planning.resolve import from_json, to_json
 from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Model, RunConfig
 from harness.system import environment
@@ -284,13 +285,14 @@ def test_the_record_is_of_the_cell_that_was_asked_for(memory: Allocator, tmp_pat
     assert degraded.recipe == undisturbed.recipe
 
 
-def short_of_memory(sender: Any, small: RunConfig, large: RunConfig) -> None:
+def short_of_memory(sender: Any, *configs: str) -> None:
     """In a child: run both, then leave 40 MB more than is in use and run both again."""
     import resource
 
     os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"  # threads' stacks would need a varying part of it
     m_mmap_threshold = -3
     ctypes.CDLL(None).mallopt(m_mmap_threshold, 1 << 16)  # so that what is freed can be used again
+    small, large = map(from_json, configs)
     done = [run(large), run(small)]
     size = environment.memory_bytes("VmSize") or 0
     resource.setrlimit(resource.RLIMIT_AS, (size + (40 << 20), resource.RLIM_INFINITY))
@@ -307,7 +309,7 @@ def test_a_real_lack_of_memory(config: RunConfig, tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=short_of_memory, args=(sender, small, large))
+    child = context.Process(target=short_of_memory, args=(sender, to_json(small), to_json(large)))
     child.start()
     sender.close()
     with receiver:
