@@ -42,11 +42,12 @@ def test_it():
     time.sleep(999)
 """
 DRIVER = """
-import sys
+import signal, sys
 from pathlib import Path
 from harness.session import checkout, recheck
 from harness.system import environment
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job
 environment.HERE = Path(sys.argv[1])
 with checkout.of_commit(sys.argv[2]) as made:
     recheck.run_benchmarks(made, [])
