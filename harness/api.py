@@ -98,9 +98,9 @@ def run(
 def load_results(path: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     """A results folder as a tidy DataFrame: one row a run, oldest first, the same columns always.
 
-    docs/results.md has the columns with their dtypes and units; so has
-    `harness.COLUMNS`. Scores are fractions, times seconds, memory bytes. A run that
-    is not ok has a row too: see `status`. What a record lacks, as older ones may, is missing.
+    docs/results.md has the columns with their dtypes and units; so has `harness.COLUMNS`. Scores
+    are fractions, times seconds, memory bytes. A run that is not ok has a row too: see `status`.
+    What a record lacks, as older ones may, is missing.
 
     Damaged files are left out, as `glue-bench report` leaves them out; there is a warning for each
     of them, for whatever else a record holds that the frame does not show, and for a folder without

@@ -58,7 +58,7 @@ class Worker:
 
     def look(self) -> None:
         """Learn what has become of the process, without waiting."""
-        raise NotImplementedError
+        raise NotImplementedError  # a forked process is asked otherwise than one started alone
 
     def kill(self) -> None:
         """Send SIGKILL to the process and all of its group."""

@@ -42,7 +42,7 @@ LONGEST_NAME = 200
 HEAD = "head.safetensors"
 MOST_TOKENS = 1_000_000  # of a text
 RENAMED = {"rightward.": "forward_lstm.", "leftward.": "backward_lstm."}
-"""Parts of the names of tensors, as bilstm's files had them at first, and as they are now."""
+"""How files of earlier commits name a bilstm's LSTMs -> how they are named now."""
 
 
 KEYS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
@@ -254,7 +254,7 @@ def _read(
 
 
 def _renamed(tensor: str) -> str:
-    """A tensor's name now; it is another in the files that glue-bench 0.1 saved."""
+    """What a tensor of a stored file is called now."""
     for before, now in RENAMED.items():
         tensor = tensor.replace(before, now)
     return tensor

@@ -21,7 +21,10 @@ STATUSES: tuple[tuple[type[Exception], Status], ...] = (
     (WorkerTimeout, "timeout"),
     (WorkerError, "crashed"),
 )
-"""The status of a run by what was raised; the first kind that fits. Any other error: `failed`."""
+"""The status of a run by what was raised; the first kind that fits.
+
+Any other error is `oom` where it says that memory ran out, and `failed` where it does not.
+"""
 
 
 def status_of(error: BaseException) -> Status:

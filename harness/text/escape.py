@@ -1,8 +1,8 @@
-r"""Names are data: whatever a name holds comes out as text, in every format that tables have.
+r"""Text that others wrote, made harmless for terminals and logs.
 
-What cannot be seen, or would reorder a line, is spelt out (`\x1b`, `\u202e`), and so is a sign of
-what a CI service would obey. What a format would take for its own signs is escaped as that format
-escapes it.
+What cannot be seen, or would reorder a line, is spelt out (`\x1b`, `\u202e`). So is one sign of
+each command that a CI service would obey. `tables.markup` escapes what Markdown, LaTeX and
+spreadsheets take for their own signs.
 """
 
 from __future__ import annotations

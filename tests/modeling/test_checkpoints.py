@@ -183,6 +183,23 @@ def test_predict_reads_a_network_from_scratch(tmp_path: Path, capsys, monkeypatc
         models.directory(models.get(str(folder)).model)
 
 
+def test_a_bilstm_that_was_saved_under_earlier_names_is_read(tmp_path: Path) -> None:
+    record = harness.run(
+        "sst2", model="bilstm", max_train=32, max_eval=16, epochs=1, results=tmp_path / "r",
+        save_models=tmp_path / "m",
+    )  # fmt: skip
+    folder = tmp_path / "m" / str(record.saved_model)
+    before = checkpoints.load(folder).answer("a good film")
+    tensors = load_file(folder / "model.safetensors")
+    old = {
+        name.replace("forward_lstm", "rightward").replace("backward_lstm", "leftward"): tensor
+        for name, tensor in tensors.items()
+    }
+    assert {*old} != {*tensors}
+    save_file(old, folder / "model.safetensors")
+    assert checkpoints.load(folder).answer("a good film") == before
+
+
 @pytest.mark.cases
 def test_a_model_with_a_long_name_is_saved_under_a_shorter_one(tmp_path: Path) -> None:
     encoder = pretrained.load(TOY, tasks.TASKS["sst2"], seed=1)
