@@ -6,12 +6,10 @@ until a test asks for `glue_case`.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import inspect
 import warnings
 from collections.abc import Callable, Generator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,43 +62,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "-m \"glue(task='sst2', target='cpu-fp32')\"",
     )
     session = config.stash[SESSION] = GlueSession(config)
-    if getattr(config.option, "numprocesses", None) and asks_for_cases(config.args):
-        raise pytest.UsageError(NO_XDIST)
     if session.was_asked:
         with _as_usage_error():
             # So that a wrong option, or baseline, is known before anything is collected.
             _ = session.plan, session.regression
-
-
-def asks_for_cases(args: list[str]) -> bool:
-    """Whether the files that `args` name hold a benchmark test.
-
-    Looked up in their source: under xdist only the workers collect, and each would complain.
-    """
-    for path in (Path(arg.split("::")[0]) for arg in args):
-        for file in [path] if path.is_file() else path.rglob("test_*.py"):
-            foreign = any(part.startswith(".") or part == "site-packages" for part in file.parts)
-            if foreign or not file.is_file():
-                continue
-            if _takes_cases(file.read_text(errors="replace")):
-                return True
-    return False
-
-
-def _takes_cases(source: str) -> bool:
-    """Whether a test function of a module has the argument `glue_case`, not only a string."""
-    if "glue_case" not in source:
-        return False
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError):
-        return False  # pytest says so where it imports it
-    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
-    return any(
-        function.name.startswith("test") and arg.arg == "glue_case"
-        for function in functions
-        for arg in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
-    )
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
@@ -309,11 +274,20 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     ran = glue.items and not glue.runs_nothing
     if ((ran and not measured) or glue.compared_nothing) and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+    if _was_refused_under_xdist(session.config):
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
     if glue.complaints:
         session.exitstatus = Exit.STORAGE
     glue.close(int(session.exitstatus))
     if glue.complaints:  # also if only its end could not be noted
         session.exitstatus = Exit.STORAGE
+
+
+def _was_refused_under_xdist(config: pytest.Config) -> bool:
+    """Whether a worker of pytest-xdist collected benchmark cases; only workers collect."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    errors = reporter.stats.get("error", []) if reporter else []
+    return any(NO_XDIST in str(report.longrepr) for report in errors)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

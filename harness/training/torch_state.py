@@ -1,9 +1,9 @@
-"""The process-wide switches that change what torch computes, and the state runs are defined in.
+"""The settings of a process that change what torch computes, as a run needs them.
 
-Whoever shares the process (a notebook, another test) may have set any of them. A run sets each to
-the value below and puts back what it found. These are torch 2.13's: all that were found to change
-results on a CPU, or may, and cuDNN's and cuBLAS's. Out of reach: what is read when torch is loaded
-(`ATEN_CPU_CAPABILITY`, `MKL_CBWR`, `ONEDNN_*`, `OMP_*`), and hooks put into every module or tensor.
+Whoever shares the process (a notebook, another test) may have changed them. A run sets each to the
+value below and puts back what it found. The rows are the settings that were seen to change a run
+on a CPU or to break it, and the precision of fp32 products, which a target decides. A run in a
+process of its own (`engine="process"`) starts with all of torch's settings as torch sets them.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ import random
 import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
+from harness.errors import UsageError
 from harness.spec import Target
+
+Value = Any  # each switch has values of a type of its own: int, bool, str, torch.dtype
 
 
 @dataclass(frozen=True)
@@ -26,42 +30,32 @@ class Switch:
     """One setting: how to read it, how to set it, and its value during a run."""
 
     name: str
-    read: Callable[[], Any]
-    write: Callable[[Any], object]
-    value: Any
+    read: Callable[[], Value]
+    write: Callable[[Value], object]
+    value: Value
+
+    @contextlib.contextmanager
+    def at(self, value: Value) -> Generator[None]:
+        """Have it at this value inside."""
+        before = self.read()
+        if before == value:  # some setters change more than can be read, so do not touch it
+            yield
+            return
+        self.write(value)
+        try:
+            yield
+        finally:
+            self.write(before)
 
 
-def _flag(name: str, value: bool) -> Switch:
-    # torch.backends.mkldnn and its like refuse assignments after `disable_global_flags`, which
-    # importing torch's own test helpers calls; these do not.
-    read, write = getattr(torch._C, f"_get_{name}"), getattr(torch._C, f"_set_{name}")
-    return Switch(name, read, write, value)
-
-
-def _fp32_precision(backend: str, op: str) -> Switch:
-    # `torch.backends.mkldnn.fp32_precision` reads mkldnn's and sets everybody's.
-    return Switch(
-        f"{backend}.{op}.fp32_precision",
-        lambda: torch._C._get_fp32_precision_getter(backend, op),
-        lambda value: torch._C._set_fp32_precision_setter(backend, op, value),
-        "none",
-    )
-
-
-def _attention(name: str) -> Switch:
-    read = getattr(torch.backends.cuda, f"{name}_sdp_enabled")  # decides on a CPU too
-    write = getattr(torch.backends.cuda, f"enable_{name}_sdp")
-    return Switch(f"{name}_sdp", read, write, True)
-
-
-def _cublas(name: str, value: bool) -> Switch:
-    # The attribute can be set to all that torch keeps, and reads as a part of it.
-    return Switch(
-        f"cublas_{name}",
-        getattr(torch._C, f"_get_cublas_{name}"),
-        lambda value: setattr(torch.backends.cuda.matmul, name, value),
-        value,
-    )
+def _float32_matmul_precision() -> str:
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        raise UsageError(
+            "the precision of fp32 products (torch.backends.*.fp32_precision) was set in this "
+            'process for some of torch\'s backends. Mend: do not set it, or say engine="process"'
+        ) from None
 
 
 def _autocast_depth() -> int:
@@ -77,82 +71,73 @@ def _set_autocast_depth(depth: int) -> None:
         torch.autocast_decrement_nesting()
 
 
-def _float32_matmul_precision() -> str:
-    """As torch says it: not at all while that of a single backend is another."""
-    try:
-        return torch.get_float32_matmul_precision()
-    except RuntimeError:
-        return "contradicted"
+def _autocast(device: str) -> Switch:
+    return Switch(
+        f"autocast_{device}",
+        partial(torch.is_autocast_enabled, device),
+        partial(torch.set_autocast_enabled, device),
+        False,
+    )
 
+
+_cuda = torch.backends.cuda  # what it says of attention decides on a CPU too
 
 SWITCHES = (
     Switch("threads", torch.get_num_threads, torch.set_num_threads, 1),
     Switch("default_dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-    # What is set for all backends or operations shows in each that has nothing of its own, and the
-    # last of these can be read only when none contradicts it: hence this order.
-    _fp32_precision("generic", "all"),
-    _fp32_precision("mkldnn", "all"),
-    _fp32_precision("mkldnn", "matmul"),
-    _fp32_precision("mkldnn", "conv"),
-    _fp32_precision("mkldnn", "rnn"),
-    _fp32_precision("cuda", "all"),
-    _fp32_precision("cuda", "matmul"),
     Switch(
-        "float32_matmul_precision", _float32_matmul_precision,
-        torch.set_float32_matmul_precision, "highest",
+        "float32_matmul_precision",
+        _float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+        "highest",
     ),
-    # Runs of BERT on a CPU are the same bit for bit without it.
+    Switch(  # 2 makes an error of each operation that has no deterministic kernel
+        "deterministic_algorithms",
+        torch.get_deterministic_debug_mode,
+        torch.set_deterministic_debug_mode,
+        0,
+    ),
     Switch(
-        "deterministic_algorithms", torch.get_deterministic_debug_mode,
-        torch.set_deterministic_debug_mode, 0,
+        "mkldnn_enabled",
+        lambda: torch.backends.mkldnn.enabled,
+        lambda value: setattr(torch.backends.mkldnn, "enabled", value),
+        True,
     ),
-    _flag("mkldnn_enabled", True),
-    _flag("mkldnn_deterministic", False),
-    _flag("nnpack_enabled", True),
     Switch(  # torch cannot be asked; the switch is the CPU's, and holds for Python's floats too
-        "flush_denormal", lambda: sys.float_info.min / 2 == 0, torch.set_flush_denormal, False,
+        "flush_denormal",
+        lambda: sys.float_info.min / 2 == 0,
+        torch.set_flush_denormal,
+        False,
     ),
-    _attention("flash"),
-    _attention("mem_efficient"),
-    _attention("math"),
-    _attention("cudnn"),
+    Switch("flash_sdp", _cuda.flash_sdp_enabled, _cuda.enable_flash_sdp, True),
+    Switch("math_sdp", _cuda.math_sdp_enabled, _cuda.enable_math_sdp, True),
     Switch(
         "math_sdp_allow_fp16_bf16_reduction",
-        torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed,
-        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp, False,
+        _cuda.fp16_bf16_reduction_math_sdp_allowed,
+        _cuda.allow_fp16_bf16_reduction_math_sdp,
+        False,
     ),
+    _autocast("cpu"),
+    _autocast("cuda"),
     Switch(
-        "mha_fastpath", torch.backends.mha.get_fastpath_enabled,
-        torch.backends.mha.set_fastpath_enabled, True,
-    ),
-    Switch(
-        "autocast_cpu", lambda: torch.is_autocast_enabled("cpu"),
-        lambda value: torch.set_autocast_enabled("cpu", value), False,
-    ),
-    Switch(
-        "autocast_cuda", lambda: torch.is_autocast_enabled("cuda"),
-        lambda value: torch.set_autocast_enabled("cuda", value), False,
-    ),
-    Switch(
-        "autocast_cache", torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled, True,
+        "autocast_cache", torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled, True
     ),
     Switch("autocast_depth", _autocast_depth, _set_autocast_depth, 0),
-    Switch(  # a loss of NaN would be an error of torch's and not a run that diverged
-        "anomaly_mode", torch.is_anomaly_enabled,
-        lambda value: torch.set_anomaly_enabled(value, torch.is_anomaly_check_nan_enabled()), False,
+    Switch(  # with it, a loss of NaN is an error of torch's and not a run that diverged
+        "anomaly_mode",
+        torch.is_anomaly_enabled,
+        lambda value: torch.set_anomaly_enabled(value, torch.is_anomaly_check_nan_enabled()),
+        False,
     ),
-    _flag("cudnn_enabled", True),
-    _flag("cudnn_benchmark", False),
-    _flag("cudnn_deterministic", False),
-    _cublas("allow_fp16_reduced_precision_reduction", True),
-    _cublas("allow_bf16_reduced_precision_reduction", True),
-    _cublas("allow_fp16_accumulation", False),
-)  # fmt: skip
+)
 
 
 @contextlib.contextmanager
 def of_run(target: Target, *, threads: int, seed: int) -> Generator[None]:
-    """Everything a run does happens in here: with the same switches, whatever they were before."""
+    """Everything a run does happens in here: with the same switches, whatever they were before.
+
+    Raises `UsageError` where torch cannot say what one of them is set to.
+    """
     values = {
         "threads": threads,
         "float32_matmul_precision": "high" if target.tf32 else "highest",
@@ -161,8 +146,7 @@ def of_run(target: Target, *, threads: int, seed: int) -> Generator[None]:
         stack.enter_context(torch.inference_mode(False))  # and so with gradients
         stack.enter_context(_random_states(seed))
         for switch in SWITCHES:
-            stack.callback(switch.write, switch.read())
-            switch.write(values.get(switch.name, switch.value))
+            stack.enter_context(switch.at(values.get(switch.name, switch.value)))
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))  # slows each call down a little
         yield

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from harness.catalog import targets
+from harness.errors import UsageError
 from harness.training import torch_state
 from harness.training.torch_state import SWITCHES, Switch
 from tests.support.foreign import VALUES, everything_changed, restored, snapshot
@@ -53,9 +54,7 @@ def test_all_at_once_are_set_and_put_back(expected: dict[str, Any]) -> None:
     with everything_changed():
         with run_of() as found:
             assert found == expected
-        # One cannot be read while it contradicts those of single backends.
-        named = [switch for switch in SWITCHES if switch.name != "float32_matmul_precision"]
-        assert [switch.read() for switch in named] == [VALUES[switch.name] for switch in named]
+        assert {switch.name: switch.read() for switch in SWITCHES} == VALUES
 
 
 def test_they_are_put_back_after_an_error() -> None:
@@ -73,11 +72,13 @@ def test_they_are_put_back_after_an_error() -> None:
 @pytest.mark.parametrize(
     "block",
     [
-        torch.inference_mode, torch.no_grad, lambda: torch.device("meta"),
+        torch.inference_mode,
+        torch.no_grad,
+        lambda: torch.device("meta"),
         lambda: torch.autocast("cpu", torch.bfloat16),
     ],
     ids=["inference_mode", "no_grad", "device", "autocast"],
-)  # fmt: skip
+)
 def test_a_callers_block_ends_at_the_run(block: Any, expected: dict[str, Any]) -> None:
     with block():
         inside = snapshot()
@@ -125,3 +126,12 @@ def test_tf32_is_a_targets_own() -> None:
         assert found["float32_matmul_precision"] == "high"
     with run_of(FP32) as found:
         assert found["float32_matmul_precision"] == "highest"
+
+
+def test_a_precision_set_for_one_backend_is_told_with_the_mend() -> None:
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+    try:
+        with pytest.raises(UsageError, match='engine="process"'), run_of():
+            pass
+    finally:
+        torch.set_float32_matmul_precision("highest")
