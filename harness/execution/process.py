@@ -163,7 +163,7 @@ class _Run:
     """What it printed, once it has ended."""
 
     def __post_init__(self) -> None:
-        self.parts = oom_retry.BatchSizes(self.config)
+        self.sizes = oom_retry.BatchSizes(self.config.recipe, self.config.oom_retries)
 
     def outcome_of(self, error: WorkerError) -> Outcome:
         """What became of the run that ended in `error`.
@@ -172,9 +172,9 @@ class _Run:
         large, so it is taken to have been training.
         """
         if isinstance(error, WorkerKilled):
-            self.parts.phase = "training"
+            self.sizes.phase = "training"
         memory = failures.peak_memory(self.peak)
-        return failures.outcome_of(error, batching=self.parts.record(), memory=memory)
+        return failures.outcome_of(error, batching=self.sizes.record(), memory=memory)
 
     def result(self, *, is_alone: bool) -> tuple[Outcome, PredictionTable | None]:
         """What came of it. Raises `WorkerError`."""
@@ -225,7 +225,7 @@ class _Run:
                 self._check_start(process)
 
     def _heard(self, step: int, steps: int) -> None:
-        self.parts.phase = "training"
+        self.sizes.phase = "training"
         with contextlib.suppress(OSError):  # a terminal that is gone takes no run along
             self.progress(step, steps)
 

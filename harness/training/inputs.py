@@ -15,7 +15,8 @@ import torch
 from harness.catalog import weights
 from harness.data import load as data
 from harness.data import word_vectors
-from harness.errors import DataError, ModelError
+from harness.errors import DataError, IntegrityError, ModelError
+from harness.metrics import Labels
 from harness.modeling import adapters, batch_invariance, pretrained, scratch, tokenization
 from harness.modeling.adapters import FrozenEncoder
 from harness.modeling.tokenization import Batch, Encoded, Rows
@@ -28,20 +29,31 @@ from harness.training.device import Device
 class RunInputs:
     """What a run loaded before its first step."""
 
-    task: Task
+    config: RunConfig
     device: Device
     data: data.Data
-    encoder: pretrained.LoadedModel
-    network: torch.nn.Module
+    model: pretrained.LoadedModel
+    network: torch.nn.Module  # the model's, on the device
     encoded: Mapping[str, tokenization.Inputs]
     notes: tuple[str, ...]  # what a user should know of how texts and weights were read
     weights_sha256: str  # before the first step
     seconds: float
 
-    def train_batches(self, config: RunConfig, recipe: Recipe) -> batches.TrainBatches:
-        """The training rows, in the run's own order."""
+    @property
+    def task(self) -> Task:
+        return self.config.task
+
+    def labels(self, name: str) -> Labels:
+        """The labels of a split that is scored. Raises `IntegrityError` where it has none."""
+        labels = self.data.splits[name].labels
+        if labels is None:
+            raise IntegrityError(f"{name}: a split that is scored has no labels")
+        return labels
+
+    def train_batches(self, recipe: Recipe) -> batches.TrainBatches:
+        """The training rows in the order of the run's seed, in the batches of `recipe`."""
         return batches.TrainBatches(
-            self.encoded["train"], self.data.splits["train"], recipe, config.case.seed
+            self.encoded["train"], self.data.splits["train"], recipe, self.config.case.seed
         )
 
 
@@ -51,34 +63,45 @@ def prepare(config: RunConfig) -> RunInputs:
     task = config.task
     device = Device(config.target)
     loaded = data.load(config.data, task, held_out=config.recipe.held_out, seed=config.case.seed)
-    _check_rows_are_those_planned(config, task)
+    _check_rows_are_those_planned(config)
     with _from_the_files_planned(config):
-        encoder = load_network(config, task, loaded.splits["train"])
+        model = load_model(config, loaded.splits["train"])
     longest = config.recipe.max_length
     fixed = batch_invariance.needs_fixed_length(
-        config.model_directory or config.case.model, encoder.network, encoder.tokenizer, longest,
-        extra_padding=encoder.extra_padding, pairs=len(task.text_columns) == 2,
-        known_ids=encoder.known_ids,
-    )  # fmt: skip
+        config.model_directory or config.case.model,
+        model.network,
+        model.tokenizer,
+        longest,
+        extra_padding=model.extra_padding,
+        pairs=len(task.text_columns) == 2,
+        known_ids=model.known_ids,
+    )
     tokens = {
-        name: encoder.encode(name, split, longest, fixed=fixed)
+        name: model.encode(name, split, longest, fixed=fixed)
         for name, split in loaded.splits.items()
     }
-    network = encoder.network.to(device.torch)
+    network = model.network.to(device.torch)
     encoded: Mapping[str, tokenization.Inputs] = tokens
     if isinstance(network, adapters.FrozenEncoder):
         encoded = {n: Features(split, network, device) for n, split in tokens.items()}
-    sha256 = pretrained.weights_sha256(network)
-    seconds = time.perf_counter() - started
-    notes = (*encoder.notes, *_length_note(encoder, longest, tokens.values()))
-    return RunInputs(task, device, loaded, encoder, network, encoded, notes, sha256, seconds)
+    return RunInputs(
+        config,
+        device,
+        loaded,
+        model,
+        network,
+        encoded,
+        notes=(*model.notes, *_length_note(model, longest, tokens.values())),
+        weights_sha256=pretrained.weights_sha256(network),
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _length_note(
-    encoder: pretrained.LoadedModel, longest: int, splits: Iterable[tokenization.Encoded]
+    model: pretrained.LoadedModel, longest: int, splits: Iterable[tokenization.Encoded]
 ) -> Iterator[str]:
     """Say where the model, not the recipe, cuts texts."""
-    most = encoder.tokenizer.model_max_length - encoder.extra_padding
+    most = model.tokenizer.model_max_length - model.extra_padding
     if most < longest and any(split.truncated for split in splits):
         yield (
             f"it reads at most {most} tokens, and the recipe's max_length is {longest}: longer "
@@ -86,13 +109,13 @@ def _length_note(
         )
 
 
-def _check_rows_are_those_planned(config: RunConfig, task: Task) -> None:
+def _check_rows_are_those_planned(config: RunConfig) -> None:
     """Raise `DataError` where files have changed since the run was given its `cell_key`."""
-    now = json.loads(json.dumps(data.fingerprint(config.data, task)))
+    now = json.loads(json.dumps(data.fingerprint(config.data, config.task)))
     if now != config.identity["data"]:
         raise DataError(
-            f"{task.name}: the rows have changed since this run was planned, and would be kept "
-            "under the key of other rows. Mend: run it again"
+            f"{config.task.name}: the rows have changed since this run was planned, and it would "
+            "be kept under the key of other rows. Mend: run it again"
         )
 
 
@@ -136,13 +159,13 @@ def _check_files_are_those_planned(config: RunConfig) -> None:
         )
 
 
-def load_network(config: RunConfig, task: Task, train: Split) -> pretrained.LoadedModel:
-    """The network of a run and its tokenizer: pretrained, or of the training rows' own words."""
+def load_model(config: RunConfig, train: Split) -> pretrained.LoadedModel:
+    """The network of a run and its tokenizer: from a folder, or made for the words of `train`."""
+    task, seed = config.task, config.case.seed
     if config.network:
-        return scratch.load(config.network, task, train, config.case.seed, config.vectors)
-    folder, seed = Path(str(config.model_directory)), config.case.seed
-    encoder = pretrained.load(folder, task, seed, scratch=config.scratch)
-    return adapters.adapted(encoder, config.method, task, seed) if config.method else encoder
+        return scratch.load(config.network, task, train, seed, config.vectors)
+    model = pretrained.load(Path(str(config.model_directory)), task, seed, scratch=config.scratch)
+    return adapters.adapted(model, config.method, task, seed) if config.method else model
 
 
 @dataclass

@@ -16,29 +16,28 @@ from harness.spec import Recipe, RunConfig
 RETRIES = 3
 
 
-def fitted(config: RunConfig) -> Recipe:
+def in_smaller_parts(recipe: Recipe, retries: int) -> Recipe:
     """The recipe as it is computed: each retry doubles the accumulation."""
-    accumulation = config.recipe.accumulation * 2**config.oom_retries
-    return replace(config.recipe, accumulation=accumulation)
+    return replace(recipe, accumulation=recipe.accumulation * 2**retries)
 
 
 @dataclass
 class BatchSizes:
     """The sizes that a run is computed in, and the phase it is in."""
 
-    config: RunConfig
+    recipe: Recipe  # with the accumulation that is computed
+    retries: int
     phase: Literal["loading", "training", "evaluation"] = "loading"
-    recipe: Recipe = field(init=False)
     eval_batch: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.recipe = fitted(self.config)
+        self.recipe = in_smaller_parts(self.recipe, self.retries)
         self.eval_batch = self.recipe.eval_batch_size
 
     @property
     def are_smaller(self) -> bool:
         """Whether they are smaller than the recipe asks."""
-        return self.config.oom_retries > 0 or self.eval_batch < self.recipe.eval_batch_size
+        return self.retries > 0 or self.eval_batch < self.recipe.eval_batch_size
 
     def record(self, *, ran_out: bool = False) -> Batching | None:
         """What a record says of them; None before training began."""
@@ -50,7 +49,7 @@ class BatchSizes:
             micro_batch=micro,
             accumulation=-(-self.recipe.batch_size // micro),
             eval_batch=self.eval_batch,
-            oom_retries=self.config.oom_retries,
+            oom_retries=self.retries,
             ran_out_in=self.phase if ran_out else None,
         )
 
@@ -77,7 +76,7 @@ def explained(config: RunConfig, outcome: Outcome) -> Outcome:
         tried = "not even one row at a time could be evaluated"
     else:
         retries = range(config.oom_retries + 1)
-        sizes = [str(fitted(replace(config, oom_retries=n)).micro_batch) for n in retries]
+        sizes = [str(in_smaller_parts(config.recipe, n).micro_batch) for n in retries]
         tried = f"tried with {', then '.join(sizes)} rows at a time"
     if outcome.batching:
         mends.append(f"a recipe whose max_length is below {config.recipe.max_length}")

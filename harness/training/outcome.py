@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import torch
 
 from harness import metrics
 from harness.errors import IntegrityError
 from harness.records.schema import (
     DataRecord,
-    Evaluation,
     ModelRecord,
     Observed,
     Outcome,
@@ -21,60 +17,50 @@ from harness.records.schema import (
     Timing,
     revised,
 )
-from harness.spec import RunConfig, Split
 from harness.training import batches, checks, loop, oom_retry
 from harness.training.checks import Evidence
+from harness.training.evaluator import Evaluator
 from harness.training.inputs import RunInputs
 from harness.training.probe import RunProbe
 
 FIRST_LOSSES = 20
 
 
-def labels_of(split: Split) -> metrics.Labels:
-    """The labels of a split that must have some."""
-    if split.labels is None:
-        raise IntegrityError("a split that is scored has no labels")
-    return split.labels
-
-
 @dataclass(frozen=True)
 class CompletedRun:
     """A run whose work is done."""
 
-    config: RunConfig
     inputs: RunInputs
-    parts: oom_retry.BatchSizes
+    sizes: oom_retry.BatchSizes
     training: loop.Training
-    history: list[Evaluation]  # of each epoch
-    logits: Mapping[str, torch.Tensor]  # of each predicted split
-    eval_s: float
+    evaluator: Evaluator
     probe: RunProbe
-    calibration_s: tuple[float, float]
+    calibration_s: tuple[float, float]  # of a fixed task, before and after training
 
 
 def of_work(work: CompletedRun) -> Outcome:
     """The outcome of a run that did its work: ok, or failed where its own figures do not agree."""
-    last, splits = work.history[-1], work.inputs.data.splits
-    labels = {name: labels_of(splits[name]) for name in work.inputs.task.evaluated}
-    found = Outcome(
+    task, last = work.inputs.task, work.evaluator.history[-1]
+    labels = {name: work.inputs.labels(name) for name in task.evaluated}
+    outcome = Outcome(
         status="ok",
         score=last.score,
-        floor=metrics.floor(work.inputs.task, labels),
+        floor=metrics.floor(task, labels),
         metrics=last.metrics,
         one_row=_one_row(work, labels),
-        history=work.history,
+        history=work.evaluator.history,
         first_losses=work.training.losses[:FIRST_LOSSES],
         data=data_record(work.inputs),
         model=model_record(work.inputs),
-        batching=work.parts.record(),
+        batching=work.sizes.record(),
         observed=_observed(work),
         timing=_timing(work),
     )
-    evidence = _evidence(work, found, labels)
-    update: dict[str, object] = {"flags": list(checks.of_run(evidence))}
+    evidence = _evidence(work, outcome, labels)
+    changes: dict[str, object] = {"flags": list(checks.of_run(evidence))}
     if fault := checks.fault(evidence):
-        update |= {"status": "failed", "reason": fault}
-    return revised(found, **update)
+        changes |= {"status": "failed", "reason": fault}
+    return revised(outcome, **changes)
 
 
 def _one_row(work: CompletedRun, labels: Mapping[str, metrics.Labels]) -> dict[str, float]:
@@ -82,9 +68,7 @@ def _one_row(work: CompletedRun, labels: Mapping[str, metrics.Labels]) -> dict[s
     task = work.inputs.task
     if task.is_regression:
         return {}
-    rows = {
-        name: (labels[name], loop.predictions(task, work.logits[name])) for name in task.evaluated
-    }
+    rows = {name: (labels[name], work.evaluator.predictions(name)) for name in task.evaluated}
     return metrics.largest_steps(rows, task.metrics, task.outputs)
 
 
@@ -99,33 +83,33 @@ def data_record(inputs: RunInputs) -> DataRecord:
 def model_record(inputs: RunInputs) -> ModelRecord:
     """The network that was loaded."""
     return ModelRecord(
-        parameters=inputs.encoder.parameters,
-        trained_parameters=sum(p.numel() for p in inputs.encoder.trained),
-        saved_bytes=sum(p.nbytes for p in inputs.encoder.trained),
-        new_parameters=list(inputs.encoder.new_parameters),
-        unused=list(inputs.encoder.unused),
+        parameters=inputs.model.parameters,
+        trained_parameters=sum(p.numel() for p in inputs.model.trained),
+        saved_bytes=sum(p.nbytes for p in inputs.model.trained),
+        new_parameters=list(inputs.model.new_parameters),
+        unused=list(inputs.model.unused),
         notes=list(inputs.notes),
         dtype="float32",
         bf16_products=inputs.device.bf16_products,
     )
 
 
-def planned(config: RunConfig, inputs: RunInputs) -> dict[str, Any]:
-    """What is known of a run before its first step, as fields of `Observed`."""
-    recipe = config.recipe
-    order = inputs.train_batches(config, recipe)
-    return {
-        "steps_planned": recipe.epochs * order.steps_per_epoch,
-        "examples_planned": recipe.epochs * len(inputs.data.splits["train"]),
-        "weights_sha256": inputs.weights_sha256,
-        "order_sha256": batches.order_sha256(order, recipe.epochs, FIRST_LOSSES),
-    }
+def observed(inputs: RunInputs, updates: int) -> Observed:
+    """What is known of a run before its first step, and how many updates were made of it."""
+    recipe = inputs.config.recipe
+    order = inputs.train_batches(recipe)
+    return Observed(
+        steps_planned=recipe.epochs * order.steps_per_epoch,
+        examples_planned=recipe.epochs * len(inputs.data.splits["train"]),
+        weights_sha256=inputs.weights_sha256,
+        order_sha256=batches.order_sha256(order, recipe.epochs, FIRST_LOSSES),
+        updates=updates,
+    )
 
 
 def _observed(work: CompletedRun) -> Observed:
-    return Observed(
-        **planned(work.config, work.inputs),
-        updates=work.training.updates,
+    return revised(
+        observed(work.inputs, work.training.updates),
         skipped_updates=work.training.skipped_updates,
         skipped_late=work.training.skipped_late,
         arithmetic=work.probe.arithmetic,
@@ -138,7 +122,7 @@ def _timing(work: CompletedRun) -> Timing:
     return Timing(
         load_s=work.inputs.seconds,
         train_s=training.seconds,
-        eval_s=work.eval_s,
+        eval_s=work.evaluator.clock.seconds,
         epoch_s=training.epoch_seconds,
         steps=len(training.losses),
         examples=training.examples,
@@ -148,25 +132,27 @@ def _timing(work: CompletedRun) -> Timing:
     )
 
 
-def _evidence(work: CompletedRun, found: Outcome, labels: Mapping[str, metrics.Labels]) -> Evidence:
-    inputs, config = work.inputs, work.config
+def _evidence(
+    work: CompletedRun, outcome: Outcome, labels: Mapping[str, metrics.Labels]
+) -> Evidence:
+    inputs, config, evaluator = work.inputs, work.inputs.config, work.evaluator
     task, splits = inputs.task, inputs.data.splits
-    if found.timing is None or found.observed is None:
-        raise IntegrityError("a run whose work is done has its times")
+    if outcome.timing is None or outcome.observed is None or outcome.score is None:
+        raise IntegrityError("a run whose work is done has its score and its times")
     return Evidence(
         task=task,
         target_arithmetic=inputs.device.arithmetic,
         epochs=config.recipe.epochs,
-        score=work.history[-1].score,
-        floor=found.floor or 0.0,
-        metrics=found.metrics,
+        score=outcome.score,
+        floor=outcome.floor or 0.0,
+        metrics=outcome.metrics,
         labels=labels,
-        predictions={n: loop.predictions(task, work.logits[n]) for n in task.evaluated},
+        predictions={n: evaluator.predictions(n) for n in task.evaluated},
         rows={n: split.ids for n, split in splits.items() if n != "train"},
-        predicted_rows={n: splits[n].ids[: len(rows)] for n, rows in work.logits.items()},
+        predicted_rows={n: splits[n].ids[: len(rows)] for n, rows in evaluator.logits.items()},
         losses=work.training.losses,
-        timing=found.timing,
-        observed=found.observed,
+        timing=outcome.timing,
+        observed=outcome.observed,
         parameter_dtypes=work.probe.parameter_dtypes,
         unchanged=work.probe.unchanged,
         contaminated=config.contaminated,
@@ -174,7 +160,7 @@ def _evidence(work: CompletedRun, found: Outcome, labels: Mapping[str, metrics.L
         subset=inputs.data.is_subset,
         train_overlap=inputs.data.has_overlap,
         missing_labels=bool(inputs.data.info["train"].missing_labels),
-        degraded=work.parts.are_smaller,
+        degraded=work.sizes.are_smaller,
         jobs=config.jobs,
     )
 
@@ -182,11 +168,11 @@ def _evidence(work: CompletedRun, found: Outcome, labels: Mapping[str, metrics.L
 def prediction_table(work: CompletedRun) -> PredictionTable:
     """Every row that has a prediction, split by split: of a faulty run, not every row has."""
     table: PredictionTable = {"split": [], "row": [], "label": [], "prediction": [], "logits": []}
-    for name, rows in work.logits.items():
+    for name, rows in work.evaluator.logits.items():
         split, count = work.inputs.data.splits[name], len(rows)
         table["split"] += [name] * count
         table["row"] += split.ids[:count]
         table["label"] += (split.labels or [None] * count)[:count]
-        table["prediction"] += loop.predictions(work.inputs.task, rows)
+        table["prediction"] += work.evaluator.predictions(name)
         table["logits"] += rows.tolist()
     return table

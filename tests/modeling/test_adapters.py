@@ -45,7 +45,7 @@ def trained(model: str, task: str = "rte") -> tuple[prepared.RunInputs, Mapping[
     ready = prepared.prepare(config)
     before = {name: tensor.clone() for name, tensor in ready.network.state_dict().items()}
     recipe = dataclasses.replace(config.recipe, warmup=0.0)
-    rows = ready.train_batches(config, recipe)
+    rows = ready.train_batches(recipe)
     loop.fine_tune(ready.network, ready.task, recipe, rows, ready.device, 7)
     return ready, before
 

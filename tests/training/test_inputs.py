@@ -77,7 +77,7 @@ def test_a_model_that_changed_after_it_was_planned_fails(change: str, folder: Pa
 def test_a_model_that_changes_while_it_is_loaded_fails(
     when: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, load = planned(folder), inputs.load_network
+    config, load = planned(folder), inputs.load_model
 
     def slow(*args: Any) -> pretrained.LoadedModel:
         if when == "before":
@@ -87,7 +87,7 @@ def test_a_model_that_changes_while_it_is_loaded_fails(
             overwritten(folder / "model.safetensors")
         return found
 
-    monkeypatch.setattr(inputs, "load_network", slow)
+    monkeypatch.setattr(inputs, "load_model", slow)
     with pytest.raises(ModelError, match=r"have changed since .* \(model\.safetensors\)"):
         prepare(config)
 
@@ -95,14 +95,14 @@ def test_a_model_that_changes_while_it_is_loaded_fails(
 def test_files_that_are_touched_and_not_changed_are_no_other_files(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, load = planned(folder), inputs.load_network
+    config, load = planned(folder), inputs.load_model
     os.utime(folder / "model.safetensors", (1, 1))
 
     def touching(*args: Any) -> pretrained.LoadedModel:
         os.utime(folder / "model.safetensors", (2, 2))
         return load(*args)
 
-    monkeypatch.setattr(inputs, "load_network", touching)
+    monkeypatch.setattr(inputs, "load_model", touching)
     prepare(config)
 
 

@@ -28,7 +28,7 @@ from harness.planning.resolve import from_json, to_json
 from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Model, RunConfig
 from harness.system import environment
-from harness.training import oom_retry, runner
+from harness.training import oom_retry
 from tests.support import tiny
 from tests.support.configs import resolved
 from tests.support.fakes import numbers
@@ -229,7 +229,7 @@ def test_a_model_that_cannot_be_loaded_is_oom_at_once(
         loads.append(args)
         raise torch.OutOfMemoryError(FULL)
 
-    monkeypatch.setattr(runner.pretrained, "load", load)
+    monkeypatch.setattr("harness.modeling.pretrained.load", load)
     outcome = run(dataclasses.replace(config, jobs=2)).outcome
     assert (outcome.status, outcome.batching, len(loads)) == ("oom", None, 1)
     assert "nothing to halve. Mend: fewer --glue-jobs, or a smaller model" in (outcome.reason or "")
@@ -258,7 +258,9 @@ def test_what_is_tried(
     found: list[tuple[int, ...]] = []
 
     def full(smaller: RunConfig) -> Finished:
-        record = oom_retry.BatchSizes(smaller, "training").record(ran_out=True)
+        record = oom_retry.BatchSizes(smaller.recipe, smaller.oom_retries, "training").record(
+            ran_out=True
+        )
         outcome = Outcome(status="oom", reason="full", batching=record)
         found.append(sizes(outcome)[1:3])
         return Finished(outcome, None, log="said\n")
