@@ -7,6 +7,7 @@ until a test asks for `glue_case`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import warnings
 from collections.abc import Callable, Generator
@@ -20,12 +21,15 @@ from harness.execution import interrupt
 from harness.planning import options
 from harness.session import pytest_output, summary
 from harness.session.session import ALL_CELLS, GlueSession, case_of, cell_of
+from harness.session.timing import show_times
 from harness.spec import Case
 from harness.terminal import say_record
 from harness.text import log_marks
 from harness.text.escape import harmless
 
 if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
     from harness.records.schema import Record
 
 NO_XDIST = (
@@ -90,7 +94,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     with _as_usage_error():
         cases = glue.plan.cases
     if "glue_case" in asked:
-        params = [pytest.param(case, id=case.id, marks=_marks(case)) for case in cases]
+        timed = _benchmark_marks(metafunc.definition, glue)
+        params = [pytest.param(case, id=case.id, marks=_marks(case) + timed) for case in cases]
         metafunc.parametrize("glue_case", params)
     if "glue_cell" in asked and glue.regression:
         params = [
@@ -106,6 +111,13 @@ def _marks(case: Case) -> list[pytest.MarkDecorator]:
     fields = {"task": case.task, "model": case.model, "target": case.target, "seed": case.seed}
     names = [case.task, *(part.name for part in tasks.parts(case.task))]
     return [pytest.mark.glue(**fields | {"task": name}) for name in names]
+
+
+def _benchmark_marks(test: pytest.Item, glue: GlueSession) -> list[pytest.MarkDecorator]:
+    """The timer and group of a test in pytest-benchmark, unless the test says its own."""
+    if test.get_closest_marker("benchmark"):
+        return []
+    return [pytest.mark.benchmark(timer=glue.clock, group="fine-tuning, seconds per epoch")]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -204,6 +216,14 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
         return record
 
     return run
+
+
+@pytest.fixture
+def glue_show_times(
+    request: pytest.FixtureRequest, benchmark: BenchmarkFixture
+) -> Callable[[Record], None]:
+    """Shows a record's seconds per epoch in pytest-benchmark's table."""
+    return functools.partial(show_times, benchmark, request.config.stash[SESSION].clock)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from harness.errors import UsageError
 from harness.execution.worker_log import prefixed
 from harness.planning import options, project
 from harness.planning.plan import Plan, make
-from harness.session.timing import worker_clock
+from harness.session.timing import VirtualClock
 from harness.spec import Case
 from harness.terminal import doors, write_above_bars
 from harness.text.escape import harmless
@@ -40,6 +40,7 @@ class GlueSession:
         self.was_asked = any(value is not None for value in typed.values())
         self._typed = typed
         self._driver: Driver | None = None
+        self.clock = VirtualClock()  # the timer that pytest-benchmark has for cases
         self.items: list[pytest.Item] = []
         self.deselected = 0
         self.was_interrupted = False  # by Ctrl-C, as a rule
@@ -162,7 +163,7 @@ class GlueSession:
         """Get ready for the selected cases. Raises `UsageError`, `StorageError`."""
         self.check_rows()
         self.driver.start([case for item in self.items if (case := case_of(item))])
-        worker_clock.session = self.driver.journal.session
+        self.clock.session = self.driver.journal.session
 
     def stop(self) -> None:
         """Leave no worker behind."""

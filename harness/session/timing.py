@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
     from harness.records.schema import Record
 
 
@@ -32,15 +34,13 @@ class VirtualClock:
         self.now = 0.0
 
 
-worker_clock = VirtualClock()
-
-
-def show_times(benchmark: Any, record: Record) -> None:
+def show_times(benchmark: BenchmarkFixture, clock: VirtualClock, record: Record) -> None:
     """Give pytest-benchmark the seconds that the worker measured, one round per epoch.
 
-    A run that was kept from an earlier session has no times of this one.
+    `clock` is the benchmark's timer. A run that was kept from an earlier session has no times of
+    this one.
     """
-    if record.session != worker_clock.session:
+    if record.session != clock.session:
         benchmark.skipped = True  # or it would warn that it was not used
         return
     if record.timing is None:
@@ -58,8 +58,8 @@ def show_times(benchmark: Any, record: Record) -> None:
         "record": record.id,
     }
     benchmark.pedantic(
-        lambda: worker_clock.advance(next(laps, 0.0)),
-        setup=worker_clock.reset,
+        lambda: clock.advance(next(laps, 0.0)),
+        setup=clock.reset,
         rounds=len(record.timing.epoch_s),
         iterations=1,
     )
