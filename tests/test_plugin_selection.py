@@ -99,7 +99,7 @@ def test_a_folder_beside_glue_data_is_refused_before_the_first_case(
         (("--glue-engine", "inlin"), "Did you mean 'inline'?"),
         (("--glue-tasks", ""), "--glue-tasks: found ''; expected one name or several"),
         (("--glue-models", "toy-bert+scratch+scratch"), "unknown adaptation"),
-        (("--glue-engine", "inline", "--glue-jobs", "2"), "the inline engine knows neither"),
+        (("--glue-engine", "inline", "--glue-jobs", "2"), "the inline engine has no jobs"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_is_one_line_and_exit_4(
