@@ -24,6 +24,7 @@ from harness.records.diff import ABSENT, apart, brief
 from harness.records.flags import CONTAMINATED, marked
 from harness.reports.boards import Board, model_names, trained_name, training_sets
 from harness.spec import Axis
+from harness.tables.columns import MODEL, RECIPE, TARGET, TASK, Column, Kind, figures, words
 from harness.tables.table import CHANGE, COUNT, MISSING, RATIO, Figure, Table, TableValue
 from harness.text.names import unknown
 
@@ -38,6 +39,13 @@ CONTEXT = {
     Axis.torch: ("task", "model", "target", "recipe"),
 }
 """What two cells of one group have in common."""
+AXIS_COLUMNS = {
+    "task": TASK,
+    Axis.model: MODEL,
+    Axis.target: TARGET,
+    Axis.recipe: RECIPE,
+    Axis.torch: Column(Axis.torch, Kind.WORDS),
+}
 MAY_DIFFER = {
     Axis.target: {"target"},
     Axis.model: {"model_files", "adaptation", "recipe"},
@@ -89,14 +97,14 @@ def _table(board: Board, axis: Axis, groups: Sequence[Group], chosen: str) -> Ta
     for group in several:
         for value in sorted(group.cells, key=lambda value: (value != chosen, _place(axis, value))):
             cell = group.cells[value]
-            *figures, why = _against(group.cells.get(chosen), cell, axis)
+            *gains, why = _against(group.cells.get(chosen), cell, axis)
             for reason in filter(None, why):
                 reasons[reason][" ".join((*group.context, value))] = None
             scores = (
                 Figure(len(cell.scores), COUNT),
                 Figure(cell.mean, sd=cell.sd, mark=cell.mark),
             )
-            rows.append((*group.context, value, *scores, *figures))
+            rows.append((*group.context, value, *scores, *gains))
     notes = [*NOTES] if rows else []
     if any(cell.is_contaminated for group in several for cell in group.cells.values()):
         notes.append(marked(CONTAMINATED))
@@ -105,10 +113,14 @@ def _table(board: Board, axis: Axis, groups: Sequence[Group], chosen: str) -> Ta
         notes.append(f"left out, since they were run with one {axis} alone: {alone} cells")
     return Table(
         title=f"By {axis}, against {chosen}, on {board.title}",
-        header=(*CONTEXT[axis], axis, "n", "score", "change", "speed-up"),
+        columns=(
+            *(AXIS_COLUMNS[name] for name in (*CONTEXT[axis], axis)),
+            *figures("n", "score"),
+            *words("change"),
+            *figures("speed-up"),
+        ),
         rows=tuple(rows),
         notes=tuple(notes),
-        words=("change", Axis.torch),
     )
 
 

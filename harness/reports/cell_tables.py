@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.catalog import tasks
@@ -14,6 +14,17 @@ from harness.records.schema import Record
 from harness.reports import averages, columns
 from harness.reports.boards import Board, Row, boards
 from harness.spec import Provenance
+from harness.tables.columns import (
+    MODEL,
+    RECIPE,
+    STATUS,
+    TARGET,
+    TASK,
+    Column,
+    figures,
+    scores,
+    words,
+)
 from harness.tables.table import (
     COUNT,
     MB,
@@ -27,7 +38,13 @@ from harness.tables.table import (
     TableValue,
 )
 
-AXES = ("model", "target", "recipe")
+AXES: Mapping[Column, Callable[[Cell], str]] = {
+    MODEL: lambda cell: cell.model,
+    TARGET: lambda cell: cell.target,
+    RECIPE: lambda cell: cell.recipe,
+}
+"""The columns that say what was run, and what stands in each."""
+COSTS = figures("floor", "train s", "ex/s", "MB")  # as `_floor_and_costs` fills them
 GLUE = averages.AVERAGES["GLUE-9"]
 OWN = "GLUE's own"
 COUNTED = "GLUE's in number alone (texts not checked)"
@@ -46,24 +63,31 @@ FIGURES = (
 
 def every_figure(board: Board) -> Table:
     """A line per cell: score, median, collapsed runs, floor, speed, memory, flags, and a legend."""
-    rows = []
-    for (cell, name), model in zip(board.placed, board.model_names, strict=True):
-        rows.append((
-            name, "+".join(columns.of(cell).metrics), model, cell.target, cell.recipe,
-            _score(cell), Figure(median(cell.scores)),
+    rows = tuple(
+        (
+            *(name, "+".join(columns.of(cell).metrics), model, cell.target, cell.recipe),
+            _score(cell),
+            Figure(median(cell.scores)),
             Figure(len(cell.scores), COUNT),
             Figure(cell.states.get("collapsed", 0), COUNT, of=len(cell.ok)),
-            *_floor_and_costs(cell), *_sizes(cell), _status(cell),
-        ))  # fmt: skip
+            *_floor_and_costs(cell),
+            *_sizes(cell),
+            _status(cell),
+        )
+        for (cell, name), model in zip(board.placed, board.model_names, strict=True)
+    )
     return Table(
         title=f"Cells on {board.title}",
-        header=(
-            "task", "metrics", *AXES, "score", "median", "n", "collapsed", "floor", "train s",
-            "ex/s", "MB", "trained M", "saved MB", "status",
+        columns=(
+            *(TASK, *words("metrics"), *AXES),
+            *figures("score", "median", "n", "collapsed"),
+            *COSTS,
+            *figures("trained M", "saved MB"),
+            STATUS,
         ),
-        rows=tuple(rows),
+        rows=rows,
         notes=(FIGURES, *legend(board.cells), *whose_rows(board.cells)),
-    )  # fmt: skip
+    )
 
 
 def in_brief(board: Board) -> Table:
@@ -73,13 +97,13 @@ def in_brief(board: Board) -> Table:
     recipes of several models that have one each.
     """
     found = board.cells
-    axes = {name: dict.fromkeys(getattr(cell, name) for cell in found) for name in AXES}
-    shown = [name for name, values in axes.items() if len(values) > 1]
-    recipes = _recipe_of_each_model(found) if {"model", "recipe"} <= {*shown} else []
-    shown = [name for name in shown if name != "recipe" or not recipes]
+    axes = {axis: dict.fromkeys(map(of, found)) for axis, of in AXES.items()}
+    shown = [axis for axis, values in axes.items() if len(values) > 1]
+    recipes = _recipe_of_each_model(found) if {MODEL, RECIPE} <= {*shown} else []
+    shown = [axis for axis in shown if axis is not RECIPE or not recipes]
     common = [
-        f"recipe {value}" if name == "recipe" else value
-        for name, values in axes.items()
+        f"recipe {value}" if axis is RECIPE else value
+        for axis, values in axes.items()
         for value in values
         if len(values) == 1
     ]
@@ -87,7 +111,7 @@ def in_brief(board: Board) -> Table:
     rows = tuple(
         (
             column,
-            *(getattr(cell, name) for name in shown),
+            *(AXES[axis](cell) for axis in shown),
             Figure(cell.mean, sd=cell.sd),
             Figure(len(cell.scores), COUNT),
             *_floor_and_costs(cell),
@@ -97,7 +121,7 @@ def in_brief(board: Board) -> Table:
     )
     return Table(
         title=", ".join([f"Results on {board.title}", *common]),
-        header=("task", *shown, "score", "n", "floor", "train s", "ex/s", "MB", "status"),
+        columns=(TASK, *shown, *figures("score", "n"), *COSTS, STATUS),
         rows=rows,
         notes=(*recipes, *legend(found, shared), *whose_rows(found)),
     )
@@ -121,7 +145,7 @@ def pivot(board: Board) -> Table:
     present = [name for name in board.columns if any(name in row.cells for row in board.rows)]
     whole = {*present} >= {*tasks.GLUE_9}
     several = len({row.recipe for row in board.rows}) > 1
-    axes = AXES if several else AXES[:2]
+    axes = (MODEL, TARGET, RECIPE) if several else (MODEL, TARGET)
     rows = tuple(
         (
             row.name,
@@ -134,7 +158,7 @@ def pivot(board: Board) -> Table:
     )
     return Table(
         title=f"Scores x 100 on {board.title}",
-        header=(*axes, *present, *([GLUE.name] if whole else [])),
+        columns=(*axes, *scores(*present), *(figures(GLUE.name) if whole else ())),
         rows=rows,
         notes=(
             *([f"{GLUE.name}: {GLUE.definition}"] if whole else []),

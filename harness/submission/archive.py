@@ -19,6 +19,7 @@ from harness.spec import Provenance
 from harness.submission import files as entries
 from harness.submission.files import ENTRIES, SubmissionFile
 from harness.submission.selection import AXES, Best, Candidates, RunFilter, choose
+from harness.tables.columns import figures, words
 from harness.tables.table import MISSING, Table, percent
 from harness.text.names import unknown
 from harness.text.values import plain, shown_path
@@ -151,7 +152,7 @@ def table(made: Plan, output: Path) -> Table:
     model, target, recipe = [plain(str(made.candidates.axes[axis])) for axis in AXES]
     return Table(
         title=f"{shown_path(output)}: {model}, {target}, recipe {recipe}",
-        header=("file", "rows", "run", "dev", "best of"),
+        columns=(*words("file"), *figures("rows"), *words("run"), *figures("dev", "best of")),
         rows=tuple(rows),
         notes=tuple(notes),
     )
