@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.catalog import models, profiles, targets, tasks
+from harness.catalog import adaptations, models, profiles, targets, tasks
 from harness.errors import Exit, UsageError
 from harness.execution.engine import Engine
 from harness.planning.options import Settings
@@ -97,13 +97,15 @@ def configuration(
 
 
 def _model(record: Record, model: str | None) -> models.Adapted:
-    name, plus, adaptation = record.case.model.partition("+")
-    if model is None and name not in models.MODELS and not models.HUB_ID.fullmatch(name):
+    """The model of a stored run, or `model` in its place, adapted as the run adapted it."""
+    own = adaptations.own_name(record.case.model, record.identity)
+    if model is None and own not in models.MODELS and not models.HUB_ID.fullmatch(own):
         raise UsageError(
-            f"{record.case.id}: its model {shown(name)} came from a folder, and records hold no "
+            f"{record.case.id}: its model {shown(own)} came from a folder, and records hold no "
             "folders. Mend: say --model FOLDER, the folder that holds it"
         )
-    adapted = models.get(f"{model or name}{plus}{adaptation}")
+    suffixes = [row.name for row in adaptations.of_identity(record.identity)]
+    adapted = models.adapted(model or own, suffixes, record.case.model)
     return dataclasses.replace(adapted, name=record.case.model)
 
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from harness.catalog import numerics
+from harness.catalog.adaptations import own_name
 from harness.catalog.model_rows import MODELS
 
 UNSCORED = ("name", "source", "epochs_of", "eval_batch_size")
@@ -65,7 +66,7 @@ def _is_whole(identity: Mapping[str, Any]) -> bool:
 
 def _model_files(record: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
     files = dict(identity["model_files"])
-    row = MODELS.get(_base_name(record))
+    row = MODELS.get(_base_name(record, identity))
     if row and row.sha256 and row.sha256 in files.values():
         files |= UNLISTED.get(row.name, {})
     if identity["adaptation"].get("scratch"):  # their weights are not read
@@ -74,7 +75,7 @@ def _model_files(record: Mapping[str, Any], identity: Mapping[str, Any]) -> dict
 
 
 def _facts(record: Mapping[str, Any], identity: Mapping[str, Any]) -> numerics.Facts:
-    row, adaptation = MODELS.get(_base_name(record)), identity["adaptation"]
+    row, adaptation = MODELS.get(_base_name(record, identity)), identity["adaptation"]
     model = record.get("model")
     new = model.get("new_parameters") if isinstance(model, Mapping) else None
     new = tuple(map(str, new)) if isinstance(new, list) else None
@@ -91,7 +92,8 @@ def _facts(record: Mapping[str, Any], identity: Mapping[str, Any]) -> numerics.F
     )
 
 
-def _base_name(record: Mapping[str, Any]) -> str:
+def _base_name(record: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
     """The model's name without its adaptations."""
     case = record.get("case")
-    return str(case.get("model")).partition("+")[0] if isinstance(case, Mapping) else ""
+    model = str(case.get("model")) if isinstance(case, Mapping) else ""
+    return own_name(model, identity)

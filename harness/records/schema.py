@@ -20,7 +20,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from harness.spec import Provenance, SourceKind
+from harness.spec import Combination, Provenance, SourceKind
 
 SCHEMA = 3
 PredictionTable = dict[str, list[Any]]
@@ -272,7 +272,6 @@ class Record(Outcome):
     )
 
     @property
-    def cell(self) -> tuple[str, str, str, str]:
-        """What runs of several seeds share; runs whose inputs differ never share it."""
-        key = self.cell_key or f"unknown/{self.profile}"
-        return (self.case.task, self.case.model, self.case.target, key)
+    def combination(self) -> Combination:
+        """The task, model and target, which all runs of a cell share; `.name` names the cell."""
+        return Combination(self.case.task, self.case.model, self.case.target)

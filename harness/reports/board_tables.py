@@ -147,25 +147,24 @@ def fill(board: Board, rows: Iterable[Row], results: str) -> list[str]:
 
     Rows that lack the same tasks share a command.
     """
-    together: dict[tuple[str, str, tuple[str, ...], tuple[int, ...]], list[str]] = defaultdict(list)
+    together: dict[tuple[str, str, tuple[str, ...], tuple[int, ...]], list[Row]] = defaultdict(list)
     for row in rows:
         columns = {column for column, _ in averages.missing(GLUE, row.sheet)}
         lacking = tuple(task for task in tasks.GLUE_9 if columns.intersection(_columns(task)))
         if lacking:
             seeds = {record.case.seed for cell in row.cells.values() for record in cell.records}
-            key = (row.target, row.recipe, lacking, tuple(sorted(seeds)))
-            together[key].append(row.model)
+            together[row.target, row.recipe, lacking, tuple(sorted(seeds))].append(row)
     return [
         command.command(
             results,
             source=board.source,
             tasks=lacking,
-            models=models,
+            models=[command.model_of(row.example) for row in alike],
             target=target,
-            recipe=recipe,
+            recipe=alike[0].example.recipe,
             seeds=seeds,
         )
-        for (target, recipe, lacking, seeds), models in together.items()
+        for (target, _, lacking, seeds), alike in together.items()
     ]
 
 

@@ -58,6 +58,11 @@ class Row:
     recipe: str
     cells: Mapping[str, Cell]
 
+    @property
+    def example(self) -> Record:
+        """One of its ok runs."""
+        return next(iter(self.cells.values())).ok[0]
+
     @cached_property
     def sheet(self) -> ScoreRow:
         """Its figures on GLUE's nine tasks."""

@@ -5,7 +5,6 @@ Everything else is left out, and a note says of what and why.
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -184,8 +183,7 @@ def _row(
     gap: PublishedComparison, setups: dict[tuple[str, str, str], int], *, with_recipe: bool
 ) -> tuple[TableValue, ...]:
     cell, row = gap.cell, gap.published
-    digits = len(row.printed["value"].partition(".")[2])
-    as_printed = replace(SCORE, digits=digits)
+    as_printed = replace(SCORE, digits=row.decimals)
     setup = f" [{setups[_setup(gap.seed_sd)]}]" if gap.seed_sd else ""
     return (
         cell.task,
@@ -200,7 +198,7 @@ def _row(
         Figure(row.value, as_printed, mark="" if row.is_possible else IMPOSSIBLE),
         Figure(gap.gap, CHANGE),
         Figure(gap.in_sds, SDS, mark=setup),
-        _short(row.source),
+        row.paper or short(row.source, SOURCE_WIDTH),
     )
 
 
@@ -222,9 +220,3 @@ def _legend(
         if gap.published.notes:
             said[gap.published.model, gap.published.notes][gap.cell.task] = None
     return notes + [f"{name}, {', '.join(on)}: {words}" for (name, words), on in said.items()]
-
-
-def _short(source: str) -> str:
-    """Where a result stands: from the arXiv id on, where there is one."""
-    found = re.search(r"arXiv:.*", source)
-    return found[0] if found else short(source, SOURCE_WIDTH)

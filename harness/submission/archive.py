@@ -15,7 +15,7 @@ from harness.planning import command
 from harness.records.flags import FLAGS
 from harness.records.schema import Record, Source
 from harness.records.store import Store
-from harness.spec import Provenance
+from harness.spec import NOTHING, Provenance
 from harness.submission import files as entries
 from harness.submission.files import ENTRIES, SubmissionFile
 from harness.submission.selection import AXES, Best, Candidates, RunFilter, choose
@@ -191,7 +191,12 @@ def _command(made: Plan, results: Path) -> str:
         kind=runs[0].source.kind if runs else "glue_data",
         max_train=caps.pop() if len(caps) == 1 else None,
     )
-    model = found.axes["model"]
+    # Where no run is stored, the names are those that the user asked for.
+    model, recipe = found.axes["model"], found.axes["recipe"]
+    settings: Mapping[str, object] = {"name": recipe}
+    if found.example:
+        model = model and command.model_of(found.example)
+        settings = found.example.recipe
     return command.command(
         results,
         profile=None if runs else "paper",
@@ -199,7 +204,7 @@ def _command(made: Plan, results: Path) -> str:
         tasks=[entry.task for entry in made.missing] if runs else (),
         models=[model] if model else (),
         target=found.axes["target"],
-        recipe=found.axes["recipe"],
+        recipe=settings if recipe else NOTHING,
         seeds=() if found.seed is None else (found.seed,),
         predict_test=True,
     )
