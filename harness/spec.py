@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+JsonObject = Mapping[str, Any]  # from a file: what it holds is checked where it is read
 SourceKind = Literal["toy", "hub", "glue_data", "own"]  # as records say it: `catalog.sources`
 TEST = "test"  # the unlabelled splits of a task, by one name
 

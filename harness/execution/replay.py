@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,9 +23,9 @@ from harness.text.values import shown
 
 CODE = ("commit", "glue-bench")
 ENVIRONMENT = (
-    "torch", "transformers", "tokenizers", "datasets", "numpy", "python",
-    "os", "machine", "cpu", "cores",
-)  # fmt: skip
+    *("torch", "transformers", "tokenizers", "datasets", "numpy", "python"),
+    *("os", "machine", "cpu", "cores"),
+)
 
 
 def verify(
@@ -186,7 +185,7 @@ def _facts(record: Record, names: tuple[str, ...]) -> list[str]:
     return [line for name in names if name in then for line in _of(name, then[name], now[name])]
 
 
-def _of(name: str, then: Any, now: Any) -> list[str]:
+def _of(name: str, then: object, now: object) -> list[str]:
     return differences(then, now, name)
 
 

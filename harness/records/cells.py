@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any
 
 from harness.catalog import tasks
 from harness.catalog.sources import SOURCES
 from harness.records.flags import CONTAMINATED, FLAGS
 from harness.records.schema import Record, Source, SplitRecord, revised
-from harness.spec import Combination, Provenance
+from harness.spec import Combination, JsonObject, Provenance
 from harness.tables.table import MISSING
 
 
@@ -73,7 +72,7 @@ class Cell:
         return next((record.cell_key for record in self.records if record.cell_key), None)
 
     @property
-    def settings(self) -> Mapping[str, Any]:
+    def settings(self) -> JsonObject:
         """The recipe that was run, as records hold it; {}: no run got so far."""
         return next((record.recipe for record in self.records if record.recipe), {})
 
@@ -116,7 +115,7 @@ class Cell:
         }
 
     @cached_property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> JsonObject:
         """Every input that decides the score, but the seed; {}: no run got so far."""
         return next((record.identity for record in self.records if record.identity), {})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.text.values import shown
 
@@ -16,8 +16,8 @@ class Difference(NamedTuple):
     """A key that two values of JSON hold different values under, and either's value."""
 
     path: tuple[str, ...]
-    a: Any  # of any type, as all of JSON; `ABSENT` where the key lacks
-    b: Any
+    a: object  # of any type, as all of JSON; `ABSENT` where the key lacks
+    b: object
 
     @property
     def key(self) -> str:
@@ -25,13 +25,13 @@ class Difference(NamedTuple):
         return ".".join(self.path)
 
 
-def differences(then: Any, now: Any, *path: str) -> list[str]:
+def differences(then: object, now: object, *path: str) -> list[str]:
     """Where two values of JSON differ, as lines `recipe.learning_rate: was 2e-05, is 0.0001`."""
     found = apart(then, now, path)
     return [f"{one.key}: was {brief(one.a)}, is {brief(one.b)}" for one in found]
 
 
-def apart(a: Any, b: Any, path: tuple[str, ...] = ()) -> list[Difference]:
+def apart(a: object, b: object, path: tuple[str, ...] = ()) -> list[Difference]:
     """Every key of two values of JSON whose values differ, in the order of the keys."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return [
@@ -42,7 +42,7 @@ def apart(a: Any, b: Any, path: tuple[str, ...] = ()) -> list[Difference]:
     return [] if a == b else [Difference(path, a, b)]
 
 
-def brief(value: Any) -> str:
+def brief(value: object) -> str:
     """A value as a line shows it: of a sha256 its first digits; only texts are in quotes."""
     if value is None or isinstance(value, bool | int | float):
         return "none" if value is None else json.dumps(value)

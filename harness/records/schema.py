@@ -23,7 +23,7 @@ from pydantic import (
 from harness.spec import Combination, Provenance, SourceKind
 
 SCHEMA = 3
-PredictionTable = dict[str, list[Any]]
+PredictionTable = dict[str, list[Any]]  # numbers, texts, or a list of logits a row
 """Columns split, row, label, prediction, logits; all of the same length."""
 
 Status = Literal["ok", "diverged", "failed", "oom", "timeout", "crashed", "skipped"]
@@ -36,7 +36,7 @@ def _is_json(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     return value
 
 
-Json = Annotated[dict[str, Any], AfterValidator(_is_json)]
+Json = Annotated[dict[str, Any], AfterValidator(_is_json)]  # of any shape, which differs by task
 
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998  # in others a time cannot be moved to every time zone
