@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         WorkerLost,
         WorkerTimeout,
     )
-    from harness.records.frame import COLUMNS
+    from harness.records.columns import COLUMNS
     from harness.records.schema import Record
 
     __version__: str
@@ -65,7 +65,7 @@ __all__ = [
 _HOMES = {
     "run": "harness.api",
     "load_results": "harness.api",
-    "COLUMNS": "harness.records.frame",
+    "COLUMNS": "harness.records.columns",
     "Record": "harness.records.schema",
 }
 """The modules that members other than errors are defined in."""

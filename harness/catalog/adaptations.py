@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -64,6 +64,28 @@ ADAPTATIONS: dict[str, Adaptation] = {
         ),
     )
 }
+
+
+def of_identity(identity: Mapping[str, Any]) -> tuple[Adaptation, ...]:
+    """The rows that a stored run was adapted by, as its identity says; (): it says nothing."""
+    adaptation = identity.get("adaptation")
+    if not isinstance(adaptation, Mapping):
+        return ()
+    return tuple(
+        row
+        for row in ADAPTATIONS.values()
+        if row.name == adaptation.get("method") or adaptation.get(row.name)
+    )
+
+
+def suffixes(rows: Iterable[Adaptation]) -> str:
+    """What stands behind a model's own name: `+lora`."""
+    return "".join(f"+{row.name}" for row in rows)
+
+
+def own_name(model: str, identity: Mapping[str, Any]) -> str:
+    """The own name of a stored run's model, without what says how it was adapted."""
+    return model.removesuffix(suffixes(of_identity(identity)))
 
 
 def check_installed(adaptation: Adaptation) -> None:

@@ -10,11 +10,11 @@ import hashlib
 import importlib.util
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.catalog import weights
+from harness.catalog import adaptations, weights
 from harness.catalog.adaptations import ADAPTATIONS, Adaptation
 from harness.catalog.model_rows import MODELS
 from harness.errors import ModelError, ModelUnavailable, UsageError
@@ -68,6 +68,14 @@ def get(name: str) -> Adapted:
     Raises `UsageError` with the nearest known name.
     """
     base, suffixes = _parts(name.strip())
+    return adapted(base, suffixes, name)
+
+
+def adapted(base: str, suffixes: Sequence[str], name: str) -> Adapted:
+    """The model that `base` names, adapted by the rows of these names; `name` is for messages.
+
+    Raises `UsageError` with the nearest known name.
+    """
     model = _model(base)
     fitting = [n for n, row in ADAPTATIONS.items() if row.of_networks == bool(model.network)]
     for place, suffix in enumerate(suffixes):
@@ -79,7 +87,7 @@ def get(name: str) -> Adapted:
             f"model {shown(name)}: found {' and '.join(methods)}; expected one of them: each says "
             "which part of the network is trained"
         )
-    return Adapted("+".join([model.name, *(row.name for row in rows)]), model, rows)
+    return Adapted(f"{model.name}{adaptations.suffixes(rows)}", model, rows)
 
 
 def _splits(name: str) -> Iterator[tuple[str, list[str]]]:

@@ -6,7 +6,7 @@ docs/recipes.md says why each is here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import UsageError
@@ -137,3 +137,22 @@ def get(name: str) -> Recipe:
     if name not in RECIPES:
         raise UsageError(unknown("recipe", name, RECIPES))
     return RECIPES[name]
+
+
+def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
+    """The recipe with another number of epochs, which its name then says: `run-glue-3ep`."""
+    return replace(recipe, name=f"{recipe.name}-{epochs}ep", epochs=epochs, epochs_of={})
+
+
+def row_of(settings: Mapping[str, object]) -> tuple[str | None, int | None]:
+    """The name of a stored run's recipe, and the epochs that were asked for beside it.
+
+    `settings` is a record's `recipe`. The name is None where the record has no recipe, the epochs
+    where they are the recipe's own.
+    """
+    name, epochs = settings.get("name"), settings.get("epochs")
+    if isinstance(epochs, int):
+        for row in RECIPES.values():
+            if name == with_epochs(row, epochs).name:
+                return row.name, epochs
+    return str(name) if name else None, None

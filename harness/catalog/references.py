@@ -11,6 +11,7 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from importlib import resources
 
 from harness.catalog import tasks
@@ -36,6 +37,7 @@ OTHER_ROWS = ("QNLI v1", "SPLIT UNVERIFIED", "split not stated", "WSC reformulat
 FAILING = ("no bias correction", "Mixout")
 """Words of a setup in which many runs fail: what its seeds differ by is not a sound recipe's."""
 
+PAPER = re.compile(r"arXiv:.*")
 MEAN_OF = re.compile(r"mean of (\d+) random restarts")
 
 
@@ -81,9 +83,19 @@ class Published:
             return True
         runs = MEAN_OF.search(self.notes)
         answers = tasks.TASKS[self.task].rows[self.split] * (int(runs[1]) if runs else 1)
-        _, _, decimals = self.printed["value"].partition(".")
         off = abs(round(self.value * answers) / answers - self.value)
-        return off <= 0.005 / 10 ** len(decimals) + 1e-12
+        return off <= 0.005 / 10**self.decimals + 1e-12
+
+    @property
+    def decimals(self) -> int:
+        """How many decimals the value was printed with, times 100."""
+        return max(0, -int(Decimal(self.printed["value"]).as_tuple().exponent))
+
+    @property
+    def paper(self) -> str | None:
+        """The source from its arXiv id on, which names the paper and the place in it; or None."""
+        found = PAPER.search(self.source)
+        return found[0] if found else None
 
 
 @dataclass(frozen=True)

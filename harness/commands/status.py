@@ -10,6 +10,7 @@ import typer
 from harness.commands.common import Results, complain, existing, other_folder
 from harness.errors import Exit
 from harness.planning.project import RESULTS
+from harness.tables.columns import figures, words
 from harness.tables.table import WIDTH, Table
 from harness.terminal import say
 from harness.text.values import shown_path
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 2  # pytest's exit status after Ctrl-C
 MOST_SHOWN = 40  # open cases that are named
-HEADER = ("session", "planned", "ok", "failed", "skipped", "reused", "missing", "state")
+COLUMNS = (
+    *words("session"),
+    *figures("planned", "ok", "failed", "skipped", "reused", "missing"),
+    *words("state"),
+)
 
 
 def status(results: Results = RESULTS) -> None:
@@ -41,7 +46,7 @@ def status(results: Results = RESULTS) -> None:
 def text(status: Status) -> str:
     """As the terminal shows it: a line per session, then the cases that are still open."""
     rows = [_row(session) for session in status.sessions]
-    lines = [Table("Sessions, oldest first", HEADER, tuple(rows)).text()]
+    lines = [Table("Sessions, oldest first", COLUMNS, tuple(rows)).text()]
     if found := status.open_cases:
         lines.append(f"\nwithout a good end: {len(found)}")
         shown = list(found.items())[:MOST_SHOWN]

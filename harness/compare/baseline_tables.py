@@ -14,10 +14,20 @@ from harness.compare.selection import commit_of
 from harness.errors import StorageError
 from harness.records.cells import Cell, by_source, cells, where
 from harness.records.schema import Record
+from harness.tables.columns import MODEL, RECIPE, TARGET, TASK, figures, words
 from harness.tables.table import MISSING, WIDTH, Figure, Table
 
-OVERVIEW = ("baseline", "cells", "runs", "fewest seeds", "commit", "last act", "when")
-PER_CELL = ("task", "model", "target", "recipe", "score", "n", "wrong", "commit")
+OVERVIEW = (
+    *words("baseline"),
+    *figures("cells", "runs", "fewest seeds"),
+    *words("commit", "last act"),
+    *figures("when"),
+)
+PER_CELL = (
+    *(TASK, MODEL, TARGET, RECIPE),
+    *figures("score", "n", "wrong"),
+    *words("commit"),
+)
 _fill = partial(textwrap.fill, width=WIDTH, break_on_hyphens=False)
 
 

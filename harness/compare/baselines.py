@@ -23,9 +23,10 @@ from harness.errors import StorageError, UsageError
 from harness.files.disk import DISK, Disk, names_in
 from harness.files.outputs import cannot_write
 from harness.records import codec
-from harness.records.cells import Cell, cells, name_of, names_of
+from harness.records.cells import Cell, cells, names_of
 from harness.records.schema import Record
 from harness.records.store import Store, file_name, naming, read_bytes
+from harness.spec import Combination
 from harness.system import environment
 from harness.text.names import nearest
 from harness.text.values import shown, shown_path
@@ -185,8 +186,8 @@ def accept(
     _require(reason)
     if chosen is not None:
         taken = of_cell(chosen.records, cell)
-        names = {record.cell[:3] for record in taken}
-        after = [*(record for record in before.records if record.cell[:3] not in names), *taken]
+        replaced = {record.combination for record in taken}
+        after = [*(r for r in before.records if r.combination not in replaced), *taken]
         said: dict[str, Any] = {"commit": chosen.commit, "cells": (cell,)}
     else:
         gone = {record.id for record in of_cell(before.records, cell)}
@@ -217,20 +218,20 @@ def _require_on(branch: str, commit: str) -> None:
 
 
 def _merged(before: Iterable[Record], taken: Sequence[Record]) -> list[Record]:
-    replaced = {record.cell[:3] for record in taken}
+    replaced = {record.combination for record in taken}
     joined = {of for cell in cells(taken) for of in _inputs_and_commits(cell)}
     stays = [
         record
         for cell in cells(before)
-        if cell.records[0].cell[:3] not in replaced or joined & {*_inputs_and_commits(cell)}
+        if cell.combination not in replaced or joined & {*_inputs_and_commits(cell)}
         for record in (*cell.records, *cell.replaced)
     ]
     return [record for cell in cells([*stays, *taken]) for record in kept(cell)]
 
 
-def _inputs_and_commits(cell: Cell) -> set[tuple[str, str, str, str | None, str]]:
+def _inputs_and_commits(cell: Cell) -> set[tuple[Combination, str | None, str]]:
     """A run that failed before its inputs were known has those of its cell."""
-    return {(cell.task, cell.model, cell.target, cell.key, commit_of(r)) for r in cell.records}
+    return {(cell.combination, cell.key, commit_of(record)) for record in cell.records}
 
 
 def _with_failed(
@@ -240,8 +241,8 @@ def _with_failed(
     came = {record.id for record in chosen.records} if chosen else set()
     if before:
         complete = {*before.last.with_failed}
-        came |= {record.id for record in before.records if name_of(record) in complete}
-    without = {name_of(record) for record in after if record.id not in came}
+        came |= {record.id for record in before.records if record.combination.name in complete}
+    without = {record.combination.name for record in after if record.id not in came}
     return tuple(name for name in names_of(after) if name not in without)
 
 

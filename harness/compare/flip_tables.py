@@ -16,6 +16,7 @@ from harness.records import cells
 from harness.records.diff import brief
 from harness.records.schema import Record
 from harness.tables import formats, markup
+from harness.tables.columns import figures, words
 from harness.tables.table import WIDTH, Table, percent
 from harness.text import escape
 from harness.text.escape import foldable, short, visible
@@ -24,10 +25,10 @@ SHOWN = 20
 """How many rows a reader is shown unless more are asked for."""
 
 COUNTS = (
-    "split", "n", "gained", "lost", "other", "acc A", "acc B", "difference", "McNemar p",
-)  # fmt: skip
-ROWS = ("split", "row", "label", "A", "B", "flip")
-WORDS = tuple(name for name in ROWS if name != "row")  # columns of them
+    *words("split"),
+    *figures("n", "gained", "lost", "other", "acc A", "acc B", "difference", "McNemar p"),
+)
+ROWS = (*words("split"), *figures("row"), *words("label", "A", "B", "flip"))
 NOTES = (
     "gained: B is right, A was wrong; lost: the reverse; other: both wrong, differently",
     "McNemar's exact p takes the rows for a sample and knows nothing of seeds, of which two flip "
@@ -68,7 +69,7 @@ def markdown(ledger: Ledger, texts: Texts | None = None, limit: int | None = Non
             (*row, *(short(said, WIDTH) for _, said in _said(ledger, *where, texts)))
             for row, where in zip(rows, shown, strict=True)
         )
-        parts.append(formats.body(Table("", (*ROWS, *columns), wide, words=(*WORDS, *columns))))
+        parts.append(formats.body(Table("", (*ROWS, *words(*columns)), wide)))
     parts += [_more(left)] if left else []
     return "\n\n".join([*parts, *map(markup.paragraph, counts.notes)])
 
@@ -77,8 +78,8 @@ def csv(ledger: Ledger, limit: int | None = None) -> str:
     """One line per row that flipped; labels by their names, and no sentence."""
     out = io.StringIO()
     writer = csv_format.writer(out, lineterminator="\n")
-    rows = _rows(ledger, _first(ledger, limit or 0)[0]).rows
-    writer.writerows([ROWS, *(map(escape.distinct, map(str, row)) for row in rows)])
+    table = _rows(ledger, _first(ledger, limit or 0)[0])
+    writer.writerows([table.header, *(map(escape.distinct, map(str, r)) for r in table.rows)])
     return out.getvalue()
 
 
@@ -93,7 +94,7 @@ def json(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -
             "differs": [{"what": name, "a": a, "b": b} for name, a, b in ledger.differs],
             "splits": {part.split: _numbers(part) for part in ledger.splits},
             "rows": [
-                dict(zip(ROWS, _words(ledger, split, flip), strict=True))
+                dict(zip((c.heading for c in ROWS), _words(ledger, split, flip), strict=True))
                 | {"row": flip.row}
                 | ({} if texts is None else {"text": _columns(ledger, split, flip, texts)})
                 for split, flip in shown
@@ -137,12 +138,12 @@ def _counts(ledger: Ledger) -> Table:
         for part in ledger.splits
     )  # fmt: skip
     title = f"Flips of {ledger.task.title} on {cells.where(ledger.a.source)}"
-    return Table(title, COUNTS, rows, NOTES, words=WORDS)
+    return Table(title, COUNTS, rows, NOTES)
 
 
 def _rows(ledger: Ledger, shown: Iterable[tuple[str, Flip]]) -> Table:
     rows = tuple(_words(ledger, split, flip) for split, flip in shown)
-    return Table("", ROWS, rows, words=WORDS)
+    return Table("", ROWS, rows)
 
 
 def _words(ledger: Ledger, split: str, flip: Flip) -> tuple[str, ...]:

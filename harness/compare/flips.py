@@ -108,7 +108,7 @@ class Ledger:
     @property
     def differs(self) -> list[tuple[str, Any, Any]]:
         """What else differs between the runs: a name, and the value of A and of B."""
-        return apart(_inputs(self.a), _inputs(self.b))
+        return [(one.key, one.a, one.b) for one in apart(_inputs(self.a), _inputs(self.b))]
 
 
 def of(a: Stored, b: Stored) -> Ledger:

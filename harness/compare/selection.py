@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.compare import averaged_runs
 from harness.errors import UsageError
-from harness.records.cells import Cell, cells, name_of, names_of
+from harness.records.cells import Cell, cells, names_of
 from harness.records.schema import Record
 from harness.text.names import unknown
 from harness.text.values import shown
@@ -97,7 +97,7 @@ def _why_unfit(record: Record) -> str | None:
 
 def of_cell(records: Sequence[Record], cell: str) -> list[Record]:
     """The runs of the cell of that name. Raises `UsageError` where there is none, or several."""
-    found = [record for record in records if name_of(record) == cell]
+    found = [record for record in records if record.combination.name == cell]
     if not found:
         raise UsageError(unknown("cell", cell, names_of(records)))
     if len(models := sorted({record.case.model for record in found})) > 1:

@@ -11,10 +11,16 @@ from harness.compare.gate import Finding, Verdict, as_text
 from harness.compare.measures import MEASURES, Measure
 from harness.compare.stats import Change
 from harness.tables import formats, markup
+from harness.tables.columns import CELL, figures, words
 from harness.tables.table import MISSING, WIDTH, Table
 
-HEADER = ("cell", "runs", "base", "new", "change", "between", "margin", "bits", "verdict")
-OPTIONAL = ("margin", "bits")  # columns that are left out where every line says the same
+OPTIONAL = figures("margin", "bits")  # columns that are left out where every line says the same
+COLUMNS = (
+    CELL,
+    *figures("runs", "base", "new", "change", "between"),
+    *OPTIONAL,
+    *words("verdict"),
+)
 NOT_GATED = "not gated"
 
 
@@ -29,20 +35,20 @@ def table_of(comparison: Comparison, measure: Measure) -> Table:
             rows.append((cell.name, *[MISSING] * 7, str(cell.verdict)))
     better = "higher" if measure.higher_is_better else "lower"
     title = f"{measure.name} {'x 100' if measure.is_score else f'in {measure.shown_in}'}"
-    return _without_repeats(Table(f"{title}, {better} is better", HEADER, tuple(rows)))
+    return _without_repeats(Table(f"{title}, {better} is better", COLUMNS, tuple(rows)))
 
 
 def _without_repeats(table: Table) -> Table:
     """The table without the optional columns that have one value: the title says it."""
     kept, title = [], table.title
-    for place, name in enumerate(table.header):
+    for place, column in enumerate(table.columns):
         values = {row[place] for row in table.rows} - {MISSING}
-        if name in OPTIONAL and len(values) < 2:
-            title += "".join(f", {name} {value}" for value in values)
+        if column in OPTIONAL and len(values) < 2:
+            title += "".join(f", {column.heading} {value}" for value in values)
         else:
             kept.append(place)
     rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
-    return Table(title, tuple(table.header[place] for place in kept), rows)
+    return Table(title, tuple(table.columns[place] for place in kept), rows)
 
 
 def _finding(cell: CellVerdict, measure: Measure) -> Finding | None:

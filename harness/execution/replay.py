@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.catalog import models, profiles, targets, tasks
+from harness.catalog import adaptations, models, profiles, targets, tasks
 from harness.errors import Exit, UsageError
 from harness.execution.engine import Engine
 from harness.planning.options import Settings
@@ -24,9 +23,9 @@ from harness.text.values import shown
 
 CODE = ("commit", "glue-bench")
 ENVIRONMENT = (
-    "torch", "transformers", "tokenizers", "datasets", "numpy", "python",
-    "os", "machine", "cpu", "cores",
-)  # fmt: skip
+    *("torch", "transformers", "tokenizers", "datasets", "numpy", "python"),
+    *("os", "machine", "cpu", "cores"),
+)
 
 
 def verify(
@@ -97,13 +96,15 @@ def configuration(
 
 
 def _model(record: Record, model: str | None) -> models.Adapted:
-    name, plus, adaptation = record.case.model.partition("+")
-    if model is None and name not in models.MODELS and not models.HUB_ID.fullmatch(name):
+    """The model of a stored run, or `model` in its place, adapted as the run adapted it."""
+    own = adaptations.own_name(record.case.model, record.identity)
+    if model is None and own not in models.MODELS and not models.HUB_ID.fullmatch(own):
         raise UsageError(
-            f"{record.case.id}: its model {shown(name)} came from a folder, and records hold no "
+            f"{record.case.id}: its model {shown(own)} came from a folder, and records hold no "
             "folders. Mend: say --model FOLDER, the folder that holds it"
         )
-    adapted = models.get(f"{model or name}{plus}{adaptation}")
+    suffixes = [row.name for row in adaptations.of_identity(record.identity)]
+    adapted = models.adapted(model or own, suffixes, record.case.model)
     return dataclasses.replace(adapted, name=record.case.model)
 
 
@@ -184,7 +185,7 @@ def _facts(record: Record, names: tuple[str, ...]) -> list[str]:
     return [line for name in names if name in then for line in _of(name, then[name], now[name])]
 
 
-def _of(name: str, then: Any, now: Any) -> list[str]:
+def _of(name: str, then: object, now: object) -> list[str]:
     return differences(then, now, name)
 
 

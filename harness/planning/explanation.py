@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from harness.planning.project import RESULTS
 from harness.planning.resolve import resolve
 from harness.planning.resume import Resume, Reuse
 from harness.records.store import Store
+from harness.spec import Combination
 from harness.text.names import MOST_GUESSES, case_of, guesses, one_of
 from harness.text.values import shown
 
@@ -55,18 +56,21 @@ def _unknown(name: str, plan: Plan) -> str:
 
 
 def _options_of(name: str, plan: Plan) -> list[str]:
-    """The options that add a case of this name to `plan`; none where its parts do not tell."""
-    tasks = sorted({*plan.custom_tasks, *TASKS}, key=len, reverse=True)
-    parts = re.fullmatch(
-        rf"({'|'.join(map(re.escape, tasks))})-(.+)-({'|'.join(TARGETS)})-s(\d+)", name
+    """The options that add a case of this name to `plan`; none where no known names make it."""
+    known = (
+        dict.fromkeys([*plan.custom_tasks, *TASKS]),
+        dict.fromkeys([*plan.models, *MODELS]),
+        TARGETS,
     )
-    if not parts or parts[2] not in {*plan.models, *MODELS}:
-        return []
-    task, model, target, seed = parts.groups()
-    planned = {
-        f"--glue-tasks {task}": task in plan.tasks,
-        f"--glue-models {model}": model in plan.models,
-        f"--glue-targets {target}": target in plan.targets,
-        f"--glue-seeds {seed},": int(seed) in plan.seeds,
-    }
-    return [option for option, is_there in planned.items() if not is_there]
+    for task, model, target in itertools.product(*known):
+        before = f"{Combination(task, model, target).name}-s"
+        seed = name.removeprefix(before)
+        if name.startswith(before) and seed.isdecimal():
+            planned = {
+                f"--glue-tasks {task}": task in plan.tasks,
+                f"--glue-models {model}": model in plan.models,
+                f"--glue-targets {target}": target in plan.targets,
+                f"--glue-seeds {seed},": int(seed) in plan.seeds,
+            }
+            return [option for option, is_there in planned.items() if not is_there]
+    return []

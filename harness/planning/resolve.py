@@ -159,8 +159,8 @@ def recipe_for(task: Task, recipe: Recipe, epochs: int | None = None) -> Recipe:
     """A recipe as it is for one task: with that task's own epochs, or `epochs`."""
     usual = recipe.epochs_of.get(task.name, recipe.epochs)
     if epochs and epochs != usual:
-        recipe = dataclasses.replace(recipe, name=f"{recipe.name}-{epochs}ep")
-    return dataclasses.replace(recipe, epochs=epochs or usual, epochs_of={})
+        return recipes.with_epochs(recipe, epochs)
+    return dataclasses.replace(recipe, epochs=usual, epochs_of={})
 
 
 CONFIG = TypeAdapter(RunConfig)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any
 
 from harness.catalog import tasks
 from harness.catalog.sources import SOURCES
 from harness.records.flags import CONTAMINATED, FLAGS
 from harness.records.schema import Record, Source, SplitRecord, revised
-from harness.spec import Case, Provenance
+from harness.spec import Combination, JsonObject, Provenance
 from harness.tables.table import MISSING
 
 
@@ -40,22 +39,32 @@ class CheckedRows:
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs of one task x model x target that differ in nothing but their seed, one each.
+    """A task, model and target, and its runs that differ in nothing but their seed, one each.
 
-    `replaced` are runs of the same seeds, for which one of `records` stands. What is worked out
-    from all runs is kept: tables ask for it again and again.
+    `replaced` holds older runs of the same seeds. Figures over all runs are computed once, since
+    tables ask for them often.
     """
 
-    task: str
-    model: str
-    target: str
+    combination: Combination
     records: tuple[Record, ...]
     replaced: tuple[Record, ...] = ()
 
     @property
+    def task(self) -> str:
+        return self.combination.task
+
+    @property
+    def model(self) -> str:
+        return self.combination.model
+
+    @property
+    def target(self) -> str:
+        return self.combination.target
+
+    @property
     def name(self) -> str:
-        """As in the ids of its cases: for reading and choosing, no key."""
-        return name_of(self.records[0])
+        """As in the ids of its cases: for reading and selecting, no key."""
+        return self.combination.name
 
     @property
     def key(self) -> str | None:
@@ -63,9 +72,14 @@ class Cell:
         return next((record.cell_key for record in self.records if record.cell_key), None)
 
     @property
+    def settings(self) -> JsonObject:
+        """The recipe that was run, as records hold it; {}: no run got so far."""
+        return next((record.recipe for record in self.records if record.recipe), {})
+
+    @property
     def recipe(self) -> str:
         """The recipe's name."""
-        return next((r.recipe["name"] for r in self.records if r.recipe), MISSING)
+        return str(self.settings.get("name", MISSING))
 
     @cached_property
     def ok(self) -> tuple[Record, ...]:
@@ -101,7 +115,7 @@ class Cell:
         }
 
     @cached_property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> JsonObject:
         """Every input that decides the score, but the seed; {}: no run got so far."""
         return next((record.identity for record in self.records if record.identity), {})
 
@@ -146,11 +160,6 @@ class Cell:
         return any(len(set(found)) < len(found) for found in (losses, orders))
 
 
-def name_of(record: Record) -> str:
-    """The name of a run's cell: its case's id without the seed."""
-    return Case(record.case.task, record.case.model, record.case.target, record.case.seed).cell
-
-
 def names_of(records: Iterable[Record]) -> tuple[str, ...]:
     """The names of the runs' cells, once each, in the order of `cells`."""
     return tuple(dict.fromkeys(cell.name for cell in cells(records)))
@@ -162,19 +171,17 @@ def cells(records: Iterable[Record]) -> list[Cell]:
     Of a seed that was run again the newest ok run counts, or the newest if none is ok. A run that
     failed before its inputs were known has no key; it joins the cell of its name.
     """
-    records = list(records)
-    by_key: dict[tuple[str, ...], list[Record]] = defaultdict(list)
+    by_key: dict[tuple[Combination, str | None], list[Record]] = defaultdict(list)
     for record in records:
-        case = record.case
-        by_key[case.task, case.model, case.target, record.cell_key or ""].append(record)
-    for unkeyed in [key for key in by_key if not key[3]]:
-        keyed = [key for key in by_key if key[:3] == unkeyed[:3] and key[3]]
+        by_key[record.combination, record.cell_key or None].append(record)
+    for combination in [combination for combination, key in by_key if key is None]:
+        keyed = [held for held in by_key if held[0] == combination and held[1] is not None]
         if len(keyed) == 1:
-            by_key[keyed[0]] += by_key.pop(unkeyed)
+            by_key[keyed[0]] += by_key.pop((combination, None))
     order = {name: place for place, name in enumerate(tasks.TASKS)}
     found = [
-        Cell(key[0], key[1], key[2], *_one_a_seed(runs))
-        for key, keyed_runs in by_key.items()
+        Cell(combination, *_one_a_seed(runs))
+        for (combination, _), keyed_runs in by_key.items()
         for runs in _by_rows(keyed_runs)
     ]
     return sorted(found, key=lambda cell: order.get(cell.task, len(order)))

@@ -14,7 +14,7 @@ import json
 import re
 import zlib
 from collections.abc import Collection, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -22,6 +22,7 @@ from pydantic_core import to_json
 from harness.errors import StorageError
 from harness.records import consistency, upgrades
 from harness.records.schema import SCHEMA, Part, Record
+from harness.spec import JsonObject
 from harness.text import log_marks
 from harness.text.escape import json as harmless_json
 from harness.text.values import shown
@@ -124,7 +125,7 @@ def in_line(line: bytes, number: int) -> Iterator[Record | StorageError]:
             yield StorageError(f"line {number}: {said.removesuffix(MEND)}{MEND_OF_LINE}")
 
 
-def _strict(content: bytes) -> dict[str, Any]:
+def _strict(content: bytes) -> dict[str, object]:
     try:
         raw = json.loads(content, parse_constant=_refuse, object_pairs_hook=_once)
         if _may_not_be_written(content):
@@ -145,7 +146,7 @@ def _may_not_be_written(content: bytes) -> bool:
     return openings > MOST_OPENINGS or _SURROGATE.search(content) is not None
 
 
-def _schema(raw: dict[str, Any], known: Collection[int] = upgrades.READ) -> int:
+def _schema(raw: JsonObject, known: Collection[int] = upgrades.READ) -> int:
     found = raw.get("schema")
     if type(found) is not int or found not in known:
         raise StorageError(
@@ -155,7 +156,7 @@ def _schema(raw: dict[str, Any], known: Collection[int] = upgrades.READ) -> int:
     return found
 
 
-def _validated(raw: dict[str, Any], kind: type[P]) -> P:
+def _validated(raw: JsonObject, kind: type[P]) -> P:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
@@ -177,7 +178,7 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key occurs twice")

@@ -13,7 +13,7 @@ from harness.catalog import tasks
 from harness.catalog.sources import SOURCES
 from harness.metrics import LEAST
 from harness.records.schema import ROUNDING, Observed, Record, Timing
-from harness.spec import Task, case_id
+from harness.spec import Case, Task
 from harness.text.values import shown
 
 SPEED_ROUNDING = 1e-6  # relative, as `flags` has it
@@ -32,7 +32,7 @@ def problems(record: Record) -> Iterator[Problem]:
     The scores of runs that did not end ok may: that is why some of them failed.
     """
     case = record.case
-    name = case_id(case.task, case.model, case.target, case.seed)
+    name = Case(case.task, case.model, case.target, case.seed).id
     if case.id != name:
         yield "case.id", case.id, f"{shown(name)}, as the case's other keys make it"
     if record.recipe and not (isinstance(name := record.recipe.get("name"), str) and name):

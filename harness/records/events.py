@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from harness.records.schema import Status
 from harness.text.values import shown
@@ -24,10 +24,10 @@ class Rule(NamedTuple):
     """What a value has to be, in words and as a test."""
 
     expected: str
-    holds: Callable[[Any], bool]
+    holds: Callable[[object], bool]
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST_TEXT and not _is_half(value)
 
 
@@ -40,18 +40,18 @@ def _is_half(text: str) -> bool:
     return False
 
 
-def _is_case(value: Any) -> bool:
+def _is_case(value: object) -> bool:
     return _is_text(value) and bool(value)
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: object) -> bool:
     try:
         return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
     except ValueError:
         return False
 
 
-def _is_exit_status(value: Any) -> bool:
+def _is_exit_status(value: object) -> bool:
     return value is None or (type(value) is int and abs(value) <= MOST_EXIT_STATUS)
 
 
@@ -81,7 +81,7 @@ KEYS: Mapping[str, Mapping[str, Rule]] = {
 }
 
 
-def problem(event: Mapping[str, Any]) -> str | None:
+def problem(event: Mapping[str, object]) -> str | None:
     """The first key of an event that holds something else than it should; None: there is none."""
     name = event.get("event")
     if not isinstance(name, str) or name not in KEYS:

@@ -22,12 +22,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from harness.errors import StorageError
 from harness.files.disk import DISK, Disk, make_folders, names_in, read_file, write_all
 from harness.records import events
 from harness.records.events import EventName
+from harness.spec import JsonObject
 from harness.text.values import shown_path
 
 MAX_JOURNAL_BYTES = 256 * 1024 * 1024
@@ -47,7 +47,7 @@ class Journal:
         self._descriptor: int | None = None
         self._is_safe = False  # the file's name is on disk
 
-    def note(self, name: EventName, **about: Any) -> None:
+    def note(self, name: EventName, **about: object) -> None:
         """Write an event; on disk when this returns. Raises `StorageError`."""
         event = {"event": name, "time": datetime.now(UTC).isoformat(), **about}
         try:
@@ -86,7 +86,7 @@ def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # a reader has it for a moment only
 
 
-def to_line(event: dict[str, Any]) -> bytes:
+def to_line(event: dict[str, object]) -> bytes:
     """An event as a line with its checksum.
 
     It starts with a line end too, so that a torn line before it takes nothing along.
@@ -129,7 +129,7 @@ class Session:
         known = {*self.started, *self.finished, *self.skipped, *self.reused}
         return [case for case in self.planned if case not in known]
 
-    def take(self, event: dict[str, Any]) -> None:
+    def take(self, event: JsonObject) -> None:
         """Learn from one event that `events` finds no problem with."""
         name, case = event["event"], event.get("case", "")
         self.began = self.began or event["time"]
@@ -218,7 +218,7 @@ def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
         yield number + 1, found[0]
 
 
-def from_line(line: bytes) -> dict[str, Any] | None:
+def from_line(line: bytes) -> JsonObject | None:
     """The event of a line; None if the line is torn, was changed or is no event's."""
     if not line.startswith(START) or len(line) > MAX_LINE_BYTES:
         return None

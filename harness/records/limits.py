@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from harness.errors import DataError
 from harness.records.schema import Record, revised
+from harness.spec import JsonObject
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 """Of a record's file: larger ones are neither read nor written."""
@@ -28,7 +28,7 @@ def shortened(record: Record) -> Record:
 
     Scores, metrics, losses, recipe and identity stay as they are.
     """
-    changed: dict[str, Any] = {"reason": record.reason and reason(record.reason)}
+    changed: dict[str, object] = {"reason": record.reason and reason(record.reason)}
     if record.model:
         lists = {
             name: _first(getattr(record.model, name))
@@ -45,7 +45,7 @@ def shortened(record: Record) -> Record:
     return revised(record, **changed) if changed else record
 
 
-def check_identity(case: str, identity: Mapping[str, Any]) -> None:
+def check_identity(case: str, identity: JsonObject) -> None:
     """Raise `DataError` before a run whose record could not be stored for what decides its score.
 
     A task of very many labels, as a column of free text has them, is what makes one.

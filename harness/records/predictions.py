@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import StorageError
 from harness.records.codec import MEND
@@ -127,7 +127,7 @@ def _check_column(name: str, column: pa.ChunkedArray) -> None:
         raise _wrong(f"column {name}: found NaN, or a number over {MOST:g}", "finite numbers")
 
 
-def _is_number(kind: Any) -> bool:
+def _is_number(kind: object) -> bool:
     import pyarrow as pa
 
     return pa.types.is_signed_integer(kind) or (

@@ -20,10 +20,10 @@ from pydantic import (
     ValidationInfo,
 )
 
-from harness.spec import Provenance, SourceKind
+from harness.spec import Combination, Provenance, SourceKind
 
 SCHEMA = 3
-PredictionTable = dict[str, list[Any]]
+PredictionTable = dict[str, list[Any]]  # numbers, texts, or a list of logits a row
 """Columns split, row, label, prediction, logits; all of the same length."""
 
 Status = Literal["ok", "diverged", "failed", "oom", "timeout", "crashed", "skipped"]
@@ -36,7 +36,7 @@ def _is_json(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     return value
 
 
-Json = Annotated[dict[str, Any], AfterValidator(_is_json)]
+Json = Annotated[dict[str, Any], AfterValidator(_is_json)]  # of any shape, which differs by task
 
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998  # in others a time cannot be moved to every time zone
@@ -272,7 +272,6 @@ class Record(Outcome):
     )
 
     @property
-    def cell(self) -> tuple[str, str, str, str]:
-        """What runs of several seeds share; runs whose inputs differ never share it."""
-        key = self.cell_key or f"unknown/{self.profile}"
-        return (self.case.task, self.case.model, self.case.target, key)
+    def combination(self) -> Combination:
+        """The task, model and target, which all runs of a cell share; `.name` names the cell."""
+        return Combination(self.case.task, self.case.model, self.case.target)

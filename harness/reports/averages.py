@@ -50,14 +50,16 @@ def term(task: str) -> tuple[ScoreKey, ...]:
     return tuple((task + SUFFIXES[split], name) for split in row.evaluated for name in row.metrics)
 
 
-def _each(text: str) -> tuple[tuple[ScoreKey, ...], ...]:
-    """Terms of one entry each, from words like `qqp:f1`."""
-    return tuple(
-        ((column, metric),) for column, _, metric in (w.partition(":") for w in text.split())
-    )
+def _each(*entries: ScoreKey) -> tuple[tuple[ScoreKey, ...], ...]:
+    """Terms of one entry each."""
+    return tuple((entry,) for entry in entries)
 
 
-_PLAIN = "cola:matthews_correlation sst2:accuracy qnli:accuracy rte:accuracy"
+MCC, ACCURACY, F1 = "matthews_correlation", "accuracy", "f1"
+MNLI = (("mnli_m", ACCURACY), ("mnli_mm", ACCURACY))
+SINGLE = (("cola", MCC), ("sst2", ACCURACY), ("qnli", ACCURACY), ("rte", ACCURACY))
+"""The tasks without a choice: all averages but GLUE's own read the same metric of them."""
+PEARSON, SPEARMAN = ("stsb", "pearson"), ("stsb", "spearmanr")
 
 AVERAGES: dict[str, Average] = {
     average.name: average
@@ -78,14 +80,14 @@ AVERAGES: dict[str, Average] = {
             "BERT",
             "mean of nine columns, MNLI-m and -mm apart, no WNLI; F1 for MRPC and QQP, Spearman "
             "for STS-B",
-            _each(f"{_PLAIN} mnli_m:accuracy mnli_mm:accuracy mrpc:f1 qqp:f1 stsb:spearmanr"),
+            _each(*SINGLE, *MNLI, ("mrpc", F1), ("qqp", F1), SPEARMAN),
             "BERT (Devlin et al. 2019, arXiv:1810.04805), Table 1; TinyBERT (arXiv:1909.10351)",
         ),
         Average(
             "ELECTRA",
             "mean of eight tasks, no WNLI; accuracy for MRPC and QQP, Spearman for STS-B, MNLI-m "
             "alone",
-            _each(f"{_PLAIN} mnli_m:accuracy mrpc:accuracy qqp:accuracy stsb:spearmanr"),
+            _each(*SINGLE, MNLI[0], ("mrpc", ACCURACY), ("qqp", ACCURACY), SPEARMAN),
             "ELECTRA (Clark et al. 2020, arXiv:2003.10555), Table 2",
         ),
         Average(
@@ -94,7 +96,7 @@ AVERAGES: dict[str, Average] = {
             "-mm averaged, Spearman for STS-B",
             (
                 *(term(task) for task in GLUE_9 if task not in ("stsb", "wnli")),
-                *_each("stsb:spearmanr"),
+                *_each(SPEARMAN),
             ),
             "glue.py of MosaicBERT (mosaicml/examples) and ModernBERT (arXiv:2412.13663, Table 5); "
             "theirs start RTE, MRPC and STS-B from an MNLI checkpoint",
@@ -103,7 +105,7 @@ AVERAGES: dict[str, Average] = {
             "cramming",
             "mean of nine columns, MNLI-m and -mm apart, no WNLI; F1 for MRPC and QQP, Pearson "
             "for STS-B",
-            _each(f"{_PLAIN} mnli_m:accuracy mnli_mm:accuracy mrpc:f1 qqp:f1 stsb:pearson"),
+            _each(*SINGLE, *MNLI, ("mrpc", F1), ("qqp", F1), PEARSON),
             "Cramming (Geiping and Goldstein 2022, arXiv:2212.14034): its model card, and the "
             "target_metrics of its code",
         ),
@@ -115,7 +117,7 @@ AVERAGES: dict[str, Average] = {
             "glue-bench",
         ),
     )
-}  # fmt: skip
+}
 
 
 def sheet(cells: Iterable[Cell]) -> ScoreRow:

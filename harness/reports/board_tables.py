@@ -15,6 +15,8 @@ from harness.reports import averages, ranks
 from harness.reports.averages import AVERAGES, Average
 from harness.reports.boards import Board, Row, Standing
 from harness.reports.cell_tables import AXES, GLUE, legend
+from harness.tables.columns import figures
+from harness.tables.columns import scores as score_columns
 from harness.tables.table import POINTS, TASKS, Figure, Table
 
 MARK = FLAGS[CONTAMINATED].mark
@@ -27,16 +29,13 @@ def scores(board: Board) -> Table:
     """
     names = {name: board.headers[name] for name in _present(board)}
     rows = tuple(
-        (
-            row.name, row.target, row.recipe,
-            *(_score(row.cells.get(name)) for name in names),
-        )
+        (row.name, row.target, row.recipe, *(_score(row.cells.get(name)) for name in names))
         for row in ranked(board)
-    )  # fmt: skip
+    )
     replaced = board.replaced
     return Table(
         title=f"Scores on {board.title}",
-        header=(*AXES, *names.values()),
+        columns=(*AXES, *(column.ranked() for column in score_columns(*names.values()))),
         rows=rows,
         notes=(
             "Scores x 100: the mean of the metrics that the column names, over ok runs, ± the "
@@ -44,7 +43,6 @@ def scores(board: Board) -> Table:
             *([f"replaced by newer ones of the same name: {replaced}"] if replaced else []),
             *_contaminated(board),
         ),
-        leading=frozenset(names.values()),
     )
 
 
@@ -63,10 +61,13 @@ def averages_of(board: Board, results: str) -> Table:
         for average in AVERAGES.values()
     ]
     columns.append(_borda(rows))
-    header = (*AVERAGES, "Borda")
     return Table(
         title=f"Averages on {board.title}",
-        header=(*AXES, *header, "coverage"),
+        columns=(
+            *AXES,
+            *(column.ranked() for column in figures(*AVERAGES, "Borda")),
+            *figures("coverage"),
+        ),
         rows=tuple(
             (row.name, row.target, row.recipe, *figures, _coverage(row))
             for row, *figures in zip(rows, *columns, strict=True)
@@ -82,7 +83,6 @@ def averages_of(board: Board, results: str) -> Table:
             *_contaminated(board),
         ),
         fill=tuple(fill(board, rows, results)),
-        leading=frozenset(header),
     )
 
 
@@ -147,25 +147,24 @@ def fill(board: Board, rows: Iterable[Row], results: str) -> list[str]:
 
     Rows that lack the same tasks share a command.
     """
-    together: dict[tuple[str, str, tuple[str, ...], tuple[int, ...]], list[str]] = defaultdict(list)
+    together: dict[tuple[str, str, tuple[str, ...], tuple[int, ...]], list[Row]] = defaultdict(list)
     for row in rows:
         columns = {column for column, _ in averages.missing(GLUE, row.sheet)}
         lacking = tuple(task for task in tasks.GLUE_9 if columns.intersection(_columns(task)))
         if lacking:
             seeds = {record.case.seed for cell in row.cells.values() for record in cell.records}
-            key = (row.target, row.recipe, lacking, tuple(sorted(seeds)))
-            together[key].append(row.model)
+            together[row.target, row.recipe, lacking, tuple(sorted(seeds))].append(row)
     return [
         command.command(
             results,
             source=board.source,
             tasks=lacking,
-            models=models,
+            models=[command.model_of(row.example) for row in alike],
             target=target,
-            recipe=recipe,
+            recipe=alike[0].example.recipe,
             seeds=seeds,
         )
-        for (target, recipe, lacking, seeds), models in together.items()
+        for (target, _, lacking, seeds), alike in together.items()
     ]
 
 

@@ -53,10 +53,14 @@ class Row:
     """A model on a target by a recipe; and, of each column, the cell that stands for it."""
 
     name: str  # the model's, told apart from others of that name
-    model: str
     target: str
     recipe: str
     cells: Mapping[str, Cell]
+
+    @property
+    def example(self) -> Record:
+        """One of its ok runs."""
+        return next(iter(self.cells.values())).ok[0]
 
     @cached_property
     def sheet(self) -> ScoreRow:
@@ -142,10 +146,9 @@ class Board:
             place = trained[name].index(_trained_on(cell))
             found[cell.model, cell.weights, cell.target, cell.recipe, place][name] = cell
         return tuple(
-            Row(names[model, weights] + trained_name(chosen, trained), model, target, recipe,
-                chosen)
-            for (model, weights, target, recipe, _), chosen in found.items()
-        )  # fmt: skip
+            Row(f"{names[model, weights]}{trained_name(cells, trained)}", target, recipe, cells)
+            for (model, weights, target, recipe, _), cells in found.items()
+        )
 
     @cached_property
     def replaced(self) -> int:

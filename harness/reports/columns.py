@@ -7,16 +7,19 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.catalog import tasks
 from harness.records.cells import Cell, dev_digests
+from harness.spec import JsonObject
 from harness.text.escape import short
 
 SHORT = {
-    "accuracy": "acc", "f1": "F1", "matthews_correlation": "MCC", "pearson": "Pearson",
+    "accuracy": "acc",
+    "f1": "F1",
+    "matthews_correlation": "MCC",
+    "pearson": "Pearson",
     "spearmanr": "Spearman",
-}  # fmt: skip
+}
 HEX = 6  # digits that tell sets of rows of one size apart
 LONGEST = 30  # characters of labels in a column's name
 
@@ -126,16 +129,15 @@ def _labels(column: Column) -> str:
     return short("/".join(column.labels), LONGEST) or "a number"
 
 
-def _task(cell: Cell) -> Mapping[str, Any]:
+def _task(cell: Cell) -> JsonObject:
     said = cell.identity.get("task")
     return said if isinstance(said, Mapping) else {}
 
 
 def _measured(cell: Cell) -> list[str]:
     """The metrics that some run has."""
-    return sorted({
-        name for record in cell.records for split in record.metrics.values() for name in split
-    })  # fmt: skip
+    found = (split for record in cell.records for split in record.metrics.values())
+    return sorted({name for split in found for name in split})
 
 
 def _kind(column: Column) -> tuple[str, tuple[str, ...], tuple[str, ...] | None]:

@@ -5,7 +5,6 @@ Everything else is left out, and a note says of what and why.
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -18,15 +17,12 @@ from harness.catalog.sources import SOURCES
 from harness.records.cells import Cell
 from harness.records.flags import CONTAMINATED, Spoils, marked, that_spoil
 from harness.spec import Provenance
+from harness.tables.columns import MODEL, RECIPE, TARGET, TASK, figures, words
 from harness.tables.table import CHANGE, COUNT, SCORE, SDS, Figure, Table, TableValue
 from harness.text.escape import short
 
 ENOUGH_RUNS = 3  # for a standard deviation of our own
 SOURCE_WIDTH = 40  # characters of a source that names no arXiv id
-HEADER = (
-    "task", "metric", "split", "model", "target", "ours", "n", "published as", "paper", "gap",
-    "in sds", "source",
-)  # fmt: skip
 RELATED, IMPOSSIBLE = " (r)", " (?)"  # marks
 NOTE = (
     "gap: ours less the published, in points. in sds: the gap divided by the standard deviation of "
@@ -158,16 +154,17 @@ def table(found: Gaps) -> Table:
     """
     setups = _numbered(found.rows)
     several = len({gap.cell.recipe for gap in found.rows}) > 1
-    rows = [_row(gap, setups) for gap in found.rows]
-    if several:
-        rows = [
-            (*row[:4], gap.cell.recipe, *row[4:]) for gap, row in zip(found.rows, rows, strict=True)
-        ]
     return Table(
         title="Published, and ours",
-        header=(*HEADER[:4], "recipe", *HEADER[4:]) if several else HEADER,
-        rows=tuple(rows),
-        notes=(*(_legend(found.rows, setups) if rows else ()), *found.notes),
+        columns=(
+            *(TASK, *words("metric", "split"), MODEL, *([RECIPE] if several else []), TARGET),
+            *figures("ours", "n"),
+            *words("published as"),
+            *figures("paper", "gap", "in sds"),
+            *words("source"),
+        ),
+        rows=tuple(_row(gap, setups, with_recipe=several) for gap in found.rows),
+        notes=(*(_legend(found.rows, setups) if found.rows else ()), *found.notes),
     )
 
 
@@ -183,17 +180,17 @@ def _setup(found: SeedSd) -> tuple[str, str, str]:
 
 
 def _row(
-    gap: PublishedComparison, setups: dict[tuple[str, str, str], int]
+    gap: PublishedComparison, setups: dict[tuple[str, str, str], int], *, with_recipe: bool
 ) -> tuple[TableValue, ...]:
     cell, row = gap.cell, gap.published
-    digits = len(row.printed["value"].partition(".")[2])
-    as_printed = replace(SCORE, digits=digits)
+    as_printed = replace(SCORE, digits=row.decimals)
     setup = f" [{setups[_setup(gap.seed_sd)]}]" if gap.seed_sd else ""
     return (
         cell.task,
         str(row.metric),
         row.split,
         cell.model,
+        *([cell.recipe] if with_recipe else []),
         cell.target,
         Figure(gap.ours, mark=cell.mark),
         Figure(len(gap.figures), COUNT),
@@ -201,7 +198,7 @@ def _row(
         Figure(row.value, as_printed, mark="" if row.is_possible else IMPOSSIBLE),
         Figure(gap.gap, CHANGE),
         Figure(gap.in_sds, SDS, mark=setup),
-        _short(row.source),
+        row.paper or short(row.source, SOURCE_WIDTH),
     )
 
 
@@ -223,9 +220,3 @@ def _legend(
         if gap.published.notes:
             said[gap.published.model, gap.published.notes][gap.cell.task] = None
     return notes + [f"{name}, {', '.join(on)}: {words}" for (name, words), on in said.items()]
-
-
-def _short(source: str) -> str:
-    """Where a result stands: from the arXiv id on, where there is one."""
-    found = re.search(r"arXiv:.*", source)
-    return found[0] if found else short(source, SOURCE_WIDTH)

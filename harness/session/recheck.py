@@ -66,7 +66,7 @@ def _is_of_code(run: Record, commit: str) -> bool:
 
 
 def _is_of(run: Record, case: Case) -> bool:
-    return (run.case.task, run.case.model, run.case.target) == (case.task, case.model, case.target)
+    return run.combination == case.combination
 
 
 def _options(case: Case, cases: Sequence[Case], settings: Settings) -> list[str | Path]:

@@ -13,7 +13,6 @@ from harness.errors import UsageError
 from harness.planning.options import Settings
 from harness.planning.plan import Plan
 from harness.planning.project import BASELINES
-from harness.records.cells import name_of
 from harness.records.schema import Record
 from harness.system import environment
 from harness.system.environment import MACHINE
@@ -63,7 +62,7 @@ class Regression:
     def cells(self) -> list[str]:
         """The names of all cells that a whole session has to have, the plan's first."""
         planned = [case.cell for case in self.plan.cases]
-        return list(dict.fromkeys([*planned, *map(name_of, self.base)]))
+        return list(dict.fromkeys([*planned, *(run.combination.name for run in self.base)]))
 
     @property
     def comparison(self) -> Comparison:
@@ -91,7 +90,7 @@ class Regression:
             self._comparison = self._compared(self.base, new, {*cells}, lacking)
         cell = self._comparison.of(name)
         if cell is None:
-            left_out = [r.case.id for r in records if name_of(r) == name]
+            left_out = [r.case.id for r in records if r.combination.name == name]
             raise UsageError(OTHER_CODE.format(cases=", ".join(left_out)) if left_out else ABSENT)
         if cell.verdict is Verdict.WORSE and self.settings.recheck:
             cell = self._again(cell, recheck)
@@ -132,7 +131,7 @@ class Regression:
         cells: set[str],
         ok_alone: Collection[str] = (),
     ) -> Comparison:
-        sides = [[run for run in side if name_of(run) in cells] for side in (base, new)]
+        sides = [[run for run in side if run.combination.name in cells] for side in (base, new)]
         return compare(*sides, self.thresholds, baseline_tables.notes(self.baseline), ok_alone)
 
     def _again(self, cell: CellVerdict, recheck: Recheck) -> CellVerdict:

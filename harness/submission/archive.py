@@ -15,10 +15,11 @@ from harness.planning import command
 from harness.records.flags import FLAGS
 from harness.records.schema import Record, Source
 from harness.records.store import Store
-from harness.spec import Provenance
+from harness.spec import NOTHING, Provenance
 from harness.submission import files as entries
 from harness.submission.files import ENTRIES, SubmissionFile
 from harness.submission.selection import AXES, Best, Candidates, RunFilter, choose
+from harness.tables.columns import figures, words
 from harness.tables.table import MISSING, Table, percent
 from harness.text.names import unknown
 from harness.text.values import plain, shown_path
@@ -151,7 +152,7 @@ def table(made: Plan, output: Path) -> Table:
     model, target, recipe = [plain(str(made.candidates.axes[axis])) for axis in AXES]
     return Table(
         title=f"{shown_path(output)}: {model}, {target}, recipe {recipe}",
-        header=("file", "rows", "run", "dev", "best of"),
+        columns=(*words("file"), *figures("rows"), *words("run"), *figures("dev", "best of")),
         rows=tuple(rows),
         notes=tuple(notes),
     )
@@ -190,7 +191,12 @@ def _command(made: Plan, results: Path) -> str:
         kind=runs[0].source.kind if runs else "glue_data",
         max_train=caps.pop() if len(caps) == 1 else None,
     )
-    model = found.axes["model"]
+    # Where no run is stored, the names are those that the user asked for.
+    model, recipe = found.axes["model"], found.axes["recipe"]
+    settings: Mapping[str, object] = {"name": recipe}
+    if found.example:
+        model = model and command.model_of(found.example)
+        settings = found.example.recipe
     return command.command(
         results,
         profile=None if runs else "paper",
@@ -198,7 +204,7 @@ def _command(made: Plan, results: Path) -> str:
         tasks=[entry.task for entry in made.missing] if runs else (),
         models=[model] if model else (),
         target=found.axes["target"],
-        recipe=found.axes["recipe"],
+        recipe=settings if recipe else NOTHING,
         seeds=() if found.seed is None else (found.seed,),
         predict_test=True,
     )

@@ -60,6 +60,7 @@ class Candidates:
     seed: int | None  # None: of any
     best: Mapping[str, Best]
     left_out: Mapping[str, Mapping[str, int]]  # task without one -> why, and how many runs
+    example: Record | None = None  # some run of these axes, which need not be fit
 
 
 def choose(
@@ -89,6 +90,7 @@ def choose(
             if found
         },
         left_out={task: _reasons(task, same) for task, found in fit.items() if not found},
+        example=next(iter(same), None),
     )
 
 

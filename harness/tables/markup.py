@@ -17,13 +17,18 @@ BLOCK = re.compile(r"^(?:(-)|(\+)(?= |$)|\d+([.)])(?= |$))")
 """How a line begins that Markdown takes for a list or a rule."""
 LATEX = str.maketrans(
     {sign: f"\\{sign}" for sign in "&%$#_{}"}
+    | {sign: f"{{{sign}}}" for sign in "[]*"}  # the end of a row takes them for its own
     | {
-        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-        "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\textquotedbl{}",
         "`": r"\textasciigrave{}",
     }
-    | {sign: f"{{{sign}}}" for sign in "[]*"}  # the end of a row takes them for its own
-)  # fmt: skip
+)
 LIGATURE = re.compile(r"([-,'!?])(?=[-,'`])")
 """What LaTeX would draw as one sign, such as the two hyphens of an option."""
 

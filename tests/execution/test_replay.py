@@ -244,7 +244,8 @@ def test_what_a_record_leaves_open_has_an_option(stored: Stored, tmp_path: Path)
 def test_names_are_resolved_without_options() -> None:
     case = Case("rte", "toy-bert+scratch", "cpu-fp32", 7)
     recipe = dataclasses.asdict(resolve.recipe_for(tasks.get("rte"), recipes.get("toy"), 2))
-    record = fakes.record(case).model_copy(update={"recipe": recipe, "threads": 1})
+    record = fakes.record(case, identity={"adaptation": {"scratch": True}})
+    record = record.model_copy(update={"recipe": recipe, "threads": 1})
     config = verify.configuration(record)
     assert (config.case, config.scratch, config.replay_steps) == (case, True, 2)
     assert config.recipe.epochs == 2
