@@ -1,25 +1,26 @@
-"""The times that a worker measured, as pytest-benchmark can show them."""
+"""Shows pytest-benchmark the times that a worker measured."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from harness.records.schema import Record
 
 
 class VirtualClock:
-    """A timer for pytest-benchmark that shows the seconds a worker measured.
+    """A timer for pytest-benchmark that shows the seconds that a worker measured.
 
-    The run happens in another process, before pytest-benchmark is asked to time anything; its
-    rounds then only move this clock.
+    The run is over, in another process, before pytest-benchmark times anything. What it times only
+    moves this clock.
     """
 
-    __name__ = "worker_clock"  # pytest-benchmark writes it down as the timer's name
+    __name__ = "worker_clock"  # pytest-benchmark stores it as the timer's name
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.session: str | None = None  # whose runs it shows
+        self.session: str | None = None  # the id of the session whose runs it shows
 
     def __call__(self) -> float:
         return self.now
@@ -28,24 +29,40 @@ class VirtualClock:
         self.now += seconds
 
     def reset(self) -> None:
-        """Back to zero: sums of many rounds would carry rounding errors."""
+        """Set the clock to zero: the sum over many rounds would add up rounding errors."""
         self.now = 0.0
 
 
 worker_clock = VirtualClock()
 
 
-def show_times(benchmark: Any, record: Record) -> None:
+class Benchmark(Protocol):
+    """What is used of pytest-benchmark's fixture, which has no annotations."""
+
+    skipped: bool
+    extra_info: dict[str, object]
+
+    def pedantic(
+        self,
+        target: Callable[[], object],
+        *,
+        setup: Callable[[], object],
+        rounds: int,
+        iterations: int,
+    ) -> object: ...
+
+
+def show_times(benchmark: Benchmark, record: Record) -> None:
     """Give pytest-benchmark the seconds that the worker measured, one round per epoch.
 
-    A run that was kept from an earlier session has no times of this one.
+    A run that an earlier session computed is not shown.
     """
     if record.session != worker_clock.session:
-        benchmark.skipped = True  # or it would warn that it was not used
+        benchmark.skipped = True  # otherwise it warns that it was not used
         return
     if record.timing is None:
         return
-    laps = iter(record.timing.epoch_s)
+    epochs = iter(record.timing.epoch_s)
     benchmark.extra_info |= {
         "score": record.score,
         "floor": record.floor,
@@ -58,7 +75,7 @@ def show_times(benchmark: Any, record: Record) -> None:
         "record": record.id,
     }
     benchmark.pedantic(
-        lambda: worker_clock.advance(next(laps, 0.0)),
+        lambda: worker_clock.advance(next(epochs, 0.0)),
         setup=worker_clock.reset,
         rounds=len(record.timing.epoch_s),
         iterations=1,
