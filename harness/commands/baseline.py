@@ -113,7 +113,7 @@ def list_(baselines: Baselines = BASELINES) -> None:
 
 @app.command()
 def show(name: Name, baselines: Baselines = BASELINES) -> None:
-    """Show the cells of a baseline, and every change of it, oldest first."""
+    """Show the cells of a baseline and all its changes."""
     from harness.compare import baseline_tables as tables
     from harness.compare import baselines as stored
 

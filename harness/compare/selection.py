@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from harness.compare import averaged_runs
 from harness.errors import UsageError
 from harness.records.cells import Cell, cells, name_of, names_of
+from harness.records.flags import Spoils, that_spoil
 from harness.records.schema import Record
 from harness.text.names import unknown
 from harness.text.values import shown
+
+FAIL_TESTS = frozenset(that_spoil(Spoils.TEST))
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def select(
     """Those of `records` that may be in a baseline: from a clean tree, of one known commit.
 
     Failed runs are selected if another run of their cell ended ok, since the gate also compares how
-    often runs go wrong. So are runs at their floor, which a profile may let fail.
+    often runs go wrong. So are runs at their floor, whose tests a profile may let fail.
 
     `commit` may be abbreviated; None: the newest ok run's. `cell` limits the selection to the cell
     of that name. `refused` has the ids of runs that ended ok and whose tests failed, for a reason
@@ -80,7 +83,7 @@ def runs_to_keep(cell: Cell) -> list[Record]:
 
 
 def _is_refused(record: Record, refused: Collection[str]) -> bool:
-    return record.id in refused and "at_floor" not in record.flags
+    return record.id in refused and not FAIL_TESTS & set(record.flags)
 
 
 def commit_of(record: Record) -> str:
