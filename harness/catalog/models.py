@@ -201,7 +201,7 @@ def directory(model: Model) -> Path:
         here = f"no such folder here{_beside(model.hub)}, " if model.name == model.hub else ""
         raise ModelUnavailable(
             f"model {model.name}: {here}not in the cache of the Hugging Face Hub, and "
-            f"{found.found}. "
+            f"{found.why}. "
             f"Mend: {fetch_command(model)} where there is a network, or name a folder that holds "
             "the model, or a model that is here (`glue-bench list models`)"
         )

@@ -49,7 +49,7 @@ def locate(task: Task) -> snapshots.Snapshot | None:
     if here:
         return here
     raise DataUnavailable(
-        f"{task.name}: {custom.hub}: not in the cache of the Hugging Face Hub, and {found.found}. "
+        f"{task.name}: {custom.hub}: not in the cache of the Hugging Face Hub, and {found.why}. "
         "Mend: run it once where there is a network, or name a folder with the same files"
     )
 

@@ -30,7 +30,7 @@ def locate(task: Task) -> snapshots.Snapshot:
         return found
     raise DataUnavailable(
         f"{REPOSITORY}, {task.source}: not in the cache of the Hugging Face Hub, and "
-        f"{found.found}. Mend: `glue-bench fetch {task.name}` where there is a network, or "
+        f"{found.why}. Mend: `glue-bench fetch {task.name}` where there is a network, or "
         "--glue-data DIR for a folder in the glue_data layout, or --glue-profile toy"
     )
 

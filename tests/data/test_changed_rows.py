@@ -100,7 +100,7 @@ def runs(mean: float, count: int, first: int, **rows: str) -> list[Record]:
 
 
 def judged(base: list[Record], new: list[Record]) -> Comparison:
-    return compare(base, new, thresholds.typed(["score:-0.2pt"]))
+    return compare(base, new, thresholds.from_option(["score:-0.2pt"]))
 
 
 @pytest.mark.parametrize(

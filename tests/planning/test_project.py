@@ -82,7 +82,7 @@ def test_a_threshold_that_cannot_be_meant(limits: str, tmp_path: Path) -> None:
     text = f"[tool.glue-bench.thresholds]\n'*' = {{ score = {limits} }}\n"
     (tmp_path / "pyproject.toml").write_text(text)
     with pytest.raises(UsageError, match=r"thresholds\] '\*' score"):
-        thresholds.configured(tmp_path)
+        thresholds.from_pyproject(tmp_path)
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

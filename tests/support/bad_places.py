@@ -228,7 +228,7 @@ def settings(folder: Path) -> None:
     from harness.planning import options
 
     options.merge({}, folder, folder)
-    thresholds.configured(folder)
+    thresholds.from_pyproject(folder)
 
 
 def score(folder: Path) -> None:
