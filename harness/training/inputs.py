@@ -142,7 +142,7 @@ def load_network(config: RunConfig, task: Task, train: Split) -> pretrained.Load
         return scratch.load(config.network, task, train, config.case.seed, config.vectors)
     folder, seed = Path(str(config.model_directory)), config.case.seed
     encoder = pretrained.load(folder, task, seed, scratch=config.scratch)
-    return adapters.adapted(encoder, config.method, task, seed) if config.method else encoder
+    return adapters.adapt(encoder, config.method, task, seed) if config.method else encoder
 
 
 @dataclass
