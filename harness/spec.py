@@ -8,8 +8,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
-JsonObject = Mapping[str, Any]  # from a file: what it holds is checked where it is read
+Json = Any
+"""A value parsed from JSON or TOML: `Any`, since its type is only known once it was checked."""
+JsonObject = Mapping[str, Json]
+
+NOTHING: JsonObject = MappingProxyType({})
 SourceKind = Literal["toy", "hub", "glue_data", "own"]  # as records say it: `catalog.sources`
 TEST = "test"  # the unlabelled splits of a task, by one name
 

@@ -22,7 +22,7 @@ def predict(
     A text may begin with a hyphen. After `--` everything is a text, even `--help`.
     """
     from harness.modeling import checkpoints
-    from harness.modeling.stored_weights import reading
+    from harness.modeling.library_errors import reading
 
     named = models.get(model).model
     is_ours = named.path is not None and (Path(named.path) / checkpoints.CARD).is_file()

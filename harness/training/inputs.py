@@ -164,7 +164,7 @@ def load_model(config: RunConfig, train: Split) -> pretrained.LoadedModel:
     if config.network:
         return scratch.load(config.network, task, train, seed, config.vectors)
     model = pretrained.load(Path(str(config.model_directory)), task, seed, scratch=config.scratch)
-    return adapters.adapted(model, config.method, task, seed) if config.method else model
+    return adapters.adapt(model, config.method, task, seed) if config.method else model
 
 
 @dataclass

@@ -85,7 +85,7 @@ def test_a_run_is_not_kept_for_other_rows_of_the_same_commit(
     found = Resume(store).find(config_of())
     assert found.record is None
     assert found.reasons == (
-        f"rows of {name}: the files in the Hub's cache are of the same commit, and hold others",
+        f"rows of {name}: the files in the Hub's cache are of the same commit, and hold other rows",
     )
 
 

@@ -232,9 +232,15 @@ def test_steps_cut_up_for_the_memory_are_cut_up_again(stored: Stored) -> None:
 
 def test_what_a_record_leaves_open_has_an_option(stored: Stored, tmp_path: Path) -> None:
     for given, wanted in [
-        ({"model": str(stored.model)}, "rows came from a folder.*Mend: say --data DIR"),
+        (
+            {"model": str(stored.model)},
+            "rows came from a folder.*Mend: name the folder with --data DIR",
+        ),
         ({"data": str(stored.data)}, "model 'mine' came from a folder.*Mend: say --model FOLDER"),
-        ({"data": str(tmp_path / "none")}, "--data: found .*which is no folder .*; expected `toy`"),
+        (
+            {"data": str(tmp_path / "none")},
+            "--data: .*which is not a folder .*; expected `toy`",
+        ),
         ({"data": str(stored.data), "model": "./none"}, "no such folder"),
     ]:
         with pytest.raises(UsageError, match=wanted):

@@ -67,7 +67,7 @@ def test_a_trap_among_a_models_files_is_one_error(folder: Path, name: str, trap:
     [
         ("a header of 10 TB", "a header of 10,000,000,000,000 bytes is announced"),
         ("10 TB of numbers", r"tensors up to byte 10,000,\d+,\d+,\d+ are announced"),
-        ("deep", "its header is no JSON: RecursionError"),
+        ("deep", "its header is not JSON: RecursionError"),
     ],
 )
 def test_weights_that_announce_more_than_they_hold(folder: Path, file: str, words: str) -> None:

@@ -48,7 +48,7 @@ def said(tmp_path: Path, text: str) -> options.Settings:
         ("tasks = []", "expected one name or several"),
         ("resume = 1", "expected true or false"),
         ("seeds = 4294967296", "expected seeds of at most 4294967295"),
-        ("seeds = 1000000000", "at most 10,000 seeds; `1000000000,` is that one seed"),
+        ("seeds = 1000000000", "at most 10,000 seeds; `1000000000,` means that one seed"),
         ("jobs = 1000000000", "expected at most 1,024"),
     ],
 )

@@ -32,7 +32,7 @@ def predict(folder: Path) -> None:
     """What `glue-bench predict` does with a folder."""
     from harness.catalog import models
     from harness.modeling import checkpoints
-    from harness.modeling.stored_weights import reading
+    from harness.modeling.library_errors import reading
 
     ours = (folder / checkpoints.CARD).is_file()
     whole = folder if ours else models.directory(models.get(str(folder)).model)

@@ -241,7 +241,7 @@ IMDB = Task(
 @pytest.mark.parametrize(
     ("task", "source", "words"),
     [
-        (IMDB, "toy", ["imdb: toy data has no such rows", "MAKERS in harness/data/toy/makers.py",
+        (IMDB, "toy", ["imdb: toy data has no rows of it", "MAKERS in harness/data/toy/makers.py",
                        "SHARES in harness/data/toy/generate.py", "docs/adding.md"]),
         (dataclasses.replace(IMDB, rows={"train": 9, "dev": 9}), "toy", ["for its split dev"]),
         (dataclasses.replace(IMDB, rows_of="cola"), "toy", ["Mend: say --glue-data DIR"]),
