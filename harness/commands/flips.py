@@ -1,4 +1,4 @@
-"""Which dev rows two stored runs answer differently. Needs no torch."""
+"""The verb `flips`: the dev rows that two stored runs predict differently. Needs no torch."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def flips(
     from harness.planning import stored_run
 
     if data is not None and not with_text:
-        raise UsageError("--data: found without --with-text, and nothing else reads it")
+        raise UsageError(
+            "--data: only --with-text needs it. Mend: add --with-text, or leave --data out"
+        )
     if with_text and form is Form.csv:
         raise UsageError("--with-text: CSV holds no sentences; expected another --format")
     one, other = (stored_run.find(run, results) for run in (a, b))
