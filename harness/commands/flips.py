@@ -50,7 +50,9 @@ def flips(
     from harness.planning import stored_run
 
     if data is not None and not with_text:
-        raise UsageError("--data: is only read with --with-text; expected both, or neither")
+        raise UsageError(
+            "--data: only --with-text needs it. Mend: add --with-text, or leave --data out"
+        )
     if with_text and form is Form.csv:
         raise UsageError("--with-text: CSV has no column for texts; expected another --format")
     run_a, run_b = (stored_run.find(run, results) for run in (a, b))

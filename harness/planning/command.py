@@ -1,5 +1,6 @@
-"""The command that runs more of what a results folder holds. Words that begin `path/to/` are for
-the user to replace, since records hold no folders.
+"""The command that runs more cases for a results folder.
+
+Words that begin with `path/to/` are for the user to replace, since records hold no folders.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def command(
     seeds: Sequence[int] = (),
     predict_test: bool = False,
 ) -> str:
-    """As a shell takes it; what is not given is left to the profile.
+    """The command as a shell takes it; options that are not given are left to the profile.
 
     `models` are named as `model_of` names them; `recipe` is the recipe of a record.
     """
@@ -60,7 +61,7 @@ def command(
 
 
 def model_of(run: Record) -> str:
-    """A stored run's model as an option names it; a folder of the user's as `path/to/NAME`."""
+    """A stored run's model as an option names it; a user's folder becomes `path/to/NAME`."""
     name = run.case.model
     own = own_name(name, run.identity)
     is_known = own in models.MODELS or models.HUB_ID.fullmatch(own)

@@ -1,4 +1,4 @@
-"""Whether a session that resumes would run a case, or keep a stored run of it, and why."""
+"""Whether a session with --glue-resume would run a case or keep a stored run, and why."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.text.values import shown
 
 @dataclass(frozen=True)
 class Explanation:
-    """A case, and the stored run that stands for it or what keeps the newest from it."""
+    """A case, and the stored run that is kept for it or the reasons why none is."""
 
     case: str
     cell_key: str
@@ -44,7 +44,7 @@ def explain(name: str, settings: Settings) -> Explanation:
 
 
 def _unknown(name: str, plan: Plan) -> str:
-    """What to say of a case that is not in the plan."""
+    """The message for a case that is not in the plan."""
     if options := _options_of(name, plan):
         return f"no case {shown(name)} with these options. Mend: say {' '.join(options)}"
     found = [f"'{guess}'" for guess in guesses(name, [case.id for case in plan.cases])]
@@ -56,7 +56,7 @@ def _unknown(name: str, plan: Plan) -> str:
 
 
 def _options_of(name: str, plan: Plan) -> list[str]:
-    """The options that add a case of this name to `plan`; none where no known names make it."""
+    """The options that add the case of this name to `plan`; none if no known names form it."""
     known = (
         dict.fromkeys([*plan.custom_tasks, *TASKS]),
         dict.fromkeys([*plan.models, *MODELS]),

@@ -1,7 +1,7 @@
-"""The events of a journal: which keys each has, and what may stand there.
+"""The events of a journal: the keys of each event, and the values that are allowed.
 
-A journal's checksums say that its bytes are as they were written, not who wrote them; so each event
-is held against this table when it is read. Keys that are not listed may be there and are not read.
+The checksum of a line says that its bytes did not change, and not who wrote them. So each event is
+checked against this table when it is read. Other keys are allowed and ignored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STATUSES = get_args(Status)
 
 
 class Rule(NamedTuple):
-    """What a value has to be, in words and as a test."""
+    """Which values are allowed, in words and as a test."""
 
     expected: str
     holds: Callable[[object], bool]
@@ -32,7 +32,7 @@ def _is_text(value: object) -> bool:
 
 
 def _is_half(text: str) -> bool:
-    """Whether it holds half a surrogate pair, which no file and no terminal takes."""
+    """Whether it holds half a surrogate pair, which cannot be written to a file or a terminal."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -82,7 +82,7 @@ KEYS: Mapping[str, Mapping[str, Rule]] = {
 
 
 def problem(event: Mapping[str, object]) -> str | None:
-    """The first key of an event that holds something else than it should; None: there is none."""
+    """What is wrong with the first wrong key of an event; None: nothing is."""
     name = event.get("event")
     if not isinstance(name, str) or name not in KEYS:
         return f"key event: found {shown(name)}; expected one of {', '.join(KEYS)}"

@@ -1,4 +1,4 @@
-"""A run's identity, every field that decides its score but the seed; and the hash of it."""
+"""A run's identity: every field that decides its score, except the seed; and the hash of it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ def key_of(identity: JsonObject) -> str:
 
 
 def as_of_schema_3(record: JsonObject) -> dict[str, object]:
-    """`identity` and `cell_key` of a record of schema 1 or 2, as JSON, as they are since.
+    """`identity` and `cell_key` of a record of schema 1 or 2, converted to schema 3, as JSON.
 
-    Left as they are where the key is not the identity's hash, or the identity is none.
+    {} where the key is not the identity's hash or the identity is incomplete: both stay as they
+    are.
     """
     identity = record.get("identity")
     if not isinstance(identity, Mapping) or not _is_whole(identity):
@@ -69,7 +70,7 @@ def _model_files(record: JsonObject, identity: JsonObject) -> dict[str, object]:
     row = MODELS.get(_base_name(record, identity))
     if row and row.sha256 and row.sha256 in files.values():
         files |= UNLISTED.get(row.name, {})
-    if identity["adaptation"].get("scratch"):  # their weights are not read
+    if identity["adaptation"].get("scratch"):  # the run did not read the weights
         files = {name: sha for name, sha in files.items() if not name.endswith(".safetensors")}
     return dict(sorted(files.items()))
 

@@ -1,4 +1,4 @@
-"""How large a record may be, and what of one that is larger can be left out."""
+"""How large a record may be, and what is left out of a larger one."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MOST_NAMES = 200
 
 
 def reason(text: str) -> str:
-    """Why a run went wrong; of a long text the middle is left out, and said to be."""
+    """Why a run went wrong; a long text loses its middle, and says how many characters."""
     return _cut(text, LONGEST_REASON)
 
 
 def shortened(record: Record) -> Record:
-    """A record that is too large, without most of its long lists of names, and saying so.
+    """A record that is too large, with its long lists of names cut and a note in each.
 
     Scores, metrics, losses, recipe and identity stay as they are.
     """
@@ -46,16 +46,17 @@ def shortened(record: Record) -> Record:
 
 
 def check_identity(case: str, identity: JsonObject) -> None:
-    """Raise `DataError` before a run whose record could not be stored for what decides its score.
+    """Raise `DataError` before a run whose identity is too large for a record.
 
-    A task of very many labels, as a column of free text has them, is what makes one.
+    This happens for a task with very many labels, such as a label column of free text.
     """
     size = len(json.dumps(identity))
     if size > MAX_IDENTITY_BYTES:
         largest = max(identity, key=lambda key: len(json.dumps(identity[key])))
         raise DataError(
-            f"{case}: what decides its score takes {size:,} bytes, most of them for {largest!a}; a "
-            f"record has room for {MAX_IDENTITY_BYTES:,}. Mend: a task with fewer or shorter labels"
+            f"{case}: the inputs that decide its score take {size:,} bytes, most of them for "
+            f"{largest!a}; a record can hold at most {MAX_IDENTITY_BYTES:,}. "
+            "Mend: a task with fewer or shorter labels"
         )
 
 

@@ -1,7 +1,7 @@
-"""The averages that are called "GLUE", each by its name and with its definition.
+"""The averages that are called "GLUE", each with a name and a definition.
 
-Figures are fractions. An average is the unweighted mean of its terms, and a term that of its
-entries; an average over fewer terms is another average, so there is none where an entry lacks.
+Figures are fractions. An average is the unweighted mean of its terms, and a term is the mean of its
+entries. Where an entry is missing there is no average: over fewer terms it would be another one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SUFFIXES = {"validation": "", "validation_matched": "_m", "validation_mismatched
 
 @dataclass(frozen=True)
 class Average:
-    """A named average: `definition` is to be printed beside every number."""
+    """A named average; `definition` has to be printed beside every number."""
 
     name: str
     definition: str
@@ -35,7 +35,7 @@ class Average:
 
     @property
     def entries(self) -> tuple[ScoreKey, ...]:
-        """Every figure that it needs."""
+        """Every score that it needs."""
         return tuple(entry for term in self.terms for entry in term)
 
     @property
@@ -45,7 +45,7 @@ class Average:
 
 
 def term(task: str) -> tuple[ScoreKey, ...]:
-    """A task's score as GLUE has it: all its metrics on all its dev sets, as one term."""
+    """A task's score as GLUE defines it: all its metrics on all its dev sets, as one term."""
     row = TASKS[task]
     return tuple((task + SUFFIXES[split], name) for split in row.evaluated for name in row.metrics)
 
@@ -121,9 +121,9 @@ AVERAGES: dict[str, Average] = {
 
 
 def sheet(cells: Iterable[Cell]) -> ScoreRow:
-    """The mean over ok runs of every metric on a dev set, from the cells of one row of a board.
+    """The mean over ok runs of every metric on a dev set, for the cells of one row of a board.
 
-    Of two cells of one task, the later one that has an ok run counts.
+    If a task has two cells, the later one that has an ok run counts.
     """
     figures: dict[ScoreKey, float] = {}
     for cell in {cell.task: cell for cell in cells if cell.ok}.values():
@@ -137,18 +137,18 @@ def sheet(cells: Iterable[Cell]) -> ScoreRow:
 
 
 def of(average: Average, sheet: ScoreRow) -> float | None:
-    """The average of a row; None unless every entry is there. No order of entries changes it."""
+    """The average of a row; None if an entry is missing. The order of the entries has no effect."""
     if missing(average, sheet):
         return None
     return fmean(fmean(sheet[entry] for entry in term) for term in average.terms)
 
 
 def missing(average: Average, sheet: ScoreRow) -> tuple[ScoreKey, ...]:
-    """The entries of an average that a row lacks."""
+    """The entries of an average that a row does not have."""
     return tuple(entry for entry in average.entries if entry not in sheet)
 
 
 def coverage(average: Average, sheet: ScoreRow) -> tuple[int, int]:
-    """How many of an average's terms a row has whole, and how many there are."""
+    """How many of an average's terms a row has completely, and how many there are."""
     whole = sum(all(entry in sheet for entry in term) for term in average.terms)
     return whole, len(average.terms)

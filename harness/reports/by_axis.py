@@ -1,6 +1,6 @@
 """What one choice changes: targets, models, recipes or versions of torch against one of them.
 
-Only scores on the same rows are compared, and only times of one machine since its last start.
+Scores are compared only on the same rows, and times only on one machine since its last start.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ MAY_DIFFER = {
     Axis.recipe: {"recipe"},
     Axis.torch: set(),
 }
-"""Which of a run's inputs an axis changes; scores are comparable if no other differs."""
+"""The inputs of a run that an axis changes; scores are comparable if no others differ."""
 ORDER: Mapping[Axis, Sequence[str]] = {
     Axis.target: list(targets.TARGETS),
     Axis.model: list(models.MODELS),
@@ -67,10 +67,10 @@ NOTES = (
 
 @dataclass(frozen=True)
 class Choice:
-    """What a cell was run with, on the axis that is compared."""
+    """What a cell was run with on the axis that is compared."""
 
     value: str
-    recipe: str = ""  # of a model that was run by several recipes
+    recipe: str = ""  # the recipe, for a model that was run with several
 
     @property
     def name(self) -> str:
@@ -80,17 +80,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Group:
-    """Cells that differ in one choice alone, by what was chosen."""
+    """Cells that differ only in the choice on the axis, by that choice."""
 
     context: tuple[str, ...]
     cells: Mapping[Choice, Cell]
 
 
 def tables(boards: Sequence[Board], axis: Axis, reference: str | None = None) -> list[Table]:
-    """Of each board a line per cell: its score, and its change and speed-up against the reference.
+    """For each board a line per cell: its score, and its change and speed-up from the reference.
 
-    Unless it is named, the reference of a board is the one that most groups have, of several the
-    first in the registry. Raises `UsageError` for a name that nothing was run with.
+    If `reference` is None, a board's reference is the choice that most groups have; among equals,
+    the first in the registry. Raises `UsageError` for a name that nothing was run with.
     """
     grouped = [_groups(board, axis) for board in boards]
     known = {choice.name: choice for choice in _choices(chain.from_iterable(grouped), axis)}
@@ -138,7 +138,7 @@ def _table(board: Board, axis: Axis, groups: Sequence[Group], reference: Choice)
 
 
 def _groups(board: Board, axis: Axis) -> list[Group]:
-    """The board's scored cells by all that an axis leaves as it is; the newest of one place."""
+    """The board's cells with scores, grouped by all but the axis; of equals the newest."""
     found: dict[tuple[str, ...], dict[Choice, Cell]] = defaultdict(dict)
     scored = [cell for cell in _cells(board, axis) if cell.mean is not None]
     scored.sort(key=lambda cell: max(record.created for record in cell.records))
@@ -150,7 +150,7 @@ def _groups(board: Board, axis: Axis) -> list[Group]:
     place_of: dict[tuple[str, ...], int] = {}
     for cell, column in zip(scored, columns, strict=True):
         model, task = names[cell.model, cell.weights], column
-        if axis is Axis.model:  # models are held against each other on the same training rows
+        if axis is Axis.model:  # models are compared only on the same training rows
             task += trained_name({column: cell}, trained)
         else:
             model += trained_name({column: cell}, trained)
@@ -165,7 +165,7 @@ def _groups(board: Board, axis: Axis) -> list[Group]:
 
 
 def _cells(board: Board, axis: Axis) -> Sequence[Cell]:
-    """The board's cells; by torch, those of each version apart."""
+    """The board's cells; for the axis torch, separately for each version."""
     if axis is not Axis.torch:
         return board.cells
     apart_by_version = defaultdict(list)
@@ -186,14 +186,14 @@ def _torch(cell: Cell) -> str:
 
 
 def _choices(groups: Iterable[Group], axis: Axis) -> list[Choice]:
-    """What was chosen in some group, in the registry's order."""
+    """Every choice that some group has, in the registry's order."""
     return sorted(
         {choice for group in groups for choice in group.cells}, key=lambda one: _place(axis, one)
     )
 
 
 def _commonest(groups: Sequence[Group], axis: Axis) -> Choice:
-    # `max` keeps the first of those that are in as many groups.
+    # Among choices with equally many groups, `max` returns the first.
     return max(
         _choices(groups, axis),
         key=lambda choice: sum(choice in group.cells for group in groups),
@@ -202,7 +202,7 @@ def _commonest(groups: Sequence[Group], axis: Axis) -> Choice:
 
 
 def _place(axis: Axis, choice: Choice) -> tuple[int, list[int], str]:
-    """Where a choice stands in its registry, versions by their numbers; unknown ones are last."""
+    """A choice's place in its registry; versions by their numbers, unknown names last."""
     version = re.findall(r"\d+", choice.value) if axis is Axis.torch else []
     order = ORDER[axis]
     place = order.index(choice.value) if choice.value in order else len(order)
@@ -212,7 +212,7 @@ def _place(axis: Axis, choice: Choice) -> tuple[int, list[int], str]:
 def _against(
     base: Cell | None, cell: Cell, axis: Axis
 ) -> tuple[TableValue, TableValue, Sequence[str]]:
-    """The change of the score, the speed-up, and why they are not known."""
+    """The change of the score, the speed-up, and the reasons why they are missing."""
     if base is None:
         return Figure(None, CHANGE), Figure(None, RATIO), ["the reference has no such run"]
     if cell is base:
@@ -223,7 +223,7 @@ def _against(
 
 
 def _change(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
-    """How far the mean score is from the reference's; or why that says nothing."""
+    """The difference of the mean score from the reference's; or why it means nothing."""
     then, now = (side.ok[0].identity for side in (base, cell))
     others = [
         f"{found.key} differs: {brief(found.a)} and {brief(found.b)}"
@@ -232,7 +232,7 @@ def _change(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
     ]
     if others:
         return Figure(None, CHANGE), f"scores are not comparable, {'; '.join(others)}"
-    assert cell.mean is not None and base.mean is not None  # noqa: PT018 (both are scored)
+    assert cell.mean is not None and base.mean is not None  # noqa: PT018 (both have scores)
     figure = Figure(cell.mean - base.mean, CHANGE)
     if base.ignores_its_seed or cell.ignores_its_seed:
         return figure, "no bounds, since its seeds gave the same run"
@@ -241,12 +241,12 @@ def _change(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
 
 
 def _is_of_one_side(found: Difference) -> bool:
-    """Whether this is a part of numerics that touches runs of one side alone."""
+    """Whether this is a part of numerics that affects runs of one side only."""
     return len(found.path) > 1 and found.path[0] == "numerics" and ABSENT in (found.a, found.b)
 
 
 def _speed_up(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
-    """How many times as fast it trains as the reference; or why that is not known."""
+    """How many times as fast as the reference it trains; or why that is not known."""
     but_for = (axis.value,) if axis is Axis.torch else ()
     found = gate.judge_cost(base, cell, SPEED, but_for=but_for)
     if found.base is None or found.new is None or found.verdict is Verdict.INCOMPARABLE:

@@ -1,4 +1,4 @@
-"""A board's cells as tables, a line each: what a session ends with, and a report's figures."""
+"""A board's cells as tables, one line each: for the end of a session, and for a report."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FIGURES = (
 
 @dataclass(frozen=True)
 class CellLine:
-    """A line of a table of cells, with what other lines of the table decide about it."""
+    """A line of a table of cells, with what depends on the table's other lines."""
 
     cell: Cell
     task: str  # the name of its column on the board
@@ -120,8 +120,8 @@ def every_figure(board: Board) -> Table:
 def in_brief(board: Board) -> Table:
     """A line per cell, in 80 columns.
 
-    A model, target, recipe or flag that all lines share is said once, outside the table; so are the
-    recipes of several models that have one each.
+    A model, target, recipe or flag that all lines share is named once, outside the table. So are
+    the recipes of several models that have one recipe each.
     """
     found = board.cells
     common = frozenset(
@@ -155,7 +155,7 @@ def _rows(made: Iterable[Column], lines: Sequence[CellLine]) -> tuple[tuple[Tabl
 
 
 def _recipe_of_each_model(found: Sequence[Cell]) -> list[str]:
-    """A line that says it; none where a model has several."""
+    """A line that names the recipe of each model; none if a model has several."""
     pairs = dict.fromkeys((cell.recipe, cell.model) for cell in found)
     if len(pairs) > len({model for _, model in pairs}):
         return []
@@ -168,7 +168,7 @@ def _recipe_of_each_model(found: Sequence[Cell]) -> list[str]:
 
 
 def pivot(board: Board) -> Table:
-    """Models and targets by tasks, with GLUE-9 if all nine tasks are there; in 80 columns."""
+    """Models and targets by task, with GLUE-9 if all nine tasks are there; in 80 columns."""
     present = [name for name in board.columns if any(name in row.cells for row in board.rows)]
     whole = {*present} >= {*tasks.GLUE_9}
     several = len({row.recipe for row in board.rows}) > 1
@@ -195,7 +195,7 @@ def pivot(board: Board) -> Table:
 
 
 def summary(records: Sequence[Record]) -> str:
-    """What a session ends with: its cells and, where several tasks ran, the pivot."""
+    """The text at a session's end: its cells and, if several tasks ran, scores by task."""
     parts = []
     for board in boards(records):
         first, second = in_brief(board), pivot(board)
@@ -207,7 +207,7 @@ def summary(records: Sequence[Record]) -> str:
 
 
 def legend(found: Sequence[Cell], shared: Iterable[str] = ()) -> list[str]:
-    """What each flag means that some cell has; those that all runs have are `shared`."""
+    """The meaning of each flag that some cell has; flags of every run are in `shared`."""
     return [
         f"{name}{' (every run)' if name in shared else ''}: {flag.meaning}"
         for name, flag in FLAGS.items()
@@ -216,7 +216,7 @@ def legend(found: Sequence[Cell], shared: Iterable[str] = ()) -> list[str]:
 
 
 def whose_rows(found: Iterable[Cell]) -> list[str]:
-    """Which tasks were trained and scored on GLUE's own sets, and which on other rows."""
+    """Which tasks were trained and scored on GLUE's official rows, and which on others."""
     notes = []
     for kind in ("training", "dev"):
         pairs = dict.fromkeys((c.task, _said(c.checked_rows.get(kind))) for c in found)
@@ -230,7 +230,7 @@ def whose_rows(found: Iterable[Cell]) -> list[str]:
 
 
 def _said(rows: CheckedRows | None) -> str:
-    """What was found of rows, as notes say it; "": nothing is known."""
+    """What is known of rows, as notes say it; "" if nothing is."""
     if rows is None:
         return ""
     if rows.provenance is Provenance.other:
@@ -240,7 +240,7 @@ def _said(rows: CheckedRows | None) -> str:
 
 
 def median(values: Iterable[float | None]) -> float | None:
-    """Of the values that are there."""
+    """The median of the values that are not None; None if all are."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
 
@@ -261,7 +261,7 @@ def _score(cell: Cell | None, *, with_sd: bool = True, with_mark: bool = True) -
 
 
 def _average(row: Row) -> Figure:
-    """GLUE-9, with the mark of what a contaminated score is part of."""
+    """GLUE-9, with a mark if it includes a contaminated score."""
     value = averages.of(GLUE, row.sheet)
     return Figure(
         value, mark=FLAGS[CONTAMINATED].mark if row.contaminated and value is not None else ""
@@ -273,7 +273,7 @@ def _peaks(cell: Cell) -> list[int | None]:
 
 
 def _status(cell: Cell, shared: Iterable[str] = ()) -> str:
-    """What happened to a cell's runs, and what to know about them."""
+    """How a cell's runs ended, and their flags."""
     total = len(cell.records)
     parts = ["ok"] if cell.ok else []
     for state, count in cell.states.items():

@@ -1,6 +1,6 @@
-"""How far our scores are from published ones: same model, task, split and metric, all GLUE's rows.
+"""How far our scores are from published ones of the same model, task, split and metric.
 
-Everything else is left out, and a note says of what and why.
+Only scores on GLUE's official rows are compared. Notes say what was left out, and why.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from harness.tables.columns import MODEL, RECIPE, TARGET, TASK, figures, words
 from harness.tables.table import CHANGE, COUNT, SCORE, SDS, Figure, Table, TableValue
 from harness.text.escape import short
 
-ENOUGH_RUNS = 3  # for a standard deviation of our own
-SOURCE_WIDTH = 40  # characters of a source that names no arXiv id
-RELATED, IMPOSSIBLE = " (r)", " (?)"  # marks
+ENOUGH_RUNS = 3  # that a standard deviation of our own needs
+SOURCE_WIDTH = 40  # the most characters of a source without an arXiv id
+RELATED, IMPOSSIBLE = " (r)", " (?)"  # marks of a result
 NOTE = (
     "gap: ours less the published, in points. in sds: the gap divided by the standard deviation of "
     f"one run between seeds, which is our own from {ENOUGH_RUNS} runs on, else the published one "
@@ -33,12 +33,12 @@ NOTE = (
 
 @dataclass(frozen=True)
 class PublishedComparison:
-    """One published result and what our runs of that model, task, split and metric had."""
+    """A published result, and the figures of our runs for its model, task, split and metric."""
 
     cell: Cell
     published: Published
     figures: tuple[float, ...]  # of each ok run, as fractions
-    seed_sd: SeedSd | None  # where `sd` is from; None: our own runs, or nowhere
+    seed_sd: SeedSd | None  # the published `sd`; None: ours is used, or there is none
 
     @property
     def ours(self) -> float:
@@ -47,7 +47,7 @@ class PublishedComparison:
 
     @property
     def gap(self) -> float:
-        """Ours less the published."""
+        """Our mean minus the published value."""
         return self.ours - self.published.value
 
     @property
@@ -57,7 +57,7 @@ class PublishedComparison:
 
     @property
     def in_sds(self) -> float | None:
-        """The gap in standard deviations; None: there is none, or it is 0."""
+        """The gap in standard deviations; None if `sd` is None or 0."""
         return self.gap / self.sd if self.sd else None
 
     @property
@@ -68,16 +68,16 @@ class PublishedComparison:
 
 @dataclass(frozen=True)
 class Gaps:
-    """All that can be compared, and notes on what cannot."""
+    """All comparisons that are possible, and notes on what was left out."""
 
     rows: tuple[PublishedComparison, ...]
     notes: tuple[str, ...]
 
 
 def gaps(cells: Sequence[Cell]) -> Gaps:
-    """Our cells against every published dev result of the same model, task, split and metric.
+    """Our cells compared with every published dev result of the same model, task and metric.
 
-    Only of cells whose training and dev rows are GLUE's own, all of them.
+    Cells are left out unless their training and dev rows are all of GLUE's official rows.
     """
     left_out: dict[str, dict[str, None]] = defaultdict(dict)
     sound = []
@@ -92,7 +92,7 @@ def gaps(cells: Sequence[Cell]) -> Gaps:
 
 
 def why_not(cell: Cell) -> str | None:
-    """Why a cell is compared with nothing published; None: it can be."""
+    """Why a cell is not compared with published results; None: it is."""
     checked = cell.checked_rows
     source = SOURCES[cell.records[0].source.kind]
     if not source.is_glue:
@@ -111,7 +111,7 @@ def why_not(cell: Cell) -> str | None:
 
 
 def own_sd(figures: Sequence[float]) -> float | None:
-    """The standard deviation of our own runs (n - 1); None for too few of them."""
+    """The standard deviation of our own runs (n - 1); None if there are too few."""
     return statistics.stdev(figures) if len(figures) >= ENOUGH_RUNS else None
 
 
@@ -126,7 +126,7 @@ def _of_cell(cell: Cell) -> Iterable[PublishedComparison]:
 
 
 def _figures(cell: Cell, row: Published) -> tuple[float, ...]:
-    """The very figure that was published, of each ok run; (): they have none."""
+    """The figure of each ok run that corresponds to the published one; () if a run lacks it."""
     found = []
     for run in cell.ok:
         values = [run.metrics.get(s, {}).get(m) for s in row.splits for m in row.metrics]
@@ -137,7 +137,7 @@ def _figures(cell: Cell, row: Published) -> tuple[float, ...]:
 
 
 def _unused(sound: Iterable[Cell], rows: Sequence[PublishedComparison]) -> list[str]:
-    """How many published results of each task are of something else."""
+    """How many published results of each task are for other splits, rows or metrics."""
     counts: Counter[str] = Counter()
     for model, task in dict.fromkeys((cell.model, cell.task) for cell in sound):
         counts[task] += sum(
@@ -150,7 +150,7 @@ def _unused(sound: Iterable[Cell], rows: Sequence[PublishedComparison]) -> list[
 def table(found: Gaps) -> Table:
     """A line for each published result; scores and gaps times 100.
 
-    The recipe has a column of its own where there are several.
+    If there are several recipes, they have a column.
     """
     setups = _numbered(found.rows)
     several = len({gap.cell.recipe for gap in found.rows}) > 1
@@ -169,7 +169,7 @@ def table(found: Gaps) -> Table:
 
 
 def _numbered(rows: Iterable[PublishedComparison]) -> dict[tuple[str, str, str], int]:
-    """The setups whose standard deviations are used, each with its number in the notes."""
+    """The setups whose standard deviations are used, numbered as in the notes."""
     used = dict.fromkeys(_setup(gap.seed_sd) for gap in rows if gap.seed_sd)
     return {setup: number for number, setup in enumerate(used, 1)}
 

@@ -1,4 +1,4 @@
-"""A table as Markdown, CSV, LaTeX and JSON: the same numbers in each, and no harmful name."""
+"""A table as Markdown, CSV, LaTeX and JSON: the same numbers in each, and names made harmless."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WIDE = 8  # the most columns that fit between its margins unscaled
 
 
 def markdown(table: Table, level: int = 2) -> str:
-    """As GitHub renders it, under a heading of this level."""
+    """The table as GitHub renders it, under a heading of this level."""
     parts = [f"{'#' * level} {markup.markdown(table.title)}"]
     parts += [body(table)] if table.rows else []
     parts += [markup.paragraph(note) for note in _notes(table, "markdown")]
@@ -35,7 +35,7 @@ def markdown(table: Table, level: int = 2) -> str:
 
 
 def _fenced(lines: Sequence[str]) -> str:
-    """Lines of code, between fences that none of them ends."""
+    """Lines of code in a fence that is longer than any in the lines."""
     fence = "```"
     while any(fence in line for line in lines):
         fence += "`"
@@ -43,7 +43,7 @@ def _fenced(lines: Sequence[str]) -> str:
 
 
 def body(table: Table) -> str:
-    """Its header and rows alone, in Markdown."""
+    """The header and rows alone, in Markdown."""
     rows = _written(table, markup.markdown, LEADERS)
     header = [markup.markdown(heading) for heading in table.header]
     sides = ["left" if column.kind.is_text else "right" for column in table.columns]
@@ -73,10 +73,10 @@ def _notes(table: Table, form: str) -> list[str]:
 
 
 def csv(tables: Sequence[tuple[str, Table]]) -> str:
-    """Tables of one kind as one CSV file; the first column, `board`, says whose row it is.
+    """Tables of one kind as one CSV file; the first column, `board`, names each row's board.
 
-    Text is quoted and numbers are not. What belongs to a figure has columns of its own, such as
-    `score sd`. What a spreadsheet would take for a formula begins with an apostrophe.
+    Text is quoted and numbers are not. The parts of a figure have columns of their own, such as
+    `score sd`. An apostrophe stands before text that a spreadsheet would take for a formula.
     """
     lines: list[dict[str, Decimal | int | str]] = []
     for board, table in tables:
@@ -100,7 +100,7 @@ def csv(tables: Sequence[tuple[str, Table]]) -> str:
 
 
 def _header(tables: Iterable[Table]) -> list[str]:
-    """The columns of all tables, each with the parts that some figure of it has beside it."""
+    """The columns of all tables; after each, the parts that some figure in it has."""
     parts: dict[str, dict[str, None]] = {}
     for table in tables:
         for column, name in enumerate(table.header):
@@ -112,9 +112,9 @@ def _header(tables: Iterable[Table]) -> list[str]:
 
 
 def latex(table: Table) -> str:
-    """A booktabs table; its best figures are bold, the second ones underlined.
+    """A booktabs table; the best figure of a column is bold, the second underlined.
 
-    A wide table is scaled to the width of the text, a long one goes over pages.
+    A wide table is scaled to the text's width, and a long one continues over pages.
     """
     notes = [rf"{markup.latex(note)}\par" for note in _notes(table, "latex")]
     if not table.rows:
@@ -128,7 +128,7 @@ def latex(table: Table) -> str:
 
 
 def _float(table: Table, notes: Sequence[str]) -> list[str]:
-    """The lines of a table that stands on one page, with lines of notes below it."""
+    """The lines of a table on one page, with lines of notes below it."""
     start, end = rf"\begin{{tabular}}{{{_sides(table)}}}", r"\end{tabular}"
     if len(table.columns) > WIDE:
         start, end = rf"\resizebox{{\textwidth}}{{!}}{{{start}", f"{end}}}"
@@ -147,7 +147,7 @@ def _float(table: Table, notes: Sequence[str]) -> list[str]:
 
 
 def _longtable(table: Table) -> list[str]:
-    """The lines of a table that repeats its head on each of its pages."""
+    """The lines of a table that continues over pages and repeats its head on each."""
     count = len(table.columns)
     return [
         rf"\begin{{longtable}}{{{_sides(table)}}}",
@@ -189,9 +189,9 @@ def _row(entries: Iterable[str]) -> str:
 
 
 def as_json(table: Table) -> dict[str, object]:
-    """A table for `json`: a figure is an object with its exact value, its unit and how it is shown.
+    """A table for `json`. A figure is an object: its exact value, its unit and how it is shown.
 
-    Names are as they are, since JSON escapes them.
+    Names are not changed, since JSON escapes them.
     """
     return {
         "title": table.title,

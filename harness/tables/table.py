@@ -1,6 +1,6 @@
-"""A table of text and figures, ready for any format; and as the terminal shows it, 80 columns wide.
+"""A table of text and figures, ready for any format; and its text for a terminal of 80 columns.
 
-Figures are kept in the store's units and shown in a reader's: scores x 100, memory in MB of 2**20.
+Figures are kept in the units of records and shown in a reader's: scores x 100, memory in MiB.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ FILL = "The runs that rows lack:"
 
 @dataclass(frozen=True)
 class Unit:
-    """How a figure is shown: its value times `scale`, with so many digits, and its sign if asked.
+    """How a figure is shown: its value times `scale`, with `digits` decimals, and a sign if asked.
 
-    `name` says in which unit the store keeps it.
+    `name` is the unit in which records keep it.
     """
 
     name: str
     scale: float = 1.0
     digits: int = 2
     sign: str = ""
-    has_bar: bool = False  # a part of a whole is drawn too
+    has_bar: bool = False  # a part of a whole is also drawn as a bar
 
     def shown(self, value: float) -> str:
         return format(value * self.scale, f"{self.sign}.{self.digits}f")
@@ -51,10 +51,10 @@ SDS = Unit("standard deviations", digits=1, sign="+")
 
 @dataclass(frozen=True)
 class Figure:
-    """A number of a table, in the store's own unit, and what belongs to it.
+    """A number of a table, in the unit of records, and what belongs to it.
 
-    `of` is the whole that it is a part of; `low` and `high` bound it; `rank` is the best and the
-    worst place that it may have.
+    `of` is the whole that it is a part of; `low` and `high` are its bounds; `rank` is the best and
+    the worst rank that it can have.
     """
 
     value: float | None
@@ -91,7 +91,7 @@ class Figure:
 
     @property
     def parts(self) -> dict[str, Decimal | int | str]:
-        """Every number of it by name, as it is shown; the number itself has the name ``""``."""
+        """Every number of it by name, as it is shown; the value itself has the name ``""``."""
         numbers = {"": self.value, "sd": self.sd, "low": self.low, "high": self.high}
         found: dict[str, Decimal | int | str] = {
             name: Decimal(self.unit.shown(value).lstrip("+"))
@@ -130,7 +130,7 @@ class Table:
         return tuple(column.heading for column in self.columns)
 
     def text(self) -> str:
-        """As the terminal shows it, at most 80 columns wide: gaps, names and words give way."""
+        """The table for a terminal, at most 80 columns wide: gaps, names and words give way."""
         title = textwrap.wrap(foldable(self.title), WIDTH, break_on_hyphens=False)
         notes = [
             textwrap.fill(foldable(note), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
