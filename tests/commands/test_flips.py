@@ -109,7 +109,7 @@ def test_options_that_do_not_fit(flips) -> None:
     for args, words in [
         (["--data", "toy"], "--data: only --with-text needs it"),
         (["--with-text", "--format", "csv"], "CSV has no column for texts"),
-        (["--with-text", "--data", "./none"], "which is no folder"),
+        (["--with-text", "--data", "./none"], "which is not a folder"),
     ]:
         code, out, err = flips(*args)
         assert (code, out) == (2, "")
