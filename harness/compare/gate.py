@@ -194,7 +194,7 @@ def _row_resolution(name: str, run: Record) -> float:
     splits = run.data.splits if run.data else {}
     rows = [split.rows for dev, split in splits.items() if dev in run.metrics]
     names = {metric for values in run.metrics.values() for metric in values}
-    return metrics.estimated(name, names, min(rows, default=0), len(rows))
+    return metrics.estimate_step(name, names, min(rows, default=0), len(rows))
 
 
 def judge_cost(
