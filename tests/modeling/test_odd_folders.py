@@ -14,7 +14,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from harness.catalog import cards, models, tasks, weights
-from harness.catalog.weights import ADAPTER
+from harness.catalog.model_files import ADAPTER
 from harness.errors import ModelError
 from harness.modeling import checkpoints, pretrained
 from tests.support import tiny

@@ -72,7 +72,7 @@ def test_an_unknown_name_says_where_it_was_said(key: str, value: str, tmp_path: 
     with pytest.raises(UsageError, match=f"^--glue-{key}: unknown"):
         plan.make(typed)
     with pytest.raises(UsageError, match=r"^unknown"):  # from Python: nothing was typed
-        plan.make(replace(typed, said={}))
+        plan.make(replace(typed, origins={}))
 
 
 @pytest.mark.parametrize(
