@@ -107,8 +107,8 @@ def test_sentences_of_a_sample(tmp_path: Path, monkeypatch, capsys) -> None:
 
 def test_options_that_do_not_fit(flips) -> None:
     for args, words in [
-        (["--data", "toy"], "--data: is only read with --with-text"),
-        (["--with-text", "--format", "csv"], "CSV has no column for texts"),
+        (["--data", "toy"], "--data: found without --with-text"),
+        (["--with-text", "--format", "csv"], "CSV holds no sentences"),
         (["--with-text", "--data", "./none"], "which is no folder"),
     ]:
         code, out, err = flips(*args)
