@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compare import gate, stats, thresholds
+from harness.compare import gate, machines, stats, thresholds
 from harness.compare.gate import Verdict
 from harness.compare.measures import MEASURES
 from harness.records.identity import key_of
@@ -298,7 +298,7 @@ def test_worse_is_what_both_stages_say(
 
 def test_bits_are_counted_of_seeds_that_both_sides_ran_on_one_machine() -> None:
     base, new = side(GOOD), side([*GOOD[:4], 0.1])
-    assert gate.count_bit_identical(cell(base), cell(new)) == "4/5"
-    assert gate.count_bit_identical(cell(base), cell(facts(new, boot="another"))) == "4/5"
-    assert gate.count_bit_identical(cell(base), cell(facts(new, torch="another"))) == "-"
-    assert gate.count_bit_identical(cell(base), cell(side(GOOD, first=90))) == "-"
+    assert machines.count_bit_identical(cell(base), cell(new)) == "4/5"
+    assert machines.count_bit_identical(cell(base), cell(facts(new, boot="another"))) == "4/5"
+    assert machines.count_bit_identical(cell(base), cell(facts(new, torch="another"))) == "-"
+    assert machines.count_bit_identical(cell(base), cell(side(GOOD, first=90))) == "-"
