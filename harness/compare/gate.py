@@ -210,7 +210,9 @@ def judge_cost(
     finding = _compare_values(measure, threshold, then, now)
     differing = machines.differences(*sides, measure.needs, but_for)
     if differing or not then or not now:
-        why = "; ".join(differing) or f"one side has no ok run without {' or '.join(SLOWED)}"
+        why = (
+            "; ".join(differing) or f"one side has no ok run free of the flags {', '.join(SLOWED)}"
+        )
         return replace(finding, verdict=Verdict.INCOMPARABLE, why=why, change=None)
     return finding
 
