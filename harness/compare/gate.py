@@ -211,8 +211,7 @@ def judge_cost(
     differing = machines.differences(*sides, measure.needs, but_for)
     if differing or not then or not now:
         why = (
-            "; ".join(differing)
-            or f"one side has no ok run without these flags: {', '.join(SLOWED)}"
+            "; ".join(differing) or f"one side has no ok run free of the flags {', '.join(SLOWED)}"
         )
         return replace(finding, verdict=Verdict.INCOMPARABLE, why=why, change=None)
     return finding

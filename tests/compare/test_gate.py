@@ -88,9 +88,9 @@ def test_facts_that_say_nothing_of_a_machine_keep_nothing_apart() -> None:
         ({}, {"created": DAY_LATER}, "day: 2026-01-02 and 2026-01-03"),
         ({"environment": FACTS | {"boot": None}}, {"environment": FACTS | {"boot": None}},
          "boot: unknown, so the machine may be another one"),
-        *[({}, {"flags": [flag]}, "no ok run without these flags: degraded, noisy, shared_cores")
+        *[({}, {"flags": [flag]}, "no ok run free of the flags degraded, noisy, shared_cores")
           for flag in ("degraded", "shared_cores", "noisy")],
-        ({"flags": ["noisy"]}, {}, "one side has no ok run without these flags"),
+        ({"flags": ["noisy"]}, {}, "one side has no ok run free of the flags degraded"),
     ],
 )  # fmt: skip
 def test_what_keeps_times_apart_leaves_scores_alone(
