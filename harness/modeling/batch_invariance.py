@@ -30,8 +30,7 @@ whose rows are independent differ by at most 2e-6, and the others by 2e-3 to 1.3
 
 WORDS = ("a", "small", "film", "that", "few", "will", "see", "and", "nobody", "who", "forgets")
 FAILURES = (RuntimeError, ValueError, IndexError, TypeError, AttributeError)
-"""What networks of transformers were seen to raise for rows of a length that they cannot compute.
-"""
+"""The exceptions that networks of transformers raised in trials, for rows of a wrong length."""
 
 LONG, SHORT, MIDDLE = 40, 1, 6  # words in a generated text
 

@@ -160,8 +160,8 @@ def test_leftovers_that_change_nothing_are_loaded_without_a_word(tmp_path: Path)
     """As in published files: masks and places kept as buffers, poolers nobody reads, old heads."""
     ids = torch.arange(64)[None]
     bert = Path(shutil.copytree(TOY, tmp_path / "bert"))
-    encoder = harmless(bert, embeddings__position_ids=ids, classifier__weight=torch.ones(7, 80))
-    assert encoder.unused == ()  # the head's shape is another: it is new
+    loaded = harmless(bert, embeddings__position_ids=ids, classifier__weight=torch.ones(7, 80))
+    assert loaded.unused == ()  # the head's shape is another: it is new
     roberta = families.pretrained(tmp_path / "roberta", "roberta")
     added = {"roberta__pooler__dense__weight": torch.ones(16, 16)}
     assert "roberta.pooler" in harmless(roberta, **added).unused
