@@ -275,7 +275,7 @@ def test_a_record_of_too_many_names_keeps_its_score(tmp_path: Path) -> None:
 
 def test_a_record_that_could_not_be_read_again_is_not_called_stored(tmp_path: Path) -> None:
     large = made(identity={"labels": ["x" * 17_000_000]})
-    with pytest.raises(NotStored, match=r"takes 17,\d+,\d+ bytes; a record has at most 16,777,216"):
+    with pytest.raises(NotStored, match=r"takes 17,\d+,\d+ bytes; expected at most 16,777,216"):
         Store(tmp_path).save(large)
     with pytest.raises(NotStored, match="could not be read again") as caught:
         Store(tmp_path).save(made(reason="\ud800"))
