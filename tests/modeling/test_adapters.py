@@ -296,6 +296,6 @@ def test_a_session_holds_them_side_by_side(
     models_named = ",".join(SIDE_BY_SIDE)
     ran = sessions.run(
         project, "-k", "rte", "--glue-models", models_named, "--glue-targets", "cpu-fp32",
-        "--glue-epochs", "2", "--glue-max-train", "400", "--glue-max-eval", "100",
+        "--glue-epochs", "1", "--glue-max-train", "32", "--glue-max-eval", "32",
     )  # fmt: skip
     ran.assert_outcomes(passed=len(SIDE_BY_SIDE), deselected=8 * len(SIDE_BY_SIDE))
