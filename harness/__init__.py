@@ -1,4 +1,4 @@
-"""glue-bench: fine-tune and evaluate any model on any GLUE task, and compare what came of it.
+"""glue-bench: fine-tune and evaluate any model on any GLUE task, and compare the results.
 
 `run` runs one case and returns its `Record`; `load_results` reads a results folder as a DataFrame,
 whose columns are `COLUMNS`. Everything else is internal and may change.
@@ -7,7 +7,7 @@ whose columns are `COLUMNS`. Everything else is internal and may change.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.api import load_results, run
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         WorkerLost,
         WorkerTimeout,
     )
-    from harness.records.frame import COLUMNS
+    from harness.records.columns import COLUMNS
     from harness.records.schema import Record
 
     __version__: str
@@ -65,14 +65,14 @@ __all__ = [
 _HOMES = {
     "run": "harness.api",
     "load_results": "harness.api",
-    "COLUMNS": "harness.records.frame",
+    "COLUMNS": "harness.records.columns",
     "Record": "harness.records.schema",
 }
-"""Where members that are no error are defined."""
+"""The modules that members other than errors are defined in."""
 
 
-def __getattr__(name: str) -> Any:
-    # Late, because the pytest plugin lives in this package and loads in every pytest session.
+def __getattr__(name: str) -> object:
+    # Not imported before it is asked for: every pytest session loads this package for its plugin.
     if name == "__version__":
         from harness.system import environment
 

@@ -1,4 +1,4 @@
-"""The Python face of the harness: what a notebook or a script calls."""
+"""The Python interface: `run` and `load_results`, for notebooks and scripts."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ def run(
     engine: str = "process",
     timeout: float | None = None,
 ) -> Record:
-    """Fine-tune and evaluate one case; returns its record, which is then stored in `results`.
+    """Fine-tune and evaluate one case; returns its record, which is stored in `results`.
 
-    `task` may be one of `task_file`. `model` is a row of `glue-bench list models`, a folder, or an
-    id of the Hugging Face Hub, with a suffix such as `+lora` if wanted; `vectors` is the file that
-    `+vectors` starts from. `data` is "toy", "hub" or a folder in the glue_data layout. `recipe` and
-    `epochs` replace the model's own; `predict_test` adds the unlabelled splits to the predictions;
-    the fine-tuned model is put below `save_models`. With `resume`, an ok run of `results` with the
-    same inputs is returned in place of a new one. A run that goes wrong is a record too: look at
-    its `status` and `reason`. What it prints in its own process is printed here as well. Where a
-    folder or file is meant, text and path objects will do, and `~` is the home folder; numbers may
-    be NumPy's. `seed` is from 0 to 2**32 - 1, `timeout` in seconds.
+    `task` is a task of GLUE or of `task_file`. `model` is a row of `glue-bench list models`, a
+    folder, or an id of the Hugging Face Hub, with a suffix such as `+lora` if wanted; `vectors` is
+    the file of word vectors for `+vectors`. `data` is "toy", "hub" or a folder in the glue_data
+    layout. `recipe` and `epochs` replace the model's; `max_train` and `max_eval` are numbers of
+    rows. `predict_test` adds the unlabelled splits to the predictions. The fine-tuned model is put
+    below `save_models`. With `resume`, an ok run of `results` with the same inputs is returned in
+    place of a new one. `seed` is from 0 to 2**32 - 1, `timeout` is in seconds. A folder or file is
+    text or a path object, and `~` is the home folder. Numbers may be NumPy's.
 
-    `engine="process"` runs in a process of its own, which works in a script without
-    `if __name__ == "__main__"`, in a notebook, in threads, and in workers of
-    `multiprocessing.Pool` and `ProcessPoolExecutor`; `engine="inline"` in this one.
-    Raises `UsageError` for names nobody knows and arguments that cannot be meant, naming them;
-    `StorageError` where nothing can be written; `NotStored`, which holds the record, where a run is
-    over by then.
+    A run that fails has a record too: see its `status` and `reason`. `engine="process"` gives the
+    run a process of its own, whose output is printed here. It works in a script without
+    `if __name__ == "__main__"`, in a notebook, in threads, and in workers of `multiprocessing.Pool`
+    and `ProcessPoolExecutor`. `engine="inline"` runs in this process.
+
+    Raises `UsageError` for unknown names and impossible arguments, `StorageError` if `results`
+    cannot be written to, and `NotStored`, which holds the record, if that fails after the run.
     """
     settings = check(
         Settings(
@@ -96,23 +96,22 @@ def run(
 
 
 def load_results(path: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
-    """A results folder as a tidy DataFrame: one row a run, oldest first, the same columns always.
+    """Read a results folder as a tidy DataFrame: one row per run, oldest first.
 
-    docs/results.md has the columns with their dtypes and units; so has `harness.COLUMNS`. Scores
-    are fractions, times seconds, memory bytes. A run that is not ok has a row too: see `status`.
-    What a record lacks, as older ones may, is missing.
+    The columns are always the same: docs/results.md and `harness.COLUMNS` list them with dtypes and
+    units. Scores are fractions, times are seconds, memory is bytes. A run that is not ok has a row
+    too: see `status`. A value that a record does not hold is missing.
 
-    Damaged files are left out, as `glue-bench report` leaves them out; there is a warning for each
-    of them, for whatever else a record holds that the frame does not show, and for a folder without
-    runs. After `warnings.simplefilter("error")` it is raised. Raises `UsageError` for what cannot
-    be a folder's name, and `StorageError` if the folder cannot be read.
+    Damaged files are left out. There is a warning for each of them, for every value that the
+    DataFrame has no column for, and for a folder without runs. Raises `UsageError` for a name that
+    no folder can have, and `StorageError` if the folder cannot be read.
     """
     from harness.records import frame
 
     store = Store(Path(arguments.path("path", path)))
-    found = store.find()
-    made, unshown = frame.of(found.records)
-    complaints = [*map(str, found.damaged), *unshown]
+    stored = store.find()
+    made, unshown = frame.of(stored.records)
+    complaints = [*map(str, stored.damaged), *unshown]
     if not paths.is_folder(store.runs):
         complaints.append(
             f"{shown_path(store.runs)}: no such folder, so no runs. Mend: name the folder that "

@@ -32,19 +32,19 @@ from harness.terminal import command, flush, say
 from harness.text.values import shown_path
 
 NO_VERBS = ("run", "train", "finetune", "fine-tune", "evaluate", "eval", "benchmark", "test")
-"""What people expect a command that starts runs to be called."""
+"""Names that people expect of a command that starts runs."""
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich takes what stands in square brackets for markup, and drops it
+    rich_markup_mode=None,  # rich takes words in square brackets for markup, and drops them
 )
 
 
-def _print_version(asked: bool) -> None:
-    """Print the version and end, if that was asked for."""
-    if asked:
+def _print_version(is_wanted: bool) -> None:
+    """Print the version and exit, if the option was given."""
+    if is_wanted:
         say(f"glue-bench {environment.version('glue-bench') or '(not installed)'}")
         raise typer.Exit(Exit.FINE)
 
@@ -52,7 +52,7 @@ def _print_version(asked: bool) -> None:
 def _no_verb(context: typer.Context) -> None:
     """Say how runs are started: by pytest, or from Python."""
     raise UsageError(
-        f"`{context.info_name}` is no verb: runs are started by pytest. Mend: `pytest benchmarks "
+        f"there is no verb `{context.info_name}`: pytest starts the runs. Mend: `pytest benchmarks "
         '-k sst2` (`pytest --help` lists the options --glue-*), or `harness.run("sst2")` in Python'
     )
 
@@ -64,9 +64,9 @@ def glue_bench(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Fine-tune and evaluate models on GLUE, and compare what came of it.
+    """Fine-tune and evaluate models on GLUE, and compare the results.
 
-    Runs are started by pytest: `pytest benchmarks -k sst2`.
+    pytest starts the runs: `pytest benchmarks -k sst2`.
     """
 
 
@@ -75,7 +75,7 @@ app.command("list", short_help="List tasks, models, targets, ... or published re
 )
 app.command(short_help="Tabulate every run of a results folder.")(report.report)
 app.command(short_help="Judge NEW's runs against BASE's, cell by cell.")(compare.compare)
-app.command(short_help="List the rows that two runs answer differently.")(flips.flips)
+app.command(short_help="List the rows that two runs predict differently.")(flips.flips)
 app.command(short_help="Say what each session ran, and what it did not.")(status.status)
 app.command("import", short_help="Store records that a session could only print.")(
     import_log.import_
@@ -86,17 +86,15 @@ app.command(
     options_metavar="CASE [--glue-OPTION ...]",
 )(explain.explain)
 app.command(short_help="Say what this machine can run, and what is broken.")(doctor.doctor)
-app.command(short_help="Bring tasks and models from the Hub here.")(fetch.fetch)
+app.command(short_help="Download tasks and models from the Hub.")(fetch.fetch)
 app.command(
-    short_help="Say what a fine-tuned model makes of a text.",
+    short_help="Print what a fine-tuned model predicts for a text.",
     context_settings={"ignore_unknown_options": True},  # a text may be "-5 degrees"
 )(predict.predict)
 app.command(short_help="Compute a run's first steps again, and compare.")(verify.verify)
-app.command(short_help="Write the zip that gluebenchmark.com takes.")(submit.submit)
+app.command(short_help="Write the zip for gluebenchmark.com.")(submit.submit)
 app.command(short_help="Score a file of predictions.")(score.score)
-app.add_typer(
-    baseline.app, name="baseline", short_help="Make, move and show what new runs are compared with."
-)
+app.add_typer(baseline.app, name="baseline", short_help="Make, change and show baselines.")
 for verb in NO_VERBS:
     app.command(
         verb,
@@ -106,18 +104,17 @@ for verb in NO_VERBS:
 
 
 def main() -> None:
-    """The entry point: an error of ours is one line and the documented exit code.
+    """The entry point: an error of glue-bench is one line and the documented exit code.
 
-    So is a file that the system refuses where nothing better is known to say. What the output's
-    encoding lacks, as it lacks a file's name that is not UTF-8, is spelt out. If nobody reads on,
-    as after `| head`, the exit code is still that of what was found.
+    So is an error of the system about a file. Characters that the output's encoding lacks are
+    escaped. If nobody reads the output to its end, as with `| head`, the exit code is the same.
     """
     with command():
         try:
             try:
                 app(prog_name="glue-bench")
             finally:
-                flush()  # here, where a full disk is told
+                flush()  # here, where the error of a full disk is caught
         except GlueBenchError as error:
             say(f"glue-bench: {error}", err=True)
             sys.exit(Exit.STORAGE if isinstance(error, StorageError) else Exit.USAGE)

@@ -1,12 +1,13 @@
-"""The pytest plugin: options, one item per case, records before reports, tables at the end.
+"""The pytest plugin: options, one item per case, and tables at the end of the session.
 
-It is loaded by every pytest session of its environment, so it imports little and does nothing
-until a test asks for `glue_case`.
+Every pytest session of the environment loads it, so it imports little and does nothing until a test
+asks for one of its fixtures. docs/architecture.md follows a case from here to its record.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import warnings
 from collections.abc import Callable, Generator
@@ -20,21 +21,24 @@ from harness.execution import interrupt
 from harness.planning import options
 from harness.session import pytest_output, summary
 from harness.session.session import ALL_CELLS, GlueSession, case_of, cell_of
+from harness.session.timing import show_times
 from harness.spec import Case
 from harness.terminal import say_record
 from harness.text import log_marks
 from harness.text.escape import harmless
 
 if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
     from harness.records.schema import Record
 
 NO_XDIST = (
-    "benchmark cases do not run under pytest-xdist (-n), which would time them side by side. "
+    "benchmark cases do not run under pytest-xdist (-n), which would time several at once. "
     "Mend: leave -n out and say --glue-jobs N"
 )
 IMPORT = (
-    "Its session and its record were printed, a line each: put both, or the whole log, into a "
-    "file, and `glue-bench import RESULTS FILE` stores it"
+    "Its session and its record were printed, one line each. Put both lines, or the whole log, "
+    "into a file: `glue-bench import RESULTS FILE` stores it"
 )
 
 
@@ -64,12 +68,12 @@ def pytest_configure(config: pytest.Config) -> None:
     session = config.stash[SESSION] = GlueSession(config)
     if session.was_asked:
         with _as_usage_error():
-            # So that a wrong option, or baseline, is known before anything is collected.
+            # A wrong option or baseline is reported before anything is collected.
             _ = session.plan, session.regression
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
-    """Without a baseline there are no verdicts, and no items that would have to be skipped."""
+    """Collect no tests of cells if no baseline is named, since each would have to be skipped."""
     if not inspect.isfunction(obj) or "glue_cell" not in inspect.signature(obj).parameters:
         return None
     glue = collector.config.stash[SESSION]
@@ -79,20 +83,21 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    asked = {"glue_case", "glue_cell"}.intersection(metafunc.fixturenames)
-    if asked or "glue_run" in metafunc.fixturenames:
+    parameters = {"glue_case", "glue_cell"}.intersection(metafunc.fixturenames)
+    if parameters or "glue_run" in metafunc.fixturenames:
         pytest_output.shut(metafunc.config)
-    if not asked:
+    if not parameters:
         return
     if hasattr(metafunc.config, "workerinput"):
         raise pytest.Collector.CollectError(NO_XDIST)
     glue = metafunc.config.stash[SESSION]
     with _as_usage_error():
         cases = glue.plan.cases
-    if "glue_case" in asked:
-        params = [pytest.param(case, id=case.id, marks=_marks(case)) for case in cases]
+    if "glue_case" in parameters:
+        timed = _benchmark_marks(metafunc.definition, glue)
+        params = [pytest.param(case, id=case.id, marks=_marks(case) + timed) for case in cases]
         metafunc.parametrize("glue_case", params)
-    if "glue_cell" in asked and glue.regression:
+    if "glue_cell" in parameters and glue.regression:
         params = [
             pytest.param(
                 cell, id=cell, marks=[m for c in cases if c.cell == cell for m in _marks(c)]
@@ -108,11 +113,18 @@ def _marks(case: Case) -> list[pytest.MarkDecorator]:
     return [pytest.mark.glue(**fields | {"task": name}) for name in names]
 
 
+def _benchmark_marks(test: pytest.Item, glue: GlueSession) -> list[pytest.MarkDecorator]:
+    """The timer and group of a test in pytest-benchmark, unless the test says its own."""
+    if test.get_closest_marker("benchmark"):
+        return []
+    return [pytest.mark.benchmark(timer=glue.clock, group="fine-tuning, seconds per epoch")]
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     case, cell = case_of(item), cell_of(item)
-    if case:  # `-k ax` means the run that predicts it
+    if case:  # so that `-k ax` selects the run that predicts ax
         item.extra_keyword_matches.update(part.name for part in tasks.parts(case.task))
-    if cell:  # `-k s42` means that seed's runs, and the verdict on them
+    if cell:  # so that `-k s42` selects the runs of that seed and the verdict on them
         cases = item.config.stash[SESSION].plan.cases
         item.extra_keyword_matches.update(c.id for c in cases if cell in (c.cell, ALL_CELLS))
 
@@ -120,9 +132,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     yield
-    items.sort(key=lambda item: cell_of(item) is not None)  # verdicts last, whatever else moved
+    # Verdicts come last, also after plugins that reorder tests.
+    items.sort(key=lambda item: cell_of(item) is not None)
     cells = [cell for item in items if (cell := cell_of(item))]
-    if ALL_CELLS in cells and len(cells) < 3:  # one cell alone is judged already
+    if ALL_CELLS in cells and len(cells) < 3:  # one cell is judged by its own item
         items[:] = [item for item in items if cell_of(item) != ALL_CELLS]
 
 
@@ -139,16 +152,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     glue.cells = [cell for item in session.items if (cell := cell_of(item))]
     if glue.items and not glue.runs_nothing:
         with _as_usage_error():
-            own = log_marks.announcement(glue.driver.journal.session)
-            pytest_output.let_through(session.config, own)
+            session_line = log_marks.announcement(glue.driver.journal.session)
+            pytest_output.let_through(session.config, session_line)
             glue.start()
         session.config.pluginmanager.register(_Interrupted())
 
 
 class _Interrupted:
-    """A plugin of sessions with cases: how they end after a Ctrl-C."""
+    """A plugin for sessions with cases: lets them end undisturbed after a Ctrl-C."""
 
-    @pytest.hookimpl(tryfirst=True)  # what pytest says of it takes a while
+    @pytest.hookimpl(tryfirst=True)  # pytest's own report of it takes a while
     def pytest_keyboard_interrupt(self) -> None:
         interrupt.begin_to_end()
 
@@ -182,7 +195,7 @@ def pytest_runtest_makereport(
 def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
     """Runs a case and returns its record, which is on disk by then.
 
-    Skips where the profile chose what this machine lacks; fails where the run did not end well.
+    Skips a case of the profile for which this machine lacks something; fails if the run failed.
     """
 
     def run(case: Case) -> Record:
@@ -194,7 +207,7 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
             glue.complaints.append(error)
             _print_lines(request.config, error.lines)
             unstored = harmless(f"{error}\n{IMPORT}" if error.can_import else str(error))
-        if record is None:  # here, so that the failure does not speak of the exception as well
+        if record is None:  # outside of `except`, or the failure would show the exception too
             pytest.fail(unstored, pytrace=False)
         if record.status == "skipped":
             pytest.skip(harmless(record.reason or ""))
@@ -207,11 +220,19 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
 
 
 @pytest.fixture
-def glue_verdict(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Judges a cell by this session's runs against the baseline's.
+def glue_show_times(
+    request: pytest.FixtureRequest, benchmark: BenchmarkFixture
+) -> Callable[[Record], None]:
+    """Shows a record's seconds per epoch in pytest-benchmark's table."""
+    return functools.partial(show_times, benchmark, request.config.stash[SESSION].clock)
 
-    Fails where it is worse, gone or cannot be compared; skips where it is new, or where these runs
-    cannot tell.
+
+@pytest.fixture
+def glue_verdict(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Compares a cell's runs of this session with those of the baseline.
+
+    Fails if the cell is worse, is gone or cannot be compared; skips if it is new, or if there are
+    too few runs to tell.
     """
     from harness.compare.gate import Verdict
 
@@ -231,7 +252,7 @@ def glue_verdict(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 def _print_lines(config: pytest.Config, lines: str) -> None:
-    """Print a record that could not be stored, whole and at once."""
+    """Print a record that could not be stored, past pytest's capturing."""
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
         say_record(lines)
@@ -250,7 +271,7 @@ def complaint_about(record: Record, *, above_floor: bool) -> str | None:
 
 
 def pytest_keyboard_interrupt() -> None:
-    """What a Ctrl-C cut off has left files open; with `-W error` that would be exit 1, not 2."""
+    """A Ctrl-C leaves files open, which with `-W error` would change the exit code from 2 to 1."""
     warnings.filterwarnings("ignore", category=pytest.PytestUnraisableExceptionWarning)
 
 
@@ -267,7 +288,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     glue.was_interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
     told = len(glue.complaints)
     glue.stop()
-    for complaint in glue.complaints[told:]:  # of runs that were started ahead
+    for complaint in glue.complaints[told:]:  # of cases that were started in advance
         if isinstance(complaint, NotStored):
             _print_lines(session.config, complaint.lines)
     measured = any(record.status == "ok" for record in glue.records)
@@ -279,7 +300,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if glue.complaints:
         session.exitstatus = Exit.STORAGE
     glue.close(int(session.exitstatus))
-    if glue.complaints:  # also if only its end could not be noted
+    if glue.complaints:  # also if only the end of the session could not be written
         session.exitstatus = Exit.STORAGE
 
 

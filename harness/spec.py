@@ -8,7 +8,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+Json = Any
+"""A value parsed from JSON or TOML: `Any`, since its type is only known once it was checked."""
+JsonObject = Mapping[str, Json]
+
+NOTHING: JsonObject = MappingProxyType({})
 SourceKind = Literal["toy", "hub", "glue_data", "own"]  # as records say it: `catalog.sources`
 TEST = "test"  # the unlabelled splits of a task, by one name
 
@@ -183,32 +187,42 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One task x model x target x seed: what one benchmark item runs."""
+class Combination:
+    """One task x model x target: what all runs of a cell have in common."""
 
     task: str
     model: str  # its name in records: a row's, the Hub's id, or a folder's last part
     target: str
+
+    @property
+    def name(self) -> str:
+        """For reading and for selecting, such as `sst2-minilm-cpu-fp32`; never parsed, no key."""
+        return f"{self.task}-{self.model.rsplit('/', 1)[-1].lower()}-{self.target}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One task x model x target x seed: what one benchmark item runs."""
+
+    task: str
+    model: str  # as in `Combination`
+    target: str
     seed: int
 
     @property
+    def combination(self) -> Combination:
+        """What it shares with the cases of other seeds."""
+        return Combination(self.task, self.model, self.target)
+
+    @property
     def id(self) -> str:
-        """For reading and for selecting; never parsed, never a key."""
-        return case_id(self.task, self.model, self.target, self.seed)
+        """For reading and for selecting, such as `sst2-minilm-cpu-fp32-s42`; never parsed."""
+        return f"{self.cell}-s{self.seed}"
 
     @property
     def cell(self) -> str:
-        return cell_name(self.task, self.model, self.target)
-
-
-def cell_name(task: str, model: str, target: str) -> str:
-    """The name of a cell: `sst2-minilm-cpu-fp32`."""
-    return f"{task}-{model.rsplit('/', 1)[-1].lower()}-{target}"
-
-
-def case_id(task: str, model: str, target: str, seed: int) -> str:
-    """The id of a case: `sst2-minilm-cpu-fp32-s42`."""
-    return f"{cell_name(task, model, target)}-s{seed}"
+        """The name of its cell."""
+        return self.combination.name
 
 
 @dataclass(frozen=True)

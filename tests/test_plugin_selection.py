@@ -95,11 +95,11 @@ def test_a_folder_beside_glue_data_is_refused_before_the_first_case(
         (("--glue-seeds", "x"), "--glue-seeds: found 'x'; expected how many seeds"),
         (("--glue-epochs", "0"), "--glue-epochs: found '0'; expected a whole number above zero"),
         (("--glue-timeout", "nan"), "--glue-timeout: found 'nan'"),
-        (("--glue-data", "nowhere"), "which is no folder"),
+        (("--glue-data", "nowhere"), "which is not a folder"),
         (("--glue-engine", "inlin"), "Did you mean 'inline'?"),
         (("--glue-tasks", ""), "--glue-tasks: found ''; expected one name or several"),
         (("--glue-models", "toy-bert+scratch+scratch"), "unknown adaptation"),
-        (("--glue-engine", "inline", "--glue-jobs", "2"), "the inline engine knows neither"),
+        (("--glue-engine", "inline", "--glue-jobs", "2"), "the inline engine has no jobs"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_is_one_line_and_exit_4(

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
 
 from harness.errors import ModelUnavailable
-from harness.spec import NOTHING
+from harness.spec import NOTHING, JsonObject
 
 
 @dataclass(frozen=True)
 class Adaptation:
     """What a suffix stands for.
 
-    `settings` are those numbers of it that decide a score, beside the recipe's.
+    `settings` are the numbers that decide a score beside those of the recipe.
     """
 
     name: str
     note: str
     source: str = ""
     recipe: str | None = None  # used when none is named; None: the model's own
-    settings: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
-    package: str | None = None  # the Python package it needs, which is an extra of glue-bench too
-    trains_part: bool = False  # of a pretrained network; of these a model can have one
-    of_networks: bool = False  # of scratch networks, the others of pretrained ones
+    settings: Mapping[str, float] = field(default_factory=lambda: NOTHING, hash=False)
+    package: str | None = None  # the Python package it needs; glue-bench has an extra of that name
+    trains_part: bool = False  # of a pretrained network; a model can have only one such adaptation
+    of_networks: bool = False  # it adapts a network without pretraining; False: a pretrained one
 
 
 ADAPTATIONS: dict[str, Adaptation] = {
@@ -66,8 +65,30 @@ ADAPTATIONS: dict[str, Adaptation] = {
 }
 
 
+def of_identity(identity: JsonObject) -> tuple[Adaptation, ...]:
+    """The rows that a stored run was adapted by, as its identity says; (): it says nothing."""
+    adaptation = identity.get("adaptation")
+    if not isinstance(adaptation, Mapping):
+        return ()
+    return tuple(
+        row
+        for row in ADAPTATIONS.values()
+        if row.name == adaptation.get("method") or adaptation.get(row.name)
+    )
+
+
+def suffixes(rows: Iterable[Adaptation]) -> str:
+    """What stands behind a model's own name: `+lora`."""
+    return "".join(f"+{row.name}" for row in rows)
+
+
+def own_name(model: str, identity: JsonObject) -> str:
+    """The own name of a stored run's model, without what says how it was adapted."""
+    return model.removesuffix(suffixes(of_identity(identity)))
+
+
 def check_installed(adaptation: Adaptation) -> None:
-    """Raise `ModelUnavailable`, with the command that mends it, where its package is missing."""
+    """Raise `ModelUnavailable`, with the command that installs it, where its package is missing."""
     package = adaptation.package
     if package and find_spec(package) is None:
         raise ModelUnavailable(

@@ -1,23 +1,23 @@
-"""The card of a fine-tuned model: what it was trained on, and the files that it consists of."""
+"""The card of a fine-tuned model: what it was trained on, and which files belong to it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from harness.catalog.weights import ADAPTER, CARD, READ
 from harness.files import hashes, paths, reading
+from harness.spec import JsonObject
 
 FILES = "files"
 
 
-def write(folder: Path, said: Mapping[str, Any]) -> str:
-    """Put a card beside a model's files, with their sizes and hashes; returns its own sha256.
+def write(folder: Path, facts: JsonObject) -> str:
+    """Write a card beside a model's files, with `facts` and the files' sizes and hashes.
 
-    Raises `OSError`.
+    Returns the sha256 of the card. Raises `OSError`.
     """
     files = {
         path.relative_to(folder).as_posix(): {
@@ -27,37 +27,37 @@ def write(folder: Path, said: Mapping[str, Any]) -> str:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    content = json.dumps({**said, FILES: files}, indent=1) + "\n"
+    content = json.dumps({**facts, FILES: files}, indent=1) + "\n"
     (folder / CARD).write_text(content, "utf-8")
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def problems(home: Path, name: str | None, sha256: str | None) -> Iterator[str]:
-    """Why the model in the folder `name` of `home` is not, or not wholly, the one with that card.
+    """Why the folder `name` in `home` is not the saved model of a run, or not all of it.
 
-    `sha256` is that of the card, as a run's record has it.
+    `sha256` is the hash of the card that the run's record holds.
     """
     if not name or not (home / name / CARD).is_file():
         yield f"not in {home}"
     elif sha256 is None:
         yield (
-            f"{name} in {home} may be another's: the run is of an earlier glue-bench, which stored "
-            "no hash of it"
+            f"{name} in {home} may belong to another run: an earlier glue-bench made this run, and "
+            "stored no hash of its model"
         )
     else:
-        yield from _of_files(home / name, sha256)
+        yield from _check_files(home / name, sha256)
 
 
-def _of_files(folder: Path, sha256: str) -> Iterator[str]:
+def _check_files(folder: Path, sha256: str) -> Iterator[str]:
     try:
         content = reading.read(folder / CARD, reading.JSON)
         if hashlib.sha256(content).hexdigest() != sha256:
-            yield f"{folder} holds another run's, or its {CARD} was changed"
+            yield f"{folder} holds the model of another run, or its {CARD} was changed"
             return
         files = json.loads(content)[FILES]
-        for name, told in files.items():
-            if why := _unlike(folder / name, told):
-                yield f"{folder / name}: {why}"
+        for name, stored in files.items():
+            if problem := _difference(folder / name, stored):
+                yield f"{folder / name}: {problem}"
         others = {
             path.relative_to(folder).as_posix()
             for pattern in (*READ, ADAPTER)
@@ -65,18 +65,18 @@ def _of_files(folder: Path, sha256: str) -> Iterator[str]:
         }
         for name in sorted(others - set(files)):
             if not (folder / name).is_dir():
-                yield f"{folder / name}: was put there later"
+                yield f"{folder / name}: was added later"
     except OSError as error:
         yield f"{folder}: cannot be read: {paths.reason(error)}"
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        yield f"{folder / CARD}: no card of a model: {type(error).__name__}"
+        yield f"{folder / CARD}: is not the card of a model: {type(error).__name__}"
 
 
-def _unlike(path: Path, told: Mapping[str, Any]) -> str | None:
-    """What of a file is not as its card says; None: nothing."""
+def _difference(path: Path, stored: JsonObject) -> str | None:
+    """How a file differs from what its card says of it; None: it does not."""
     if not path.is_file():
-        return "is gone"
+        return "is missing"
     size = path.stat().st_size
-    if size != told["bytes"]:
-        return f"holds {size:,} bytes, and held {told['bytes']:,}"
-    return "was changed" if hashes.sha256(path) != told["sha256"] else None
+    if size != stored["bytes"]:
+        return f"has {size:,} bytes, and had {stored['bytes']:,}"
+    return "was changed" if hashes.sha256(path) != stored["sha256"] else None

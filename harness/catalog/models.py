@@ -1,6 +1,6 @@
-"""Pretrained models as rows, and where on this machine their weights lie.
+"""Look up a model by its name, and find its weights on this machine.
 
-A model is named by its row, by a folder, or by its id on the Hugging Face Hub.
+A name is that of a row, a folder, or an id of the Hugging Face Hub.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import hashlib
 import importlib.util
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.catalog import weights
+from harness.catalog import adaptations, weights
 from harness.catalog.adaptations import ADAPTATIONS, Adaptation
 from harness.catalog.model_rows import MODELS
 from harness.errors import ModelError, ModelUnavailable, UsageError
@@ -26,14 +26,14 @@ from harness.text.values import shown
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 FILES, OTHER_FILES = weights.NEEDED, (*weights.OPTIONAL, weights.CARD)
-"""Patterns of the files that are fetched: those without which there is no model, and others."""
+"""Patterns of the files that are fetched: those that a model must have, and those that it may."""
 
 
 @dataclass(frozen=True)
 class Adapted:
     """A model together with how it is adapted, as in `toy-bert+scratch`.
 
-    `name` is what records and ids show: the Hub's id, or a folder's last part; never a path.
+    `name` is the name in records and ids: a row's name, the Hub's id, or a folder's last part.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Adapted:
 
     @property
     def scratch(self) -> bool:
-        """Whether it keeps the architecture and not the weights."""
+        """Whether it starts from random weights instead of the pretrained ones."""
         return any(row.name == "scratch" for row in self.adaptations)
 
     @property
     def method(self) -> Adaptation | None:
-        """How only a part of a pretrained network is trained; None: all of it is."""
+        """The adaptation that trains only a part of a pretrained network; None: all is trained."""
         return next((row for row in self.adaptations if row.trains_part), None)
 
     @property
@@ -57,9 +57,9 @@ class Adapted:
 
     @property
     def recipe(self) -> str | None:
-        """The recipe it is trained with when none is named; None: its family's."""
-        own = (row.recipe for row in self.adaptations if row.recipe)
-        return next(own, self.model.recipe)
+        """The recipe it is trained with where none is named; None: its family's."""
+        of_adaptations = (row.recipe for row in self.adaptations if row.recipe)
+        return next(of_adaptations, self.model.recipe)
 
 
 def get(name: str) -> Adapted:
@@ -68,35 +68,44 @@ def get(name: str) -> Adapted:
     Raises `UsageError` with the nearest known name.
     """
     base, suffixes = _parts(name.strip())
-    model = _model(base)
-    fitting = [n for n, row in ADAPTATIONS.items() if row.of_networks == bool(model.network)]
+    return adapted(base, suffixes, name)
+
+
+def adapted(base: str, suffixes: Sequence[str], name: str) -> Adapted:
+    """The model that `base` names, adapted by the rows of these names; `name` is for messages.
+
+    Raises `UsageError` with the nearest known name.
+    """
+    model = _find(base)
+    possible = [n for n, row in ADAPTATIONS.items() if row.of_networks == bool(model.network)]
     for place, suffix in enumerate(suffixes):
-        if suffix not in fitting or suffix in suffixes[:place]:
-            raise UsageError(unknown(f"adaptation of {base}", suffix, fitting))
+        if suffix not in possible or suffix in suffixes[:place]:
+            raise UsageError(unknown(f"adaptation of {base}", suffix, possible))
     rows = tuple(row for row in ADAPTATIONS.values() if row.name in suffixes)
     if len(methods := [row.name for row in rows if row.trains_part]) > 1:
         raise UsageError(
             f"model {shown(name)}: found {' and '.join(methods)}; expected one of them: each says "
             "which part of the network is trained"
         )
-    return Adapted("+".join([model.name, *(row.name for row in rows)]), model, rows)
+    return Adapted(f"{model.name}{adaptations.suffixes(rows)}", model, rows)
 
 
 def _splits(name: str) -> Iterator[tuple[str, list[str]]]:
-    """A name as a model's own name and suffixes, in every way, the longest own name first."""
+    """Every way to split a name into a base name and suffixes, the longest base name first."""
     parts = name.split("+")
-    for own in range(len(parts), 0, -1):
-        yield "+".join(parts[:own]), parts[own:]
+    for count in range(len(parts), 0, -1):
+        yield "+".join(parts[:count]), parts[count:]
 
 
 def _parts(name: str) -> tuple[str, list[str]]:
-    """The model's own name, in which a folder may have a plus, and its suffixes."""
+    """The base name and the suffixes. The base name is a folder with a plus, if there is one."""
     *others, shortest = _splits(name)
-    folders = (found for found in others if _folder(found[0]))
+    folders = (split for split in others if _folder(split[0]))
     return next(folders, shortest)
 
 
-def _model(name: str) -> Model:
+def _find(name: str) -> Model:
+    """The model of a base name. Raises `UsageError`."""
     if name in MODELS:
         return MODELS[name]
     if path := _folder(name):
@@ -109,11 +118,11 @@ def _model(name: str) -> Model:
         row = next((row for row in MODELS.values() if row.hub == name), None)
         return row or Model(name, hub=name)
     known = unknown("model", name, MODELS)
-    raise UsageError(f"{known} Or a folder, or an id of the Hugging Face Hub: ORG/NAME.")
+    raise UsageError(f"{known} Or name a folder, or an id of the Hugging Face Hub: ORG/NAME.")
 
 
 def _folder(name: str, base: Path | None = None) -> Path | None:
-    """The folder that a name leads to from `base`, or from here; None where there is none."""
+    """The folder of a name, relative to `base` or the current folder; None if there is none."""
     try:
         path = paths.located(name, base)
     except ValueError:
@@ -122,7 +131,7 @@ def _folder(name: str, base: Path | None = None) -> Path | None:
 
 
 def _why_none(name: str) -> str:
-    """Why a name leads to no folder."""
+    """Why a name is not that of a folder."""
     try:
         return paths.why_no_folder(paths.expanded(name)) or "no such folder"
     except ValueError as error:
@@ -130,38 +139,39 @@ def _why_none(name: str) -> str:
 
 
 def located(name: str, base: Path) -> str:
-    """`name`, but a folder that lies below `base` as its absolute path."""
-    for own, suffixes in _splits(name):
-        if own not in MODELS and (path := _folder(own, base)):
+    """`name`, with a folder below `base` replaced by its absolute path."""
+    for base_name, suffixes in _splits(name):
+        if base_name not in MODELS and (path := _folder(base_name, base)):
             return "+".join([str(path), *suffixes])
     return name
 
 
 def folder_name(path: str) -> str:
-    """What a user's folder is called in ids and records: its last part."""
+    """The name of a user's folder in ids and records: its last part."""
     return re.sub(r"[^\w.-]", "_", paths.located(path).name, flags=re.ASCII)
 
 
 def choose(names: Iterable[str]) -> dict[str, Adapted]:
-    """Models by their names in ids and records; of two that clash each gets `.` and 6 hex digits.
+    """Models by their names in ids and records, which are made unique.
 
-    So does one that is not a row and has a row's name. Raises `UsageError`.
+    If two models have one name, or a model that is not a row has a row's name, `.` and 6 hex digits
+    are added. Raises `UsageError`.
     """
     chosen = list(dict.fromkeys(get(name) for name in names))
-    shown_as = Counter(label(adapted.name) for adapted in chosen)
-    found = {}
+    counts = Counter(label(adapted.name) for adapted in chosen)
+    models = {}
     for adapted in chosen:
-        where = adapted.model.hub or adapted.model.path
-        clashes = shown_as[label(adapted.name)] > 1 or label(adapted.model.name) in MODELS
-        if clashes and where and adapted.model not in MODELS.values():
-            mark = hashlib.sha256(where.encode()).hexdigest()[:6]
-            adapted = dataclasses.replace(adapted, name=f"{adapted.name}.{mark}")
-        found[adapted.name] = adapted
-    return found
+        location = adapted.model.hub or adapted.model.path
+        clashes = counts[label(adapted.name)] > 1 or label(adapted.model.name) in MODELS
+        if clashes and location and adapted.model not in MODELS.values():
+            suffix = hashlib.sha256(location.encode()).hexdigest()[:6]
+            adapted = dataclasses.replace(adapted, name=f"{adapted.name}.{suffix}")
+        models[adapted.name] = adapted
+    return models
 
 
 def label(name: str) -> str:
-    """A model's name as ids show it: without the Hub's organisation, in lower case."""
+    """A model's name in ids: without the Hub's organization, in lower case."""
     return name.rsplit("/", 1)[-1].lower()
 
 
@@ -179,43 +189,43 @@ def is_here(model: Model) -> bool:
 
 
 def directory(model: Model) -> Path:
-    """The folder that holds the model's weights and tokenizer, fetched if the Hub has them.
+    """The folder with the model's weights and tokenizer, fetched from the Hub if it must be.
 
-    Raises `ModelUnavailable` with the command that brings them, `ModelError` for a folder that
-    holds no weights.
+    Raises `ModelUnavailable` with the command that fetches them, and `ModelError` for a folder
+    without weights.
     """
     if model.path:
         return weights.checked(Path(model.path))
     if model.hub:
-        found = snapshots.find("model", model.hub, FILES, OTHER_FILES, model.revision)
-        if isinstance(found, snapshots.Snapshot):
-            return weights.checked(found.directory)
-        here = f"no such folder here{_beside(model.hub)}, " if model.name == model.hub else ""
+        result = snapshots.find("model", model.hub, FILES, OTHER_FILES, model.revision)
+        if isinstance(result, snapshots.Snapshot):
+            return weights.checked(result.directory)
+        no_folder = f"no such folder here{_similar(model.hub)}, " if model.name == model.hub else ""
         raise ModelUnavailable(
-            f"model {model.name}: {here}not in the cache of the Hugging Face Hub, and "
-            f"{found.found}. "
-            f"Mend: {fetch_command(model)} where there is a network, or name a folder that holds "
-            "the model, or a model that is here (`glue-bench list models`)"
+            f"model {model.name}: {no_folder}not in the cache of the Hugging Face Hub, and "
+            f"{result.why}. "
+            f"Mend: run {fetch_command(model)} where there is a network, or name a folder that "
+            "holds the model, or a model that is here (`glue-bench list models`)"
         )
-    found = importlib.util.find_spec(str(model.package))
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec(str(model.package))
+    if package is None or not package.submodule_search_locations:
         raise ModelUnavailable(
             f"model {model.name}: its weights come with the Python package {model.package!r}, "
             f"which is not installed. Mend: {fetch_command(model)}"
         )
-    return weights.checked(Path(next(iter(found.submodule_search_locations))) / model.folder)
+    return weights.checked(Path(next(iter(package.submodule_search_locations))) / model.folder)
 
 
-def _beside(name: str) -> str:
-    """What to say of a folder that is not there where the one that would hold it is."""
+def _similar(name: str) -> str:
+    """For a folder that does not exist: the folders with similar names beside it, as a question."""
     parent = Path(name).parent
-    held = [f"{parent}/{entry.name}" for entry in parent.glob("*/")] if parent.is_dir() else []
-    found = guesses(name, held)[:MOST_GUESSES]
-    return f" (did you mean {one_of(found)}?)" if found else ""
+    siblings = [f"{parent}/{entry.name}" for entry in parent.glob("*/")] if parent.is_dir() else []
+    similar = guesses(name, siblings)[:MOST_GUESSES]
+    return f" (did you mean {one_of(similar)}?)" if similar else ""
 
 
 def fetch_command(model: Model) -> str:
-    """The command, in a clone of glue-bench, that brings a model's weights here."""
+    """The command that fetches a model's weights, to be run in a clone of glue-bench."""
     if model.hub:
         return f"glue-bench fetch {model.name}"
     extra = f"[{model.extra}]" if model.extra else ""
@@ -223,6 +233,9 @@ def fetch_command(model: Model) -> str:
 
 
 def contaminated(model: Model, files: Mapping[str, str]) -> frozenset[str]:
-    """The tasks whose texts a model has seen, also if it is a copy of a row's: `files` says so."""
+    """The tasks whose texts a model has seen in pretraining.
+
+    `files` are the sha256 of its files, by which a copy of a row's model is recognized.
+    """
     rows = [row for row in MODELS.values() if row.sha256 in files.values()]
     return model.contaminated.union(*(row.contaminated for row in rows))

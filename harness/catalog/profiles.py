@@ -1,4 +1,4 @@
-"""Profiles as rows: what is selected when nothing is said. An option replaces its own column."""
+"""Profiles as rows: what a session runs by default. An option replaces only its own column."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from harness.text.names import unknown
 
 @dataclass(frozen=True)
 class Profile:
-    """What a session runs unless an option says otherwise."""
+    """What a session runs unless options say otherwise."""
 
     name: str
     data: str
     tasks: tuple[str, ...]
     models: tuple[str, ...]
     seeds: tuple[int, ...]
-    best_target: bool = False  # the fastest of this machine alone, not every one that is present
-    recipe: str | None = None  # None: each model's own
+    best_target: bool = False  # only the fastest target of this machine; False: all it has
+    recipe: str | None = None  # None: the default of each model
     max_train: int | None = None
     max_eval: int | None = None
     predict_test: bool = False  # also the unlabelled test splits
     timeout: float = 3600.0  # seconds
-    above_floor: bool = False  # a run that ends at its task's floor fails
+    above_floor: bool = False  # a run whose score is not above its task's floor fails
     note: str = ""
 
 
@@ -58,7 +58,7 @@ PROFILES: dict[str, Profile] = {
             best_target=True,
             recipe="run-glue",
             predict_test=True,
-            timeout=7 * 86400.0,  # the largest sets, on whatever machine this is
+            timeout=7 * 86400.0,  # for the largest data sets on a slow machine
             note="all of GLUE, tests predicted",
         ),
     )

@@ -1,7 +1,7 @@
 """Published results on GLUE, and standard deviations between seeds: rows with their sources.
 
-They lie in `published/`, under the names they were collected with; here they get those of the
-Hugging Face Hub. Values are fractions.
+The files in `published/` keep the names of tasks and metrics that they were collected with. Here
+the names are those of the Hugging Face Hub, and values are fractions.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from importlib import resources
 
 from harness.catalog import tasks
@@ -24,18 +25,25 @@ SPLITS = {DEV: "validation", TEST: "test"}
 HALVES = {"mnli_m": "matched", "mnli_mm": "mismatched"}
 BOTH_HALVES = "acc_mean_m_mm"
 METRICS = {
-    "acc": "accuracy", "accuracy": "accuracy", "f1": "f1", "mcc": "matthews_correlation",
-    "pearson": "pearson", "spearman": "spearmanr", "acc_f1_mean": "accuracy+f1",
-    "pearson_spearman_mean": "pearson+spearmanr", BOTH_HALVES: "accuracy",
+    "acc": "accuracy",
+    "accuracy": "accuracy",
+    "f1": "f1",
+    "mcc": "matthews_correlation",
+    "pearson": "pearson",
+    "spearman": "spearmanr",
+    "acc_f1_mean": "accuracy+f1",
+    "pearson_spearman_mean": "pearson+spearmanr",
+    BOTH_HALVES: "accuracy",
     "r3_x100": "matthews_correlation",
-}  # fmt: skip
+}
 OTHER_TASKS = {("bert-base-uncased (McCormick tutorial)", "cola"): "cola-ood"}
 OTHER_ROWS = ("QNLI v1", "SPLIT UNVERIFIED", "split not stated", "WSC reformulation")
-"""Words of a note by which a result is of other rows than its task's, or may be."""
+"""Words of a note that say that a result is, or may be, of other rows than its task's."""
 
 FAILING = ("no bias correction", "Mixout")
-"""Words of a setup in which many runs fail: what its seeds differ by is not a sound recipe's."""
+"""Words of a setup in which many runs fail, so that its seeds differ more than usual."""
 
+PAPER = re.compile(r"arXiv:.*")
 MEAN_OF = re.compile(r"mean of (\d+) random restarts")
 
 
@@ -43,13 +51,13 @@ MEAN_OF = re.compile(r"mean of (\d+) random restarts")
 class Published:
     """One published result.
 
-    Names joined by `+` stand for the mean of what they name.
+    Splits or metrics that are joined by `+` stand for their mean.
     """
 
-    model: str  # as its source calls it
+    model: str  # the name in its source
     task: str
     split: str
-    metric: str | None  # None: not comparable with any run
+    metric: str | None  # None: it cannot be compared with any run
     value: float
     kind: str  # paper, readme or model-card
     source: str
@@ -58,37 +66,47 @@ class Published:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits whose mean it is."""
+        """The splits that it is the mean of."""
         return tuple(self.split.split("+"))
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics whose mean it is; (): not comparable."""
+        """The metrics that it is the mean of; (): it cannot be compared."""
         return tuple(self.metric.split("+")) if self.metric else ()
 
     @property
     def is_dev(self) -> bool:
-        """Whether it is of a dev set."""
+        """Whether it was measured on a dev set."""
         return self.printed["split"] == DEV
 
     @property
     def is_possible(self) -> bool:
-        """Whether an accuracy is a whole number of right answers, rounded as it was printed.
+        """Whether some whole number of right answers gives the accuracy, rounded as printed.
 
-        True for every other metric. Of a mean over runs it is the answers of all of them.
+        It is True for every other metric. For a mean over runs, the answers of all runs count.
         """
         if self.metric != "accuracy" or len(self.splits) > 1:
             return True
         runs = MEAN_OF.search(self.notes)
         answers = tasks.TASKS[self.task].rows[self.split] * (int(runs[1]) if runs else 1)
-        _, _, decimals = self.printed["value"].partition(".")
-        off = abs(round(self.value * answers) / answers - self.value)
-        return off <= 0.005 / 10 ** len(decimals) + 1e-12
+        distance = abs(round(self.value * answers) / answers - self.value)
+        return distance <= 0.005 / 10**self.decimals + 1e-12
+
+    @property
+    def decimals(self) -> int:
+        """How many decimals the value was printed with, times 100."""
+        return max(0, -int(Decimal(self.printed["value"]).as_tuple().exponent))
+
+    @property
+    def paper(self) -> str | None:
+        """The source from its arXiv id on, which names the paper and the place in it; or None."""
+        match = PAPER.search(self.source)
+        return match[0] if match else None
 
 
 @dataclass(frozen=True)
 class SeedSd:
-    """Mean and standard deviation over the seeds of one setup; None: not stated."""
+    """The mean and standard deviation between the seeds of one setup; None: not stated."""
 
     model: str
     task: str
@@ -113,13 +131,16 @@ def seed_sds() -> tuple[SeedSd, ...]:
 
 
 def names_of(model: str) -> Mapping[str, str]:
-    """The names that a model is published under, each with how that model is related to it."""
+    """The names of a model in published results -> how the named model differs from it.
+
+    The text is empty where it does not differ.
+    """
     row = MODELS.get(model)
     return row.published if row else NOTHING
 
 
 def of(model: str, task: str) -> list[Published]:
-    """What is published of a model on a task, whatever the split and the metric."""
+    """All published results of a model on a task, for every split and metric."""
     names = names_of(model)
     return [row for row in published() if row.model in names and row.task == task]
 
@@ -127,23 +148,24 @@ def of(model: str, task: str) -> list[Published]:
 def seed_sd(model: str, task: str, metric: str) -> SeedSd | None:
     """The published standard deviation between seeds of the same model, task and metric.
 
-    Of several the first whose recipe is a sound one.
+    If there are several, it is the first of a setup in which runs do not often fail.
     """
-    same = {model, *(name for name, how in names_of(model).items() if not how)}
-    found = [
+    same = {model, *(name for name, difference in names_of(model).items() if not difference)}
+    rows = [
         row
         for row in seed_sds()
         if (row.task, row.metric) == (task, metric) and row.model in same and row.sd is not None
     ]
-    return min(found, key=lambda row: any(words in row.setup for words in FAILING), default=None)
+    return min(rows, key=lambda row: any(words in row.setup for words in FAILING), default=None)
 
 
 def select(
     task: str | None = None, model: str | None = None, split: str | None = None
 ) -> list[Published]:
-    """The results of a task, of a model (as published, or one of ours) and of `dev` or `test`.
+    """The published results of a task, a model and a split (`dev` or `test`); None: of all.
 
-    Raises `UsageError` with the nearest known name.
+    `model` is a name in published results or the name of a row of `MODELS`. Raises `UsageError`
+    with the nearest known name.
     """
     rows = published()
     if task is not None:
@@ -155,8 +177,8 @@ def select(
         names = names_of(model) or {model}
         known = {row.model: None for row in published()}
         if not any(name in known for name in names):
-            ours = [name for name, row in MODELS.items() if row.published]
-            raise UsageError(unknown("published model", model, dict.fromkeys([*ours, *known])))
+            listed = [name for name, row in MODELS.items() if row.published]
+            raise UsageError(unknown("published model", model, dict.fromkeys([*listed, *known])))
         rows = tuple(row for row in rows if row.model in names)
     return [row for row in rows if split in (None, row.printed["split"])]
 
@@ -167,19 +189,27 @@ def _lines(name: str) -> list[dict[str, str]]:
 
 
 def _published(line: dict[str, str]) -> Published:
-    task, split = _place(line)
+    task, split = _task_and_split(line)
     known = task in tasks.TASKS and {*split.split("+")} <= {*tasks.TASKS[task].rows}
-    is_own = known and not any(words in line["notes"] for words in OTHER_ROWS)
+    is_comparable = known and not any(words in line["notes"] for words in OTHER_ROWS)
     return Published(
-        line["model"], task, split,
-        metric=METRICS.get(line["metric"]) if is_own else None,
+        line["model"],
+        task,
+        split,
+        metric=METRICS.get(line["metric"]) if is_comparable else None,
         value=float(line["value"]) / 100,
-        kind=line["kind"], source=line["source"], notes=line["notes"], printed=line,
-    )  # fmt: skip
+        kind=line["kind"],
+        source=line["source"],
+        notes=line["notes"],
+        printed=line,
+    )
 
 
-def _place(line: Mapping[str, str]) -> tuple[str, str]:
-    """Our task and split; of MNLI without a word on which half, a split that there is not."""
+def _task_and_split(line: Mapping[str, str]) -> tuple[str, str]:
+    """The task and split of a line, by their names here.
+
+    Where a line does not say which half of MNLI it is, the split is one that MNLI does not have.
+    """
     task, split = line["task"], SPLITS[line["split"]]
     if task in HALVES:
         return "mnli", f"{split}_{HALVES[task]}"
@@ -194,7 +224,9 @@ def _seed_sd(line: dict[str, str]) -> SeedSd:
         line["model"],
         "mnli" if line["task"] in HALVES else line["task"],
         METRICS.get(line["metric"]),
-        mean, sd,
+        mean,
+        sd,
         n=int(line["n_seeds"]) if line["n_seeds"].isdigit() else None,
-        setup=line["setup"], source=line["source"],
-    )  # fmt: skip
+        setup=line["setup"],
+        source=line["source"],
+    )

@@ -1,6 +1,7 @@
 """Targets as rows: a device with a precision.
 
-`bf16` and `fp16` mean fp32 parameters and optimizer with autocast arithmetic.
+In `bf16` and `fp16`, autocast chooses the dtype of the arithmetic; parameters and optimizer states
+stay fp32.
 """
 
 from __future__ import annotations
@@ -31,48 +32,56 @@ TARGETS: dict[str, Target] = {
 
 
 SYNONYMS = {
-    "gpu": "cuda", "nvidia": "cuda", "rocm": "cuda", "metal": "mps", "apple": "mps", "intel": "xpu",
-    "float32": "fp32", "float16": "fp16", "half": "fp16", "bfloat16": "bf16",
-}  # fmt: skip
-"""What people write for a part of a target's name."""
+    "gpu": "cuda",
+    "nvidia": "cuda",
+    "rocm": "cuda",
+    "metal": "mps",
+    "apple": "mps",
+    "intel": "xpu",
+    "float32": "fp32",
+    "float16": "fp16",
+    "half": "fp16",
+    "bfloat16": "bf16",
+}
+"""Other words that people write for a part of a target's name -> the part."""
 
 
 def get(name: str) -> Target:
-    """The row of a target. Raises `UsageError` with those that may be meant: a device's, say."""
+    """The row of a target. Raises `UsageError` with the targets that were probably meant."""
     if name not in TARGETS:
         raise UsageError(unknown("target", name, TARGETS, SYNONYMS))
     return TARGETS[name]
 
 
 def best() -> tuple[str, ...]:
-    """The one target that this machine is likely to be fastest on, asked as `present` asks."""
-    here = present()
+    """The one target that is probably the fastest on this machine."""
+    targets = present()
     for name in ("cuda-bf16", "mps-fp32"):
-        if name in here:
+        if name in targets:
             return (name,)
     return ("cpu-bf16",) if cpu_has_bf16() else ("cpu-fp32",)
 
 
 BF16_INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
-"""Linux's names of them: Intel's and AMD's, and ARM's `bf16`."""
+"""Linux's names of the instruction sets that have them: Intel's and AMD's, and ARM's `bf16`."""
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU has instructions for bf16, and oneDNN may use them; False where unknown.
+    """Whether this CPU has instructions for bf16 that oneDNN may use; False where that is unknown.
 
-    AVX-512 alone has none: torch calls its bf16 kernels supported there, and they are slow.
-    `ONEDNN_MAX_CPU_ISA` may hide the instructions from oneDNN, which computes torch's products.
+    AVX-512 alone has none: torch reports its bf16 kernels as supported there, but they are slow.
+    `ONEDNN_MAX_CPU_ISA` can forbid the instructions to oneDNN, which multiplies torch's matrices.
     """
-    cap = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
     if not any(
-        word in cap for word in ("ALL", "DEFAULT", "BF16", "FP16", "AMX", "AVX10", "VNNI_2")
+        name in limit for name in ("ALL", "DEFAULT", "BF16", "FP16", "AMX", "AVX10", "VNNI_2")
     ):
         return False
     return not BF16_INSTRUCTIONS.isdisjoint(_cpu_flags())
 
 
 def _cpu_flags() -> list[str]:
-    """What the CPU can do, in Linux's words; empty elsewhere."""
+    """The words of /proc/cpuinfo, which include the CPU's instruction sets; empty elsewhere."""
     try:
         return Path("/proc/cpuinfo").read_text("utf-8").split()
     except OSError:
@@ -80,10 +89,10 @@ def _cpu_flags() -> list[str]:
 
 
 def present() -> tuple[str, ...]:
-    """The targets a profile selects by itself on this machine.
+    """The targets that a profile selects on this machine where no option names one.
 
-    Asks the operating system, not torch, because this is called while tests are collected; a
-    worker whose torch cannot use the device says so when the case runs.
+    This asks the operating system and not torch, because it is called while tests are collected. A
+    worker whose torch cannot use the device reports that when the case runs.
     """
     names = ["cpu-fp32", "cpu-bf16"]
     if Path("/dev/nvidia0").exists():

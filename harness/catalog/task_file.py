@@ -1,4 +1,4 @@
-"""A user's own tasks: a TOML file with a row for each."""
+"""Custom tasks: a TOML file with a table for each task."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,42 +18,44 @@ from harness.catalog.targets import TARGETS
 from harness.errors import DataError, UsageError
 from harness.files import lines, paths, reading, toml
 from harness.files.toml import not_toml
-from harness.spec import CustomRows, Task
+from harness.spec import CustomRows, JsonObject, Task
 from harness.text.names import unknown
 from harness.text.values import shown, shown_path
 
 NAME = re.compile(r"[a-z][a-z0-9-]*")
 LONGEST_NAME = 40  # it is a part of file names
 HUB = "hub:"
-# Each part begins and ends with a letter, a digit or _, as the Hub has it.
+# Each part begins and ends with a letter, a digit or _, as on the Hub.
 HUB_NAME = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?(/\w([\w.-]*\w)?)?", re.ASCII)
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 FORM = lines.Form(
     "a TOML file with a [[task]]", "a key", "save it again", "shorten it", reading.SETTINGS
 )
 TOO_LONG = "an integer of more than 64 bits; expected those that TOML allows. Mend: shorten it"
-USUAL = {  # split -> how its file is called, without its ending
+USUAL = {  # split -> the usual names of its file, without the ending
     "train": ("train",),
     "validation": ("validation", "dev", "valid", "val"),
     "test": ("test",),
 }
-OF_CLASSES = ("accuracy", "f1", "matthews_correlation")
-OF_SCORES = ("pearson", "spearmanr")
+CLASSIFICATION_METRICS = ("accuracy", "f1", "matthews_correlation")
+REGRESSION_METRICS = ("pearson", "spearmanr")
 SYNONYMS = {
-    "mcc": "matthews_correlation", "acc": "accuracy", "spearman": "spearmanr",
+    "mcc": "matthews_correlation",
+    "acc": "accuracy",
+    "spearman": "spearmanr",
     "pearsonr": "pearson",
-}  # fmt: skip
-"""What other programs call a metric -> its name here."""
+}
+"""A metric's name in other programs -> its name here."""
 
 
 class Row(BaseModel):
-    """A task as it is written down."""
+    """A table of the file, checked for its keys and types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: str
-    data: str  # a file's folder, or hub:ORG/NAME
-    config: str | None = None  # of a data set of the Hub that has several
+    data: str  # the folder of the files, or hub:ORG/NAME
+    config: str | None = None  # of a data set of the Hub that has several configs
     revision: str | None = None  # of a data set of the Hub: a commit
     text: list[str] = Field(min_length=1, max_length=2)
     label: str
@@ -65,12 +66,13 @@ class Row(BaseModel):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the labels as a column holds them; none for a score."""
-        found = self.labels or ()
-        return tuple(name if isinstance(name, str) else json.dumps(name) for name in found)
+        """The names of the labels as a column holds them; empty for a regression."""
+        return tuple(
+            name if isinstance(name, str) else json.dumps(name) for name in self.labels or ()
+        )
 
 
-EXPECTED = {  # of each key
+EXPECTED = {  # key -> what messages say is expected
     "name": 'a name in quotes, as "reviews"',
     "data": f'a folder in quotes, as "rows", or "{HUB}ORG/NAME"',
     "config": "the name of one of the data set's configs, in quotes",
@@ -87,36 +89,41 @@ EXPECTED = {  # of each key
 def read(path: Path) -> dict[str, Task]:
     """The tasks of a file, by name; their rows are not read yet. Raises `UsageError`."""
     where = shown_path(path)
+    by_name: dict[str, Task] = {}
+    for number, table in enumerate(_read_tables(path, where), 1):
+        name = table.get("name")
+        label = shown(name) if isinstance(name, str) else number
+        task = _task(_row(f"{where}: task {label}", table), path.parent, where)
+        if task.name in by_name:
+            raise UsageError(f"{where}: found two tasks called {shown(task.name)}")
+        by_name[task.name] = task
+    return by_name
+
+
+def _read_tables(path: Path, where: str) -> list[JsonObject]:
+    """The [[task]] tables of a file. Raises `UsageError`, which begins with `where`."""
     text = _text(path)
     try:
-        said = toml.parsed(text)
+        content = toml.parsed(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise not_toml(where, error) from None
     except ValueError:  # Python reads no integer of more than 4,300 digits
         raise UsageError(f"{where}: {TOO_LONG}") from None
-    if any(not -(2**63) <= number < 2**63 for number in _integers(said)):
+    if any(not -(2**63) <= number < 2**63 for number in _integers(content)):
         raise UsageError(f"{where}: {TOO_LONG}")
-    for key in said:
+    for key in content:
         if key != "task":
             raise UsageError(f"{where}: {unknown('key', key, ['task'])}")
-    rows = said.get("task")
-    if isinstance(rows, dict):
+    tables = content.get("task")
+    if isinstance(tables, dict):
         raise UsageError(f"{where}: found [task]; expected [[task]], with two brackets")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not rows:
+    if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables) or not tables:
         raise UsageError(f"{where}: found no [[task]]; expected one, or several")
-    found: dict[str, Task] = {}
-    for place, raw in enumerate(rows, 1):
-        name = raw.get("name")
-        called = shown(name) if isinstance(name, str) else place
-        task = _task(_row(f"{where}: task {called}", raw), path.parent, where)
-        if task.name in found:
-            raise UsageError(f"{where}: found two tasks called {shown(task.name)}")
-        found[task.name] = task
-    return found
+    return tables
 
 
 def _integers(value: object) -> Iterator[int]:
-    """Every integer that stands somewhere in a value of TOML."""
+    """Every integer inside a value of TOML."""
     if isinstance(value, int):
         yield value
     elif isinstance(value, list | dict):
@@ -136,15 +143,15 @@ def _text(path: Path) -> str:
         raise UsageError(f"{shown_path(path)}: {error}; expected {FORM.file}") from error
 
 
-def _row(where: str, raw: dict[str, Any]) -> Row:
+def _row(where: str, table: JsonObject) -> Row:
     try:
-        return Row.model_validate(raw)
+        return Row.model_validate(table)
     except ValidationError as error:
-        for key in raw:  # first: a key that lacks may be one that is misspelt
+        for key in table:  # first, since a missing key may be a misspelt one
             if key not in Row.model_fields:
                 raise UsageError(f"{where}: {unknown('key', key, Row.model_fields)}") from None
         key = str(error.errors()[0]["loc"][0])
-        found = f"{key}: found {shown(raw[key])}" if key in raw else f"has no key {shown(key)}"
+        found = f"{key}: found {shown(table[key])}" if key in table else f"has no key {shown(key)}"
         raise UsageError(f"{where}: {found}; expected {EXPECTED[key]}") from None
 
 
@@ -158,12 +165,12 @@ def _task(row: Row, home: Path, where: str) -> Task:
     if row.name in tasks.TASKS or row.name in tasks.ALIASES:
         raise UsageError(f"{at}: name: GLUE has a task of this name; expected another")
     if row.name in MODELS or row.name in TARGETS:
-        raise UsageError(f"{at}: name: a model or a target is called so; expected another")
+        raise UsageError(f"{at}: name: a model or a target has this name; expected another")
     if (row.labels is None) == (row.range is None):
         found = "neither" if row.labels is None else "both"
         raise UsageError(
             f"{at}: found {found} of labels and range; expected labels, the names of the classes "
-            "in the order of their ids, or for a score range = [LOWEST, HIGHEST]"
+            "in the order of their ids, or range = [LOWEST, HIGHEST], for scores"
         )
     _check_labels(row.classes, at)
     if row.range and not (row.range[0] < row.range[1] and all(map(math.isfinite, row.range))):
@@ -202,21 +209,22 @@ def _check_labels(names: Sequence[str], at: str) -> None:
 
 
 def _metrics(row: Row, at: str) -> tuple[str, ...]:
-    fitting = OF_SCORES if row.range else OF_CLASSES
+    possible = REGRESSION_METRICS if row.range else CLASSIFICATION_METRICS
     for name in row.metrics or ():
-        if name not in fitting:
-            raise UsageError(f"{at}: metrics: {unknown('metric', name, fitting, SYNONYMS)}")
+        if name not in possible:
+            raise UsageError(f"{at}: metrics: {unknown('metric', name, possible, SYNONYMS)}")
         if name == "f1" and len(row.classes) > 2:
             raise UsageError(
-                f"{at}: metrics: f1 is the second label's, and there are {len(row.classes)}; "
-                "expected two labels, or accuracy"
+                f"{at}: metrics: f1 is that of the second of two labels, and there are "
+                f"{len(row.classes)}; expected two labels, or accuracy"
             )
     if row.metrics:
         return tuple(dict.fromkeys(row.metrics))
-    return OF_SCORES if row.range else OF_CLASSES[:1]
+    return possible if row.range else possible[:1]
 
 
 def _rows(row: Row, home: Path, at: str) -> CustomRows:
+    """Where the rows of a task are. `home` is the folder of the task file. Raises `UsageError`."""
     for split in row.splits:
         if split not in USUAL:
             raise UsageError(f"{at}: splits: {unknown('split', split, USUAL)}")
@@ -244,18 +252,19 @@ def _rows(row: Row, home: Path, at: str) -> CustomRows:
 
 
 def _check_slices(names: Mapping[str, str], at: str) -> None:
-    """Raise `UsageError` for a slice that means nothing, and for training rows in validation."""
+    """Raise `UsageError` for a slice that cannot be read, or rows both in train and validation."""
     parts = {}
     for split, name in names.items():
         try:
             parts[split] = split_slices.parse(name)
         except UsageError as error:
             raise UsageError(f"{at}: splits: {split}: {error}") from None
-    if twice := split_slices.overlap(parts["train"], parts["validation"]):
+    if shared := split_slices.overlap(parts["train"], parts["validation"]):
+        remedy = split_slices.suggest_separate(parts["train"], names["validation"], shared)
         raise UsageError(
             f"{at}: splits: train is {shown(names['train'])} and validation is "
-            f"{shown(names['validation'])}: both hold the same rows of {shown(twice)}; expected no "
-            f"row in both. Mend: {split_slices.apart(parts['train'], names['validation'], twice)}"
+            f"{shown(names['validation'])}: both hold the same rows of {shown(shared)}; expected "
+            f"no row in both. Mend: {remedy}"
         )
 
 
@@ -271,21 +280,21 @@ def _check_files(files: Mapping[str, str], at: str) -> None:
     if train == validation or (both_are_there and train.samefile(validation)):  # a hard link
         raise UsageError(
             f"{at}: found one file for train and validation: {shown_path(validation)}; expected "
-            'rows that no model was trained on. Mend: splits = { validation = "FILE" }'
+            'other rows for validation. Mend: splits = { validation = "FILE" }'
         )
 
 
 def _files(row: Row, folder: Path, at: str) -> dict[str, str]:
     if folder.is_file():
         raise UsageError(
-            f"{at}: data: found {shown(row.data)}, a file; expected its folder. Which rows are for "
-            f'validation is yours to say. Mend: splits = {{ train = "{folder.name}", '
-            'validation = "FILE" }'
+            f"{at}: data: found {shown(row.data)}, a file; expected its folder. glue-bench does "
+            "not choose the rows for validation. Mend: splits = "
+            f'{{ train = "{folder.name}", validation = "FILE" }}'
         )
     if not folder.is_dir():
         raise UsageError(
-            f"{at}: data: found {shown(row.data)}, which is no folder beside the file; expected "
-            f"one that holds train.csv and validation.csv, or {HUB}ORG/NAME"
+            f"{at}: data: found {shown(row.data)}, which is not a folder beside the task file; "
+            f"expected one that holds train.csv and validation.csv, or {HUB}ORG/NAME"
         )
     files = {split: _absolute(folder / name) for split, name in row.splits.items()}
     for split in [split for split in USUAL if split not in files]:
@@ -295,29 +304,32 @@ def _files(row: Row, folder: Path, at: str) -> dict[str, str]:
 
 
 def _absolute(path: Path) -> str:
-    """The path, its links by their own names: their endings say the format, those of targets not.
+    """The absolute path, with the name of a link and not of its target: its ending is the format.
 
-    Raises `OSError`, `RuntimeError` or `ValueError` for what leads nowhere.
+    Raises `OSError`, `RuntimeError` or `ValueError` for a path that cannot be resolved.
     """
     path.resolve()
     return str(path.parent.resolve() / path.name)
 
 
 def _usual(folder: Path, split: str, at: str) -> Path | None:
-    """The file of a split by its usual name, in whatever case."""
+    """The file of a split that has a usual name, in any case; None if there is none.
+
+    Raises `UsageError` for two such files, and where a labelled split has none.
+    """
     names = [f"{stem}{ending}" for stem in USUAL[split] for ending in FORMATS]
-    held = sorted(folder.iterdir())
-    found = [path for path in held if path.name.lower() in names]
-    if len(found) > 1:
+    entries = sorted(folder.iterdir())
+    matches = [path for path in entries if path.name.lower() in names]
+    if len(matches) > 1:
         raise UsageError(
-            f"{at}: found {found[0].name} and {found[1].name} for {split}; expected one. Mend: "
-            f'splits = {{ {split} = "{found[0].name}" }}'
+            f"{at}: found {matches[0].name} and {matches[1].name} for {split}; expected one. Mend: "
+            f'splits = {{ {split} = "{matches[0].name}" }}'
         )
-    if not found and split != "test":
-        listed = ", ".join(shown(path.name) for path in held[:8]) or "nothing"
+    if not matches and split != "test":
+        listed = ", ".join(shown(path.name) for path in entries[:8]) or "nothing"
         raise UsageError(
             f"{at}: no file for {split}: {shown_path(folder)} holds {listed}; expected "
-            f"{names[0]} or another of {', '.join(FORMATS)}. Rows are never split here: which are "
-            f'for {split} is yours to say. Mend: splits = {{ {split} = "FILE" }}'
+            f"{names[0]} or another of {', '.join(FORMATS)}. glue-bench does not choose the rows "
+            f'for {split}. Mend: splits = {{ {split} = "FILE" }}'
         )
-    return found[0] if found else None
+    return matches[0] if matches else None

@@ -19,14 +19,29 @@ TENSORS, INDEX_ENDING = ".safetensors", ".safetensors.index.json"
 INDEX = f"model{INDEX_ENDING}"
 NEEDED = (CONFIG, f"*{TENSORS}")
 OPTIONAL = (
-    f"*{INDEX_ENDING}", "tokenizer*", "special_tokens_map.json", "added_tokens.json",
+    f"*{INDEX_ENDING}",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
     # The vocabularies of all tokenizers of transformers, by `vocab_files_names` of its classes.
-    "vocab*", "*vocab.json", "merges.txt", "bpe.codes", "*.model", "*.tokenizer", "*.spm",
-    "tekken.json", "dict.txt", "byte_maps.json", "emoji.json", "normalizer.json",
-    "word_shape.json", "word_pronunciation.json",
+    "vocab*",
+    "*vocab.json",
+    "merges.txt",
+    "bpe.codes",
+    "*.model",
+    "*.tokenizer",
+    "*.spm",
+    "tekken.json",
+    "dict.txt",
+    "byte_maps.json",
+    "emoji.json",
+    "normalizer.json",
+    "word_shape.json",
+    "word_pronunciation.json",
     # Read with the tokenizer, though no benchmark chats.
-    "chat_template.jinja", "additional_chat_templates/*.jinja",
-)  # fmt: skip
+    "chat_template.jinja",
+    "additional_chat_templates/*.jinja",
+)
 READ = (*NEEDED, *OPTIONAL)
 """Patterns of the files that transformers opens when it loads a network and a tokenizer.
 

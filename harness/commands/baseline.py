@@ -1,4 +1,4 @@
-"""What new runs are compared with: save, promote, accept, list, show. None of it needs torch."""
+"""The verbs of `glue-bench baseline`. None of them needs torch."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,  # as of the whole command
-    help="What new runs are compared with: moved only by save, promote and accept.",
+    help="Manage baselines: stored runs that new runs are compared with.",
 )
 
-Name = Annotated[str, typer.Argument(help="its name, or its folder, with a `/` in it")]
-Reason = Annotated[str, typer.Option(help="why, on one line; it is kept")]
+Name = Annotated[str, typer.Argument(help="its name, or its folder (a path with a `/`)")]
+Reason = Annotated[str, typer.Option(help="why, on one line; it is stored")]
 Commit = Annotated[
     str | None,
-    typer.Option(help="the commit whose runs are taken, or how it begins; default: the newest"),
+    typer.Option(help="the commit whose runs are taken, may be abbreviated; default: the newest"),
 ]
-Branch = Annotated[str, typer.Option(help="the branch whose history has to hold the commit")]
+Branch = Annotated[str, typer.Option(help="the branch whose history has to contain the commit")]
 Baselines = Annotated[Path, typer.Option(help="the folder that holds the baselines")]
 
 
@@ -43,30 +43,30 @@ def save(
     branch: Branch = "main",
     baselines: Baselines = BASELINES,
 ) -> None:
-    """Make a baseline of the runs of one commit, those that failed too."""
-    from harness.compare import baselines as kept
+    """Make a baseline of the runs of one commit, including failed ones."""
+    from harness.compare import baselines as stored
 
-    folder, chosen = kept.located(name, baselines), _chosen(results, commit)
-    _say(kept.save(folder, chosen, reason, branch), folder, chosen)
+    folder, selection = stored.locate(name, baselines), _select(results, commit)
+    _say(stored.save(folder, selection, reason, branch), folder, selection)
 
 
-@app.command(short_help="Put runs in place of a baseline's of the same cells.")
+@app.command(short_help="Replace a baseline's runs of the same cells by new ones.")
 def promote(
     name: Name,
     reason: Reason,
     results: Results = RESULTS,
     commit: Commit = None,
     branch: Branch = "main",
-    worse: Annotated[bool, typer.Option("--worse", help="also where cells are worse")] = False,
+    worse: Annotated[bool, typer.Option("--worse", help="even if cells are worse")] = False,
     baselines: Baselines = BASELINES,
 ) -> None:
-    """Put runs in place of a baseline's of the same cells; the others stay."""
-    from harness.compare import baselines as kept
+    """Replace a baseline's runs of the same cells by new ones; the other cells stay."""
+    from harness.compare import baselines as stored
 
-    folder, chosen = kept.located(name, baselines), _chosen(results, commit)
+    folder, selection = stored.locate(name, baselines), _select(results, commit)
     if not worse:
-        _require_none_worse(kept.load(folder), chosen)
-    _say(kept.promote(folder, chosen, reason, branch), folder, chosen)
+        _require_none_worse(stored.load(folder), selection)
+    _say(stored.promote(folder, selection, reason, branch), folder, selection)
 
 
 @app.command()
@@ -75,55 +75,55 @@ def accept(
     cell: Annotated[str, typer.Argument(help="a cell, such as sst2-minilm-cpu-fp32")],
     reason: Reason,
     results: Results = RESULTS,
-    gone: Annotated[bool, typer.Option("--gone", help="take the cell out of the baseline")] = False,
+    gone: Annotated[bool, typer.Option("--gone", help="remove the cell from the baseline")] = False,
     commit: Commit = None,
     baselines: Baselines = BASELINES,
 ) -> None:
-    """Move one cell of a baseline, whatever a comparison says of it."""
-    from harness.compare import baselines as kept
+    """Replace one cell of a baseline, whatever its verdict."""
+    from harness.compare import baselines as stored
 
     if gone and commit:
-        raise UsageError("--gone takes no runs; expected it without --commit")
-    folder = kept.located(name, baselines)
-    chosen = None if gone else _chosen(results, commit, cell)
-    _say(kept.accept(folder, cell, chosen, reason), folder, chosen)
+        raise UsageError("--gone removes a cell and takes no runs; expected it without --commit")
+    folder = stored.locate(name, baselines)
+    selection = None if gone else _select(results, commit, cell)
+    _say(stored.accept(folder, cell, selection, reason), folder, selection)
 
 
 @app.command("list")
 def list_(baselines: Baselines = BASELINES) -> None:
-    """List the baselines, and those that are damaged."""
+    """List the baselines, including damaged ones."""
     from harness.compare import baseline_tables as tables
-    from harness.compare import baselines as kept
+    from harness.compare import baselines as stored
 
-    found: dict[str, Baseline | StorageError] = {}
-    for name in kept.names(baselines):
+    by_name: dict[str, Baseline | StorageError] = {}
+    for name in stored.names(baselines):
         try:
-            found[name] = kept.load(baselines / name)
+            by_name[name] = stored.load(baselines / name)
         except StorageError as error:
-            found[name] = error
-    if not found:
+            by_name[name] = error
+    if not by_name:
         say(
             f"{shown_path(baselines)}: holds no baseline; `glue-bench baseline save` makes one",
             err=True,
         )
         raise typer.Exit(Exit.NOTHING)
-    say(tables.overview(baselines, found).text())
-    complain(one for one in found.values() if isinstance(one, StorageError))
+    say(tables.overview(baselines, by_name).text())
+    complain(error for error in by_name.values() if isinstance(error, StorageError))
 
 
 @app.command()
 def show(name: Name, baselines: Baselines = BASELINES) -> None:
-    """Show what a baseline consists of, and every act, oldest first."""
+    """Show the cells of a baseline and all its changes."""
     from harness.compare import baseline_tables as tables
-    from harness.compare import baselines as kept
+    from harness.compare import baselines as stored
 
-    found = kept.load(kept.located(name, baselines))
-    for table in tables.per_cell(found):
+    baseline = stored.load(stored.locate(name, baselines))
+    for table in tables.cell_tables(baseline):
         say(f"{table.text()}\n")
-    say("\n".join(["Acts, oldest first", *map(tables.told, found.acts)]))
+    say("\n".join(["Changes, oldest first", *map(tables.describe_change, baseline.changes)]))
 
 
-def _chosen(results: Path, commit: str | None, cell: str | None = None) -> Selection:
+def _select(results: Path, commit: str | None, cell: str | None = None) -> Selection:
     from harness.compare.selection import select
     from harness.records import sessions
     from harness.records.store import Store
@@ -138,31 +138,35 @@ def _chosen(results: Path, commit: str | None, cell: str | None = None) -> Selec
         raise UsageError(f"{shown_path(results)}: {error}") from error
 
 
-def _require_none_worse(baseline: Baseline, chosen: Selection) -> None:
-    """Raise `UsageError` where the gate would call a cell worse: that is not moved in passing."""
+def _require_none_worse(baseline: Baseline, selection: Selection) -> None:
+    """Raise `UsageError` if the gate calls a cell worse."""
     from harness.compare import thresholds, verdict_tables
     from harness.compare.comparison import compare
     from harness.compare.gate import Verdict
 
-    limits = thresholds.configured(Path.cwd())
-    found = compare(baseline.records, chosen.records, limits, ok_alone=baseline.ok_alone)
-    worse = [cell for cell in found.verdicts if cell.verdict is Verdict.WORSE]
+    comparison = compare(
+        baseline.records,
+        selection.records,
+        thresholds.from_pyproject(Path.cwd()),
+        cells_without_failed=baseline.cells_without_failed,
+    )
+    worse = [cell for cell in comparison.verdicts if cell.verdict is Verdict.WORSE]
     if worse:
         lines = "\n".join(
             f"  {cell.name}: {cell.verdict}; {verdict_tables.line(cell)}" for cell in worse
         )
         raise UsageError(
-            f"{baseline.name}: the new runs are worse, and it is left as it is:\n{lines}\nMend: "
-            "--worse, if that is meant"
+            f"{baseline.name}: the new runs are worse, so nothing was changed:\n{lines}\nMend: "
+            "--worse, if you want them all the same"
         )
 
 
-def _say(act: BaselineChange, folder: Path, chosen: Selection | None) -> None:
-    """What an act took and left out, and what the baseline is now."""
+def _say(change: BaselineChange, folder: Path, selection: Selection | None) -> None:
+    """Print what a change took and left out, and the size of the baseline now."""
     from harness.compare import baseline_tables as tables
     from harness.compare.baselines import load
 
-    say(tables.told(act))
-    for why, count in chosen.left_out.items() if chosen else ():
+    say(tables.describe_change(change))
+    for why, count in selection.left_out.items() if selection else ():
         say(f"left out: {count} {why}")
-    say(tables.size(load(folder)))
+    say(tables.describe_size(load(folder)))

@@ -1,4 +1,4 @@
-"""What several verbs share: a results folder that must be there, what is said of damage."""
+"""What several verbs share: checks of a results folder, and messages about damaged files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from harness.terminal import say
 from harness.text.values import shown_path
 
 Results = Annotated[Path, typer.Argument(help="a results folder")]
-
-
 PARTS = ("runs", "journal")  # of a results folder
-MOST_LOOKED_AT = 1000  # names of a folder, for the results folder that was meant
+MOST_LOOKED_AT = 1000  # entries of a folder, in search of the results folder that was meant
 
 
 def existing(results: Path) -> Path:
-    """A results folder that is there. Raises `UsageError`."""
+    """The folder, if it exists. Raises `UsageError`."""
     if why := paths.why_no_folder(results):
         mend = "run `pytest benchmarks` first, or name the folder that holds runs/"
         raise UsageError(f"{shown_path(results)}: {why}. Mend: {mend}")
@@ -29,17 +27,17 @@ def existing(results: Path) -> Path:
 
 
 def other_folder(results: Path) -> Path | None:
-    """The results folder that was probably meant by one that holds neither runs nor a journal."""
+    """The results folder that was probably meant, if this one has neither runs nor a journal."""
     if not paths.is_folder(results) or any(paths.is_folder(results / name) for name in PARTS):
         return None
-    around = [results / "local", *_folders_in(results), results.parent]
-    return next((place for place in around if paths.is_folder(place / "runs")), None)
+    candidates = [results / "local", *_folders_in(results), results.parent]
+    return next((place for place in candidates if paths.is_folder(place / "runs")), None)
 
 
 def expected_runs(results: Path) -> str:
-    """What a results folder without runs should hold, and which one does."""
-    meant = other_folder(results)
-    mend = f"name {shown_path(meant)}, which does" if meant else "run `pytest benchmarks` first"
+    """What to say about a results folder without runs, with the folder that has some."""
+    other = other_folder(results)
+    mend = f"name {shown_path(other)}, which has runs" if other else "run `pytest benchmarks` first"
     return f"expected runs/*.json. Mend: {mend}"
 
 
@@ -51,7 +49,7 @@ def _folders_in(folder: Path) -> list[Path]:
 
 
 def complain(damaged: Iterable[StorageError], *, leave: bool = True) -> None:
-    """Name what could not be read; then the command's exit code says so too."""
+    """Print each error; if there is one, `leave` the command with the exit code `STORAGE`."""
     damaged = list(damaged)
     for error in damaged:
         say(f"glue-bench: {error}", err=True)

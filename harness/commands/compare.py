@@ -1,4 +1,4 @@
-"""Two sets of stored runs: which cells are worse? Needs no torch."""
+"""The verb `compare`: the gate on two sets of stored runs. Needs no torch."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def compare(
         list[str] | None,
         typer.Option(
             metavar="MEASURE:CHANGE",
-            help="a change for the worse that counts, such as accuracy:-1pt or step_time:+10%; "
+            help="the smallest loss that counts as worse, such as accuracy:-1pt or step_time:+10%; "
             "once for each measure (default: [tool.glue-bench.thresholds])",
         ),
     ] = None,
@@ -53,38 +53,44 @@ def compare(
     from harness.compare import comparison as comparing
     from harness.compare import thresholds, verdict_tables
 
-    limits = thresholds.typed(fail_on) if fail_on else thresholds.configured(Path.cwd())
+    limits = thresholds.from_option(fail_on) if fail_on else thresholds.from_pyproject(Path.cwd())
     then, now = (_runs(side, baselines) for side in (base, new))
-    found = comparing.compare(then.records, now.records, limits, then.notes, then.ok_alone)
+    comparison = comparing.compare(
+        then.records, now.records, limits, then.notes, then.cells_without_failed
+    )
     sides = f"{plain(base)} against {plain(new)}"
     if form is Form.markdown:
-        told = verdict_tables.text(found, markdown=True)
-        say_document(f"{markup.paragraph(sides)}\n\n{told}\n")
+        tables = verdict_tables.text(comparison, markdown=True)
+        say_document(f"{markup.paragraph(sides)}\n\n{tables}\n")
     else:
-        say(f"{sides}\n\n{verdict_tables.text(found)}")
+        say(f"{sides}\n\n{verdict_tables.text(comparison)}")
     complain([*then.damaged, *now.damaged])
-    raise typer.Exit(found.exit)
+    raise typer.Exit(comparison.exit)
 
 
 class Side(NamedTuple):
-    """The runs that a side names, and what of them cannot be read."""
+    """The runs of one side, and the records that cannot be read."""
 
     records: Sequence[Record]
     damaged: Sequence[StorageError] = ()
     notes: Mapping[str, str] = MappingProxyType({})
-    ok_alone: Collection[str] = ()
+    cells_without_failed: Collection[str] = ()
 
 
 def _runs(side: str, root: Path) -> Side:
-    from harness.compare import baseline_tables, baselines
+    from harness.compare import baseline_tables, baselines, history
     from harness.records.store import Store
 
     folder = existing(Path(side)) if "/" in side else Path(side)
-    if paths.is_folder(folder / "acts") or not paths.is_folder(folder):
+    if paths.is_folder(folder / history.FOLDER) or not paths.is_folder(folder):
         try:
-            found = baselines.load(baselines.located(side, root))
-            notes = baseline_tables.notes(found)
-            return Side(found.records, notes=notes, ok_alone=found.ok_alone)
+            baseline = baselines.load(baselines.locate(side, root))
+            notes = baseline_tables.acceptance_notes(baseline)
+            return Side(
+                baseline.records,
+                notes=notes,
+                cells_without_failed=baseline.cells_without_failed,
+            )
         except UsageError as error:
             raise UsageError(f"{error} (or name a results folder)") from error
     stored = Store(folder).find()

@@ -1,4 +1,4 @@
-"""The verb `doctor`: what this machine can run, what is not here, and what is broken."""
+"""The verb `doctor`: what this machine can run, what is missing, and what is broken."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ENOUGH_MEMORY_BYTES = 4 * GIB
 INSTALL = "pip install -c constraints.txt -e ."
 SHOWN_PACKAGES = ("torch", "transformers", "datasets", "pytest", "pytest-benchmark")
 EXTRAS = {"peft": "for +lora", "sentencepiece": "for tokenizers such as DeBERTa-v3's"}
-"""Packages that are extras of glue-bench by the same names, and what they are for."""
+"""The extras of glue-bench, each named as its package, and what it is for."""
 NOT_HERE, BROKEN = "not here", "BROKEN"
-LABEL = 10  # width of the words at the left
+LABEL = 10  # width of the labels at the left
 
 
 def doctor() -> None:
     """Say what this machine can run, what is not here, and what is broken.
 
-    Exits with 1 if something is broken. What is merely not here (a device, a model of the Hub, an
-    extra) breaks nothing.
+    Exits with 1 if something is broken. Optional things that are not here (a device, a model of the
+    Hub, an extra) are not broken.
     """
     broken = 0
     for finding in examine():
@@ -44,7 +44,7 @@ def doctor() -> None:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one subject; `mend` is the command that changes it."""
+    """One line of the result; `mend` is the command that changes it."""
 
     label: str
     what: str
@@ -52,7 +52,7 @@ class Finding:
 
     @property
     def is_broken(self) -> bool:
-        """Whether it keeps runs from working that should work on this machine."""
+        """Whether runs fail because of it that should work on this machine."""
         return self.label == BROKEN
 
     def text(self) -> str:
@@ -60,8 +60,11 @@ class Finding:
         mend = f". Mend: {self.mend}" if self.is_broken else f": {self.mend}"
         return textwrap.fill(
             f"{self.label:{LABEL}}{self.what}{mend if self.mend else ''}",
-            WIDTH, subsequent_indent=" " * LABEL, break_long_words=False, break_on_hyphens=False,
-        )  # fmt: skip
+            WIDTH,
+            subsequent_indent=" " * LABEL,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def examine() -> Iterator[Finding]:
@@ -74,27 +77,28 @@ def examine() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    found = {name: environment.version(name) for name in ("glue-bench", *SHOWN_PACKAGES)}
-    yield Finding("packages", ", ".join(f"{name} {found[name]}" for name in found if found[name]))
-    if found["glue-bench"] is None:
+    versions = {name: environment.version(name) for name in ("glue-bench", *SHOWN_PACKAGES)}
+    installed = [f"{name} {version}" for name, version in versions.items() if version]
+    yield Finding("packages", ", ".join(installed))
+    if versions["glue-bench"] is None:
         yield Finding(NOT_HERE, "glue-bench is not installed: this is a bare clone", INSTALL)
     for requirement in _requirements():
         version = environment.version(requirement.name)
         if version is None:
             yield Finding(BROKEN, f"{requirement.name} is not installed", INSTALL)
         elif not requirement.specifier.contains(version, prereleases=True):
-            wanted = f"expected {requirement.specifier}"
-            yield Finding(BROKEN, f"{requirement.name}: found {version}; {wanted}", INSTALL)
+            problem = f"{requirement.name}: found {version}; expected {requirement.specifier}"
+            yield Finding(BROKEN, problem, INSTALL)
 
 
 def _requirements() -> Iterable[Requirement]:
-    """What glue-bench cannot do without."""
+    """The packages that glue-bench needs, extras left out."""
     try:
-        listed = metadata.requires("glue-bench") or []
+        lines = metadata.requires("glue-bench") or []
     except metadata.PackageNotFoundError:
-        listed = [*SHOWN_PACKAGES]
-    found = (Requirement(line) for line in listed)
-    return [one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
+        lines = [*SHOWN_PACKAGES]
+    requirements = map(Requirement, lines)
+    return [r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
 
 
 def _machine() -> Iterator[Finding]:
@@ -102,10 +106,10 @@ def _machine() -> Iterator[Finding]:
     cpus = environment.usable_cpus()
     memory = int(facts["memory_bytes"] or 0)
     about = f"{facts['cpu']}, {len(cpus)} CPUs usable"
-    if memory:  # else the system does not say
+    if memory:  # 0: the system does not say
         about += f", {memory / GIB:.0f} GiB of memory"
     if 0 < memory < ENOUGH_MEMORY_BYTES:
-        about += f"; real models want {ENOUGH_MEMORY_BYTES / GIB:.0f} GiB or more"
+        about += f"; real models need {ENOUGH_MEMORY_BYTES / GIB:.0f} GiB or more"
     yield Finding("machine", about)
 
 
@@ -122,14 +126,15 @@ def _targets() -> Iterator[Finding]:
     usable, absent = [], {}
     for target in targets.TARGETS.values():
         try:
-            how = Device(target).bf16_products
+            bf16_products = Device(target).bf16_products
         except TargetUnavailable as error:
             absent[target.device] = str(error)
             continue
-        usable.append(target.name + (f" (bf16 products: {how})" if how else ""))
+        note = f" (bf16 products: {bf16_products})" if bf16_products else ""
+        usable.append(target.name + note)
     yield Finding("targets", ", ".join(usable))
     built_in = {targets.TARGETS[name].device for name in targets.present()}
-    for device in built_in & {*absent}:  # the machine has it, and torch cannot use it
+    for device in built_in & {*absent}:  # this machine has it, but torch cannot use it
         mend = "install the build of torch for it: https://pytorch.org/get-started/locally/"
         yield Finding(BROKEN, f"this machine has a {device} device, but {absent[device]}", mend)
     if others := [device for device in absent if device not in built_in]:
@@ -147,15 +152,16 @@ def _models() -> Iterator[Finding]:
         elif not model.hub:
             yield Finding(NOT_HERE, f"model {model.name}", models.fetch_command(model))
     if of_hub := [model for model in absent if model.hub]:
-        how = "glue-bench fetch NAME (`glue-bench list models` has the names)"
-        yield Finding(NOT_HERE, f"models of the Hugging Face Hub, {len(of_hub)}", how)
+        fetch = "glue-bench fetch NAME (`glue-bench list models` has the names)"
+        yield Finding(NOT_HERE, f"models of the Hugging Face Hub, {len(of_hub)}", fetch)
 
 
 def _extras() -> Iterator[Finding]:
-    found = {name: environment.version(name) for name in EXTRAS}
-    if here := [f"{name} {version} ({EXTRAS[name]})" for name, version in found.items() if version]:
-        yield Finding("extras", ", ".join(here))
-    for name, version in found.items():
+    versions = {name: environment.version(name) for name in EXTRAS}
+    installed = [f"{name} {v} ({EXTRAS[name]})" for name, v in versions.items() if v]
+    if installed:
+        yield Finding("extras", ", ".join(installed))
+    for name, version in versions.items():
         if version is None:
             mend = f"pip install -c constraints.txt -e '.[{name}]'"
             yield Finding(NOT_HERE, f"{name}, {EXTRAS[name]}", mend)

@@ -1,4 +1,4 @@
-"""The verb `explain`: whether a session that resumes would run a case, or keep a stored run."""
+"""The verb `explain`: whether --glue-resume would keep a case's stored run, and if not, why."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from harness.terminal import say
 if TYPE_CHECKING:
     from harness.planning.explanation import Explanation
 
-LABEL = 10  # width of the words at the left
+LABEL = 10  # width of the labels at the left
 
 
 def explain(context: typer.Context) -> None:
     """Say whether --glue-resume would keep the stored run of a CASE, and if not, why.
 
-    CASE is an id, such as sst2-toy-bert-cpu-fp32-s42; beside it stand the options of the session
-    that it is for, as `pytest benchmarks` takes them.
+    CASE is an id, such as sst2-toy-bert-cpu-fp32-s42. Give the options of the session beside it,
+    as to `pytest benchmarks`.
     """
     from harness.planning import explanation
 
@@ -36,11 +36,12 @@ def explain(context: typer.Context) -> None:
     parser.add_argument("case")
     for option in options.OPTIONS:
         parser.add_argument(option.flag, dest=option.key, **option.form)
-    typed = vars(parser.parse_args(context.args))
+    arguments = vars(parser.parse_args(context.args))
+    case = arguments.pop("case")
     here = Path.cwd()
-    found = explanation.explain(typed.pop("case"), options.merge(typed, here, here))
-    say(text(found))
-    complain(found.damaged)
+    answer = explanation.explain(case, options.merge(arguments, here, here))
+    say(text(answer))
+    complain(answer.damaged)
 
 
 def _refuse(message: str) -> NoReturn:
@@ -58,13 +59,12 @@ def text(explanation: Explanation) -> str:
         reasons = [f"run {run.id[:8]} of {when}, score {100 * (run.score or 0):.2f}"]
     else:
         reasons = list(explanation.reuse.reasons)
-    lines = [("case", explanation.case), ("cell_key", explanation.cell_key)]
-    lines += [
-        (("keep" if run else "run") if place == 0 else "", r) for place, r in enumerate(reasons)
-    ]
+    verdict = "keep" if run else "run"
+    labels = ["case", "cell_key", verdict, *[""] * (len(reasons) - 1)]
+    indent = " " * LABEL
     return "\n".join(
-        textwrap.fill(
-            words, WIDTH, initial_indent=f"{label:{LABEL}}", subsequent_indent=" " * LABEL
+        textwrap.fill(words, WIDTH, initial_indent=f"{label:{LABEL}}", subsequent_indent=indent)
+        for label, words in zip(
+            labels, [explanation.case, explanation.cell_key, *reasons], strict=True
         )
-        for label, words in lines
     )

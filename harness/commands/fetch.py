@@ -1,4 +1,4 @@
-"""The verb `fetch`: brings GLUE's rows and models' weights from the Hugging Face Hub here."""
+"""The verb `fetch`: downloads GLUE's rows and models' weights from the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from harness.terminal import say
 from harness.text.names import unknown
 
 NO_FETCH = (
-    "Mend: run `glue-bench fetch` where there is a network, then copy its cache here and name it "
-    "in HF_HOME; a mirror of the Hub is named in HF_ENDPOINT; rows need no Hub with --glue-data "
-    "DIR (a folder in the glue_data layout), models none with --glue-models DIR"
+    "Mend: run `glue-bench fetch` on a machine with a network, copy its cache here and name it in "
+    "HF_HOME; or name a mirror of the Hub in HF_ENDPOINT; or do without the Hub: rows come from "
+    "--glue-data DIR (a folder in the glue_data layout), models from --glue-models DIR"
 )
-"""What to do where the Hub cannot be reached."""
+"""What to do if the Hub cannot be reached."""
 
 
 def fetch(
@@ -31,17 +31,18 @@ def fetch(
         typer.Argument(help="tasks, and models or Hub ids (default: every task of GLUE)"),
     ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="fetch files that are here too, should they be damaged")
+        bool,
+        typer.Option("--again", help="also fetch files that are here, in case they are damaged"),
     ] = False,
 ) -> None:
-    """Bring tasks and models from the Hugging Face Hub here, for `--glue-data hub` and offline."""
+    """Download tasks and models from the Hugging Face Hub, for `--glue-data hub` and offline."""
     absent = 0
     for fetched in fetch_each(names or [], again=again):
-        if isinstance(fetched.found, snapshots.Snapshot):
-            say(f"{fetched.name}: here, revision {fetched.found.revision}")
+        if isinstance(fetched.result, snapshots.Snapshot):
+            say(f"{fetched.name}: here, revision {fetched.result.revision}")
         else:
             absent += 1
-            say(f"{fetched.name}: not fetched: {fetched.found.found}", err=True)
+            say(f"{fetched.name}: not fetched: {fetched.result.why}", err=True)
     if absent:
         say(f"glue-bench: not fetched: {absent}. {NO_FETCH}", err=True)
         raise typer.Exit(Exit.USAGE)
@@ -49,37 +50,32 @@ def fetch(
 
 @dataclass(frozen=True)
 class Fetched:
-    """What came of one name: the commit that is here now, or why there is none."""
+    """The result for one name: the snapshot that is here now, or why there is none."""
 
     name: str
-    found: snapshots.Snapshot | snapshots.Absent
+    result: snapshots.Snapshot | snapshots.Absent
 
 
 def fetch_each(names: Iterable[str], *, again: bool = False) -> Iterator[Fetched]:
     """Fetch tasks and models, one after the other; without names, all of GLUE's tasks.
 
-    Files that are here already are only fetched `again` on request: they may be damaged. Raises
-    `UsageError` before anything is fetched, for a name that is neither.
+    Files that are here are fetched only if `again` says so. Raises `UsageError` before anything is
+    fetched, if a name is of neither a task nor a model.
     """
-    known = [_named(name) for name in names] or [tasks.get(n) for n in tasks.DATA_SETS]
-    for thing in known:
-        if isinstance(thing, Task):
-            yield Fetched(thing.name, hub_data.fetch(thing, again=again))
+    wanted = [_look_up(name) for name in names] or [tasks.get(n) for n in tasks.DATA_SETS]
+    for item in wanted:
+        if isinstance(item, Task):
+            yield Fetched(item.name, hub_data.fetch(item, again=again))
         else:
+            patterns = (models.FILES, models.OTHER_FILES)
+            repository = str(item.hub)
             yield Fetched(
-                thing.name,
-                snapshots.fetch(
-                    "model",
-                    str(thing.hub),
-                    models.FILES,
-                    models.OTHER_FILES,
-                    thing.revision,
-                    again=again,
-                ),
+                item.name,
+                snapshots.fetch("model", repository, *patterns, item.revision, again=again),
             )
 
 
-def _named(name: str) -> Task | Model:
+def _look_up(name: str) -> Task | Model:
     if name.strip().lower() in {*tasks.TASKS, *tasks.ALIASES}:
         return tasks.get(name)
     if not re.search(r"[/.~]", name) and name not in models.MODELS:
@@ -91,5 +87,5 @@ def _named(name: str) -> Task | Model:
             f"{models.fetch_command(model)}"
         )
     if model.path:
-        raise UsageError(f"{name} is a folder of this machine: there is nothing to fetch")
+        raise UsageError(f"{name} is a folder on this machine: there is nothing to fetch")
     return model

@@ -1,4 +1,4 @@
-"""Which dev rows two stored runs answer differently. Needs no torch."""
+"""The verb `flips`: the dev rows that two stored runs predict differently. Needs no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.errors import Exit, NotComparable, UsageError
 from harness.planning.project import RESULTS
 from harness.terminal import say, say_document
 
-RUN = "a case (its newest ok run), a record's file, or how a run's id begins"
+RUN = "a case (its newest ok run), a record's file, or the beginning of a run's id"
 
 
 class Form(StrEnum):
@@ -27,13 +27,13 @@ class Form(StrEnum):
 def flips(
     a: Annotated[str, typer.Argument(help=RUN)],
     b: Annotated[str, typer.Argument(help=f"what is compared with A: {RUN}")],
-    results: Annotated[Path, typer.Option(help="where cases and ids are looked for")] = RESULTS,
+    results: Annotated[Path, typer.Option(help="where cases and ids are looked up")] = RESULTS,
     with_text: Annotated[
-        bool, typer.Option("--with-text", help="show each row's sentences too")
+        bool, typer.Option("--with-text", help="show each row's texts too")
     ] = False,
     data: Annotated[
         str | None,
-        typer.Option(help="for --with-text: hub, toy or a folder, where the rows were a folder's"),
+        typer.Option(help="for --with-text: hub, toy or a folder, if the rows came from a folder"),
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="what to write")] = Form.text,
     limit: Annotated[
@@ -41,32 +41,34 @@ def flips(
         typer.Option(min=0, help="rows to list; 0: all (default: 20; csv and json: all)"),
     ] = None,
 ) -> None:
-    """List the dev rows that stored runs A and B of one task answer differently.
+    """List the dev rows that stored runs A and B of one task predict differently.
 
-    Exits with 0, or with 4 if the two have no rows in common to be compared by.
+    Exits with 0, or with 4 if the two runs cannot be compared.
     """
     from harness.compare import flip_tables
-    from harness.compare import flips as ledgers
+    from harness.compare import flips as comparing
     from harness.planning import stored_run
 
     if data is not None and not with_text:
-        raise UsageError("--data: found without --with-text, and nothing else reads it")
+        raise UsageError(
+            "--data: only --with-text needs it. Mend: add --with-text, or leave --data out"
+        )
     if with_text and form is Form.csv:
-        raise UsageError("--with-text: CSV holds no sentences; expected another --format")
-    one, other = (stored_run.find(run, results) for run in (a, b))
-    for note in filter(None, (one.note, other.note)):
+        raise UsageError("--with-text: CSV has no column for texts; expected another --format")
+    run_a, run_b = (stored_run.find(run, results) for run in (a, b))
+    for note in filter(None, (run_a.note, run_b.note)):
         say(note, err=True)
     try:
-        found = ledgers.of(one, other)
+        ledger = comparing.compare_stored(run_a, run_b)
     except NotComparable as error:
         say(f"glue-bench: {error}", err=True)
         raise typer.Exit(Exit.NOTHING) from error
-    source = stored_run.source_of(found.a, data) if with_text else None
-    texts = ledgers.sentences(found, source) if source else None
+    source = stored_run.source_of(ledger.a, data) if with_text else None
+    texts = comparing.read_texts(ledger, source) if source else None
     if form is Form.text:
-        say(flip_tables.text(found, texts, limit))
+        say(flip_tables.text(ledger, texts, limit))
     elif form is Form.csv:
-        say_document(flip_tables.csv(found, limit))
+        say_document(flip_tables.csv(ledger, limit))
     else:
         write = flip_tables.json if form is Form.json else flip_tables.markdown
-        say_document(f"{write(found, texts, limit)}\n")
+        say_document(f"{write(ledger, texts, limit)}\n")

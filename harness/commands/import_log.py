@@ -1,4 +1,4 @@
-"""Stores the records that a session printed because it could not store them. Needs no torch."""
+"""The verb `import`: stores records that a session could only print. Needs no torch."""
 
 from __future__ import annotations
 
@@ -18,70 +18,71 @@ EXAMPLE = "glue-bench import results/local build.log"
 
 
 def import_(
-    results: Annotated[Path, typer.Argument(help="the results folder to put them into")],
+    results: Annotated[Path, typer.Argument(help="the results folder to store them in")],
     file: Annotated[
         Path,
-        typer.Argument(help="a log, as text; `-`: standard input, such as of `zcat LOG.gz |`"),
+        typer.Argument(
+            help="a log, as text; `-`: standard input, as in `zcat LOG.gz | glue-bench import DIR`"
+        ),
     ] = Path("-"),
     unannounced: Annotated[
         bool,
         typer.Option(
             "--unannounced",
-            help="also records whose session the log does not announce, as logs of older versions "
-            "do not: only if you trust all that the session printed, since a model's files could "
-            "have made it print a record of their own",
+            help="also store records whose session the log does not announce, as in logs of older "
+            "versions; only if you trust everything that the session printed, since a model's "
+            "files could have made it print a record of their own",
         ),
     ] = False,
 ) -> None:
     """Store the records that a session printed because it could not store them.
 
-    Each line that holds none that can be stored is named, with the reason; all others are stored.
+    A record that cannot be stored is named, with the reason; all others are stored.
     """
     from harness.records import logs
     from harness.records.store import Store
 
     _require_folder(results, file)
-    store, told, damaged = Store(results), 0, 0
+    store, count, damaged = Store(results), 0, 0
     with logs.opened(file) as read:
-        for found in logs.records(read, unannounced=unannounced):
-            told += 1
+        for record in logs.records(read, unannounced=unannounced):
+            count += 1
             try:
-                if isinstance(found, StorageError):
-                    raise found
-                was_new = store.take(found)
+                if isinstance(record, StorageError):
+                    raise record
+                is_new = store.take(record)
             except StorageError as error:
                 damaged += 1
                 complain([error], leave=False)
                 continue
-            say(f"{found.case.id}: {'stored' if was_new else 'was there already'}")
-    if not told:
+            say(f"{record.case.id}: {'stored' if is_new else 'was there already'}")
+    if not count:
         where = "standard input" if file == Path("-") else shown_path(file)
         raise UsageError(
             f"{where}: holds no record; expected the log of a session that could not store one "
             f"(docs/results.md). A session that stored all of its records prints none. Mend: name "
-            f"the log of the other one, as in `{EXAMPLE}`"
+            f"the log of such a session, as in `{EXAMPLE}`"
         )
     if damaged:
         raise typer.Exit(Exit.STORAGE)
 
 
 def _require_folder(results: Path, file: Path) -> None:
-    """Raise `UsageError` for what is no results folder, or hardly the one that is meant."""
+    """Raise `UsageError` if this is no results folder, or probably not the one that was meant."""
     if paths.is_file(results):
         raise UsageError(
             f"{shown_path(results)}: it is a file; expected a results folder before it. Mend: "
             f"glue-bench import results/local {shown_path(results)}"
         )
-    if found := paths.obstacle(results):
-        raise UsageError(
-            f"{shown_path(found[0])}: {found[1]}; expected a results folder. Mend: {EXAMPLE}"
-        )
+    if obstacle := paths.obstacle(results):
+        place, why = obstacle
+        raise UsageError(f"{shown_path(place)}: {why}; expected a results folder. Mend: {EXAMPLE}")
     if not paths.is_folder(results) and file == Path("-") and sys.stdin.isatty():
         raise UsageError(
             f"{shown_path(results)}: no such folder, and no log is named. Mend: {EXAMPLE}"
         )
-    if meant := other_folder(results):
+    if other := other_folder(results):
         raise UsageError(
-            f"{shown_path(results)}: holds no runs/. Mend: name {shown_path(meant)}, which does; "
-            "for a folder of their own, one that is not there yet"
+            f"{shown_path(results)}: holds no runs/. Mend: name {shown_path(other)}, which does, "
+            "or a folder that does not exist yet"
         )

@@ -1,9 +1,10 @@
-"""What can be selected."""
+"""The verb `list`: what can be selected, and published results."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -28,8 +29,21 @@ class Kind(StrEnum):
     references = "references"
 
 
+@dataclass(frozen=True)
+class Listing:
+    """A table of a list: its columns, each with its width or None, and its rows."""
+
+    columns: Mapping[str, int | None]
+    rows: list[list[str]]
+
+    @classmethod
+    def of(cls, *columns: str, rows: list[list[str]]) -> Listing:
+        """Columns that are as wide as their entries."""
+        return cls(dict.fromkeys(columns), rows)
+
+
 class Split(StrEnum):
-    """The splits that results are published of."""
+    """The splits for which results are published."""
 
     dev = references.DEV
     test = references.TEST
@@ -55,7 +69,7 @@ def list_(
             say(textwrap.fill(line, WIDTH, subsequent_indent=" " * 15))
         return
     if kind is Kind.references:
-        header, rows = _references(task, model, split)
+        found = _references(task, model, split)
     else:
         options = {"--task": task, "--model": model, "--split": split}
         given = [name for name, value in options.items() if value is not None]
@@ -64,33 +78,41 @@ def list_(
             raise UsageError(
                 f"list {kind}: {given[0]} fits only `glue-bench list references`{also}"
             )
-        header, rows = LISTS[kind]()
-    widths = WIDTHS if kind is Kind.references and rows else None
-    say(tabulate(rows, header, tablefmt="simple", disable_numparse=True, maxcolwidths=widths))
+        found = LISTS[kind]()
+    widths = list(found.columns.values()) if found.rows else None
+    say(
+        tabulate(
+            found.rows,
+            list(found.columns),
+            tablefmt="simple",
+            disable_numparse=True,
+            maxcolwidths=widths,
+        )
+    )
     if kind is Kind.references:
-        say(f"\nResults: {len(rows)}, times 100. {BRACKETS}")
+        say(f"\nResults: {len(found.rows)}, times 100. {BRACKETS}")
         if not (task or model or split):
             say("Fewer: --task TASK, --model MODEL, --split dev|test.")
 
 
-def _tasks() -> tuple[list[str], list[list[str]]]:
+def _tasks() -> Listing:
     rows = []
     for task in tasks.TASKS.values():
         labels = ", ".join(task.labels) or "score from 0 to 5"
         rows.append([task.name, ", ".join(task.metrics), _count(task.rows.get("train")), labels])
-    return ["task", "metrics", "train rows", "labels"], rows
+    return Listing.of("task", "metrics", "train rows", "labels", rows=rows)
 
 
-def _models() -> tuple[list[str], list[list[str]]]:
+def _models() -> Listing:
     rows = []
     for model in models.MODELS.values():
         here = "yes" if models.is_here(model) else "no"
         rows.append([model.name, model.recipe or "by family", here, _millions(model), model.note])
-    return ["model", "recipe", "here", "M", "what"], rows
+    return Listing.of("model", "recipe", "here", "M", "what", rows=rows)
 
 
 def _model(name: str) -> Iterator[tuple[str, str]]:
-    """Every fact of a model's row that there is, by name. Raises `UsageError`."""
+    """Every fact that a model's row holds, by name. Raises `UsageError`."""
     if name not in models.MODELS:
         raise UsageError(unknown("model", name, models.MODELS))
     model = models.MODELS[name]
@@ -113,26 +135,26 @@ def _model(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _millions(model: Model) -> str:
-    """Its parameters as published."""
+    """The published number of parameters, in millions."""
     found = model.architecture.parameters if model.architecture else None
     return f"{found / 1e6:.3g}" if found else "-"
 
 
-def _targets() -> tuple[list[str], list[list[str]]]:
+def _targets() -> Listing:
     here = targets.present()
     rows = [
         [t.name, t.device, t.autocast or "parameters' own", "yes" if t.name in here else ""]
         for t in targets.TARGETS.values()
     ]
-    return ["target", "device", "arithmetic", "by default here"], rows
+    return Listing.of("target", "device", "arithmetic", "by default here", rows=rows)
 
 
-def _recipes() -> tuple[list[str], list[list[str]]]:
+def _recipes() -> Listing:
     rows = [
         [r.name, f"{r.learning_rate:g}", _epochs(r), str(r.batch_size), str(r.max_length)]
         for r in recipes.RECIPES.values()
     ]
-    return ["recipe", "learning rate", "epochs", "batch", "max length"], rows
+    return Listing.of("recipe", "learning rate", "epochs", "batch", "max length", rows=rows)
 
 
 def _epochs(recipe: Recipe) -> str:
@@ -140,12 +162,12 @@ def _epochs(recipe: Recipe) -> str:
     return f"{recipe.epochs}" + (f" ({own})" if own else "")
 
 
-def _profiles() -> tuple[list[str], list[list[str]]]:
+def _profiles() -> Listing:
     rows = [
         [p.name, p.data, ", ".join(p.models), _seeds(p.seeds), p.note]
         for p in profiles.PROFILES.values()
     ]
-    return ["profile", "data", "models", "seeds", "what"], rows
+    return Listing.of("profile", "data", "models", "seeds", "what", rows=rows)
 
 
 def _seeds(seeds: tuple[int, ...]) -> str:
@@ -153,24 +175,23 @@ def _seeds(seeds: tuple[int, ...]) -> str:
     return f"{seeds[0]}{last}"
 
 
-def _references(
-    task: str | None, model: str | None, split: str | None
-) -> tuple[list[str], list[list[str]]]:
+def _references(task: str | None, model: str | None, split: str | None) -> Listing:
     rows = []
     for row in references.select(task, model, split):
         line = row.printed
         metric = line["metric"] if row.metric else f"({line['metric']})"
         rows.append([row.model, line["task"], line["split"], metric, line["value"], row.source])
-    return ["model", "task", "split", "metric", "value", "source"], rows
+    return Listing(WIDTHS, rows)
 
 
 def _count(rows: int | None) -> str:
     return "-" if rows is None else f"{rows:,}"
 
 
-WIDTHS = [20, 7, 5, 13, 7, 16]  # of the columns of references: 80 with what is between them
+WIDTHS = {"model": 20, "task": 7, "split": 5, "metric": 13, "value": 7, "source": 16}
+"""The columns of references, with their widths: with gaps of two, a line has 78 characters."""
 BRACKETS = "A metric in brackets: comparable with no run."
-LISTS: dict[Kind, Callable[[], tuple[list[str], list[list[str]]]]] = {
+LISTS: dict[Kind, Callable[[], Listing]] = {
     Kind.tasks: _tasks,
     Kind.models: _models,
     Kind.targets: _targets,

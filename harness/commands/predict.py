@@ -1,4 +1,4 @@
-"""The verb `predict`: what a fine-tuned model makes of a text."""
+"""The verb `predict`: the prediction of a fine-tuned model for a text."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def predict(
     text: Annotated[str, typer.Argument(help="the first text")],
     text2: Annotated[str | None, typer.Argument(help="the second text, for a pair task")] = None,
 ) -> None:
-    """Say what a fine-tuned model makes of a text, or of a pair of texts.
+    """Print what a fine-tuned model predicts for a text, or for a pair of texts.
 
-    A text may begin with a hyphen; after `--` everything is text, `--help` too.
+    A text may begin with a hyphen. After `--` everything is a text, even `--help`.
     """
     from harness.modeling import checkpoints
-    from harness.modeling.stored_weights import reading
+    from harness.modeling.library_errors import reading
 
     named = models.get(model).model
-    ours = named.path is not None and (Path(named.path) / checkpoints.CARD).is_file()
-    folder = Path(str(named.path)) if ours else weights.checked(models.directory(named))
+    is_ours = named.path is not None and (Path(named.path) / checkpoints.CARD).is_file()
+    folder = Path(str(named.path)) if is_ours else weights.checked(models.directory(named))
     tuned = checkpoints.load(folder)
     for note in tuned.notes:
         say(f"note: {note}", err=True)

@@ -1,4 +1,4 @@
-"""What is stored: report, status. Neither needs torch."""
+"""The verb `report`: tables of every run in a results folder. Needs no torch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FILES = {
     Format.latex: "report.tex",
     Format.json: "report.json",
 }
-"""The file in which `-o` puts the same."""
+"""The file in which `-o` writes the same text."""
 SUFFIXES = (".md", ".csv", ".tex", ".json", ".txt")
 
 
@@ -75,9 +75,11 @@ def report(
             f"written. Mend: {mend}"
         )
     if reference and not by:
-        raise UsageError("--reference: holds for --by target|model|recipe|torch. Mend: add --by")
+        raise UsageError("--reference: needs --by target|model|recipe|torch. Mend: add --by")
     if output:
-        outputs.check_files(output, reports.NAMES, "-o")  # before all runs are read
+        outputs.check_files(
+            output, reports.NAMES, "-o"
+        )  # before reading all runs, which may take long
     store = Store(existing(results))
     found = store.find()
     if not found.records and not found.damaged:
@@ -92,7 +94,7 @@ def report(
     if output:
         _write(made, output)
     else:
-        # Files are made one by one: those behind the wanted one never are.
+        # Files are made one by one, and none after the wanted one.
         texts = (text for name, text in reports.files(made) if name == FILES[form])
         say_document(next(texts, ""))
     complain(found.damaged)
@@ -101,9 +103,10 @@ def report(
 
 
 def _checked(found: Found, store: Store) -> tuple[Found, bool]:
-    """What is left of a folder's runs once those with other metrics than predictions are out.
+    """The runs whose metrics follow from their predictions, and errors for the others.
 
-    And whether predictions that a run names are gone, so that nobody can tell.
+    Also whether some predictions that a run names are missing, so that its metrics cannot be
+    checked.
     """
     from harness.records import metric_check
     from harness.records.store import Found
@@ -115,12 +118,12 @@ def _checked(found: Found, store: Store) -> tuple[Found, bool]:
 
 
 def _write(made: Report, folder: Path) -> None:
-    """Every file of a report, each in place of an older one. Raises `StorageError`."""
+    """Write every file of a report, in place of older ones. Raises `StorageError`."""
     from harness.files import outputs
     from harness.reports import report as reports
 
     files = {name: text.encode() for name, text in reports.files(made)}
-    outputs.check_files(folder, files, "-o")  # so that all of them are written, or none
+    outputs.check_files(folder, files, "-o")  # so that either all of them are written or none
     outputs.make_folder(folder, "-o")
     for name, content in files.items():
         outputs.replace(folder / name, content, "-o", f"{folder}-2")

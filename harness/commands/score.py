@@ -1,4 +1,4 @@
-"""The score of any file of predictions. Needs no torch."""
+"""The verb `score`: scores any file of predictions. Needs no torch."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from harness.terminal import say
 def score(
     file: Annotated[
         Path,
-        typer.Argument(help="predictions: index and prediction, one a line, or a run's .parquet"),
+        typer.Argument(help="predictions: index and prediction, one per line, or a run's .parquet"),
     ],
-    task: Annotated[str, typer.Option(help="the task they are of")],
+    task: Annotated[str, typer.Option(help="the task of the predictions")],
     labels: Annotated[
         Path,
-        typer.Option(help="labels: a glue_data file, index and label, or one a line"),
+        typer.Option(help="labels: a glue_data file, index and label, or one per line"),
     ],
     split: Annotated[
-        str | None, typer.Option(help="which split; a run's .parquet may hold several")
+        str | None, typer.Option(help="the split to score; a run's .parquet may hold several")
     ] = None,
 ) -> None:
-    """Score a file of predictions: each metric x 100, the task's score, and the best constant's."""
+    """Score a file of predictions: print each metric, the score and the floor, x 100."""
     from harness.catalog import tasks
     from harness.submission import scoring
 

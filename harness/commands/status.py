@@ -1,4 +1,4 @@
-"""The verb `status`: what the sessions of a results folder planned, and what came of each case."""
+"""The verb `status`: what the sessions of a folder planned, and how each case ended."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from harness.commands.common import Results, complain, existing, other_folder
 from harness.errors import Exit
 from harness.planning.project import RESULTS
+from harness.tables.columns import figures, words
 from harness.tables.table import WIDTH, Table
 from harness.terminal import say
 from harness.text.values import shown_path
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from harness.records.sessions import Status
 
 INTERRUPTED = 2  # pytest's exit status after Ctrl-C
-MOST_SHOWN = 40  # open cases that are named
-HEADER = ("session", "planned", "ok", "failed", "skipped", "reused", "missing", "state")
+MOST_SHOWN = 40  # the most open cases that are named
+COLUMNS = (
+    *words("session"),
+    *figures("planned", "ok", "failed", "skipped", "reused", "missing"),
+    *words("state"),
+)
 
 
 def status(results: Results = RESULTS) -> None:
@@ -39,9 +44,9 @@ def status(results: Results = RESULTS) -> None:
 
 
 def text(status: Status) -> str:
-    """As the terminal shows it: a line per session, then the cases that are still open."""
+    """The sessions as the terminal shows them, one line each, and then the open cases."""
     rows = [_row(session) for session in status.sessions]
-    lines = [Table("Sessions, oldest first", HEADER, tuple(rows)).text()]
+    lines = [Table("Sessions, oldest first", COLUMNS, tuple(rows)).text()]
     if found := status.open_cases:
         lines.append(f"\nwithout a good end: {len(found)}")
         shown = list(found.items())[:MOST_SHOWN]
@@ -53,7 +58,7 @@ def text(status: Status) -> str:
 
 
 def shorten(line: str) -> str:
-    """A line as the terminal has room for it."""
+    """A line, cut to the width of the terminal."""
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."
 
 

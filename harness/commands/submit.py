@@ -1,4 +1,4 @@
-"""A GLUE submission from stored runs. Needs no torch."""
+"""The verb `submit`: a GLUE submission from stored runs. Needs no torch."""
 
 from __future__ import annotations
 
@@ -26,37 +26,36 @@ def submit(
     target: Annotated[str | None, typer.Option(help="their target")] = None,
     recipe: Annotated[str | None, typer.Option(help="their recipe")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="runs of this seed alone; default: the best on dev")
+        int | None, typer.Option(help="only runs of this seed; default: the best on dev")
     ] = None,
     fill: Annotated[
         str | None,
         typer.Option(
             metavar="TASK,TASK|all",
-            help="put the most frequent training label where a task has no run",
+            help="for tasks without a run, submit the most frequent training label",
         ),
     ] = None,
 ) -> None:
-    """Write the zip that gluebenchmark.com takes: for each task the best run's test predictions.
+    """Write the zip for gluebenchmark.com: for each task the test predictions of the best run.
 
-    Exits with 4 where a file has no run, naming it and the command that makes it.
+    Exits with 4 if no run predicts one of the files, and names the command that runs it.
     """
     from harness.files import outputs
     from harness.records.store import Store
     from harness.submission import archive
     from harness.submission.selection import RunFilter
 
-    inside = paths.is_folder(output)
-    example = shown_path(output / ZIP) if inside else ZIP
-    outputs.check_file(output, "-o", example)  # before all predictions are read
+    example = shown_path(output / ZIP) if paths.is_folder(output) else ZIP
+    outputs.check_file(output, "-o", example)  # before the predictions are read
     store = Store(existing(results))
-    found = store.find()
-    wanted = RunFilter(model, target, recipe, seed)
-    may_fill = archive.filled(fill) if fill else frozenset()
-    plan = archive.plan(found.records, wanted, may_fill)
+    stored = store.find()
+    run_filter = RunFilter(model, target, recipe, seed)
+    may_fill = archive.tasks_to_fill(fill) if fill else frozenset()
+    plan = archive.plan(stored.records, run_filter, may_fill)
     if plan.missing:
-        say(f"glue-bench: {archive.missing(plan, results)}", err=True)
-        complain(found.damaged)
+        say(f"glue-bench: {archive.describe_missing(plan, results)}", err=True)
+        complain(stored.damaged)
         raise typer.Exit(Exit.NOTHING)
-    outputs.replace(output, archive.archive(plan, store), "-o", example)
+    outputs.replace(output, archive.make_zip(plan, store), "-o", example)
     say(archive.table(plan, output).text())
-    complain(found.damaged)
+    complain(stored.damaged)

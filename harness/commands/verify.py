@@ -1,4 +1,4 @@
-"""Whether a stored run can be had once more."""
+"""The verb `verify`: whether a stored run can be reproduced."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from harness.terminal import say
 def verify(
     result: Annotated[str, typer.Argument(help=RUN)],
     data: Annotated[
-        str | None, typer.Option(help="hub, toy or a folder: the rows, where they were a folder's")
+        str | None, typer.Option(help="hub, toy or a folder, if the rows came from a folder")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="the model's folder, where it came from one")
+        str | None, typer.Option(help="the model's folder, if it came from one")
     ] = None,
     vectors: Annotated[
-        Path | None, typer.Option(help="the file of word vectors that a +vectors run began with")
+        Path | None, typer.Option(help="the file of word vectors that a +vectors run started from")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="in place of as many as the run had")
+        int | None,
+        typer.Option(
+            min=1, max=1024, help="the number of threads; default: as many as the run had"
+        ),
     ] = None,
-    results: Annotated[Path, typer.Option(help="where cases and ids are looked for")] = RESULTS,
+    results: Annotated[Path, typer.Option(help="where cases and ids are looked up")] = RESULTS,
 ) -> None:
-    """Compute a stored run's first steps again; name the first input that differs."""
+    """Compute a stored run's first steps again, and name the first input that differs."""
     from harness.execution import replay
     from harness.execution.process import ProcessEngine
     from harness.planning import stored_run
@@ -41,15 +44,19 @@ def verify(
     engine = ProcessEngine()
     try:
         engine.start()
-        found = replay.verify(
-            record, engine, data=data, model=model, threads=threads,
+        verification = replay.verify(
+            record,
+            engine,
+            data=data,
+            model=model,
+            threads=threads,
             vectors=str(vectors.resolve()) if vectors else None,
-        )  # fmt: skip
+        )
     finally:
         engine.close()
-    if found is None:
-        said = f"{record.status}: {record.reason}" if record.reason else record.status
-        say(f"{record.case.id}: holds no losses to compare ({said})", err=True)
+    if verification is None:
+        outcome = f"{record.status}: {record.reason}" if record.reason else record.status
+        say(f"{record.case.id}: holds no losses to compare ({outcome})", err=True)
         raise typer.Exit(Exit.NOTHING)
-    say(replay.text(found))
-    raise typer.Exit(found.exit)
+    say(replay.text(verification))
+    raise typer.Exit(verification.exit)

@@ -1,7 +1,10 @@
-"""Which runs of a cell are averaged, and which are counted, since they went wrong."""
+"""Which runs of a cell are averaged, and which are only counted because they went wrong."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from harness.compare import stats
 from harness.records.cells import Cell
 from harness.records.flags import Spoils, that_spoil
 from harness.records.schema import Record
@@ -10,7 +13,7 @@ NOT_AVERAGED = frozenset(that_spoil(Spoils.MEAN))
 
 
 def is_sound(run: Record) -> bool:
-    """Whether a run ended ok, with a score that says how well its code trains."""
+    """Whether a run ended ok and no flag keeps its score out of the mean."""
     return run.status == "ok" and not NOT_AVERAGED & set(run.flags)
 
 
@@ -20,22 +23,56 @@ def runs(cell: Cell) -> list[Record]:
 
 
 def went_wrong(cell: Cell) -> list[Record]:
-    """The runs that failed, collapsed or were unstable, one of a seed at most.
+    """The runs that are not averaged, at most one of each seed.
 
-    Of a seed that the same clean commit ran more than once, its first run says whether it went
-    wrong: runs are seldom run again where they ended well, so that a later one hides how often they
-    do not. Runs of other code say nothing of this one's.
+    Where the same clean commit ran a seed more than once, its first run decides whether the seed
+    went wrong. Runs are repeated mostly after a failure: if the newest run decided, failures would
+    be undercounted. Runs of another commit do not count.
     """
-    of_seed: dict[int, list[Record]] = {run.case.seed: [run] for run in cell.records}
+    runs_by_seed: dict[int, list[Record]] = {run.case.seed: [run] for run in cell.records}
     for run in cell.replaced:
-        standing = of_seed[run.case.seed][0]
-        if _commit(run) and _commit(run) == _commit(standing):
-            of_seed[run.case.seed].append(run)
-    firsts = [min(found, key=lambda run: (run.created, run.id)) for found in of_seed.values()]
-    return [run for run in firsts if not is_sound(run)]
+        current = runs_by_seed[run.case.seed][0]
+        if _clean_commit(run) and _clean_commit(run) == _clean_commit(current):
+            runs_by_seed[run.case.seed].append(run)
+    first_runs = [
+        min(same_seed, key=lambda run: (run.created, run.id)) for same_seed in runs_by_seed.values()
+    ]
+    return [run for run in first_runs if not is_sound(run)]
 
 
-def _commit(run: Record) -> str | None:
-    """The commit that computed a run, if nothing was changed in its tree."""
+def _clean_commit(run: Record) -> str | None:
+    """The commit that computed a run, if its working tree had no changes."""
     is_clean = run.environment.get("dirty") is False
     return str(run.environment.get("commit") or "") if is_clean else None
+
+
+@dataclass(frozen=True)
+class WrongRuns:
+    """How many runs of each side there are, and how many of them went wrong."""
+
+    new: int
+    new_runs: int
+    base: int
+    base_runs: int
+
+    @classmethod
+    def of(cls, base: Cell, new: Cell) -> WrongRuns:
+        """The counts of two cells."""
+        counts = [(len(went_wrong(cell)), len(cell.records)) for cell in (new, base)]
+        return cls(*counts[0], *counts[1])
+
+    @property
+    def chance(self) -> float:
+        """How likely at least so many new ones are in unchanged code (Fisher's exact test)."""
+        return stats.fisher_exact(self.new, self.new_runs, self.base, self.base_runs)
+
+    @property
+    def is_larger_share(self) -> bool:
+        """Whether a larger share of the new runs went wrong."""
+        return self.new * self.base_runs > self.base * self.new_runs
+
+    def __str__(self) -> str:
+        return (
+            f"{self.new} of {self.new_runs} runs failed or collapsed, and {self.base} of the "
+            f"base's {self.base_runs}"
+        )

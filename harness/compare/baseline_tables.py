@@ -1,4 +1,4 @@
-"""Baselines and their acts as the terminal shows them."""
+"""Baselines and their changes as the terminal shows them."""
 
 from __future__ import annotations
 
@@ -14,29 +14,40 @@ from harness.compare.selection import commit_of
 from harness.errors import StorageError
 from harness.records.cells import Cell, by_source, cells, where
 from harness.records.schema import Record
+from harness.tables.columns import MODEL, RECIPE, TARGET, TASK, figures, words
 from harness.tables.table import MISSING, WIDTH, Figure, Table
 
-OVERVIEW = ("baseline", "cells", "runs", "fewest seeds", "commit", "last act", "when")
-PER_CELL = ("task", "model", "target", "recipe", "score", "n", "wrong", "commit")
+OVERVIEW = (
+    *words("baseline"),
+    *figures("cells", "runs", "fewest seeds"),
+    *words("commit", "last change"),
+    *figures("when"),
+)
+PER_CELL = (
+    *(TASK, MODEL, TARGET, RECIPE),
+    *figures("score", "n", "wrong"),
+    *words("commit"),
+)
 _fill = partial(textwrap.fill, width=WIDTH, break_on_hyphens=False)
 
 
-def overview(root: Path, found: Mapping[str, Baseline | StorageError]) -> Table:
-    """A line per baseline, by name; one that could not be read is corrupt."""
+def overview(root: Path, baselines: Mapping[str, Baseline | StorageError]) -> Table:
+    """One line per baseline, by name; one that could not be read is shown as corrupt."""
     rows = [
-        _row(name, one) if isinstance(one, Baseline) else (name, *[MISSING] * 4, "corrupt", MISSING)
-        for name, one in found.items()
+        _overview_row(name, baseline)
+        if isinstance(baseline, Baseline)
+        else (name, *[MISSING] * 4, "corrupt", MISSING)
+        for name, baseline in baselines.items()
     ]
     return Table(f"Baselines of {root}", OVERVIEW, tuple(rows))
 
 
-def size(baseline: Baseline) -> str:
-    """How many cells and runs it has, how many went wrong, and whether seeds are few."""
-    seeds = _seeds(baseline)
-    said = f"{baseline.folder}: cells: {len(seeds)}, runs: {len(baseline.records)}"
-    lines = [said]
+def describe_size(baseline: Baseline) -> str:
+    """How many cells and runs it has, how many went wrong, and whether there are too few seeds."""
+    seeds = _ok_seeds(baseline)
+    lines = [f"{baseline.folder}: cells: {len(seeds)}, runs: {len(baseline.records)}"]
     if wrong := sum(len(averaged_runs.went_wrong(cell)) for cell in cells(baseline.records)):
-        lines.append(f"of these went wrong, and are counted beside the others: {wrong}")
+        lines.append(f"runs that went wrong (counted, not averaged): {wrong}")
     if few := sum(count < ENOUGH_SEEDS for count in seeds):
         lines.append(
             f"few seeds: cells with fewer than {ENOUGH_SEEDS}: {few}, the fewest: {min(seeds)}; "
@@ -45,75 +56,78 @@ def size(baseline: Baseline) -> str:
     return "\n".join(map(_fill, lines))
 
 
-def notes(baseline: Baseline) -> dict[str, str]:
-    """What a comparison says of cells that were accepted, by their names."""
+def acceptance_notes(baseline: Baseline) -> dict[str, str]:
+    """What a comparison says about cells that were accepted, by the cells' names."""
     return {
-        cell: f"accepted on {act.created:%Y-%m-%d}: {act.reason}"
-        for cell, act in baseline.accepted.items()
+        cell: f"accepted on {change.created:%Y-%m-%d}: {change.reason}"
+        for cell, change in baseline.accepted.items()
     }
 
 
-def told(act: BaselineChange) -> str:
-    """An act in a few lines."""
+def describe_change(change: BaselineChange) -> str:
+    """A change in a few lines."""
     parts = []
-    if act.cells:
-        on = f", on {act.branch}" if act.branch else ""
-        parts.append(f"took, of commit {act.commit or ''}{on}: {', '.join(act.cells)}")
-    if act.gone:
-        parts.append(f"took out: {', '.join(act.gone)}")
-    first = f"{act.number}. {act.created:%Y-%m-%d} {act.act}: {act.reason}"
+    if change.cells:
+        branch = f" on {change.branch}" if change.branch else ""
+        parts.append(
+            f"took runs of commit {change.commit or ''}{branch}: {', '.join(change.cells)}"
+        )
+    if change.gone:
+        parts.append(f"removed: {', '.join(change.gone)}")
+    first = f"{change.number}. {change.created:%Y-%m-%d} {change.kind}: {change.reason}"
     indent = "   "
-    return "\n".join([
-        _fill(first, subsequent_indent=indent),
-        *(_fill(part, initial_indent=indent, subsequent_indent=indent) for part in parts),
-    ])  # fmt: skip
+    filled = [_fill(part, initial_indent=indent, subsequent_indent=indent) for part in parts]
+    return "\n".join([_fill(first, subsequent_indent=indent), *filled])
 
 
-def per_cell(baseline: Baseline) -> list[Table]:
-    """A table for each source of rows: score, seeds and commit of each cell."""
-    tables = []
-    for board in by_source(baseline.records):
-        rows = tuple(
-            (
-                c.task,
-                c.model,
-                c.target,
-                c.recipe,
-                score(c),
-                str(len(c.scores)),
-                _wrong(c, baseline),
-                _commit(c.records),
-            )
-            for c in cells(board)
+def cell_tables(baseline: Baseline) -> list[Table]:
+    """One table per source of rows: score, seeds and commit of each cell."""
+    return [
+        Table(
+            f"Baseline {baseline.name} on {where(records[0].source)}",
+            PER_CELL,
+            tuple(_cell_row(cell, baseline) for cell in cells(records)),
         )
-        tables.append(
-            Table(f"Baseline {baseline.name} on {where(board[0].source)}", PER_CELL, rows)
-        )
-    return tables
+        for records in by_source(baseline.records)
+    ]
 
 
-def _row(name: str, baseline: Baseline) -> tuple[str, ...]:
-    seeds, last = _seeds(baseline), baseline.last
+def _cell_row(cell: Cell, baseline: Baseline) -> tuple[str, ...]:
+    return (
+        cell.task,
+        cell.model,
+        cell.target,
+        cell.recipe,
+        score(cell),
+        str(len(cell.scores)),
+        _wrong(cell, baseline),
+        _commit(cell.records),
+    )
+
+
+def _overview_row(name: str, baseline: Baseline) -> tuple[str, ...]:
+    seeds, last = _ok_seeds(baseline), baseline.last
     counts = map(str, (len(seeds), len(baseline.records), min(seeds)))
-    act = f"{last.number} {last.act}"
-    return (name, *counts, _commit(baseline.records), act, f"{last.created:%Y-%m-%d}")
+    change = f"{last.number} {last.kind}"
+    return (name, *counts, _commit(baseline.records), change, f"{last.created:%Y-%m-%d}")
 
 
 def _wrong(cell: Cell, baseline: Baseline) -> str:
-    """How many runs went wrong; at least so many, if those that failed were left out."""
+    """How many runs went wrong; "or more" if failed runs were left out when it was saved."""
     count = len(averaged_runs.went_wrong(cell))
-    return f"{count} or more" if cell.name in baseline.ok_alone else str(count)
+    return f"{count} or more" if cell.name in baseline.cells_without_failed else str(count)
 
 
-def _seeds(baseline: Baseline) -> list[int]:
+def _ok_seeds(baseline: Baseline) -> list[int]:
+    """The number of ok runs of each cell."""
     return [len(cell.ok) for cell in cells(baseline.records)]
 
 
 def _commit(records: Sequence[Record]) -> str:
-    found = {commit_of(record)[:7] for record in records}
-    return found.pop() if len(found) == 1 else f"{len(found)} commits"
+    commits = {commit_of(record)[:7] for record in records}
+    return commits.pop() if len(commits) == 1 else f"{len(commits)} commits"
 
 
 def score(cell: Cell) -> str:
-    """A cell's mean score and, of several runs, its standard deviation, as a table shows them."""
+    """A cell's mean score as a table shows it, with the standard deviation of several runs."""
     return str(Figure(cell.mean, sd=cell.sd))

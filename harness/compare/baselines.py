@@ -1,11 +1,11 @@
-"""Baselines: the runs that new ones are compared with. One moves only by an act with a reason.
+"""Baselines: the runs that new runs are compared with. Every change of one has a reason.
 
-    FOLDER/acts/   what was done, and which runs the baseline consists of since: see `acts`
-    FOLDER/runs/   the runs of all acts, as a results folder has them
+    FOLDER/acts/   what was changed, and which runs the baseline consists of since: see `history`
+    FOLDER/runs/   the runs of all changes, as in a results folder
 
-Nothing is changed or removed. Runs are written first, then the act that names them: a crash leaves
-the baseline as it was, or moved. Anything damaged is an error; an older state never stands in for a
-newer one.
+Files are only added. Runs are written first, then the change that names them, so a crash leaves the
+baseline either as it was or changed in full. A damaged file is an error; an older state is never
+used in place of a newer one.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.compare import history
-from harness.compare.history import BaselineChange, RunFile
-from harness.compare.selection import Selection, commit_of, kept, of_cell
+from harness.compare.history import BaselineChange, ChangeRequest, RunFile
+from harness.compare.selection import Selection, commit_of, runs_of_cell, runs_to_keep
 from harness.errors import StorageError, UsageError
 from harness.files.disk import DISK, Disk, names_in
 from harness.files.outputs import cannot_write
 from harness.records import codec
-from harness.records.cells import Cell, cells, name_of, names_of
+from harness.records.cells import Cell, cells, names_of
 from harness.records.schema import Record
 from harness.records.store import Store, file_name, naming, read_bytes
+from harness.spec import Combination
 from harness.system import environment
 from harness.text.names import nearest
 from harness.text.values import shown, shown_path
 
-ENOUGH_SEEDS = 10  # of a cell: what the gate's error rates are stated for
+ENOUGH_SEEDS = 10  # of a cell: the gate's error rates are stated for so many
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-LONGEST_NAME = 100  # it is a folder's
+LONGEST_NAME = 100  # characters; the name is also a folder's
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A baseline that was read whole and is undamaged."""
+    """A baseline whose files were all read and are undamaged."""
 
     folder: Path
-    acts: tuple[BaselineChange, ...]  # oldest first; at least one
-    records: tuple[Record, ...]  # what it consists of now, oldest first
+    changes: tuple[BaselineChange, ...]  # oldest first; at least one
+    records: tuple[Record, ...]  # its current runs, oldest first
 
     @property
     def name(self) -> str:
@@ -49,42 +49,42 @@ class Baseline:
 
     @property
     def accepted(self) -> dict[str, BaselineChange]:
-        """The cells whose last move was an acceptance, and that act."""
-        moved = {cell: act for act in self.acts for cell in act.cells}
-        return {cell: act for cell, act in moved.items() if act.act == "accept"}
+        """The cells whose last change was an `accept`, each with that change."""
+        last_of_cell = {cell: change for change in self.changes for cell in change.cells}
+        return {cell: last for cell, last in last_of_cell.items() if last.kind == "accept"}
 
     @property
-    def ok_alone(self) -> set[str]:
-        """The cells from which runs that failed were left out, as all acts once did."""
+    def cells_without_failed(self) -> set[str]:
+        """The names of the cells whose failed runs were left out, as was once done for all."""
         return {*names_of(self.records)} - {*self.last.with_failed}
 
     @property
     def last(self) -> BaselineChange:
-        return self.acts[-1]
+        return self.changes[-1]
 
 
-def located(name_or_folder: str, root: Path) -> Path:
+def locate(name_or_folder: str, root: Path) -> Path:
     """The folder of a baseline: `root`/NAME, or a folder if it has a `/`. Raises `UsageError`."""
     if "/" in name_or_folder:
         return Path(name_or_folder)
     if not NAME.fullmatch(name_or_folder) or len(name_or_folder) > LONGEST_NAME:
         raise UsageError(
-            f"baseline {shown(name_or_folder)}: expected a name of small letters, digits and "
-            "`.`, `_`, `-`, which does not begin with one of these, of at most "
-            f"{LONGEST_NAME} characters; or a folder, with a `/` in it"
+            f"baseline {shown(name_or_folder)}: expected a folder, with a `/` in it, or a name of "
+            f"at most {LONGEST_NAME} characters: a small letter or a digit, then small letters, "
+            "digits, `.`, `_` and `-`"
         )
     return root / name_or_folder
 
 
 def names(root: Path, disk: Disk = DISK) -> list[str]:
-    """The baselines in a folder, damaged ones too. Raises `StorageError`."""
+    """The names of the baselines in a folder, including damaged ones. Raises `StorageError`."""
     return [name for name in names_in(disk, root, "", codec.MEND) if _is_one(root / name, disk)]
 
 
 def _is_one(folder: Path, disk: Disk) -> bool:
     try:
-        files = [*disk.names(folder / "acts"), *disk.names(folder / "runs")]
-    except NotADirectoryError:  # a file beside them
+        files = [*disk.names(folder / history.FOLDER), *disk.names(folder / "runs")]
+    except NotADirectoryError:  # `folder` is a file
         return False
     except OSError:  # `load` says what is wrong
         return True
@@ -92,171 +92,197 @@ def _is_one(folder: Path, disk: Disk) -> bool:
 
 
 def load(folder: Path, disk: Disk = DISK) -> Baseline:
-    """A baseline as its last act left it. Every file of every act is checked.
+    """A baseline as its last change left it. Every file of every change is checked.
 
     Raises `UsageError` if there is none; `StorageError` naming a file that is damaged or missing.
     """
     try:
-        found = history.read(folder, disk)
-        if not found:
+        changes = history.read(folder, disk)
+        if not changes:
             raise _absent(folder, disk)
-        return Baseline(folder, found, tuple(_runs(folder, found, disk)))
-    except StorageError as error:  # unlike a results folder's, its files cannot be done without
+        return Baseline(folder, changes, tuple(_read_runs(folder, changes, disk)))
+    except StorageError as error:  # a results folder may do without a file, a baseline may not
         mend = f"Mend: bring it back, such as by `git restore {shown_path(folder)}`"
         raise StorageError(str(error).replace(codec.MEND, mend)) from error
 
 
 def _absent(folder: Path, disk: Disk) -> UsageError | StorageError:
-    where, save_it = shown_path(folder), f"`glue-bench baseline save {shown_path(folder)} --reason"
+    save_command = f"`glue-bench baseline save {shown_path(folder)} --reason TEXT`"
     if names_in(disk, folder / "runs", "", codec.MEND):
         return StorageError(
-            f"{where}/acts: holds no act, yet runs/ holds runs: they were removed, or a first save "
-            f"was cut off. Mend: bring them back, or say {save_it} TEXT` again"
+            f"{shown_path(folder / history.FOLDER)}: there is no change, yet runs/ has runs: the "
+            "changes were removed, or a first save was cut off. Mend: bring them back, or repeat "
+            f"{save_command}"
         )
     known = names(folder.parent, disk)
     guess = nearest(folder.name, known)
     hint = f" Did you mean '{guess}'?" if guess else ""
     beside = f" Beside it: {', '.join(known)}." if known else ""
-    return UsageError(f"{where}: no such baseline.{hint}{beside} Mend: {save_it} TEXT` makes it")
+    return UsageError(
+        f"{shown_path(folder)}: no such baseline.{hint}{beside} Mend: {save_command} makes it"
+    )
 
 
-def _runs(folder: Path, found: Sequence[BaselineChange], disk: Disk) -> list[Record]:
-    """The runs of the last act; those of all acts are checked."""
-    now = {run.name for run in found[-1].runs}
+def _read_runs(folder: Path, changes: Sequence[BaselineChange], disk: Disk) -> list[Record]:
+    """The runs of the last change. The files of the others are checked too."""
+    current = {run.name for run in changes[-1].runs}
     records = []
-    for name, sha256 in sorted({(run.name, run.sha256) for act in found for run in act.runs}):
+    for name, sha256 in sorted(
+        {(run.name, run.sha256) for change in changes for run in change.runs}
+    ):
         path = folder / "runs" / name
         content = read_bytes(path, disk)
         with naming(path):
             record = codec.from_bytes(content)
             if history.sha256(content) != sha256:
                 raise StorageError(
-                    f"found another content than the acts tell of; expected sha256 {sha256}. "
-                    f"{codec.MEND}"
+                    f"found other content than was saved; expected sha256 {sha256}. {codec.MEND}"
                 )
-        records += [record] if name in now else []
-    return _in_order(records)
+        records += [record] if name in current else []
+    return _by_age(records)
 
 
 def save(
-    folder: Path, chosen: Selection, reason: str, branch: str, disk: Disk = DISK
+    folder: Path, selection: Selection, reason: str, branch: str, disk: Disk = DISK
 ) -> BaselineChange:
     """Make a baseline of runs whose commit is in the history of `branch`.
 
-    Raises `UsageError` if there is one, or the commit is not known to be there; `StorageError`.
+    Raises `UsageError` if the baseline exists, or the commit is not known to be in that history;
+    `StorageError`.
     """
-    if history.names(folder, disk):
+    if history.file_names(folder, disk):
         raise UsageError(
-            f"{shown_path(folder)}: there is such a baseline. Mend: move it with `glue-bench "
+            f"{shown_path(folder)}: this baseline exists. Mend: change it with `glue-bench "
             f"baseline promote {shown_path(folder)} --reason TEXT`, or choose another name"
         )
-    _require(reason)
-    _require_on(branch, chosen.commit)
-    said = {"act": "save", "commit": chosen.commit, "branch": branch, "cells": chosen.cells}
-    return _move(folder, None, chosen.records, chosen, disk, reason=reason, **said)
+    _require_reason(reason)
+    _require_on_branch(branch, selection.commit)
+    request = _request("save", reason, selection.cells, selection.commit, branch)
+    return _change(folder, None, selection.records, selection, disk, request)
 
 
 def promote(
-    folder: Path, chosen: Selection, reason: str, branch: str, disk: Disk = DISK
+    folder: Path, selection: Selection, reason: str, branch: str, disk: Disk = DISK
 ) -> BaselineChange:
-    """Put runs in place of the baseline's of the same task, model and target; others stay.
+    """Replace the baseline's runs of the same task, model and target; others stay.
 
-    Where inputs (`cell_key`) and commit are the same, they join: a cell gets more seeds, and of a
-    seed that was run again the newest run, beside one that went wrong before it. Raises
-    `UsageError` if there is no baseline, the commit is not known to be in the history of `branch`,
-    or nothing would change; `StorageError`.
+    Where inputs (`cell_key`) and commit are the same, the new runs are added instead: a cell gets
+    more seeds. Of a seed that both have, the newest run counts, and an earlier run that went wrong
+    is kept beside it. Raises `UsageError` if there is no baseline, the commit is not known to be in
+    the history of `branch`, or nothing would change; `StorageError`.
     """
     before = load(folder, disk)
-    _require(reason)
-    _require_on(branch, chosen.commit)
-    said = {"act": "promote", "commit": chosen.commit, "branch": branch, "cells": chosen.cells}
-    after = _merged(before.records, chosen.records)
-    return _move(folder, before, after, chosen, disk, reason=reason, **said)
+    _require_reason(reason)
+    _require_on_branch(branch, selection.commit)
+    request = _request("promote", reason, selection.cells, selection.commit, branch)
+    after = _merge(before.records, selection.records)
+    return _change(folder, before, after, selection, disk, request)
 
 
 def accept(
-    folder: Path, cell: str, chosen: Selection | None, reason: str, disk: Disk = DISK
+    folder: Path, cell: str, selection: Selection | None, reason: str, disk: Disk = DISK
 ) -> BaselineChange:
-    """Put runs in place of one cell's, whatever a verdict says; None: take it out of the baseline.
+    """Replace one cell's runs, whatever the verdict on them; None: remove the cell.
 
-    Raises as `promote` does, but for the branch, which does not matter.
+    Raises as `promote` does, except for the branch, which does not matter here.
     """
     before = load(folder, disk)
-    _require(reason)
-    if chosen is not None:
-        taken = of_cell(chosen.records, cell)
-        names = {record.cell[:3] for record in taken}
-        after = [*(record for record in before.records if record.cell[:3] not in names), *taken]
-        said: dict[str, Any] = {"commit": chosen.commit, "cells": (cell,)}
+    _require_reason(reason)
+    if selection is not None:
+        added = runs_of_cell(selection.records, cell)
+        replaced = {record.combination for record in added}
+        after = [*(r for r in before.records if r.combination not in replaced), *added]
+        request = _request("accept", reason, (cell,), selection.commit)
     else:
-        gone = {record.id for record in of_cell(before.records, cell)}
-        after = [record for record in before.records if record.id not in gone]
-        said = {"commit": None, "cells": (), "gone": (cell,)}
+        removed = {record.id for record in runs_of_cell(before.records, cell)}
+        after = [record for record in before.records if record.id not in removed]
+        request = _request("accept", reason, (), gone=(cell,))
         if not after:
             raise UsageError(
-                f"{shown_path(folder)}: {cell} is its only cell, and a baseline without runs is "
-                "nothing to compare with. Mend: remove the folder if nobody needs it"
+                f"{shown_path(folder)}: {cell} is its only cell, and nothing can be compared with "
+                "an empty baseline. Mend: remove the folder if nobody needs it"
             )
-    said = {"act": "accept", "reason": reason, "branch": None, **said}
-    return _move(folder, before, after, chosen, disk, **said)
+    return _change(folder, before, after, selection, disk, request)
 
 
-def _require(reason: str) -> None:
+def _request(
+    kind: history.Kind,
+    reason: str,
+    cell_names: tuple[str, ...],
+    commit: str | None = None,
+    branch: str | None = None,
+    gone: tuple[str, ...] = (),
+) -> ChangeRequest:
+    return {
+        "kind": kind,
+        "reason": reason,
+        "commit": commit,
+        "branch": branch,
+        "cells": cell_names,
+        "gone": gone,
+    }
+
+
+def _require_reason(reason: str) -> None:
     try:
         history.is_reason(reason)
     except ValueError as error:
         raise UsageError(f"--reason: found {shown(reason)}; {error}") from None
 
 
-def _require_on(branch: str, commit: str) -> None:
+def _require_on_branch(branch: str, commit: str) -> None:
     if why := environment.why_not_on(branch, commit):
         raise UsageError(
             f"commit {commit[:12]} of the runs has to be in the history of a branch: {why}. Mend: "
-            "bring it there first, or fetch it, or name another branch with --branch"
+            "merge it there first, or fetch it, or name another branch with --branch"
         )
 
 
-def _merged(before: Iterable[Record], taken: Sequence[Record]) -> list[Record]:
-    replaced = {record.cell[:3] for record in taken}
-    joined = {of for cell in cells(taken) for of in _inputs_and_commits(cell)}
+def _merge(before: Iterable[Record], added: Sequence[Record]) -> list[Record]:
+    replaced = {record.combination for record in added}
+    extended = {inputs for cell in cells(added) for inputs in _inputs_and_commits(cell)}
     stays = [
         record
         for cell in cells(before)
-        if cell.records[0].cell[:3] not in replaced or joined & {*_inputs_and_commits(cell)}
+        if cell.combination not in replaced or extended & {*_inputs_and_commits(cell)}
         for record in (*cell.records, *cell.replaced)
     ]
-    return [record for cell in cells([*stays, *taken]) for record in kept(cell)]
+    return [record for cell in cells([*stays, *added]) for record in runs_to_keep(cell)]
 
 
-def _inputs_and_commits(cell: Cell) -> set[tuple[str, str, str, str | None, str]]:
-    """A run that failed before its inputs were known has those of its cell."""
-    return {(cell.task, cell.model, cell.target, cell.key, commit_of(r)) for r in cell.records}
+def _inputs_and_commits(cell: Cell) -> set[tuple[Combination, str | None, str]]:
+    """What decides whether runs extend a cell or replace it.
+
+    A run that failed before its inputs were known counts with the inputs of its cell.
+    """
+    return {(cell.combination, cell.key, commit_of(record)) for record in cell.records}
 
 
-def _with_failed(
-    before: Baseline | None, after: Sequence[Record], chosen: Selection | None
+def _cells_with_failed(
+    before: Baseline | None, after: Sequence[Record], selection: Selection | None
 ) -> tuple[str, ...]:
-    """The cells all of whose runs came with those that failed."""
-    came = {record.id for record in chosen.records} if chosen else set()
+    """The names of the cells for which every run was selected together with the failed ones."""
+    complete = {record.id for record in selection.records} if selection else set()
     if before:
-        complete = {*before.last.with_failed}
-        came |= {record.id for record in before.records if name_of(record) in complete}
-    without = {name_of(record) for record in after if record.id not in came}
-    return tuple(name for name in names_of(after) if name not in without)
+        complete_cells = {*before.last.with_failed}
+        complete |= {r.id for r in before.records if r.combination.name in complete_cells}
+    incomplete_cells = {record.combination.name for record in after if record.id not in complete}
+    return tuple(name for name in names_of(after) if name not in incomplete_cells)
 
 
-def _move(
+def _change(
     folder: Path,
     before: Baseline | None,
     after: Iterable[Record],
-    chosen: Selection | None,
+    selection: Selection | None,
     disk: Disk,
-    **said: Any,
+    request: ChangeRequest,
 ) -> BaselineChange:
-    after = _in_order(after)
-    said["with_failed"] = _with_failed(before, after, chosen)
+    """Write the runs of `after`, then the change to them."""
+    after = _by_age(after)
+    with_failed = _cells_with_failed(before, after, selection)
     same = before and {record.id for record in after} == {record.id for record in before.records}
-    if before and same and {*said["with_failed"]} == {*before.last.with_failed}:
+    if before and same and {*with_failed} == {*before.last.with_failed}:
         raise UsageError(
             f"{shown_path(folder)}: nothing would change: it consists of these runs already. Mend: "
             "name others, by --commit or another results folder"
@@ -265,13 +291,15 @@ def _move(
     for record in after:
         store.take(record)
     try:
-        disk.flush_folder(store.runs)  # runs that were there may be another writer's, cut off
+        # A run that was there may have been written by a process that died before its flush.
+        disk.flush_folder(store.runs)
     except OSError as error:
         raise StorageError(cannot_write(store.runs, error, history.OPTION)) from error
     paths = [store.runs / file_name(record) for record in after]
     files = [RunFile(name=p.name, sha256=history.sha256(read_bytes(p, disk))) for p in paths]
-    return history.append(folder, before.last if before else None, disk, runs=tuple(files), **said)
+    last = before.last if before else None
+    return history.append(folder, last, disk, request, files, with_failed)
 
 
-def _in_order(records: Iterable[Record]) -> list[Record]:
+def _by_age(records: Iterable[Record]) -> list[Record]:
     return sorted(records, key=lambda record: (record.created, record.id))

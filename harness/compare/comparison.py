@@ -1,4 +1,4 @@
-"""Two sides, cell by cell: which cells belong together, and what the whole comes to."""
+"""Two sides of runs: which of their cells belong together, and the verdict on each."""
 
 from __future__ import annotations
 
@@ -20,29 +20,33 @@ NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class CellVerdict:
-    """A cell of either side, or of both, and what was found of it."""
+    """A cell of one side or of both, and the finding for each measure."""
 
     base: Cell | None
     new: Cell | None
     findings: tuple[Finding, ...] = ()
-    why: str = ""  # of a cell that one side lacks
-    note: str = ""  # what the baseline says of it
+    why: str = ""  # the reason for the verdict on a cell that one side lacks
+    note: str = ""  # the baseline's note on this cell
     stages: int = 1
 
     @property
     def name(self) -> str:
-        """As the new side calls it, if it has it."""
-        return (self.new or self.base or _never()).name
+        """The new side's name of the cell; the base's if only the base has it."""
+        cell = self.new or self.base
+        if cell is None:
+            raise ValueError("a verdict is on a cell of one side or of both; found none")
+        return cell.name
 
     @property
     def was(self) -> str | None:
-        """The base's name for it, where that is another one."""
-        both = self.base and self.new
-        return self.base.name if both and self.base and self.base.name != self.name else None
+        """The base's name of the cell, if the new side has another name for it."""
+        if self.base is None or self.new is None or self.base.name == self.new.name:
+            return None
+        return self.base.name
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of the measures that are gated."""
+        """The worst verdict of the gated measures."""
         if self.base is None:
             return Verdict.NEW
         if self.new is None:
@@ -52,50 +56,47 @@ class CellVerdict:
 
     @property
     def reasons(self) -> list[str]:
-        """What a reader needs besides the figures, one line each."""
+        """Why the verdict is what it is, one line per reason."""
         if self.why:
             return [self.why]
-        told = [f for f in self.findings if f.why and (f.threshold or f.measure.is_score)]
-        if len({f.why for f in told}) == 1:  # of every measure: said once
-            return [told[0].why]
-        return [f"{f.measure.name}: {f.why}" for f in told]
+        explained = [f for f in self.findings if f.why and (f.threshold or f.measure.is_score)]
+        if len({f.why for f in explained}) == 1:
+            return [explained[0].why]
+        return [f"{f.measure.name}: {f.why}" for f in explained]
 
     @property
     def bits(self) -> str:
-        """How many seeds ended with the same bits on both sides."""
-        return gate.same_bits(self.base, self.new) if self.base and self.new else "-"
-
-
-def _never() -> Cell:
-    raise ValueError("a verdict is on a cell of one side, or of both")
+        """How many seeds are bit-identical on both sides, as `gate.count_bit_identical` says it."""
+        return gate.count_bit_identical(self.base, self.new) if self.base and self.new else "-"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The verdicts, in the order of the new side's cells, then of those that are gone."""
+    """The verdicts: first on the new side's cells, in its order, then on those that are gone."""
 
     verdicts: list[CellVerdict]
-    together: Change | None = None  # of all cells' scores, in their runs' sd
+    pooled: Change | None = None  # of all cells' scores: see `pooled_change`
 
     @property
     def compared(self) -> int:
-        """Cells that both sides have and that could be compared."""
+        """The number of cells that could be compared."""
         return sum(cell.verdict.is_decided for cell in self.verdicts)
 
     @property
     def exit(self) -> Exit:
-        """Worse before anything; then what was not compared; then what cannot be told."""
-        found = {cell.verdict for cell in self.verdicts}
-        if Verdict.WORSE in found:
+        """The exit code of the worst verdict; `NOTHING` also if no cell could be compared."""
+        verdicts = {cell.verdict for cell in self.verdicts}
+        if Verdict.WORSE in verdicts:
             return Exit.WORSE
-        if not self.compared or found & {Verdict.GONE, Verdict.INCOMPARABLE}:
+        if not self.compared or verdicts & {Verdict.GONE, Verdict.INCOMPARABLE}:
             return Exit.NOTHING
-        return Exit.UNDECIDED if Verdict.CANNOT_TELL in found else Exit.FINE
+        return Exit.UNDECIDED if Verdict.CANNOT_TELL in verdicts else Exit.FINE
 
     def of(self, name: str) -> CellVerdict | None:
-        """The verdict on a cell, by either side's name for it."""
-        own = [cell for cell in self.verdicts if cell.name == name]
-        return next(iter([*own, *(cell for cell in self.verdicts if cell.was == name)]), None)
+        """The verdict on a cell, by the new side's name or else the base's; None: no such cell."""
+        by_name = [cell for cell in self.verdicts if cell.name == name]
+        by_old_name = [cell for cell in self.verdicts if cell.was == name]
+        return next(iter([*by_name, *by_old_name]), None)
 
 
 def compare(
@@ -103,19 +104,21 @@ def compare(
     new: Iterable[Record],
     thresholds: Thresholds,
     notes: Mapping[str, str] = NO_NOTES,
-    ok_alone: Collection[str] = (),
+    cells_without_failed: Collection[str] = (),
 ) -> Comparison:
-    """Judge every cell of both sides. Raises `UsageError` for thresholds that contradict.
+    """Judge every cell of both sides. Raises `UsageError` for contradictory thresholds.
 
-    `notes` say what a reader has to know of the base's cells, by their names; `ok_alone` names
-    those from which runs that failed were left out.
+    `notes` has notes on the base's cells, by their names; `cells_without_failed` has the names of
+    those whose failed runs were left out.
     """
-    then, now = (cells(run for run in side if run.status != "skipped") for side in (base, new))
+    base_cells, new_cells = (
+        cells(run for run in side if run.status != "skipped") for side in (base, new)
+    )
     verdicts = []
-    for old, fresh in _pairs(then, now):
+    for old, fresh in _pair_cells(base_cells, new_cells):
         if old and fresh:
             limits = thresholds.of(fresh.name)
-            findings = gate.judge(old, fresh, limits, is_ok_alone=old.name in ok_alone)
+            findings = gate.judge(old, fresh, limits, lacks_failed=old.name in cells_without_failed)
             verdicts.append(CellVerdict(old, fresh, findings, note=notes.get(old.name, "")))
         else:
             why = "the base has no run of it" if fresh else "no run of it, and the base has some"
@@ -123,44 +126,49 @@ def compare(
     return Comparison(verdicts, pooled_change(verdicts))
 
 
-def _pairs(base: list[Cell], new: list[Cell]) -> list[tuple[Cell | None, Cell | None]]:
-    """Cells that belong together: by the hash of their inputs, whatever their names; else by name.
+PAIRED_BY: tuple[Callable[[Cell], object], ...] = (
+    lambda cell: cell.key and (cell.key, cell.name, {*map(used_digests, cell.ok)}),
+    lambda cell: cell.key and (cell.key, cell.name),
+    lambda cell: cell.key,
+    lambda cell: cell.name,
+)
+"""What two cells that belong together have in common: the first of these that any two share."""
 
-    Of several of one name the newest is meant, on either side.
+
+def _pair_cells(base: list[Cell], new: list[Cell]) -> list[tuple[Cell | None, Cell | None]]:
+    """Each cell of the new side with the base's, if there is one; then the base's that are left.
+
+    If several cells fit, the newest is taken, on both sides.
     """
-    rest = sorted(base, key=_age)
-    places = sorted(range(len(new)), key=lambda place: _age(new[place]))
-    found: dict[int, Cell] = {}
-    by: list[Callable[[Cell], object]] = [
-        lambda cell: cell.key and (cell.key, cell.name, {*map(used_digests, cell.ok)}),
-        lambda cell: cell.key and (cell.key, cell.name),
-        lambda cell: cell.key,
-        lambda cell: cell.name,
-    ]
-    for what in by:
+    unpaired = sorted(base, key=_newest_first)
+    places = sorted(range(len(new)), key=lambda place: _newest_first(new[place]))
+    partners: dict[int, Cell] = {}  # by the place of the new side's cell
+    for feature in PAIRED_BY:
         for place in places:
             cell = new[place]
-            if place in found or not what(cell):
+            if place in partners or not feature(cell):
                 continue
-            match = next((old for old in rest if what(old) == what(cell)), None)
+            match = next((old for old in unpaired if feature(old) == feature(cell)), None)
             if match:
-                rest.remove(match)
-                found[place] = match
-    paired = [(found.get(place), cell) for place, cell in enumerate(new)]
-    return [*paired, *((cell, None) for cell in base if cell in rest)]
+                unpaired.remove(match)
+                partners[place] = match
+    paired = [(partners.get(place), cell) for place, cell in enumerate(new)]
+    return [*paired, *((cell, None) for cell in base if cell in unpaired)]
 
 
-def _age(cell: Cell) -> float:
+def _newest_first(cell: Cell) -> float:
+    """A key by which to sort cells, by their newest run."""
     return -max(run.created for run in cell.records).timestamp()
 
 
 def pooled_change(verdicts: Sequence[CellVerdict]) -> Change | None:
     """The change of all cells' scores at once, in standard deviations of a cell's runs.
 
-    A small loss everywhere is certain before it is in any one cell. Cells share models and seeds,
-    so one observation is a seed: the mean over all cells of how far it is from the cell's mean.
-    That mean and the standard deviation are of both sides' runs: scaled by one that leaves their
-    difference out, up to 2.7% of unchanged code is called worse, the more the fewer runs there are.
+    It finds a small loss in all cells before any single cell can. Cells share models and seeds, so
+    they are not independent, and one observation is a seed: the mean over all cells of how far that
+    seed's score is from the cell's mean. Mean and standard deviation are those of the runs of both
+    sides together. With a standard deviation within the sides, which leaves their difference out,
+    up to 2.7% of unchanged code would be called worse, most with few runs.
     """
     base, new = [], []
     for cell in verdicts:
@@ -169,37 +177,35 @@ def pooled_change(verdicts: Sequence[CellVerdict]) -> Change | None:
             continue
         if cell.base.ignores_its_seed or cell.new.ignores_its_seed:
             continue
-        sides = cell.base, cell.new
-        known = [
-            run.score for side in sides for run in averaged_runs.runs(side) if run.score is not None
-        ]
-        if spread := stdev(known):
-            base.append(_distances(cell.base, fmean(known), spread))
-            new.append(_distances(cell.new, fmean(known), spread))
-    return stats.change(by_seed(base), by_seed(new)) if len(base) > 1 else None
+        runs = (*averaged_runs.runs(cell.base), *averaged_runs.runs(cell.new))
+        scores = [run.score for run in runs if run.score is not None]
+        if sd := stdev(scores):
+            base.append(_distances(cell.base, fmean(scores), sd))
+            new.append(_distances(cell.new, fmean(scores), sd))
+    return stats.change(mean_by_seed(base), mean_by_seed(new)) if len(base) > 1 else None
 
 
 def _distances(cell: Cell, centre: float, sd: float) -> dict[int, float | None]:
-    """How far each seed's score is from `centre`, in `sd`; None: its run is not averaged."""
-    found: dict[int, float | None] = {run.case.seed: None for run in cell.records}
+    """How many `sd` each seed's score is from `centre`; None: its run is not averaged."""
+    distances: dict[int, float | None] = {run.case.seed: None for run in cell.records}
     for run in averaged_runs.runs(cell):
         if run.score is not None:
-            found[run.case.seed] = (run.score - centre) / sd
-    return found
+            distances[run.case.seed] = (run.score - centre) / sd
+    return distances
 
 
-def by_seed(cells: Sequence[Mapping[int, float | None]]) -> list[float]:
-    """Of each seed that every cell has run, the mean over the cells that have a figure of it."""
+def mean_by_seed(cells: Sequence[Mapping[int, float | None]]) -> list[float]:
+    """For each seed that all cells ran, the mean of its values; cells with None are left out."""
     common = set.intersection(*({*cell} for cell in cells))
-    of_each = ([cell[seed] for cell in cells] for seed in sorted(common))
-    known = ([figure for figure in figures if figure is not None] for figures in of_each)
-    return [fmean(figures) for figures in known if figures]
+    values = ([cell[seed] for cell in cells] for seed in sorted(common))
+    known = ([value for value in of_seed if value is not None] for of_seed in values)
+    return [fmean(of_seed) for of_seed in known if of_seed]
 
 
-def confirmed(first: CellVerdict, second: CellVerdict | None) -> CellVerdict:
+def confirm(first: CellVerdict, second: CellVerdict | None) -> CellVerdict:
     """A cell's verdict after a second stage, on fresh runs of both sides."""
     if second is None or first.verdict is not Verdict.WORSE:
         return first
-    again = {finding.measure.name: finding for finding in second.findings}
-    findings = tuple(gate.confirmed(f, again.get(f.measure.name)) for f in first.findings)
+    by_measure = {finding.measure.name: finding for finding in second.findings}
+    findings = tuple(gate.confirm(f, by_measure.get(f.measure.name)) for f in first.findings)
     return replace(first, findings=findings, stages=2)

@@ -1,6 +1,6 @@
 """A ledger of flips as text, Markdown, CSV and JSON.
 
-Sentences are other people's words: whatever a terminal or a renderer would obey in them is escaped.
+The texts of rows come from elsewhere: what a terminal or a renderer would obey in them is escaped.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from harness.records import cells
 from harness.records.diff import brief
 from harness.records.schema import Record
 from harness.tables import formats, markup
+from harness.tables.columns import figures, words
 from harness.tables.table import WIDTH, Table, percent
 from harness.text import escape
 from harness.text.escape import foldable, short, visible
 
 SHOWN = 20
-"""How many rows a reader is shown unless more are asked for."""
+"""How many rows a reader is shown by default."""
 
 COUNTS = (
-    "split", "n", "gained", "lost", "other", "acc A", "acc B", "difference", "McNemar p",
-)  # fmt: skip
-ROWS = ("split", "row", "label", "A", "B", "flip")
-WORDS = tuple(name for name in ROWS if name != "row")  # columns of them
+    *words("split"),
+    *figures("n", "gained", "lost", "other", "acc A", "acc B", "difference", "McNemar p"),
+)
+ROWS = (*words("split"), *figures("row"), *words("label", "A", "B", "flip"))
 NOTES = (
-    "gained: B is right, A was wrong; lost: the reverse; other: both wrong, differently",
-    "McNemar's exact p takes the rows for a sample and knows nothing of seeds, of which two flip "
-    "rows too: whether a change is for the worse is for `glue-bench compare` to say.",
+    "gained: only B is right; lost: only A is right; other: both are wrong, differently",
+    "McNemar's exact p treats the rows as a sample and takes no account of seeds, though two seeds "
+    "of one model differ in rows too. To judge a change, use `glue-bench compare`.",
 )
 _INDENT = " " * 4
 
@@ -48,7 +49,8 @@ def text(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -
         top, rule, *lines = _rows(ledger, shown).text().splitlines()
         body = [top, rule]
         for (split, flip), line in zip(shown, lines, strict=True):
-            body += [line, *(_line(*said) for said in _said(ledger, split, flip, texts))]
+            texts_of_row = _visible_texts(ledger, split, flip, texts)
+            body += [line, *(_text_line(*column) for column in texts_of_row)]
         parts.append("\n".join(body))
     if left:
         parts.append(_more(left))
@@ -56,7 +58,7 @@ def text(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -
 
 
 def markdown(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -> str:
-    """As GitHub renders it; sentences are shortened as in the terminal."""
+    """As GitHub renders it; texts are shortened as in the terminal."""
     shown, left = _first(ledger, SHOWN if limit is None else limit)
     head = "\n".join(f"* {markup.paragraph(line)}" for line in _head(ledger))
     counts = _counts(ledger)
@@ -65,25 +67,25 @@ def markdown(ledger: Ledger, texts: Texts | None = None, limit: int | None = Non
         columns = ledger.task.text_columns if texts is not None else ()
         rows = _rows(ledger, shown).rows
         wide = tuple(
-            (*row, *(short(said, WIDTH) for _, said in _said(ledger, *where, texts)))
-            for row, where in zip(rows, shown, strict=True)
+            (*row, *(short(said, WIDTH) for _, said in _visible_texts(ledger, *place, texts)))
+            for row, place in zip(rows, shown, strict=True)
         )
-        parts.append(formats.body(Table("", (*ROWS, *columns), wide, words=(*WORDS, *columns))))
+        parts.append(formats.body(Table("", (*ROWS, *words(*columns)), wide)))
     parts += [_more(left)] if left else []
     return "\n\n".join([*parts, *map(markup.paragraph, counts.notes)])
 
 
 def csv(ledger: Ledger, limit: int | None = None) -> str:
-    """One line per row that flipped; labels by their names, and no sentence."""
+    """One line per flip: labels by their names, without the texts."""
     out = io.StringIO()
     writer = csv_format.writer(out, lineterminator="\n")
-    rows = _rows(ledger, _first(ledger, limit or 0)[0]).rows
-    writer.writerows([ROWS, *(map(escape.distinct, map(str, row)) for row in rows)])
+    table = _rows(ledger, _first(ledger, limit or 0)[0])
+    writer.writerows([table.header, *(map(escape.distinct, map(str, r)) for r in table.rows)])
     return out.getvalue()
 
 
 def json(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -> str:
-    """All of it, with whole sentences; ASCII, accuracies as fractions."""
+    """All of the ledger, with whole texts; ASCII, accuracies as fractions."""
     shown, _ = _first(ledger, limit or 0)
     document = json_format.dumps(
         {
@@ -93,7 +95,7 @@ def json(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -
             "differs": [{"what": name, "a": a, "b": b} for name, a, b in ledger.differs],
             "splits": {part.split: _numbers(part) for part in ledger.splits},
             "rows": [
-                dict(zip(ROWS, _words(ledger, split, flip), strict=True))
+                dict(zip((c.heading for c in ROWS), _words(ledger, split, flip), strict=True))
                 | {"row": flip.row}
                 | ({} if texts is None else {"text": _columns(ledger, split, flip, texts)})
                 for split, flip in shown
@@ -105,7 +107,7 @@ def json(ledger: Ledger, texts: Texts | None = None, limit: int | None = None) -
 
 
 def _first(ledger: Ledger, limit: int) -> tuple[list[tuple[str, Flip]], int]:
-    """The first rows, and how many are left out; 0: all rows."""
+    """The first `limit` flips, and how many are left out; 0: all flips."""
     rows = [(part.split, flip) for part in ledger.splits for flip in part.flips]
     shown = rows[:limit] if limit else rows
     return shown, len(rows) - len(shown)
@@ -116,7 +118,7 @@ def _more(left: int) -> str:
 
 
 def _head(ledger: Ledger) -> Iterator[str]:
-    """The two runs, and what differs between them, a line each."""
+    """Lines that name the two runs, and what differs between them."""
     for name, record in (("A", ledger.a), ("B", ledger.b)):
         yield foldable(
             f"{name}: {record.case.id}, run {record.id[:8]}, score {percent(record.score)}"
@@ -125,24 +127,28 @@ def _head(ledger: Ledger) -> Iterator[str]:
     for name, a, b in differs:
         yield foldable(f"differs: {name}: A {brief(a)}, B {brief(b)}")
     if not differs:
-        yield "differs: nothing that the records hold"
+        yield "differs: nothing that is recorded"
 
 
 def _counts(ledger: Ledger) -> Table:
     rows = tuple(
         (
-            part.split, str(part.rows), *map(str, map(len, (part.gained, part.lost, part.other))),
-            *map(percent, part.accuracies), f"{100 * part.difference:+.2f}", f"{part.p:.3g}",
+            part.split,
+            str(part.rows),
+            *(str(len(ids)) for ids in (part.gained, part.lost, part.other)),
+            *map(percent, part.accuracies),
+            f"{100 * part.difference:+.2f}",
+            f"{part.p:.3g}",
         )
         for part in ledger.splits
-    )  # fmt: skip
+    )
     title = f"Flips of {ledger.task.title} on {cells.where(ledger.a.source)}"
-    return Table(title, COUNTS, rows, NOTES, words=WORDS)
+    return Table(title, COUNTS, rows, NOTES)
 
 
 def _rows(ledger: Ledger, shown: Iterable[tuple[str, Flip]]) -> Table:
     rows = tuple(_words(ledger, split, flip) for split, flip in shown)
-    return Table("", ROWS, rows, words=WORDS)
+    return Table("", ROWS, rows)
 
 
 def _words(ledger: Ledger, split: str, flip: Flip) -> tuple[str, ...]:
@@ -155,17 +161,19 @@ def _columns(ledger: Ledger, split: str, flip: Flip, texts: Texts) -> dict[str, 
     return dict(zip(ledger.task.text_columns, texts[split][flip.row], strict=True))
 
 
-def _said(ledger: Ledger, split: str, flip: Flip, texts: Texts | None) -> Iterable[tuple[str, str]]:
-    """Each text of a row with its column's name, on one line; none unless they were asked for."""
+def _visible_texts(
+    ledger: Ledger, split: str, flip: Flip, texts: Texts | None
+) -> Iterable[tuple[str, str]]:
+    """Each text of a row after its column's name, on one line; nothing if `texts` is None."""
     if texts is None:
         return ()
     columns = _columns(ledger, split, flip, texts)
-    return [(column, visible(said)) for column, said in columns.items()]
+    return [(column, visible(text)) for column, text in columns.items()]
 
 
-def _line(column: str, said: str) -> str:
+def _text_line(column: str, text: str) -> str:
     start = f"{_INDENT}{column}: "
-    return start + short(said, WIDTH - len(start))
+    return start + short(text, WIDTH - len(start))
 
 
 def _run(record: Record) -> dict[str, object]:
@@ -175,7 +183,12 @@ def _run(record: Record) -> dict[str, object]:
 def _numbers(part: SplitFlips) -> Mapping[str, object]:
     a, b = part.accuracies
     return {
-        "n": part.rows, "gained": len(part.gained), "lost": len(part.lost),
-        "other": len(part.other), "accuracy_a": a, "accuracy_b": b,
-        "difference": part.difference, "mcnemar_p": part.p,
-    }  # fmt: skip
+        "n": part.rows,
+        "gained": len(part.gained),
+        "lost": len(part.lost),
+        "other": len(part.other),
+        "accuracy_a": a,
+        "accuracy_b": b,
+        "difference": part.difference,
+        "mcnemar_p": part.p,
+    }

@@ -1,19 +1,21 @@
-"""The acts of a baseline, on disk: what was done, why, and the runs it consists of from then on.
+"""The changes of a baseline on disk: what was done, why, and which runs it has had since.
 
-    FOLDER/acts/0001.json     an act; its last key is a checksum, as a record's
-    FOLDER/acts/0001.sha256   of that file, as `sha256sum -c` reads it
+    FOLDER/acts/0001.json     one change; its last key is a checksum, as in a record
+    FOLDER/acts/0001.sha256   the sha256 of that file, as `sha256sum -c` reads it
 
-Each act names the sha256 of the one before it. The sum is there so that the last act is missed too,
-should its file be gone; it is written after the act, which holds without one.
+Each change names the sha256 of the one before it. No later change does so for the last one, so its
+`.sha256` file tells if the last change is missing. That file is written second, and a change is
+valid without it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypedDict
 
 from pydantic import AfterValidator, ConfigDict, Field, PositiveInt
 
@@ -26,9 +28,11 @@ from harness.records.store import naming, read_bytes
 from harness.text.values import shown_path
 
 SCHEMA = 1
-OPTION = "--baselines"  # names another folder for them
+OPTION = "--baselines"  # the option that names the folder of all baselines
+FOLDER = "acts"  # of a baseline's folder: where its changes are
 ENDINGS = (".json", ".sha256")
 LONGEST_REASON = 300
+Kind = Literal["save", "promote", "accept"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -47,73 +51,97 @@ class RunFile(Part):
 
 
 class BaselineChange(Part):
-    """One move of a baseline, and what it consists of afterwards. Never changed once written."""
+    """One change of a baseline, and the runs that it consists of afterwards."""
 
     schema_number: Literal[1] = Field(SCHEMA, alias="schema")
     number: PositiveInt
-    act: Literal["save", "promote", "accept"]
+    kind: Kind = Field(alias="act")
     reason: Annotated[str, AfterValidator(is_reason)]
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    commit: str | None  # of the runs that it took; None: it took none
-    branch: str | None  # whose history was seen to hold the commit; None: none was asked for
-    previous: Sha256 | None  # of the act's file before this one
-    cells: tuple[str, ...]  # names of those that it took
-    gone: tuple[str, ...] = ()  # names of those that it took out
-    runs: tuple[RunFile, ...]  # all that the baseline consists of after it
-    with_failed: tuple[str, ...] = ()  # names of the cells whose runs that failed are among these
+    commit: str | None  # that computed the runs which were added; None: none were
+    branch: str | None  # whose history contains the commit; None: it was not checked
+    previous: Sha256 | None  # of the file of the change before
+    cells: tuple[str, ...]  # names of the cells whose runs were added or replaced
+    gone: tuple[str, ...] = ()  # names of the cells that were removed
+    runs: tuple[RunFile, ...]  # all runs of the baseline after this change
+    with_failed: tuple[str, ...] = ()  # names of the cells whose failed runs were kept too
 
     model_config = ConfigDict(
         extra="forbid", allow_inf_nan=False, frozen=True, populate_by_name=True
     )
 
 
+class ChangeRequest(TypedDict):
+    """What a command asks for; `append` adds the rest of a `BaselineChange`."""
+
+    kind: Kind
+    reason: str
+    commit: str | None
+    branch: str | None
+    cells: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
 def sha256(content: bytes) -> str:
-    """As it stands in an act."""
+    """The sha256 of a file's content, in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
-def names(folder: Path, disk: Disk) -> list[str]:
-    """The files of a baseline's acts and of their sums. Raises `StorageError`."""
-    return names_in(disk, folder / "acts", ENDINGS, codec.MEND)
+def file_names(folder: Path, disk: Disk) -> list[str]:
+    """The names of the files of a baseline's changes. Raises `StorageError`."""
+    return names_in(disk, folder / FOLDER, ENDINGS, codec.MEND)
 
 
 def read(folder: Path, disk: Disk) -> tuple[BaselineChange, ...]:
-    """The acts of a baseline's folder, oldest first; () if there is none.
+    """The changes of a baseline, oldest first; () if there is none.
 
-    Raises `StorageError` naming the first that is damaged, missing, or not the one that the next
-    act or its own sum means.
+    Raises `StorageError` naming the first file that is damaged or missing, or whose sha256 is not
+    the one that the next change, or its own `.sha256` file, has.
     """
-    files = names(folder, disk)
-    found: list[BaselineChange] = []
+    files = file_names(folder, disk)
+    changes: list[BaselineChange] = []
     previous = None
     for number in range(1, max((_number(folder, name) for name in files), default=0) + 1):
         path = _path(folder, number)
         content = read_bytes(path, disk)
         with naming(path):
-            act = codec.opened(content, BaselineChange, (SCHEMA,))
-            _expect("number", act.number, number)
-            _expect("previous", act.previous, previous)
+            change = codec.opened(content, BaselineChange, (SCHEMA,))
+            _expect("number", change.number, number)
+            _expect("previous", change.previous, previous)
         previous = sha256(content)
-        if _sum_of(path).name in files:
-            with naming(_sum_of(path)):
-                _expect("sum", read_bytes(_sum_of(path), disk), _sum(path, content))
-        found.append(act)
-    return tuple(found)
+        if _sum_path(path).name in files:
+            with naming(_sum_path(path)):
+                _expect("sum", read_bytes(_sum_path(path), disk), _sum_line(path, content))
+        changes.append(change)
+    return tuple(changes)
 
 
-def append(folder: Path, last: BaselineChange | None, disk: Disk, **said: Any) -> BaselineChange:
-    """Write the act that follows `last`. Raises `StorageError`, also where it is not the last."""
+def append(
+    folder: Path,
+    last: BaselineChange | None,
+    disk: Disk,
+    request: ChangeRequest,
+    runs: Sequence[RunFile],
+    with_failed: Sequence[str],
+) -> BaselineChange:
+    """Write the change that follows `last`. Raises `StorageError`, also if another follows it."""
     number, previous = 1, None
     if last:
         number, previous = last.number + 1, sha256(read_bytes(_path(folder, last.number), disk))
-    act = BaselineChange(number=number, previous=previous, **said)
-    path, content = _path(folder, number), codec.sealed(act)
+    change = BaselineChange(
+        number=number,
+        previous=previous,
+        **request,
+        runs=tuple(runs),
+        with_failed=tuple(with_failed),
+    )
+    path, content = _path(folder, number), codec.sealed(change)
     _write(path, content, disk)
     try:
-        _write(_sum_of(path), _sum(path, content), disk)
+        _write(_sum_path(path), _sum_line(path, content), disk)
     except StorageError as error:
-        raise StorageError(f"{error}. Change {number} itself is stored, and holds") from error
-    return act
+        raise StorageError(f"{error}. Change {number} itself is stored and valid") from error
+    return change
 
 
 def _write(path: Path, content: bytes, disk: Disk) -> None:
@@ -122,38 +150,39 @@ def _write(path: Path, content: bytes, disk: Disk) -> None:
         write_file(disk, path, content)
     except FileExistsError as error:
         raise StorageError(
-            f"{shown_path(path)}: another act was made at the same time, and holds; this one is "
-            "not stored. Mend: read it with `glue-bench baseline show`, then say this one again"
+            f"{shown_path(path)}: another change was made at the same time and is stored; this one "
+            "is not. Mend: read that one with `glue-bench baseline show`, then give the command "
+            "again if it is still needed"
         ) from error
     except OSError as error:
         raise StorageError(cannot_write(path, error, OPTION, len(content))) from error
 
 
 def _path(folder: Path, number: int) -> Path:
-    return folder / "acts" / f"{number:04}.json"
+    return folder / FOLDER / f"{number:04}.json"
 
 
 def _number(folder: Path, name: str) -> int:
     number = re.match(r"[0-9]+", name)
     if not number or number[0] == "0000" or Path(name).stem != _path(folder, int(number[0])).stem:
         raise StorageError(
-            f"{shown_path(folder / 'acts' / name)}: not the name of an act; expected 0001.json, "
+            f"{shown_path(folder / FOLDER / name)}: not the name of a change; expected 0001.json, "
             "0002.json, ... Mend: move it away"
         )
     return int(number[0])
 
 
-def _sum_of(path: Path) -> Path:
+def _sum_path(path: Path) -> Path:
     return path.with_suffix(".sha256")
 
 
-def _sum(path: Path, content: bytes) -> bytes:
+def _sum_line(path: Path, content: bytes) -> bytes:
     return f"{sha256(content)}  {path.name}\n".encode()
 
 
-def _expect(key: str, found: object, expected: object) -> None:
-    if found != expected:
+def _expect(key: str, actual: object, expected: object) -> None:
+    if actual != expected:
         raise StorageError(
-            f"key {key}: found {found!a:.90}; expected {expected!a:.90}: this file, or the act "
-            f"that it speaks of, was changed. {codec.MEND}"
+            f"key {key}: found {actual!a:.90}; expected {expected!a:.90}: this file, or the change "
+            f"that it names, was changed. {codec.MEND}"
         )

@@ -1,4 +1,4 @@
-"""What of a run can be compared: one row each, with its direction, its units and what it needs."""
+"""What of a run can be compared: one row per measure, with its direction, units and conditions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MB = 2**20
 
 
 class Needs(Enum):
-    """What has to be the same on both sides, besides everything that decides the score."""
+    """What has to be the same on both sides, besides the inputs that decide the score."""
 
     NOTHING = "nothing else"
     MACHINE = "the machine, versions and threads"
@@ -23,10 +23,10 @@ class Needs(Enum):
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure of a run; `of` is None where a run has none.
+    """One figure of a run; `of` returns None for a run that lacks it.
 
-    `units` are those in which a change may be said, each with its size in the figure's own unit;
-    `%`, which every measure has, is of the base.
+    `units` are the units in which a threshold may be given, each with its size in the unit of the
+    figure. Every measure also has `%`, which is a part of the base's mean.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Measure:
 
     @property
     def is_score(self) -> bool:
-        """Whether it is a fraction that the same inputs decide everywhere."""
+        """Whether it is a score: a fraction that does not depend on the machine."""
         return self.needs is Needs.NOTHING
 
     def shown(self, value: float, sign: str = "") -> str:
@@ -49,8 +49,8 @@ class Measure:
 
 def _metric(name: str) -> Callable[[Record], float | None]:
     def of(record: Record) -> float | None:
-        found = [split[name] for split in record.metrics.values() if name in split]
-        return fmean(found) if found else None
+        values = [split[name] for split in record.metrics.values() if name in split]
+        return fmean(values) if values else None
 
     return of
 
@@ -69,22 +69,11 @@ def _memory(record: Record) -> float | None:
 
 
 POINT = {"pt": 0.01}
-MEASURES = {
-    row.name: row
-    for row in (
-        Measure("score", True, POINT, lambda record: record.score),
-        *(Measure(name, True, POINT, _metric(name)) for name in METRICS),
-        Measure(
-            "step_time", False, {"ms": 1e-3, "s": 1.0}, _step_time,
-            shown_in="ms", digits=1, needs=Needs.MOMENT,
-        ),
-        Measure(
-            "examples_per_s", True, {"/s": 1.0}, _speed,
-            shown_in="/s", digits=1, needs=Needs.MOMENT,
-        ),
-        Measure(
-            "peak_memory", False, {"MB": MB}, _memory,
-            shown_in="MB", digits=0, needs=Needs.MACHINE,
-        ),
-    )
-}  # fmt: skip
+ROWS = (
+    Measure("score", True, POINT, lambda record: record.score),
+    *(Measure(name, True, POINT, _metric(name)) for name in METRICS),
+    Measure("step_time", False, {"ms": 1e-3, "s": 1.0}, _step_time, "ms", 1, Needs.MOMENT),
+    Measure("examples_per_s", True, {"/s": 1.0}, _speed, "/s", 1, Needs.MOMENT),
+    Measure("peak_memory", False, {"MB": MB}, _memory, "MB", 0, Needs.MACHINE),
+)
+MEASURES = {row.name: row for row in ROWS}

@@ -1,7 +1,7 @@
-"""What runs of two sides say of a change: intervals, what they could show, what it would take.
+"""Statistics of a change between two sides' runs: its bounds, and how many runs would show it.
 
-One run is one observation. The dev rows are fixed and the same for both sides, so it is the seed
-that varies; tests that take rows for a sample (McNemar's) call up to 26% of unchanged code worse.
+One run is one observation: both sides have the same dev rows, and what varies is the seed. Tests
+that treat the rows as a sample, such as McNemar's, call up to 26% of unchanged code worse.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     import numpy as np
 
 ALPHA = 0.01
-"""Chance that one comparison calls worse, or better, what is the same."""
+"""The chance that one comparison calls unchanged code worse; the same again for better."""
 POWER = 0.80
-"""How often the smallest effect that is named would be found."""
+"""The share of comparisons that find the minimum detectable effect."""
 MOST_RUNS = 10_000
 ENOUGH_DIVISIONS = 1_000
-"""Ways to divide the runs into two sides, from which on the bounds are those of permutation."""
+"""With at least so many ways to divide the runs into two sides, the permutation test is used."""
 MOST_DIVISIONS = 10_000
-"""Of more ways, as many are drawn at random, always the same ones."""
+"""If there are more ways, so many are drawn at random, always the same ones."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """How far the mean of the new runs is from that of the base, in the values' own unit.
+    """The mean of the new runs less that of the base, in the values' own unit.
 
-    `low` and `high` are bounds of the true change, each wrong with a chance of at most `ALPHA`:
-    see `change` for what that takes.
+    `low` and `high` are bounds of the true change. Each is wrong with a chance of at most `ALPHA`,
+    under the conditions that `change` names.
     """
 
     change: float
@@ -45,23 +45,24 @@ class Change:
 
     @property
     def smallest(self) -> float:
-        """The smallest effect that this many runs find with a chance of `POWER`."""
+        """The minimum detectable effect of this many runs, in the values' unit."""
         return minimum_detectable_effect(self.sd, self.base_runs, self.new_runs)
 
 
 def change(base: Sequence[float], new: Sequence[float], least_sd: float = 0.0) -> Change | None:
-    """How far the new runs are from the base's, and the bounds of that.
+    """The change of the mean, with its bounds; None with an empty side or one run on each.
 
-    None where it takes more runs: an empty side, or one run on each. The bounds are those of the
-    permutation test of the difference of means: if both sides' runs have one distribution, of
-    whatever shape, each is wrong at most as often as `ALPHA` says. With fewer ways to divide the
-    runs than `ENOUGH_DIVISIONS` they are Student's t's, with one standard deviation for both sides,
-    which are right for normal scores: of very skewed ones, or where few seeds are far below the
-    others, they are wrong in up to 2.1% (3 runs beside 10), 5.4% (2 beside 10) or 7.1% (1 beside
-    20), and more where tails are heavier. docs/gate.md has what other spreads do.
+    The bounds are those of a permutation test of the difference of means. If both sides' runs have
+    the same distribution, whatever its shape, each bound is wrong at most as often as `ALPHA` says.
 
-    Runs that agree by chance look more certain than they are; `least_sd` is what their standard
-    deviation is taken for at least.
+    With fewer ways to divide the runs than `ENOUGH_DIVISIONS`, the bounds are those of Student's t
+    with one standard deviation for both sides, which fit normal scores. If scores are very skewed,
+    or few seeds are far below the others, these bounds are wrong in up to 2.1% (3 runs against 10),
+    5.4% (2 against 10) or 7.1% (1 against 20) of comparisons, and in more if tails are heavier.
+    docs/gate.md has the rates for other spreads.
+
+    `least_sd`: the standard deviation is taken to be at least this. Runs that agree by chance would
+    otherwise look too certain.
     """
     m, k = len(base), len(new)
     if not base or not new or m + k < 3:
@@ -79,52 +80,56 @@ def change(base: Sequence[float], new: Sequence[float], least_sd: float = 0.0) -
 
 
 def by_permutation(base: Sequence[float], new: Sequence[float]) -> tuple[float, float]:
-    """Bounds of the change of the mean: those changes that the permutation test does not refuse.
+    """Bounds of the change of the mean: between them are the changes that the test does not reject.
 
-    Were a change d the true one, then the new runs less d would be as the base's are, and each way
-    to divide all runs into two sides of these sizes as likely as the one that was seen. A way that
-    exchanges some of the new runs for as many of the base's has a difference of means below the
-    one seen just where the mean of those new runs, less that of those of the base, is above d. So
-    each bound is one of these differences: in both directions, a share `ALPHA` of all ways counted
-    from the outermost. Pitman, Supplement to the Journal of the Royal Statistical Society 4, 1937.
-    Where ways are drawn, the one seen is counted with them (Phipson and Smyth, arXiv:1603.05766).
+    If the true change is d, then the new runs less d have the base's distribution, and all ways to
+    divide the runs into two sides of these sizes are equally likely. Take a way that exchanges some
+    new runs for as many of the base's. Its difference of means is below the observed one exactly if
+    the mean of the exchanged new runs, less the mean of the exchanged base runs, is above d. So
+    each bound is one of these differences, sorted: the one with a share `ALPHA` of all ways beyond
+    it. Pitman, Supplement to the Journal of the Royal Statistical Society 4, 1937. If ways are
+    drawn, the observed one is counted with them (Phipson and Smyth, arXiv:1603.05766).
     """
     import numpy as np
 
     sides = sorted(base), sorted(new)
-    if (len(base), sides[0]) > (len(new), sides[1]):  # so that either order of sides says the same
+    if (len(base), sides[0]) > (
+        len(new),
+        sides[1],
+    ):  # the order does not matter
         low, high = by_permutation(new, base)
         return 0.0 - high, 0.0 - low
-    start = sides[0][0]  # equal values have a difference of 0 to the last bit
+    start = sides[0][0]  # so that equal values differ by exactly 0
     values = np.array([value - start for side in sides for value in side])
-    found = _exchanges(len(base), len(new)) @ values
-    found[np.abs(found) <= ROUNDING * np.abs(values).max()] = 0.0
-    place = math.floor(ALPHA * (len(found) + 1))
-    low, high = np.partition(found, [place - 1, len(found) - place])[[place - 1, -place]]
-    if sides[0] == sides[1]:  # then no order of them is the first one either
+    differences = _exchanges(len(base), len(new)) @ values
+    differences[np.abs(differences) <= ROUNDING * np.abs(values).max()] = 0.0
+    place = math.floor(ALPHA * (len(differences) + 1))
+    bounds = np.partition(differences, [place - 1, len(differences) - place])
+    low, high = bounds[[place - 1, -place]]
+    if sides[0] == sides[1]:  # equal sides cannot be put in order: make the bounds symmetric
         low, high = min(low, -high), max(high, -low)
     return float(low), float(high)
 
 
-ROUNDING = 1e-9  # relative; far below the share of one row
+ROUNDING = 1e-9  # relative; far below what one row changes
 
 
 @functools.lru_cache(maxsize=16)
 def _exchanges(base: int, new: int) -> np.ndarray:
-    """A row per way to exchange runs, but for exchanging none: the base's are the first columns.
+    """Weights, one row per way to exchange at least one run; the first columns are the base's runs.
 
-    Times the runs' values it is the mean of the new ones that are exchanged, less the base's.
+    A row times the runs' values gives the mean of the exchanged new runs, less that of the base's.
     """
     import numpy as np
 
     runs = base + new
     if math.comb(runs, new) <= MOST_DIVISIONS:
-        chosen = np.array([*itertools.combinations(range(runs), new)])
+        new_side = np.array([*itertools.combinations(range(runs), new)])
     else:
         order = np.random.default_rng(0).random((MOST_DIVISIONS - 1, runs))
-        chosen = np.argpartition(order, new, axis=1)[:, :new]
-    is_new = np.zeros((len(chosen), runs), dtype=bool)
-    np.put_along_axis(is_new, chosen, True, axis=1)
+        new_side = np.argpartition(order, new, axis=1)[:, :new]
+    is_new = np.zeros((len(new_side), runs), dtype=bool)
+    np.put_along_axis(is_new, new_side, True, axis=1)
     was_new = np.arange(runs) >= base
     weights = np.where(was_new, ~is_new, 0.0) - np.where(was_new, 0.0, is_new)
     count = weights[:, was_new].sum(axis=1, keepdims=True)
@@ -132,18 +137,19 @@ def _exchanges(base: int, new: int) -> np.ndarray:
 
 
 def minimum_detectable_effect(sd: float, base_runs: int, new_runs: int) -> float:
-    """The change that a one-sided t at `ALPHA` finds with a chance of `POWER`.
+    """The change that a one-sided t-test at `ALPHA` finds with a chance of `POWER`.
 
-    By the noncentral t (Cohen 1988, section 2.2).
+    `sd` is the standard deviation between runs, in the unit of the result. Computed from the
+    noncentral t distribution (Cohen 1988, section 2.2).
     """
     degrees_of_freedom = base_runs + new_runs - 2
     return sd * math.sqrt(1 / base_runs + 1 / new_runs) * _noncentrality(degrees_of_freedom)
 
 
 def runs_needed(sd: float, effect: float) -> int | None:
-    """Runs on each side with which `effect` is the smallest that is found; None: too many.
+    """The runs on each side that it takes to find `effect`; None: more than `MOST_RUNS`.
 
-    With as many, an unchanged mean is also shown to be within `effect`, with the same chance.
+    With so many, an unchanged mean is also shown to be within `effect`, with the same chance.
     """
     low, high = 1, 2
     while minimum_detectable_effect(sd, high, high) > effect:
@@ -161,7 +167,10 @@ def runs_needed(sd: float, effect: float) -> int | None:
 
 @functools.cache
 def fisher_exact(new: int, new_runs: int, base: int, base_runs: int) -> float:
-    """Fisher's exact test: the chance of at least `new` of `new_runs` if both sides are alike."""
+    """Fisher's exact test: the chance of at least `new` of `new_runs` if both sides are equal.
+
+    `base` is the same count among `base_runs`.
+    """
     from scipy.stats import fisher_exact
 
     table = [[new, new_runs - new], [base, base_runs - base]]
@@ -169,9 +178,9 @@ def fisher_exact(new: int, new_runs: int, base: int, base_runs: int) -> float:
 
 
 def mcnemar(gained: int, lost: int) -> float:
-    """McNemar's exact test, two-sided: the chance of so uneven a split if both were as likely.
+    """McNemar's exact test: the two-sided p of gains and losses that are equally likely.
 
-    It takes rows for a sample and knows nothing of seeds. McNemar, Psychometrika 12, 1947.
+    It treats the rows as a sample and takes no account of seeds. McNemar, Psychometrika 12, 1947.
     """
     from scipy.stats import binomtest
 
@@ -180,7 +189,7 @@ def mcnemar(gained: int, lost: int) -> float:
 
 @functools.cache
 def t_quantile(share: float, degrees_of_freedom: int) -> float:
-    """The value that Student's t stays under with a chance of `share`."""
+    """The quantile of Student's t distribution at `share`."""
     from scipy.stats import t
 
     return float(t.ppf(share, degrees_of_freedom))
@@ -188,7 +197,7 @@ def t_quantile(share: float, degrees_of_freedom: int) -> float:
 
 @functools.cache
 def _noncentrality(degrees_of_freedom: int) -> float:
-    """How many standard errors an effect must be of to be found with a chance of `POWER`."""
+    """The minimum detectable effect in standard errors."""
     from scipy.optimize import brentq
     from scipy.stats import nct
 

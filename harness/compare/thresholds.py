@@ -1,11 +1,11 @@
-"""How much worse is too much: a margin per cell and measure, from the user or the default.
+"""Thresholds: for each cell and measure, the smallest loss that counts as worse.
 
     [tool.glue-bench.thresholds]
     "rte-*" = { score = "2pt" }
     "sst2-minilm-cpu-fp32" = { score = "0.5pt", step_time = "10%" }
 
-Keys are patterns of cell names; of several that fit, the one with the most letters that stand for
-themselves wins, measure by measure.
+Keys are patterns of cell names. For each measure, the matching pattern with the most literal
+characters wins.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from harness.catalog import targets
 from harness.compare.measures import MEASURES, Measure
@@ -26,13 +25,13 @@ from harness.text.names import unknown
 from harness.text.values import shown
 
 DEFAULT = {"*": {"score": "0.2pt"}}
-"""So that a difference nobody would care for does not count, however certain it is."""
+"""So that a difference too small to matter is not called worse, however certain it is."""
 FORM = re.compile(r"([+-]?)(\d+(?:\.\d+)?|\.\d+)\s*(\S*)")
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A change for the worse that counts; `amount` in `unit`."""
+    """The smallest loss of a measure that counts as worse: `amount` in `unit`."""
 
     measure: Measure
     amount: float
@@ -40,9 +39,9 @@ class Threshold:
     pattern: str = "*"
 
     def margin(self, base: float) -> float:
-        """The change as `gate` compares it: of scores, in fractions; of the rest, as a log ratio.
+        """The loss as `gate` compares it: a fraction for scores, a log ratio for the rest.
 
-        `base` is the mean of the base's runs.
+        `base` is the mean of the base's runs. It is infinite if nothing would be left.
         """
         size = abs(base) / 100 if self.unit == "%" else self.measure.units[self.unit]
         change = self.amount * size
@@ -63,31 +62,31 @@ class Thresholds:
         self.rows = tuple(rows)
 
     def of(self, cell: str) -> dict[str, Threshold]:
-        """A cell's own, by measure. Raises `UsageError` where two patterns have an equal claim."""
-        found: dict[str, Threshold] = {}
-        fitting = [row for row in self.rows if fnmatchcase(cell, row.pattern)]
-        for name in dict.fromkeys(row.measure.name for row in fitting):
-            rows = [row for row in fitting if row.measure.name == name]
-            most = max(_literal(row.pattern) for row in rows)
-            best, *rivals = [row for row in rows if _literal(row.pattern) == most]
+        """A cell's thresholds, by measure. Raises `UsageError` if two patterns fit equally well."""
+        by_measure: dict[str, Threshold] = {}
+        matching = [row for row in self.rows if fnmatchcase(cell, row.pattern)]
+        for name in dict.fromkeys(row.measure.name for row in matching):
+            rows = [row for row in matching if row.measure.name == name]
+            most = max(_literal_characters(row.pattern) for row in rows)
+            best, *rivals = [row for row in rows if _literal_characters(row.pattern) == most]
             if rivals:
                 raise UsageError(
-                    f"[tool.glue-bench.thresholds]: of {name}, {best.pattern!a} and "
-                    f"{rivals[0].pattern!a} fit {cell} equally well; expected one that says more "
-                    "of its name"
+                    f"[tool.glue-bench.thresholds]: for {name}, {best.pattern!a} and "
+                    f"{rivals[0].pattern!a} fit {cell} equally well; expected one pattern with "
+                    "more of its characters"
                 )
-            found[name] = best
-        return found
+            by_measure[name] = best
+        return by_measure
 
 
-def _literal(pattern: str) -> int:
+def _literal_characters(pattern: str) -> int:
     return len(re.sub(r"\[[^]]*\]|[*?]", "", pattern))
 
 
 def parse(measure: str, text: str, where: str, pattern: str = "*") -> Threshold:
-    """`0.2pt`, `-1pt`, `+10%`, `5ms`; a sign, if any, is that of a change for the worse.
+    """The threshold that `text` gives: `0.2pt`, `-1pt`, `+10%`, `5ms`. A sign has to mean a loss.
 
-    Raises `UsageError`.
+    `where` says in a message where `text` was given. Raises `UsageError`.
     """
     row = MEASURES.get(measure)
     if row is None:
@@ -102,18 +101,19 @@ def parse(measure: str, text: str, where: str, pattern: str = "*") -> Threshold:
         )
     if form[1] == ("+" if row.higher_is_better else "-"):
         raise UsageError(
-            f"{where}: found {shown(text)}, a change for the better: of {measure}, "
+            f"{where}: found {shown(text)}, which is a gain: for {measure}, "
             f"{'higher' if row.higher_is_better else 'lower'} is better; expected such as {example}"
         )
     amount = float(form[2])
-    can_be_all = row.is_score or (form[3] == "%" and row.higher_is_better)
-    if not 0 < amount < (100 if can_be_all else math.inf):
-        raise UsageError(f"{where}: found {shown(text)}; expected more than 0, and less than all")
+    is_at_most_100 = row.is_score or (form[3] == "%" and row.higher_is_better)
+    if not 0 < amount < (100 if is_at_most_100 else math.inf):
+        limit = " and below 100" if is_at_most_100 else ""
+        raise UsageError(f"{where}: found {shown(text)}; expected a finite number above 0{limit}")
     return Threshold(row, amount, form[3], pattern)
 
 
-def typed(texts: Iterable[str], option: str = "--fail-on") -> Thresholds:
-    """From `accuracy:-1pt` and the like, for every cell. Raises `UsageError`."""
+def from_option(texts: Iterable[str], option: str = "--fail-on") -> Thresholds:
+    """Thresholds for all cells from texts such as `accuracy:-1pt`. Raises `UsageError`."""
     rows: dict[str, Threshold] = {}
     for text in texts:
         measure, colon, amount = text.partition(":")
@@ -123,13 +123,13 @@ def typed(texts: Iterable[str], option: str = "--fail-on") -> Thresholds:
                 "accuracy:-1pt or step_time:+10%"
             )
         if measure in rows:
-            raise UsageError(f"{option}: {measure} was said twice; expected once")
+            raise UsageError(f"{option}: {measure} is given twice; expected once")
         rows[measure] = parse(measure, amount, f"{option} {measure}")
     return Thresholds(rows.values())
 
 
-def configured(root: Path) -> Thresholds:
-    """Those of `root`/pyproject.toml, over the default's. Raises `UsageError`."""
+def from_pyproject(root: Path) -> Thresholds:
+    """The thresholds of `root`/pyproject.toml, and the default. Raises `UsageError`."""
     path = root / "pyproject.toml"
     where = f"{path}: [tool.glue-bench.thresholds]"
     table = project.table(path).get("thresholds", {})
@@ -142,27 +142,27 @@ def configured(root: Path) -> Thresholds:
                 f"{where} {pattern!a}: found {shown(limits)}; expected measures, such as "
                 '{ score = "1pt" }'
             )
-        if not _may_fit(pattern):
+        if not _can_match(pattern):
             raise UsageError(
-                f"{where} {pattern!a}: fits no cell; expected a pattern of TASK-MODEL-TARGET, in "
-                "small letters, such as 'rte-*' or '*-cpu-fp32'"
+                f"{where} {pattern!a}: matches no cell; expected a pattern of TASK-MODEL-TARGET "
+                "in small letters, such as 'rte-*' or '*-cpu-fp32'"
             )
         for measure, text in limits.items():
             rows.append(parse(measure, str(text), f"{where} {pattern!a} {measure}", pattern))
     return Thresholds(rows)
 
 
-def _may_fit(pattern: str) -> bool:
-    """Whether a pattern can be of a cell's name, which ends in a target and has no capitals."""
+def _can_match(pattern: str) -> bool:
+    """Whether a pattern can match a cell's name, which ends in a target and has no capitals."""
     end = re.split(r"[*?\]]", pattern)[-1]
-    targets_fit = any(end.endswith(f"-{t}") or f"-{t}".endswith(end) for t in targets.TARGETS)
-    is_whole = end == pattern  # without wildcards: then the task and the model are there too
-    return pattern == pattern.lower() and targets_fit and (not is_whole or end.count("-") > 2)
+    ends_in_target = any(end.endswith(f"-{t}") or f"-{t}".endswith(end) for t in targets.TARGETS)
+    is_literal = end == pattern  # then it has to have a task and a model too
+    return pattern == pattern.lower() and ends_in_target and (not is_literal or end.count("-") > 2)
 
 
-def _with_default(table: Mapping[str, Any]) -> dict[str, Any]:
+def _with_default(table: Mapping[str, object]) -> dict[str, object]:
     for pattern, limits in DEFAULT.items():
-        own = table.get(pattern, {})
-        if isinstance(own, Mapping):
-            table = {**table, pattern: {**limits, **own}}
+        configured = table.get(pattern, {})
+        if isinstance(configured, Mapping):
+            table = {**table, pattern: {**limits, **configured}}
     return dict(table)

@@ -1,4 +1,4 @@
-"""Compressed files of rows, measured before `datasets` unpacks them to the disk."""
+"""Measure compressed files of rows before `datasets` unpacks them to the disk."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from harness.files.reading import MB, ROWS
 
 STREAMS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 ZIP = b"PK\x03\x04"
-OTHERS = {  # that `datasets` would unpack, and whose size nothing here can tell beforehand
-    b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"7z\xbc\xaf\x27\x1c": "7z",
+OTHERS = {  # `datasets` would unpack these, but their unpacked size cannot be measured here
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!": "rar",
-}  # fmt: skip
+}
 TAR = (257, b"ustar")  # where its signature stands
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
 
 
 def check(path: Path) -> None:
-    """Raise `DataError` for a file that unpacks to more than `input_files.ROWS` allows.
+    """Raise `DataError` for a file that unpacks to more bytes than `reading.ROWS` allows.
 
     Raises `OSError` where it cannot be read.
     """
@@ -34,9 +36,11 @@ def check(path: Path) -> None:
     name = next((name for mark, name in OTHERS.items() if start.startswith(mark)), None)
     if name or start[TAR[0] :] == TAR[1]:
         raise error(
-            at(path), f"{name or 'tar'} data", "plain rows, or gzip, bzip2, xz or zip data",
+            at(path),
+            f"{name or 'tar'} data",
+            "plain rows, or gzip, bzip2, xz or zip data",
             "unpack it, and name the folder as data",
-        )  # fmt: skip
+        )
     unpack = next((unpack for mark, unpack in STREAMS.items() if start.startswith(mark)), None)
     try:
         if start.startswith(ZIP):
@@ -56,9 +60,11 @@ def check(path: Path) -> None:
         ) from cause
     if size > ROWS.most:
         raise error(
-            at(path), f"{path.stat().st_size:,} bytes that unpack to more than {ROWS.most:,}",
-            "fewer", "take a part of it",
-        )  # fmt: skip
+            at(path),
+            f"{path.stat().st_size:,} bytes that unpack to more than {ROWS.most:,}",
+            "fewer",
+            "take a part of it",
+        )
 
 
 class Stream(Protocol):
@@ -68,7 +74,7 @@ class Stream(Protocol):
 
 
 def _length(stream: Stream) -> int:
-    """How many bytes a stream gives, counted up to the first that are too many."""
+    """How many bytes a stream gives. It stops counting where they are too many."""
     size = 0
     while size <= ROWS.most and (part := stream.read(MB)):
         size += len(part)

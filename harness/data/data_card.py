@@ -1,4 +1,4 @@
-"""What a data set's own files may make `datasets` read: files of its snapshot, and no others.
+"""Check that a data set makes `datasets` read only files of its own snapshot.
 
 The card of a data set (the YAML of README.md, or .huggingface.yaml) says which files hold which
 split. `datasets` takes any path there: /etc/passwd, a folder above, a URL, a chain of file systems.
@@ -11,41 +11,48 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.data import compressed
 from harness.errors import DataError
 from harness.files import paths, reading
+from harness.spec import Json
 from harness.text.values import shown, shown_path
 
-CARDS = ("README.md", ".huggingface.yaml", "dataset_infos.json")  # that `datasets` 5.2 reads
+if TYPE_CHECKING:
+    from datasets import Features
+
+CARDS = ("README.md", ".huggingface.yaml", "dataset_infos.json")  # what `datasets` 5.2 reads
 FILES = ("data_files", "data_dir", "path")  # the keys of a config that name files
-MOST_VALUES = 1_000_000  # of a card, aliases of YAML counted each time
-MOST_FILES = 1_000_000  # of a snapshot
+MOST_VALUES = 1_000_000  # in a card; each alias of YAML counts again
+MOST_FILES = 1_000_000  # in a snapshot
 BUILDERS = ("csv", "json", "parquet", "text", "arrow")
-"""The builders of `datasets` that read rows of texts; others unpickle, extract or fetch."""
+"""The builders of `datasets` that only read rows; others unpickle, unpack or download files."""
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 COPY = "name a folder with a copy of its rows as data"
 
 
 def check(snapshot: Path, name: str) -> None:
-    """Raise `DataError` where a snapshot's card, or a link, leads out of it.
+    """Raise `DataError` where a snapshot's card, or a link in it, names a file outside.
 
-    `name` is what the data set is called in the message. Called before `datasets` looks at the
-    snapshot, for looking a pattern up would ask the network.
+    `name` is the data set's name in the message. This must run before `datasets` looks at the
+    snapshot: to find files for a pattern, it may use the network.
     """
     _check_links(snapshot, name)
     for file in CARDS[:2]:
         if os.path.lexists(snapshot / file):
-            _check_said(f"{name}: {file}", _said(snapshot / file))
+            _check_card(f"{name}: {file}", _read_card(snapshot / file))
 
 
 def check_files(name: str, builder: str, files: Iterable[str], snapshot: Path) -> None:
-    """Raise `DataError` for files that `datasets` found and that are not rows of the snapshot."""
+    """Raise `DataError` for files that `datasets` found but must not read.
+
+    These are files outside the snapshot, files that are too large, and files of other builders.
+    """
     if builder not in BUILDERS:
         raise DataError(
-            f"{name}: its files are read by the builder {shown(builder)} of `datasets`; expected "
-            f"one of {', '.join(BUILDERS)}. Mend: {COPY}"
+            f"{name}: its files need the builder {shown(builder)} of `datasets`; expected one of "
+            f"{', '.join(BUILDERS)}. Mend: {COPY}"
         )
     home = _home(snapshot)
     for file in files:
@@ -61,16 +68,16 @@ def check_files(name: str, builder: str, files: Iterable[str], snapshot: Path) -
             ) from error
 
 
-def plain_columns(features: Any) -> list[str]:
-    """The columns that hold texts, numbers or classes: others open files as they are read."""
+def plain_columns(features: Features | None) -> list[str]:
+    """The columns of texts, numbers or classes. Reading any other kind may open files."""
     import datasets
 
     plain = (datasets.Value, datasets.ClassLabel)
     return [column for column, kind in (features or {}).items() if isinstance(kind, plain)]
 
 
-def _said(path: Path) -> Any:
-    """What a card says, as `datasets` reads it. Raises `DataError` and `yaml.YAMLError`."""
+def _read_card(path: Path) -> Json:
+    """The content of a card, as `datasets` reads it. Raises `DataError` and `yaml.YAMLError`."""
     import yaml
     from huggingface_hub import DatasetCard
 
@@ -80,28 +87,28 @@ def _said(path: Path) -> Any:
             return yaml.safe_load(text)
         return DatasetCard(text, ignore_metadata_errors=True).data.to_dict()
     except OSError as error:
-        said = paths.reason(error)
-        raise DataError(f"{shown_path(path)}: cannot be read: {said}. Mend: {COPY}") from error
+        reason = paths.reason(error)
+        raise DataError(f"{shown_path(path)}: cannot be read: {reason}. Mend: {COPY}") from error
     except (ValueError, TypeError, RecursionError, AttributeError) as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError(
-            f"{shown_path(path)}: cannot be read: {said[:200]}; expected YAML between its lines "
+            f"{shown_path(path)}: cannot be read: {reason[:200]}; expected YAML between its lines "
             f"---. Mend: {COPY}"
         ) from error
 
 
-def _check_said(where: str, said: Any) -> None:
-    configs = said.get("configs") if isinstance(said, dict) else None
+def _check_card(where: str, card: Json) -> None:
+    configs = card.get("configs") if isinstance(card, dict) else None
     for key, value in _values("configs", configs):
-        named = key.rpartition(".")[2].partition("[")[0]
-        inside = any(part.partition("[")[0] == FILES[0] for part in key.split("."))
-        if isinstance(value, str) and (named in FILES or inside) and _leads_out(value):
+        last = key.rpartition(".")[2].partition("[")[0]
+        is_inside = any(part.partition("[")[0] == FILES[0] for part in key.split("."))
+        if isinstance(value, str) and (last in FILES or is_inside) and _leads_out(value):
             raise _outside(f"{where}: key {key}", value)
 
 
-def _values(key: str, said: Any) -> Iterator[tuple[str, Any]]:
-    """Every value that stands somewhere in a card, and the keys that lead to it."""
-    stack = [(key, said)]
+def _values(key: str, content: Json) -> Iterator[tuple[str, Json]]:
+    """Every single value inside the content of a card, with the path of keys to it."""
+    stack = [(key, content)]
     for _ in range(MOST_VALUES):
         if not stack:
             return
@@ -115,13 +122,16 @@ def _values(key: str, said: Any) -> Iterator[tuple[str, Any]]:
     raise DataError(f"{key}: more than {MOST_VALUES:,} values; expected fewer. Mend: {COPY}")
 
 
-def _leads_out(said: str) -> bool:
-    """Whether a path or pattern of a card is more than a place below its folder."""
-    parts = PurePosixPath(said.replace("\\", "/")).parts
-    return bool(
-        SCHEME.match(said) or "::" in said or "\0" in said or ".." in parts
-        or said.startswith(("/", "\\", "~"))
-    )  # fmt: skip
+def _leads_out(path: str) -> bool:
+    """Whether a path or pattern of a card may name files outside the card's folder."""
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    return (
+        SCHEME.match(path) is not None
+        or path.startswith(("/", "\\", "~"))
+        or "::" in path
+        or "\0" in path
+        or ".." in parts
+    )
 
 
 def _outside(where: str, found: str) -> DataError:
@@ -132,7 +142,7 @@ def _outside(where: str, found: str) -> DataError:
 
 
 def _home(snapshot: Path) -> Path:
-    """The folder that a snapshot's links may lead into: in the Hub's cache the repository's own."""
+    """The folder that links of a snapshot may lead into: in the Hub's cache, the repository's."""
     is_cached = snapshot.parent.name == "snapshots"
     return (snapshot.parents[1] if is_cached else snapshot).resolve()
 
@@ -145,12 +155,12 @@ def _is_below(path: Path, home: Path) -> bool:
 
 
 def _check_links(snapshot: Path, name: str) -> None:
-    """Raise `DataError` for what is neither a file, nor a folder, nor a link to a file inside."""
+    """Raise `DataError` for an entry that is not a file, a folder, or a link to a file inside."""
     home = _home(snapshot)
-    counted = 0
+    count = 0
     for folder, folders, files in os.walk(snapshot):
-        for entry in (Path(folder) / one for one in (*folders, *files)):
-            counted += 1
+        for entry in (Path(folder) / name for name in (*folders, *files)):
+            count += 1
             mode = entry.lstat().st_mode
             if stat.S_ISLNK(mode) and not _is_below(entry, home):
                 raise _outside(f"{name}: {entry.relative_to(snapshot)}", str(entry.readlink()))
@@ -159,5 +169,5 @@ def _check_links(snapshot: Path, name: str) -> None:
                     f"{shown_path(entry)}: it is {reading.kind_of(mode)}; expected a file. "
                     f"Mend: {COPY}"
                 )
-        if counted > MOST_FILES:
+        if count > MOST_FILES:
             raise DataError(f"{name}: more than {MOST_FILES:,} files; expected fewer. Mend: {COPY}")

@@ -1,11 +1,10 @@
-"""Reads the classic `glue_data` directory: CoLA/, SST-2/, MRPC/, ... with tab-separated files.
+"""Read the classic `glue_data` directory: CoLA/, SST-2/, MRPC/, ... with tab-separated files.
 
-Lines end at a line feed and fields at a tab, nowhere else: these files know no quoting, no escape
-and no missing value, so quotes, `n/a`, trailing spaces, U+2028 and empty texts are kept as they
-are. Whatever is malformed is a `DataError` that says where, what was found, what was expected and
-how to mend it. Rows of another width are dropped and counted in QQP's labelled files, which are
-known to have some; test rows never, because a submission owes a prediction for each. Labels of
-test splits are never loaded.
+Lines end only at a line feed, and fields only at a tab. The files have no quoting, no escapes and
+no missing values: quotes, `n/a`, trailing spaces, U+2028 and empty texts are kept as they are.
+Anything malformed raises a `DataError`. QQP's labelled files are known to have rows with too few or
+too many fields, which are dropped and counted. Test rows are never dropped, because a submission
+needs a prediction for each. Labels of test splits are never loaded.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from harness.text.values import shown
 MAX_NAMES = 8  # of a directory's entries in a message
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 REFETCH = "fetch the file again from GLUE"
-UNQUOTED = f"a text may hold neither tab nor line break and is never quoted: mend it, or {REFETCH}"
+UNQUOTED = f"a text cannot hold a tab or a line break, quoted or not: correct it, or {REFETCH}"
 POINT = f"point --glue-data at the folder that holds {'/, '.join(FOLDERS[:2])}/, ..."
 
 
@@ -38,9 +37,9 @@ POINT = f"point --glue-data at the folder that holds {'/, '.join(FOLDERS[:2])}/,
 class FileReport:
     """What was read from one file."""
 
-    name: str  # below the glue_data directory
+    name: str  # its path below the glue_data directory
     rows: int  # kept
-    dropped: int  # QQP rows of another width, MNLI rows without a gold label
+    dropped: int  # rows of QQP with a wrong number of fields, rows of MNLI without a gold label
     sha256: str  # of the raw bytes
 
 
@@ -53,7 +52,7 @@ def read_split(directory: Path, task_name: str, split: str) -> tuple[Split, File
 
 
 def read_file(directory: Path, file: File) -> tuple[Split, FileReport]:
-    """The rows of a file and what was read, as `read_split` returns them. Raises `DataError`."""
+    """The rows of a file and its report, as `read_split` returns them. Raises `DataError`."""
     task = tasks.TASKS[file.task]
     path = directory / file.path
     digest = hashlib.sha256()
@@ -74,13 +73,13 @@ def read_file(directory: Path, file: File) -> tuple[Split, FileReport]:
             found = f"{len(fields)} tab-separated field(s) in {shown(line)}"
             raise error(at(path, number), found, _columns(file), UNQUOTED)
         if label_at is not None:
-            word = fields[label_at]
-            if word == file.no_label:
+            cell = fields[label_at]
+            if cell == file.no_label:
                 dropped += 1
                 continue
-            label = parse(word)
+            label = parse(cell)
             if label is None:
-                found = f"{file.label} is {shown(word)}"
+                found = f"{file.label} is {shown(cell)}"
                 raise error(at(path, number), found, expected, f"correct it, or {REFETCH}")
             labels.append(label)
         texts.append(tuple([fields[column] for column in text_at]))
@@ -94,7 +93,7 @@ def read_file(directory: Path, file: File) -> tuple[Split, FileReport]:
 
 
 def fingerprint(directory: Path, task_name: str, splits: Collection[str]) -> dict[str, str]:
-    """The sha256 of the raw bytes of each split's file, which is not parsed."""
+    """The sha256 of the raw bytes of each split's file. It does not parse the files."""
     hashes = {}
     for split in splits:
         _, file = _find(task_name, split)
@@ -107,18 +106,18 @@ def fingerprint(directory: Path, task_name: str, splits: Collection[str]) -> dic
 
 
 def has(directory: Path, task_name: str, split: str) -> bool:
-    """Whether anything is where the split's file belongs, readable or not."""
+    """Whether the split's file exists, readable or not."""
     return os.path.lexists(directory / _find(task_name, split)[1].path)
 
 
 def agreement(task_name: str, split_name: str, split: Split, report: FileReport) -> dict[str, bool]:
-    """Which facts known of GLUE's own split hold of `split`, as `read_split` returned it.
+    """For each known fact about the official split, whether `split` agrees with it.
 
     Facts are the number of rows, that of each class, and the file's sha256.
     """
     task, file = _find(task_name, split_name)
-    found = tasks.agreement(task, split_name, split)
-    return found | ({"sha256": file.sha256 == report.sha256} if file.sha256 else {})
+    agrees = tasks.agreement(task, split_name, split)
+    return agrees | ({"sha256": file.sha256 == report.sha256} if file.sha256 else {})
 
 
 def _find(task_name: str, split: str) -> tuple[Task, File]:
@@ -127,8 +126,8 @@ def _find(task_name: str, split: str) -> tuple[Task, File]:
     if file is None and split in task.rows:
         raise UsageError(
             f"{task.name}: harness/catalog/glue_files.py does not say which file holds its {split} "
-            f'rows. Mend: add File("{task.name}", "{split}", ...) there (docs/adding.md), or read '
-            "them from elsewhere: --glue-data toy, or hub"
+            f'rows. Mend: add File("{task.name}", "{split}", ...) there (docs/adding.md), or use '
+            "another source: --glue-data toy, or hub"
         )
     if file is None:
         raise UsageError(unknown(f"split of {task.title}", split, task.rows))
@@ -150,7 +149,7 @@ def _rows(directory: Path, file: File, digest: lines.Digest) -> Iterator[tuple[i
 
 
 def _lines(directory: Path, file: File, digest: lines.Digest) -> Iterator[tuple[int, str]]:
-    """Number and text of each line; `digest` gets the raw bytes on the way."""
+    """Number and text of each line. `digest` is updated with the raw bytes."""
     try:
         yield from lines.read(directory / file.path, _form(file), digest)
     except (FileNotFoundError, NotADirectoryError) as cause:
@@ -169,7 +168,7 @@ def _check_header(path: Path, file: File, line: str) -> None:
 
 
 def _label_parser(task: Task, file: File) -> tuple[Callable[[str], int | float | None], str]:
-    """What turns a label cell into a label (None: it cannot be one), and its description."""
+    """A function from a cell to a label (None: it is not one), and a description of labels."""
     if task.label_range:
         low, high = task.label_range
 
@@ -190,20 +189,20 @@ def _form(file: File) -> lines.Form:
 
 def _missing(directory: Path, file: File) -> DataError:
     path = directory / file.path
-    held = path.parent if path.parent.is_dir() else directory
+    folder = path.parent if path.parent.is_dir() else directory
     try:
-        names = sorted(entry.name for entry in held.iterdir())
+        names = sorted(entry.name for entry in folder.iterdir())
         some = ", ".join(shown(name) for name in names[:MAX_NAMES]) or "nothing"
         more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-        found = f"no such file; {at(held)} holds {some}{more}"
+        found = f"no such file; {at(folder)} holds {some}{more}"
     except OSError as cause:
-        found = f"no such file; {at(held)}: {cause.strerror}"
+        found = f"no such file; {at(folder)}: {cause.strerror}"
     mend = POINT
-    whole = directory.absolute()
+    absolute = directory.absolute()
     if file.split == "test" and path.parent.is_dir():
         mend = "put the file there, or leave --glue-predict-test out"
-    elif whole.name in FOLDERS or (directory / path.name).is_file():
-        mend += f": {at(whole)} looks like one task's folder, try {at(whole.parent)}"
+    elif absolute.name in FOLDERS or (directory / path.name).is_file():
+        mend += f": {at(absolute)} looks like one task's folder, try {at(absolute.parent)}"
     expected = f"the {file.split} split of {tasks.TASKS[file.task].title}"
     return error(at(path), found, expected, mend)
 

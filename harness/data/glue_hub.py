@@ -1,13 +1,13 @@
-"""GLUE as `nyu-mll/glue` of the Hugging Face Hub: parquet files, read through `datasets`.
+"""Read GLUE from `nyu-mll/glue` on the Hugging Face Hub: Parquet files, read through `datasets`.
 
-Labels of test splits are never loaded. The Hub's copy of MRPC has real ones there, the others -1.
+Labels of test splits are never loaded. On the Hub, those of MRPC are real ones, all others are -1.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.catalog import tasks
 from harness.data import data_card, hub_files
@@ -17,31 +17,37 @@ from harness.hub import snapshots
 from harness.spec import Split, Task
 from harness.text.values import shown
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 REPOSITORY = "nyu-mll/glue"
 
 
 def locate(task: Task) -> snapshots.Snapshot:
-    """The snapshot that holds a task's splits, fetched if it is not in the cache.
+    """The snapshot with a task's splits, fetched if it is not in the cache.
 
     Raises `DataUnavailable`.
     """
-    found = snapshots.find("dataset", REPOSITORY, *_files(task))
-    if isinstance(found, snapshots.Snapshot):
-        return found
+    result = snapshots.find("dataset", REPOSITORY, *_files(task))
+    if isinstance(result, snapshots.Snapshot):
+        return result
     raise DataUnavailable(
         f"{REPOSITORY}, {task.source}: not in the cache of the Hugging Face Hub, and "
-        f"{found.found}. Mend: `glue-bench fetch {task.name}` where there is a network, or "
+        f"{result.why}. Mend: `glue-bench fetch {task.name}` where there is a network, or "
         "--glue-data DIR for a folder in the glue_data layout, or --glue-profile toy"
     )
 
 
 def fetch(task: Task, *, again: bool = False) -> snapshots.Snapshot | snapshots.Absent:
-    """Bring every split of a task into the cache, newest revision."""
+    """Fetch every split of a task into the cache, from the newest revision."""
     return snapshots.fetch("dataset", REPOSITORY, *_files(task), again=again)
 
 
 def _files(task: Task) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What a task cannot do without (`datasets` reads all splits or none), and its parts."""
+    """Patterns of the files that a task needs, and those of its parts.
+
+    It needs all its splits, because `datasets` reads all of them or none.
+    """
     home = tasks.TASKS[task.source]
     wanted = tuple(pattern(home.name, split) for split in home.rows)
     parts = tasks.parts(task.name)
@@ -65,10 +71,10 @@ def read_split(snapshot: Path, task: Task, name: str) -> Split:
     """
     rows = _open(snapshot, task.source, name)
     wanted = [*task.text_columns, *([] if name in task.predicted else ["label"])]
-    held = data_card.plain_columns(rows.features)
-    lacking = [column for column in wanted if column not in held]
-    if lacking:
-        raise _error(task, name, f"no column {shown(lacking[0])}; it has {shown(held)}", wanted)
+    present = data_card.plain_columns(rows.features)
+    missing = [column for column in wanted if column not in present]
+    if missing:
+        raise _error(task, name, f"no column {shown(missing[0])}; it has {shown(present)}", wanted)
     columns = [rows[column][:] for column in task.text_columns]
     for column, texts in zip(task.text_columns, columns, strict=True):
         for row, text in enumerate(texts):
@@ -79,34 +85,35 @@ def read_split(snapshot: Path, task: Task, name: str) -> Split:
 
 
 def agreement(snapshot: Path, task: Task, name: str, rows: Split) -> dict[str, bool]:
-    """Which facts known of GLUE's own split hold of `rows`, as `read_split` returned them.
+    """For each known fact about the official split, whether `rows` agree with it.
 
-    Facts are the number of rows, that of each class, and either the file's sha256 (known of one
-    commit) or `commit`: the file holds the very bytes that the Hub's client was told to expect of
-    this commit. There is no such fact of a cache that was copied without its links.
+    Facts are the number of rows, that of each class, and either the file's sha256, which is known
+    for one commit, or `commit`: the file's sha256 is the one that the Hub has for it at this
+    commit. Links in the cache say that one, so a cache that was copied without its links has no
+    such fact.
     """
-    found = tasks.agreement(task, name, rows)
+    agrees = tasks.agreement(task, name, rows)
     files = sorted(snapshot.glob(pattern(task.source, name)))
     expected = [hub_files.SHA256.get(str(file.relative_to(snapshot))) for file in files]
     hashes = [file_hashes.remembered(file) for file in files]
     if files and hashes == expected:
-        return found | {"sha256": True}
+        return agrees | {"sha256": True}
     if snapshot.name == hub_files.COMMIT and any(expected):
-        return found | {"sha256": False}
+        return agrees | {"sha256": False}
     names = [_blob(file) for file in files]
     if re.fullmatch("[0-9a-f]{40}", snapshot.name) and all(names):
-        return found | {"commit": hashes == names}
-    return found
+        return agrees | {"commit": hashes == names}
+    return agrees
 
 
 def _blob(file: Path) -> str | None:
-    """The sha256 by which the Hub's client named the bytes that a file links to."""
+    """The sha256 in the name of the cache's blob that a file links to; None: it links to none."""
     target = file.resolve()
     is_blob = target.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", target.name)
     return target.name if file.is_symlink() and is_blob else None
 
 
-def _open(snapshot: Path, config: str, split: str) -> Any:
+def _open(snapshot: Path, config: str, split: str) -> Dataset:
     import datasets.config
     import yaml
     from datasets.exceptions import DatasetsError
@@ -119,18 +126,25 @@ def _open(snapshot: Path, config: str, split: str) -> Any:
         with snapshots.offline():
             return datasets.load_dataset(str(snapshot), config, split=split, cache_dir=str(cache))
     except (
-        OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError,
-        NotImplementedError, DatasetsError, yaml.YAMLError,
-    ) as error:  # fmt: skip
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+        NotImplementedError,
+        DatasetsError,
+        yaml.YAMLError,
+    ) as error:
         cause = error.__cause__ or error
-        said = " ".join(f"{type(cause).__name__}: {cause}".split())
+        reason = " ".join(f"{type(cause).__name__}: {cause}".split())
         raise DataError(
-            f"{snapshot}: {config}/{split} cannot be read: {said[:300]}. "
+            f"{snapshot}: {config}/{split} cannot be read: {reason[:300]}. "
             f"Mend: `glue-bench fetch --again {config}`"
         ) from error
 
 
-def _labels(rows: Any, task: Task, split: str) -> list[int] | list[float]:
+def _labels(rows: Dataset, task: Task, split: str) -> list[int] | list[float]:
     values = rows["label"][:]
     if task.label_range:
         low, high = task.label_range

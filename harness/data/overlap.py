@@ -1,4 +1,4 @@
-"""Rows of one split that are rows of another too: the same texts, whatever their label."""
+"""Rows that two splits share: the same texts, with the same label or another."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from harness.errors import DataError
 from harness.spec import Split, Task
 from harness.text.values import plain
 
-UNKNOWN_SHARE = (
-    100  # of a GLUE split whose own count is not known, one row in so many may be shared
-)
+ROWS_PER_SHARED = 100
+"""One row in so many may be shared in a GLUE split for which the official count is not known."""
 
 
-def shared(train: Split, other: Split) -> int:
-    """How many rows of `other` have the texts of a training row, but for spaces and their form."""
+def count(train: Split, other: Split) -> int:
+    """How many rows of `other` have the texts of a training row.
+
+    Differences in white space and in Unicode's composition of characters are ignored.
+    """
     known = _texts(train)
-    return sum(_plain(texts) in known for texts in other.texts)
+    return sum(_normalized(texts) in known for texts in other.texts)
 
 
 def _texts(split: Split) -> set[tuple[str, ...]]:
-    return {_plain(texts) for texts in split.texts}
+    return {_normalized(texts) for texts in split.texts}
 
 
-def _plain(texts: Sequence[str]) -> tuple[str, ...]:
+def _normalized(texts: Sequence[str]) -> tuple[str, ...]:
     """Texts in Unicode's composed form, with one space for each stretch of white space."""
     return tuple(" ".join(unicodedata.normalize("NFC", text).split()) for text in texts)
 
 
 def refuse_copy(task: Task, name: str, train: Split, other: Split) -> None:
-    """Raise `DataError` where a user's split holds the training rows themselves, and no other."""
+    """Raise `DataError` where a split of a custom task holds exactly the texts of training."""
     if task.custom and _texts(train) == _texts(other):
         both = " and ".join(plain(task.custom.splits[split]) for split in ("train", name))
         raise DataError(
@@ -39,13 +41,15 @@ def refuse_copy(task: Task, name: str, train: Split, other: Split) -> None:
         )
 
 
-def is_expected(task: Task, name: str, count: int, rows: int, *, others: bool = False) -> bool:
-    """Whether a split may share `count` of its `rows` with the training rows without a flag.
+def is_expected(
+    task: Task, name: str, shared: int, rows: int, *, unconfirmed: bool = False
+) -> bool:
+    """Whether a split may share `shared` of its `rows` with the training rows without a flag.
 
-    GLUE's own CoLA and STS-B do: `Task.shared_with_train`. Neither a user's task nor `others`, rows
-    in a GLUE task's place that were found not to be GLUE's, have such an excuse where GLUE's own
-    count is not known.
+    The official splits of CoLA and STS-B share some: `Task.shared_with_train`. A custom task may
+    share none. Neither may `unconfirmed` rows, which stand in place of GLUE's and are not known to
+    be GLUE's, if the official count is not known.
     """
-    if task.custom or (others and name not in task.shared_with_train):
-        return count == 0
-    return count <= task.shared_with_train.get(name, rows // UNKNOWN_SHARE)
+    if task.custom or (unconfirmed and name not in task.shared_with_train):
+        return shared == 0
+    return shared <= task.shared_with_train.get(name, rows // ROWS_PER_SHARED)

@@ -1,4 +1,4 @@
-"""A file of a user's rows: which formats there are, and how others are made one of them."""
+"""Read a file of custom rows: the formats, and how to convert files in others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXTS: dict[str, Callable[[Path, str], Rows]] = {
     ".tsv": tabular.tab_separated,
     ".jsonl": tabular.json_lines,
 }
-OTHERS = {  # endings of files that cannot be read -> how to make one of them that can
+OTHERS = {  # endings of files that cannot be read -> how to convert them
     ".json": f"write one object on each line: {JSON_LINES}",
     ".ndjson": "call the file .jsonl",
     ".json5": "write one JSON object on each line, and call the file .jsonl",
@@ -40,21 +40,21 @@ def content(path: Path) -> bytes:
     """The bytes of a file. Raises `DataError`."""
     try:
         with lines.opened(path, FORM) as stream:
-            return stream.read(FORM.kind.most)  # a file of /proc has no size and may have no end
+            return stream.read(FORM.kind.most)  # a limit, since a file of /proc may have no end
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise error(at(path), "no such file", FORM.file, "correct its name") from cause
 
 
 def of_file(path: Path, wanted: Collection[str]) -> Rows:
-    """The columns of a file, and its rows, at least one. Raises `DataError`."""
-    found = read(path, wanted)
-    if not found.rows:
+    """The columns and rows of a file, at least one row. Raises `DataError`."""
+    table = read(path, wanted)
+    if not table.rows:
         raise error(at(path), "no row", "one or more", "put the rows there")
-    return found
+    return table
 
 
 def read(path: Path, wanted: Collection[str]) -> Rows:
-    """The columns of a file, and its rows: of Parquet just with the columns that are wanted.
+    """The columns and rows of a file. Rows of Parquet have only the wanted columns.
 
     Raises `DataError`.
     """
@@ -67,7 +67,7 @@ def read(path: Path, wanted: Collection[str]) -> Rows:
     if ending in TEXTS:
         return TEXTS[ending](path, lines.decoded(path, content(path)))
     mend = OTHERS.get(ending, "save it as one of them")
-    raw = content(path)  # first: it may be a folder, or not there
+    raw = content(path)  # first, since it may be a folder, or not exist
     if ending == ".json" and raw.lstrip().startswith(b"{"):
         mend = "call the file .jsonl if each line is an object, else write one on each line"
     raise error(at(path), f"a file that ends in {shown(path.suffix)}", FORM.file, mend)

@@ -1,4 +1,4 @@
-"""What holds the rows of tasks, by the kind of their source: generated, a folder, the Hub."""
+"""Read the rows of tasks from each kind of source: toy data, a folder, the Hub, custom rows."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ from harness.spec import NOTHING, DataRequest, SourceKind, Split, Task
 
 @dataclass(frozen=True)
 class SourceSplit:
-    """A split as its source holds it."""
+    """A split as its source holds it, before sampling."""
 
     split: Split
-    dropped: int = 0
-    agreement: Mapping[str, bool] = field(default_factory=lambda: NOTHING)  # fact -> holds
+    dropped: int = 0  # malformed rows
+    # Each fact that is known of the official split -> whether it holds.
+    agreement: Mapping[str, bool] = field(default_factory=lambda: NOTHING)
 
 
 class Rows(Protocol):
-    """Something that holds the splits of tasks."""
+    """A source that holds the splits of tasks."""
 
     @staticmethod
     def locate(request: DataRequest, task: Task) -> DataRequest:
-        """`request`, with where its rows are on this machine."""
+        """`request`, with the place of its rows on this machine. Raises `DataUnavailable`."""
         ...
 
     @classmethod
     def of(cls, request: DataRequest) -> Rows:
-        """What holds the rows of a request that was located."""
+        """The source for a request that `locate` returned."""
         ...
 
     def fingerprint(self, task: Task) -> object:
-        """What changes whenever training or evaluation rows do, found without parsing them."""
+        """A value that changes whenever training or scored rows do, found without parsing them."""
         ...
 
     def has(self, task: Task, split: str) -> bool:
-        """Whether a split that a run can do without is there."""
+        """Whether the source has a split that a run does not need."""
         ...
 
     def read(self, task: Task, split: str) -> SourceSplit:
@@ -59,7 +60,7 @@ class ToyRows:
         if missing := toy.missing(task):
             add = f", or add it to {' and to '.join(missing)} (docs/adding.md)"
             raise UsageError(
-                f"{task.name}: toy data has no such rows. Mend: say --glue-data DIR, or "
+                f"{task.name}: toy data has no rows of it. Mend: use --glue-data DIR, or "
                 f"--glue-data hub{'' if task.rows_of else add}"
             )
         return request
@@ -75,11 +76,11 @@ class ToyRows:
         return True
 
     def read(self, task: Task, split: str) -> SourceSplit:
-        return SourceSplit(_generated(task.name)[split])
+        return SourceSplit(_generate_once(task.name)[split])
 
 
 @functools.cache
-def _generated(task_name: str) -> Mapping[str, Split]:
+def _generate_once(task_name: str) -> Mapping[str, Split]:
     return toy.generate(task_name)
 
 
@@ -138,7 +139,7 @@ class HubRows:
 
 @dataclass(frozen=True)
 class CustomTaskRows:
-    """The rows that a user's task brings along."""
+    """The rows of a custom task: files that it names, or a data set of the Hub."""
 
     snapshot: Path | None  # of a data set of the Hub
     revision: str | None
@@ -162,33 +163,38 @@ class CustomTaskRows:
 
 
 ROWS: dict[SourceKind, type[Rows]] = {
-    "toy": ToyRows, "hub": HubRows, "glue_data": FolderRows, "own": CustomTaskRows,
-}  # fmt: skip
+    "toy": ToyRows,
+    "hub": HubRows,
+    "glue_data": FolderRows,
+    "own": CustomTaskRows,
+}
 
 
 def rows_of(request: DataRequest) -> Rows:
-    """What holds the rows of a request that `located` returned."""
+    """The source for a request that `located` returned."""
     return ROWS[request.kind].of(request)
 
 
-def home_of(task: Task) -> Task:
+def stored_task(task: Task) -> Task:
     """The task under whose name the rows are stored."""
     return task if task.custom else tasks.TASKS[task.source]
 
 
 def located(request: DataRequest, task: Task) -> DataRequest:
-    """`request`, with the snapshot of the Hub that the rows are read from, if they are there.
+    """`request`, with the snapshot that its rows are read from where they are on the Hub.
 
-    A user's task brings its own rows, whatever was requested. Raises `DataUnavailable` where there
-    are none, `UsageError` for rows that no source has.
+    A custom task has its own rows, whatever was requested. Raises `DataUnavailable` where the rows
+    cannot be had, and `UsageError` for a task that toy data does not have.
     """
     if task.custom:
         request = dataclasses.replace(request, source="own")
     return ROWS[request.kind].locate(request, task)
 
 
-def _at(request: DataRequest, found: Snapshot | None) -> DataRequest:
+def _at(request: DataRequest, snapshot: Snapshot | None) -> DataRequest:
     """`request`, to be read from a snapshot of the Hub."""
-    if found is None:
+    if snapshot is None:
         return request
-    return dataclasses.replace(request, snapshot=str(found.directory), revision=found.revision)
+    return dataclasses.replace(
+        request, snapshot=str(snapshot.directory), revision=snapshot.revision
+    )

@@ -1,4 +1,4 @@
-"""Parts of a split: a sample that is the same for every model and seed, a range, a remainder."""
+"""Parts of a split: a sample that is the same for every model and seed, a range, or a remainder."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from harness.spec import Split
 
 DATA_SEED = "glue-bench/1"
 BY_RANK = f"{DATA_SEED}/by rank"
-"""What `cell_key` says of samples of a user's task; those of GLUE's tasks are `DATA_SEED`'s."""
+"""The name of the sampling of custom tasks in `cell_key`; that of GLUE's tasks is `DATA_SEED`."""
 
 
 def stratified(split: Split, size: int | None, name: str, *, glue: bool = False) -> Split:
-    """`size` rows of `split` whose labels are distributed as all of them are.
+    """`size` rows of `split` with the same distribution of labels as the whole split.
 
-    Each class has its share. Scores are taken at even distances from the rows in order of their
-    score. Samples are nested: 1,000 rows are part of 2,000. The order of the rows is kept.
+    Each class has its share. For scores, the rows are sorted by score and taken at even distances.
+    Samples are nested: the sample of 1,000 rows is part of that of 2,000. Rows keep their order.
 
-    `glue` asks for the rows that GLUE's tasks have had from the first version on: scores (STS-B's,
-    from 0 to 5) by their whole number, and of rows in equal places the first.
+    With `glue`, the sample is the one that GLUE's tasks have had since the first version: scores of
+    STS-B, from 0 to 5, are classes by their whole number, and ties go to the first row.
     """
     if size is None or size >= len(split):
         return split
@@ -37,12 +37,12 @@ def stratified(split: Split, size: int | None, name: str, *, glue: bool = False)
 
 
 def only(split: Split, rows: tuple[int, int] | None) -> Split:
-    """The rows from the first number to before the second; None: all."""
+    """The rows from the first number up to before the second; None: all."""
     return split if rows is None else _rows(split, range(*rows))
 
 
 def without(split: Split, share: float, seed: int) -> Split:
-    """What is left when a seed has set a share of the rows aside, drawn from all alike."""
+    """The rows that are left after `seed` has drawn a share of them at random."""
     if not share:
         return split
     drawn = sorted(range(len(split)), key=lambda row: _draw(f"held out/{seed}", split.ids[row]))
@@ -50,7 +50,7 @@ def without(split: Split, share: float, seed: int) -> Split:
 
 
 def _places(drawn: Sequence[int], labels: Sequence[int] | Sequence[float]) -> dict[int, float]:
-    """Each class's rows, spread evenly over (0, 1): any prefix holds each class in its share."""
+    """A place in (0, 1) for each row. In this order, any prefix has each class in its share."""
     strata: dict[int, list[int]] = defaultdict(list)
     for row in drawn:
         strata[int(labels[row])].append(row)
@@ -64,9 +64,9 @@ def _places(drawn: Sequence[int], labels: Sequence[int] | Sequence[float]) -> di
 def _evenly(count: int, name: str) -> Iterator[int]:
     """The numbers below `count` in an order in which every prefix is spread evenly.
 
-    The binary van der Corput sequence: the bits of 0, 1, 2, ... in reverse, here with some of them
-    flipped by the draw, so that no rank is preferred. See Niederreiter, Random Number Generation
-    and Quasi-Monte Carlo Methods (1992), section 3.1.
+    This is the binary van der Corput sequence: the bits of 0, 1, 2, ... in reverse. Some bits are
+    flipped at random, so that no rank is preferred. See Niederreiter, Random Number Generation and
+    Quasi-Monte Carlo Methods (1992), section 3.1.
     """
     bits = max(1, (count - 1).bit_length())
     flipped = int.from_bytes(_draw(f"{name}/flipped", 0), "big") % (1 << bits)
@@ -85,5 +85,5 @@ def _rows(split: Split, rows: Sequence[int]) -> Split:
 
 
 def _draw(name: str, row_id: int) -> bytes:
-    """A random number that depends on nothing but the row, on every platform and version."""
+    """A random number that depends only on the row, on every platform and with every version."""
     return hashlib.blake2b(f"{DATA_SEED}/{name}/{row_id}".encode(), digest_size=8).digest()

@@ -22,7 +22,10 @@ FORM = lines.Form(
 
 
 def fingerprint(path: Path, *, anew: bool = False) -> str:
-    """sha256 of the file's bytes; read again if anything changed, or `anew`. Raises `DataError`."""
+    """The sha256 of the file's bytes. Raises `DataError`.
+
+    A file that has not changed is read only once, unless `anew` asks for it.
+    """
     stamped(path)
     with lines.opened(path, FORM):  # only a regular file has a hash
         return hashes.sha256(path) if anew else hashes.remembered(path)
@@ -40,10 +43,10 @@ def stamped(path: Path) -> tuple[int, ...]:
 def read(path: Path, words: Collection[str]) -> dict[str, np.ndarray]:
     """The vectors of those of `words` that the file has: float32, all of one length.
 
-    word2vec's and fastText's text files begin with a line of two numbers, which is left out. Some
-    words of GloVe's have spaces in them, so a line is read from its end. Raises `DataError`.
+    Text files of word2vec and fastText begin with a line of two numbers, which is skipped. Some
+    words of GloVe contain spaces, so each line is read from its end. Raises `DataError`.
     """
-    wanted, found, width = set(words), {}, 0
+    wanted, vectors, width = set(words), {}, 0
     try:
         for number, line in lines.read(path, FORM):
             fields = line.rstrip(" ").split(" ")
@@ -51,30 +54,32 @@ def read(path: Path, words: Collection[str]) -> dict[str, np.ndarray]:
                 continue
             width = width or len(fields) - 1
             if width < 1 or len(fields) <= width:
-                said = f"{len(fields) - 1} number(s) in {shown(line)}"
-                raise error(at(path, number), said, _expected(width), FORM.again)
+                found = f"{len(fields) - 1} number(s) in {shown(line)}"
+                raise error(at(path, number), found, _expected(width), FORM.again)
             word = " ".join(fields[:-width])
             if word in wanted:
-                found[word] = _numbers(path, number, fields[-width:])
+                vectors[word] = _numbers(path, number, fields[-width:])
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise _missing(path) from cause
-    if not found:
+    if not vectors:
         raise error(
-            at(path), f"none of the {len(wanted)} words of the training rows",
-            "vectors of lower-case words", "name a file of the rows' own language",
-        )  # fmt: skip
-    return found
+            at(path),
+            f"none of the {len(wanted)} words of the training rows",
+            "vectors of lower-case words",
+            "name a file in the language of the rows",
+        )
+    return vectors
 
 
 def _numbers(path: Path, line: int, fields: list[str]) -> np.ndarray:
     try:
         vector = np.array(fields, dtype=np.float32)
     except ValueError as cause:
-        said = f"{shown(' '.join(fields))} for numbers"
-        raise error(at(path, line), said, _expected(len(fields)), FORM.again) from cause
+        found = f"{shown(' '.join(fields))} for numbers"
+        raise error(at(path, line), found, _expected(len(fields)), FORM.again) from cause
     if not np.isfinite(vector).all():
-        said = f"a number that is not finite in {shown(' '.join(fields))}"
-        raise error(at(path, line), said, _expected(len(fields)), FORM.again)
+        found = f"a number that is not finite in {shown(' '.join(fields))}"
+        raise error(at(path, line), found, _expected(len(fields)), FORM.again)
     return vector
 
 

@@ -1,7 +1,7 @@
-"""What a worker tells the driver while it runs: messages of JSON over a socket.
+"""What a worker sends to the driver while it runs: JSON messages over a socket.
 
-Each is its length in 8 bytes, the highest first, and then a list of a kind and a value. The driver
-reads without ever waiting, so that a worker which stops in mid-message stops nobody else.
+A message is its length in 8 bytes (big-endian), then a JSON list of its kind and its value. The
+driver never blocks on a read, so a worker that stops in mid-message does not stop the driver.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ HEAD_BYTES = 8
 CHUNK_BYTES = 1 << 20
 MAX_MESSAGE_BYTES = 4 << 30
 
-Message = tuple[str, Any]
+Message = tuple[str, Any]  # a kind and a value, of a type that depends on the kind
 
 
 class Sender:
@@ -26,13 +26,13 @@ class Sender:
         self._lock = threading.Lock()
 
     def send(self, kind: str, value: object) -> None:
-        """Send one message; waits until the driver has room for it."""
+        """Send one message; blocks until there is room for it in the socket."""
         body = json.dumps([kind, value]).encode()
         with self._lock:
             self._end.sendall(len(body).to_bytes(HEAD_BYTES, "big") + body)
 
     def wait_for_end(self) -> None:
-        """Return once the driver's end is closed: it never sends anything."""
+        """Return once the driver's end is closed; the driver never sends anything."""
         while self._end.recv(1):
             pass
 
@@ -45,14 +45,14 @@ class Receiver:
         self._end = end
         self._read = bytearray()
         self.is_over = False
-        """Whether all other ends are closed: nothing more will come."""
+        """Whether the worker's end is closed, so that nothing more will come."""
 
     def fileno(self) -> int:
         """The descriptor, to be waited for."""
         return self._end.fileno()
 
     def messages(self) -> list[Message]:
-        """Those that came whole since the last call. Raises `ValueError` for what is none."""
+        """The messages completed since the last call. Raises `ValueError` for an impossible one."""
         while not self.is_over:
             try:
                 chunk = self._end.recv(CHUNK_BYTES)
@@ -62,10 +62,7 @@ class Receiver:
                 chunk = b""
             self._read += chunk
             self.is_over = not chunk
-        found = []
-        while (message := self._next()) is not None:
-            found.append(message)
-        return found
+        return list(iter(self._next, None))
 
     def close(self) -> None:
         """Close this end; a worker that still runs ends itself."""

@@ -1,4 +1,4 @@
-"""Runs the cases of a plan and puts each on disk before anyone hears of it."""
+"""Runs the cases of a plan, and stores each record before it is reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.errors import GlueBenchError, StorageError, TargetUnavailable, UsageError
 from harness.execution import interrupt
@@ -43,18 +42,18 @@ class CompletedCase:
 @dataclass
 class _StartedCase:
     config: RunConfig | None
-    # An error: it could not even be handed to the engine; a record: it was kept.
+    # An error: it could not be handed to the engine; a record: `--glue-resume` found it stored.
     future: Future[Finished] | Exception | Record
-    stored: CompletedCase | StorageError | None = None  # what came of storing a run that ended
+    stored: CompletedCase | StorageError | None = None  # None: it is not stored yet
 
     @property
     def pending(self) -> Future[Finished] | None:
-        """Its future, until what came of it was stored: as long it keeps its place."""
+        """Its future until its record is stored; until then it is one of the `jobs`."""
         return self.future if isinstance(self.future, Future) and self.stored is None else None
 
 
 class Driver:
-    """Runs cases on an engine, up to `jobs` at a time, begun in the order they are asked for."""
+    """Runs cases on an engine, up to `jobs` at a time, in the order they are asked for."""
 
     def __init__(self, plan: Plan, store: Store, engine: Engine, jobs: int = 1) -> None:
         self.plan, self.store, self.engine, self.jobs = plan, store, engine, jobs
@@ -66,9 +65,9 @@ class Driver:
         self._listening: tuple[Case, Progress] | None = None
 
     def start(self, cases: Iterable[Case]) -> None:
-        """Make sure that results can be kept; let the engine warm up while the caller goes on.
+        """Check that results can be stored, and start the engine, which returns at once.
 
-        `cases` are those that the caller means to run. Raises `StorageError`.
+        `cases` are those that the caller will run. Raises `StorageError`.
         """
         self.store.prepare()
         settings = self.plan.settings
@@ -95,7 +94,7 @@ class Driver:
         self.journal.close()
 
     def stop(self) -> None:
-        """Keep what was started ahead and is done; stop what still runs."""
+        """Store the runs that have ended; stop those that still run."""
         try:
             self._store_finished()
             ahead = [started.stored for started in self._started.values()]
@@ -104,8 +103,8 @@ class Driver:
             self._started.clear()
             self.engine.close()
 
-    def note(self, event: EventName, **about: Any) -> None:
-        """Write to the journal; where that fails, the runs go on and `complaints` says so once."""
+    def note(self, event: EventName, **about: object) -> None:
+        """Write to the journal. If that fails, runs go on and `complaints` says so once."""
         try:
             self.journal.note(event, **about)
         except StorageError as error:
@@ -116,11 +115,11 @@ class Driver:
     def run(
         self, case: Case, upcoming: Sequence[Case] = (), progress: Progress | None = None
     ) -> CompletedCase:
-        """The record of `case`, already on disk; starts what comes next while there is room.
+        """Run a case and return its record, which is on disk by then.
 
-        What ends ahead of `case` is stored at once, and makes room. With `--glue-resume`, a stored
-        run may stand for a case. Raises `NotStored`. Everything else that can go wrong is in the
-        record.
+        Meanwhile `upcoming` cases are started, so that `jobs` of them run; each is stored as soon
+        as it ends. With `--glue-resume` a stored run may be returned in place of a new one. Raises
+        `NotStored`. Any other error is in the record.
         """
         self._listening = (case, progress) if progress else None
         with interrupt.deferred():
@@ -140,7 +139,7 @@ class Driver:
         return [future for started in self._started.values() if (future := started.pending)]
 
     def _fill(self, upcoming: Sequence[Case]) -> None:
-        """Start what comes next, as long as there are fewer than `jobs`."""
+        """Start upcoming cases while fewer than `jobs` run."""
         for case in upcoming:
             if len(self._pending()) >= self.jobs:
                 return
@@ -152,29 +151,29 @@ class Driver:
                 self._store(case, started)
 
     def _store(self, case: Case, started: _StartedCase) -> CompletedCase | StorageError:
-        """Put on disk what came of a case, once."""
+        """Store the result of a case, once."""
         if isinstance(started.future, Record):
             self.note("reused", case=case.id, record=started.future.id)
             return CompletedCase(started.future, log="", is_reused=True)
         if started.stored is None:
             outcome, table, log = self._result(case, started.future)
             try:
-                record, broke = self._fit_to_store(case, started.config, outcome, table)
-                started.stored = CompletedCase(record, log + broke)
+                record, crash = self._save_or_crash(case, started.config, outcome, table)
+                started.stored = CompletedCase(record, log + crash)
             except StorageError as error:
                 started.stored = error
         return started.stored
 
-    def _fit_to_store(
+    def _save_or_crash(
         self, case: Case, config: RunConfig | None, outcome: Outcome, table: PredictionTable | None
     ) -> tuple[Record, str]:
-        """The stored record, and a traceback if the outcome could not be one."""
+        """Save an outcome; if it makes no valid record, save a crash, and return its traceback."""
         try:
             return self._save(case, config, outcome, table), ""
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it was, the other cases go on)
-            crashed, _, log = _broken(error)
+            crashed, _, log = _crash(error)
             return self._save(case, config, crashed, None), log
 
     def _save(
@@ -202,44 +201,43 @@ class Driver:
             return _StartedCase(None, error)
         self.note("started", case=case.id)
         try:
-            future = self.engine.submit(config, lambda step, steps: self._heard(case, step, steps))
+            future = self.engine.submit(config, lambda step, steps: self._report(case, step, steps))
         except Exception as error:  # noqa: BLE001  (such as: no thread can be started)
             return _StartedCase(config, error)
         return _StartedCase(config, future)
 
-    def _heard(self, case: Case, step: int, steps: int) -> None:
+    def _report(self, case: Case, step: int, steps: int) -> None:
         if self._listening and self._listening[0] == case:
             self._listening[1](step, steps)
 
     def _result(
         self, case: Case, future: Future[Finished] | Exception
     ) -> tuple[Outcome, PredictionTable | None, str]:
-        """What came of a case that runs no longer, or never could."""
+        """The outcome, predictions and log of a case that has ended, or could not be started."""
         try:
             if isinstance(future, Exception):
                 raise future
             finished = future.result()
         except GlueBenchError as error:
-            return self._as_named(failures.outcome_of(error), type(error), case), None, ""
+            return self._skip_or_fail(failures.outcome_of(error), type(error), case), None, ""
         except Exception as error:  # noqa: BLE001  (whatever it was, the other cases go on)
-            return _broken(error)
-        # Data and models are looked for before a run starts: what a worker lacks is the target.
-        outcome = self._as_named(finished.outcome, TargetUnavailable, case)
+            return _crash(error)
+        # Data and models are looked up before a run starts: a worker can only lack the target.
+        outcome = self._skip_or_fail(finished.outcome, TargetUnavailable, case)
         return outcome, finished.predictions, finished.log
 
-    def _as_named(self, outcome: Outcome, missing: type[Exception], case: Case) -> Outcome:
-        """The outcome of a run that lacks something: a failure where the user named it."""
+    def _skip_or_fail(self, outcome: Outcome, missing: type[Exception], case: Case) -> Outcome:
+        """A run that was skipped for want of something fails if the user named that thing."""
         if outcome.status == "skipped" and self.plan.must_have(missing, case):
             return revised(outcome, status="failed")
         return outcome
 
     def _record(self, case: Case, config: RunConfig | None, outcome: Outcome) -> Record:
-        told = {name: getattr(outcome, name) for name in Outcome.model_fields}
+        fields = {name: getattr(outcome, name) for name in Outcome.model_fields}
         if outcome.reason:
-            said = redaction.redacted(harmless(outcome.reason))
-            told["reason"] = limits.reason(said)
+            fields["reason"] = limits.reason(redaction.redacted(harmless(outcome.reason)))
         return Record(
-            **told,
+            **fields,
             case=CaseInfo(id=case.id, **dataclasses.asdict(case)),
             profile=self.plan.profile.name,
             session=self.journal.session,
@@ -257,15 +255,15 @@ class Driver:
         )
 
 
-def _broken(error: Exception) -> tuple[Outcome, None, str]:
-    """What came of a case for which the harness itself broke, and the traceback."""
+def _crash(error: Exception) -> tuple[Outcome, None, str]:
+    """The outcome of a case in which the harness itself failed, and the traceback."""
     return failures.of_harness(error), None, "".join(traceback.format_exception(error))
 
 
 def make_engine(settings: options.Settings, plan: Plan) -> Engine:
-    """The engine that `settings` ask for. Raises `UsageError` for what it cannot do."""
+    """The engine that `settings` name. Raises `UsageError` for settings that it does not have."""
     if settings.engine == "inline":
         if settings.jobs not in (None, 1) or settings.timeout is not None:
-            raise UsageError("the inline engine knows neither jobs nor timeout: leave them out")
+            raise UsageError("the inline engine has no jobs and no timeout. Mend: leave them out")
         return InlineEngine()
     return ProcessEngine(settings.jobs or 1, plan.settings.timeout)

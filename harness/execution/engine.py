@@ -1,6 +1,6 @@
-"""What the driver asks of an engine, and the one that runs in this process (`inline`).
+"""What an engine is, and the engine that runs in this process (`inline`).
 
-`process` has the other, which gives each run a process of its own.
+The other engine gives each run a process of its own: `execution/process.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.training import oom_retry
 
 @dataclass(frozen=True)
 class Finished:
-    """What came of a run, and what its worker printed."""
+    """The outcome and the predictions of a run, and what its worker printed."""
 
     outcome: Outcome
     predictions: PredictionTable | None
@@ -28,7 +28,7 @@ class Finished:
 
 
 def until_it_fits(config: RunConfig, attempt: Callable[[RunConfig], Finished]) -> Finished:
-    """Attempt a run again, in smaller parts, as long as memory runs out and `oom_retry` says."""
+    """Attempt a run; while memory runs out, again in the smaller parts that `oom_retry` says."""
     log = ""
     while True:
         finished = attempt(config)
@@ -41,17 +41,17 @@ def until_it_fits(config: RunConfig, attempt: Callable[[RunConfig], Finished]) -
 
 
 class Engine(Protocol):
-    """Runs configurations. A future holds `Finished`, however the run ended."""
+    """Runs configurations. A future holds a `Finished`, however the run ended."""
 
     echo: Echo | None
-    """Hears what workers print, while they print it; None: nobody does."""
+    """Called with what workers print, while they print it; None: it is not shown."""
 
     def start(self) -> None:
         """Get ready; returns at once."""
         ...
 
     def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
-        """Run `config` as soon as there is room; `progress` is told (step, steps)."""
+        """Run `config` as soon as there is room; `progress` is called with (step, steps)."""
         ...
 
     def close(self) -> None:
@@ -60,9 +60,9 @@ class Engine(Protocol):
 
 
 class InlineEngine:
-    """Runs in this process: for a debugger. One after the other; no timeout, no isolation."""
+    """Runs in this process, one run after the other, for a debugger: no timeout, no isolation."""
 
-    echo: Echo | None = None  # not needed: what a run prints is printed by this process
+    echo: Echo | None = None  # not needed: this process prints it
 
     def start(self) -> None:
         """Nothing to get ready."""

@@ -1,12 +1,11 @@
-"""The process that workers are forked from: it imports, forks, and tells how each child ended.
+"""The process that workers are forked from: it imports, forks, and reports how each child ended.
 
-It never computes, and it holds what every worker would spend seconds on. It shares one socket with
-the driver. A request is one byte and three descriptors: a channel, a file that holds what to run,
-and the log; and a fourth, a pipe, on which the server answers in lines: `pid 123`, then `exit -9`,
-or `error 11` where the system would not fork. A driver that reads the end of that pipe without an
-`exit` knows that the server is gone.
+It never computes. It has imported what each worker would need seconds to import. It shares one
+socket with the driver. A request is one byte and four descriptors: a channel, a file that holds the
+task, the log, and a pipe for the answer. The answer is lines: `pid 123` and later `exit -9`, or
+`error 11` if the system would not fork. If the pipe ends without an `exit`, the server is gone.
 
-The kernel kills the server when its driver dies, and each worker when the server does, also those
+The kernel kills the server when its driver ends, and each worker when the server ends, also workers
 that are stopped or hold the interpreter's lock (`PR_SET_PDEATHSIG`, prctl(2)).
 """
 
@@ -38,7 +37,7 @@ DESCRIPTORS = 4
 def die_with(parent: int) -> None:
     """Have the kernel kill this process when the thread of `parent` that started it ends.
 
-    Only Linux can. Ends at once where the parent was quicker.
+    Linux only. Ends at once if the parent has ended already.
     """
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -48,8 +47,8 @@ def die_with(parent: int) -> None:
 def reaped(pid: int) -> int | None:
     """The exit code of a child of this process; None while it runs.
 
-    Kills what is left of its group, and only then waits for it: as long as that is not done, no
-    other process can have its number.
+    Kills the rest of its group before it waits for the child: until then no other process can get
+    the child's number.
     """
     try:
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
@@ -57,7 +56,7 @@ def reaped(pid: int) -> int | None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    except ChildProcessError:  # somebody else waited for it: how it ended is not known
+    except ChildProcessError:  # other code waited for it: its exit code is lost
         return 255
 
 
@@ -68,7 +67,7 @@ def serve(descriptor: int, driver: int) -> None:
     for name in PRELOAD:
         try:
             importlib.import_module(name)
-        except Exception:  # noqa: BLE001  (the worker that needs the module says what is wrong)
+        except Exception:  # noqa: BLE001  (a worker that needs the module reports the error)
             traceback.print_exc()
     with socket.socket(fileno=descriptor) as requests:
         _Server(requests).run()
@@ -77,7 +76,7 @@ def serve(descriptor: int, driver: int) -> None:
 class _Server:
     def __init__(self, requests: socket.socket) -> None:
         self.requests = requests
-        self.answers: dict[int, int] = {}  # a child's pid -> the pipe on which its end is told
+        self.answers: dict[int, int] = {}  # a child's pid -> the pipe for its exit code
         self.woken, self._wake = os.pipe()
         for end in (self.woken, self._wake):
             os.set_blocking(end, False)
@@ -89,25 +88,25 @@ class _Server:
             ready, _, _ = select.select([self.requests, self.woken], [], [])
             if self.woken in ready:
                 os.read(self.woken, 4096)
-                self._tell_of_the_dead()
+                self._report_ended()
             if self.requests in ready:
                 message, descriptors, _, _ = socket.recv_fds(self.requests, 1, DESCRIPTORS)
                 if not message:
                     return
                 self._fork(descriptors)
 
-    def _tell_of_the_dead(self) -> None:
+    def _report_ended(self) -> None:
         for pid in list(self.answers):
             if (code := reaped(pid)) is not None:
                 _answer(self.answers[pid], f"exit {code}")
                 os.close(self.answers.pop(pid))
 
     def _fork(self, descriptors: list[int]) -> None:
-        if len(descriptors) < DESCRIPTORS:  # this process may open no more
+        if len(descriptors) < DESCRIPTORS:  # this process can open no more files
             for descriptor in descriptors:
                 os.close(descriptor)
             return
-        *given, answer = descriptors
+        *channel_task_log, answer = descriptors
         server = os.getpid()
         try:
             pid = os.fork()
@@ -116,10 +115,10 @@ class _Server:
             os.close(answer)
         else:
             if not pid:
-                self._be_worker(server, answer, *given)
+                self._be_worker(server, answer, *channel_task_log)
             _answer(answer, f"pid {pid}")
             self.answers[pid] = answer
-        for descriptor in given:
+        for descriptor in channel_task_log:
             os.close(descriptor)
 
     def _be_worker(self, server: int, answer: int, channel: int, task: int, log: int) -> None:
@@ -137,5 +136,5 @@ class _Server:
 
 
 def _answer(pipe: int, line: str) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the driver does not wait for it any more
+    with contextlib.suppress(BrokenPipeError):  # the driver no longer waits for it
         os.write(pipe, f"{line}\n".encode())

@@ -1,7 +1,7 @@
-"""A warm server that forks workers, as the driver sees it.
+"""The driver's side of the fork server, which forks workers that need no imports.
 
-It is started before it is needed, and again whenever it is gone. Nothing here waits for it: a
-server that hangs is a worker without a pid, which whoever waits for it may give up.
+It is started before it is needed, and again whenever it has ended. Nothing here waits for it: if it
+hangs, its worker has no pid, and whoever waits for the worker may give up.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
 from harness.execution.channel import Receiver
-from harness.execution.workers import Worker, started
+from harness.execution.workers import LAUNCHER, Worker
 
-CAN_FORK = sys.platform == "linux"  # elsewhere a process with libraries like torch's may not be
+CAN_FORK = sys.platform == "linux"  # elsewhere a process that has loaded torch may not be forked
 SERVER = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -30,28 +30,28 @@ from harness.execution import fork_server
 fork_server.serve(*map(int, sys.argv[2:]))
 """
 SEND_S = 5.0
-"""A server that takes no request for so long hangs."""
+"""A server that accepts no request for so long hangs."""
 FORK_S = 10.0
-"""So does one that has done its imports and then does not fork."""
+"""A server that has done its imports and does not fork for so long hangs."""
 IMPORTS_S = 120.0
-"""And one that is not done with them; from a slow disk torch alone takes 60 s."""
+"""A server whose imports take so long hangs; from a slow disk torch alone takes 60 s."""
 
 
 class _Forked(Worker):
-    """A child of a fork server, which tells of it on a pipe."""
+    """A worker forked by a server, which reports its pid and its exit code on a pipe."""
 
-    def __init__(self, receiver: Receiver, told: int, server: _Server) -> None:
+    def __init__(self, receiver: Receiver, pipe: int, server: _Server) -> None:
         super().__init__(receiver)
-        os.set_blocking(told, False)
-        self._told: int | None = told
+        os.set_blocking(pipe, False)
+        self._pipe: int | None = pipe
         self._text = b""
         self._error = ""
         self._server = server
 
     def look(self) -> None:
-        while self._told is not None:
+        while self._pipe is not None:
             try:
-                chunk = os.read(self._told, 4096)
+                chunk = os.read(self._pipe, 4096)
             except BlockingIOError:
                 return
             self._text += chunk
@@ -59,8 +59,8 @@ class _Forked(Worker):
             for line in lines:
                 self._hear(*line.decode().split())
             if not chunk:
-                os.close(self._told)
-                self._told = None
+                os.close(self._pipe)
+                self._pipe = None
                 self.is_lost = self.exit_code is None
 
     def server_hangs(self, waited_s: float) -> bool:
@@ -79,12 +79,12 @@ class _Forked(Worker):
 
     def close(self) -> None:
         super().close()
-        if self._told is not None:
-            os.close(self._told)
-            self._told = None
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
 
-    def _told_by(self) -> list[Any]:
-        return [] if self._told is None else [self._told]
+    def _end_signals(self) -> list[int]:
+        return [] if self._pipe is None else [self._pipe]
 
     def _hear(self, what: str, number: str) -> None:
         self._server.is_warm = True
@@ -103,10 +103,10 @@ class _Server:
     output: IO[bytes]
     began: float
     is_warm: bool = False
-    """Whether it is done with its imports: it has forked."""
+    """Whether its imports are done, as is known once it has forked."""
 
     def last_words(self) -> str:
-        """`: ` and the last line that it printed, if there is one, such as why it ended."""
+        """`: ` and the last line that it printed, which may say why it ended; "" without one."""
         if self.output.closed:
             return ""
         size = os.fstat(self.output.fileno()).st_size
@@ -121,10 +121,10 @@ class _Server:
 
 
 class ForkServer:
-    """The one of this process. Started by `start` or `fork`, whenever none is running."""
+    """The fork server of this process; `start` and `fork` start it whenever it does not run."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # held for moments: never while the server is waited for
+        self._lock = threading.Lock()  # never held while the server is waited for
         self._server: _Server | None = None
 
     @property
@@ -133,32 +133,32 @@ class ForkServer:
         return self._server.process.pid if self._server else None
 
     def start(self) -> None:
-        """Make sure that one is running, or begins to; returns at once. Raises `OSError`."""
+        """Start the server unless it runs; returns at once. Raises `OSError`."""
         with self._lock:
             self._running()
 
     def fork(self, task: IO[bytes], log: IO[bytes]) -> Worker:
-        """A worker that will do what the file `task` says. Raises `OSError`."""
-        told, tell = os.pipe()
+        """A worker that does what the file `task` says. Raises `OSError`."""
+        reading, writing = os.pipe()
         try:
             ours, theirs = socket.socketpair()
         except OSError:
-            os.close(told)
-            os.close(tell)
+            os.close(reading)
+            os.close(writing)
             raise
         try:
-            server = self._ask([theirs.fileno(), task.fileno(), log.fileno(), tell])
+            server = self._ask([theirs.fileno(), task.fileno(), log.fileno(), writing])
         except BaseException:
             ours.close()
-            os.close(told)
+            os.close(reading)
             raise
         finally:
             theirs.close()
-            os.close(tell)
-        return _Forked(Receiver(ours), told, server)
+            os.close(writing)
+        return _Forked(Receiver(ours), reading, server)
 
     def kill(self, server: _Server) -> None:
-        """End a server, unless that was done already."""
+        """End a server, unless it was ended already."""
         with self._lock:
             if self._server is server:
                 server.end()
@@ -170,9 +170,9 @@ class ForkServer:
             self.kill(self._server)
 
     def forget(self) -> None:
-        """For a process that was forked off: the server is its parent's, which alone ends it."""
+        """In a forked process: the server belongs to its parent, which alone ends it."""
         if self._server:
-            self._server.process.returncode = 0  # so that nobody here waits for it
+            self._server.process.returncode = 0  # so that this process does not wait for it
             self._server.requests.close()
         self._lock, self._server = threading.Lock(), None
 
@@ -183,7 +183,7 @@ class ForkServer:
                 try:
                     socket.send_fds(server.requests, [b"w"], descriptors)
                     return server
-                except OSError:  # it died a moment ago, or takes no more requests
+                except OSError:  # it ended a moment ago, or accepts no more requests
                     server.end()
                     self._server = None
                     if is_last:
@@ -201,8 +201,8 @@ class ForkServer:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             opened.enter_context(ours)
             with theirs:
-                process = started(SERVER, [theirs.fileno()], output)
-            opened.pop_all()  # they stay open
+                process = LAUNCHER.start(SERVER, [theirs.fileno()], output)
+            opened.pop_all()  # they stay open with the server
         ours.settimeout(SEND_S)
         self._server = _Server(process, ours, output, time.monotonic())
         return self._server

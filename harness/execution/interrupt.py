@@ -1,9 +1,9 @@
 """Ctrl-C while cases run.
 
-A `KeyboardInterrupt` can strike anywhere: also between the end of a run and its record reaching the
-disk, or inside a hook of pytest, which may take it for a fault of its own. While a case is handled
-it is therefore let through where a run is waited for, and elsewhere kept until the case is done.
-Once one has ended a session, those that follow it at once (a hand that is impatient) do nothing.
+A `KeyboardInterrupt` can be raised anywhere: between the end of a run and the writing of its
+record, or inside a hook of pytest, which would report it as an internal error. So while a case is
+handled, it is raised where a run is waited for, and elsewhere only when the case is done. Once a
+Ctrl-C ends the session, further ones have no effect for `GRACE_S`.
 """
 
 from __future__ import annotations
@@ -16,60 +16,60 @@ from collections.abc import Generator
 from types import FrameType
 
 GRACE_S = 15.0
-"""How long a session that is being interrupted may take to end, before a Ctrl-C cuts it off."""
+"""How long an interrupted session may take to end before another Ctrl-C stops that too."""
 
 
-class _Keeper:
-    """A handler of SIGINT that keeps the first one, unless somebody waits."""
+class _Deferring:
+    """A handler of SIGINT that remembers the first one, and raises while a run is waited for."""
 
     def __init__(self) -> None:
-        self.waiting = self.kept = False
+        self.waiting = self.received = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.waiting or self.kept:  # a second one is never kept
+        if self.waiting or self.received:  # a second one is never deferred
             raise KeyboardInterrupt
-        self.kept = True
+        self.received = True
 
 
 @contextlib.contextmanager
 def deferred() -> Generator[None]:
-    """Keep a Ctrl-C until the end of the block, outside of `allowed`.
+    """Raise a Ctrl-C of this block only at its end, or inside `allowed`.
 
-    Does nothing inside another such block, in other threads than the main one, and where SIGINT is
-    not Python's own affair: ignored, or handled by somebody else.
+    Does nothing inside another such block, in threads other than the main one, and where SIGINT is
+    ignored or has a handler other than Python's.
     """
     in_main = threading.current_thread() is threading.main_thread()
     if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    keeper = _Keeper()
-    signal.signal(signal.SIGINT, keeper)
+    handler = _Deferring()
+    signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if keeper.kept:
+    if handler.received:
         raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def allowed() -> Generator[None]:
-    """Let a Ctrl-C through inside the block, one that was kept before at its beginning."""
-    keeper = signal.getsignal(signal.SIGINT)
-    if not isinstance(keeper, _Keeper):
+    """Raise a Ctrl-C at once inside the block; one that was deferred, at its beginning."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not isinstance(handler, _Deferring):
         yield
         return
     try:
-        keeper.waiting = True
-        if keeper.kept:
+        handler.waiting = True
+        if handler.received:
             raise KeyboardInterrupt
         yield
     finally:
-        keeper.waiting = False
+        handler.waiting = False
 
 
 class _Ending:
-    """A handler of SIGINT for a session that ends because of an earlier one."""
+    """A handler of SIGINT for a session that is ending because of an earlier one."""
 
     def __init__(self) -> None:
         self.until = time.monotonic() + GRACE_S
@@ -80,7 +80,7 @@ class _Ending:
 
 
 def begin_to_end() -> None:
-    """From now on a Ctrl-C strikes only after `GRACE_S`: the first one is being obeyed.
+    """From now on a Ctrl-C has an effect only after `GRACE_S`: the session is ending already.
 
     Does nothing where `deferred` does nothing.
     """

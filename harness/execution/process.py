@@ -1,8 +1,8 @@
 """Runs each configuration in a fresh process.
 
-A process per run keeps one run's crash, memory and settings away from the next. It would cost
-seconds of imports each; a fork server that has torch and transformers loaded makes it 30 ms. The
-server imports and never computes, and the driver itself never imports torch.
+With a process of its own, a run's crash, memory and settings cannot reach the next run. Imports
+would take seconds in each process, so processes are forked from a server that has loaded torch and
+transformers, in 30 ms. The server never computes, and the driver never imports torch.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from harness.system import environment
 from harness.training import oom_retry
 
 MEMORY_SAMPLE_S = 0.5
-ECHO_S = 0.05  # how long what a worker prints may wait to be shown
+ECHO_S = 0.05  # how often what a worker printed is read, if it is shown
 GOODBYE_S = 5.0
 MENDS = {
     errno.EMFILE: "let more files be open at once, as `ulimit -n 1024` does",
@@ -47,13 +47,13 @@ MENDS = {
     errno.ENOSPC: "make room there, or set TMPDIR to another folder",
     errno.ENOENT: "set TMPDIR to a folder that is there",
 }
-"""What helps where a process or its temporary files could not be made, by `errno`."""
+"""The advice when a process or its temporary files cannot be made, by `errno`."""
 FORKED_TRIES = 2
-"""How often a run may lose its fork server before it gets a process that needs none."""
+"""How often a run may lose its fork server before it is started without one."""
 
 
 class ProcessEngine:
-    """Runs each configuration in a child of a warm fork server (alone where there can be none).
+    """Runs each configuration in a child of the fork server, or alone where none can be had.
 
     Raises `StorageError` where no temporary file can be written.
     """
@@ -81,7 +81,7 @@ class ProcessEngine:
     def start(self) -> None:
         """Start the fork server; it imports while the caller goes on."""
         if CAN_FORK:
-            with contextlib.suppress(OSError):  # the first run that needs it says what is wrong
+            with contextlib.suppress(OSError):  # the first run that needs it reports the error
                 FORK_SERVER.start()
 
     def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
@@ -89,12 +89,12 @@ class ProcessEngine:
         return self._pool.submit(self._supervise, config, progress)
 
     def close(self) -> None:
-        """Kill what still runs, with everything it started."""
+        """Kill the runs that still run, and every process that they started."""
         with self._starting:
             self.is_closed = True
             alive = list(self._alive)
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for each in alive:  # waited for by its own thread
+        for each in alive:  # its own thread waits for it
             each.kill()
         self._pool.shutdown(wait=True)
 
@@ -110,7 +110,7 @@ class ProcessEngine:
             self._places.put(place)
 
     def _attempt(self, config: RunConfig, progress: Progress, deadline: float) -> Finished:
-        """Run `config` in one process; in another where the fork server was lost beside it."""
+        """Run `config` in one process, and in another if the fork server is lost meanwhile."""
         log, tries = "", FORKED_TRIES if CAN_FORK else 0
         while True:
             run = _Run(self, config, progress, deadline)
@@ -137,12 +137,12 @@ class ProcessEngine:
             return started
 
     def end_worker(self, process: Worker) -> None:
-        """Leave nothing of a worker behind; nor of a server that does not tell how one ended."""
+        """Kill a worker, and the server too if it does not report that the worker ended."""
         process.kill()
-        if process.pid is None:  # a server that is still importing may be of use to the next run
+        if process.pid is None:  # the next run can use a server that is still importing
             hangs = process.server_hangs(float("inf"))
         else:
-            hangs = not _has_ended(process, GOODBYE_S)
+            hangs = not _wait_for_end(process, GOODBYE_S)
         if hangs:
             process.kill_server()
         self._alive.discard(process)
@@ -151,14 +151,14 @@ class ProcessEngine:
 
 @dataclass
 class _Run:
-    """One process that runs a configuration, and what is heard of it."""
+    """One process that runs a configuration, and what it has sent."""
 
     engine: ProcessEngine
     config: RunConfig
     progress: Progress
     deadline: float
     peak: int | None = None
-    """The most memory that the process was seen to hold, in bytes."""
+    """The peak memory of the process as far as it was sampled, in bytes."""
     text: str = ""
     """What it printed, once it has ended."""
 
@@ -166,10 +166,10 @@ class _Run:
         self.sizes = oom_retry.BatchSizes(self.config.recipe, self.config.oom_retries)
 
     def outcome_of(self, error: WorkerError) -> Outcome:
-        """What became of the run that ended in `error`.
+        """The outcome of a run that ended in `error`.
 
-        Nobody knows what a worker that was killed was doing; most often the first steps are too
-        large, so it is taken to have been training.
+        It is not known what a worker that was killed was doing. Most often the first steps need too
+        much memory, so it is taken to have been training.
         """
         if isinstance(error, WorkerKilled):
             self.sizes.phase = "training"
@@ -177,7 +177,7 @@ class _Run:
         return failures.outcome_of(error, batching=self.sizes.record(), memory=memory)
 
     def result(self, *, is_alone: bool) -> tuple[Outcome, PredictionTable | None]:
-        """What came of it. Raises `WorkerError`."""
+        """Its outcome and predictions. Raises `WorkerError`."""
         self.began = time.monotonic()
         with contextlib.ExitStack() as opened:
             try:
@@ -210,7 +210,7 @@ class _Run:
                 if kind == "progress":
                     self._heard(*value)
                 elif kind != "ready":
-                    _has_ended(process, GOODBYE_S)
+                    _wait_for_end(process, GOODBYE_S)
                     if kind == "result":
                         return value
                     self.text = value
@@ -226,7 +226,7 @@ class _Run:
 
     def _heard(self, step: int, steps: int) -> None:
         self.sizes.phase = "training"
-        with contextlib.suppress(OSError):  # a terminal that is gone takes no run along
+        with contextlib.suppress(OSError):  # the run goes on if the terminal is gone
             self.progress(step, steps)
 
     def _show_new_text(self) -> None:
@@ -242,12 +242,12 @@ class _Run:
         if process.is_lost:
             raise WorkerLost(process.why_lost())
         if self.engine.is_closed:
-            process.kill()  # which may not have been there yet when the others were killed
-            if process.pid is None or not _has_ended(process, GOODBYE_S):
+            process.kill()  # it may not have existed when the others were killed
+            if process.pid is None or not _wait_for_end(process, GOODBYE_S):
                 raise WorkerError("the session ended before this run did")
 
     def _check_start(self, process: Worker) -> None:
-        """Give up a worker, or the server that does not fork it, where that takes too long."""
+        """Kill a server that does not fork; raise for a worker whose imports do not end."""
         waited = time.monotonic() - self.began
         if process.server_hangs(waited):
             process.kill_server()
@@ -259,15 +259,15 @@ class _Run:
 
 
 def shares(cpus: tuple[int, ...], jobs: int) -> list[tuple[int, ...] | None]:
-    """The CPUs of each of `jobs` places; one place alone has them all and is not pinned."""
+    """The CPUs of each of `jobs` places; None for a single place, which is not pinned."""
     if jobs == 1:
         return [None]
     each = max(1, len(cpus) // jobs)
     return [tuple(cpus[(job * each + i) % len(cpus)] for i in range(each)) for job in range(jobs)]
 
 
-def _has_ended(process: Worker, seconds: float) -> bool:
-    """Whether a worker has ended, or will have within `seconds`."""
+def _wait_for_end(process: Worker, seconds: float) -> bool:
+    """Wait for a worker to end, for at most `seconds`; whether it has."""
     until = time.monotonic() + seconds
     while process.exit_code is None and not process.is_lost:
         if time.monotonic() >= until:

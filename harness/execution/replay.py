@@ -1,15 +1,14 @@
-"""The same again: the first steps of a stored run, computed once more and compared."""
+"""The first steps of a stored run, computed again and compared with what it recorded."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.catalog import models, profiles, targets, tasks
+from harness.catalog import adaptations, models, profiles, targets, tasks
 from harness.errors import Exit, UsageError
 from harness.execution.engine import Engine
 from harness.planning.options import Settings
@@ -24,9 +23,9 @@ from harness.text.values import shown
 
 CODE = ("commit", "glue-bench")
 ENVIRONMENT = (
-    "torch", "transformers", "tokenizers", "datasets", "numpy", "python",
-    "os", "machine", "cpu", "cores",
-)  # fmt: skip
+    *("torch", "transformers", "tokenizers", "datasets", "numpy", "python"),
+    *("os", "machine", "cpu", "cores"),
+)
 
 
 def verify(
@@ -38,11 +37,11 @@ def verify(
     vectors: str | None = None,
     threads: int | None = None,
 ) -> Replay | None:
-    """Compute the first steps of a run again; None where it has no losses to compare.
+    """Compute the first steps of a run again; None if it has no losses to compare.
 
-    `data`, `model` and `vectors` stand for those of the record, which holds no paths; `threads` for
-    the record's number. Raises `UsageError` for what the record leaves open, and `GlueBenchError`
-    for data or a model that is not to be had.
+    `data`, `model` and `vectors` say where to find those of the record, which holds no paths;
+    `threads` replaces the recorded number. Raises `UsageError` if one of them is needed, and
+    `GlueBenchError` for data or a model that cannot be found.
     """
     if not record.first_losses:
         return None
@@ -69,7 +68,7 @@ def configuration(
     vectors: str | None = None,
     threads: int | None = None,
 ) -> RunConfig:
-    """What a stored run was run with, cut to the steps whose losses it holds.
+    """The configuration of a stored run, cut to the steps whose losses it holds.
 
     Raises `GlueBenchError`.
     """
@@ -86,7 +85,7 @@ def configuration(
     )
     config = resolve(case, plan)
     recipe = config.recipe
-    if record.batching:  # a step that did not fit the memory was cut up further than planned
+    if record.batching:  # a step that did not fit in memory was divided further than planned
         recipe = dataclasses.replace(recipe, accumulation=record.batching.accumulation)
     return dataclasses.replace(
         config,
@@ -97,13 +96,15 @@ def configuration(
 
 
 def _model(record: Record, model: str | None) -> models.Adapted:
-    name, plus, adaptation = record.case.model.partition("+")
-    if model is None and name not in models.MODELS and not models.HUB_ID.fullmatch(name):
+    """The model of a stored run, or `model` in its place, adapted as the run adapted it."""
+    own = adaptations.own_name(record.case.model, record.identity)
+    if model is None and own not in models.MODELS and not models.HUB_ID.fullmatch(own):
         raise UsageError(
-            f"{record.case.id}: its model {shown(name)} came from a folder, and records hold no "
+            f"{record.case.id}: its model {shown(own)} came from a folder, and records hold no "
             "folders. Mend: say --model FOLDER, the folder that holds it"
         )
-    adapted = models.get(f"{model or name}{plus}{adaptation}")
+    suffixes = [row.name for row in adaptations.of_identity(record.identity)]
+    adapted = models.adapted(model or own, suffixes, record.case.model)
     return dataclasses.replace(adapted, name=record.case.model)
 
 
@@ -117,7 +118,7 @@ def _recipe(record: Record) -> Recipe:
         foreign = [str(error.errors()[0]["loc"][0])]
     raise UsageError(
         f"{record.case.id}: key recipe.{foreign[0]}: found "
-        f"{shown(record.recipe.get(foreign[0], 'nothing'))}; here no recipe has that. "
+        f"{shown(record.recipe.get(foreign[0], 'nothing'))}; recipes have no such setting here. "
         "Mend: verify it with the glue-bench that wrote it: "
         f"{record.environment.get('glue-bench')}, commit {record.environment.get('commit')}"
     )
@@ -125,7 +126,7 @@ def _recipe(record: Record) -> Recipe:
 
 def _differences(record: Record, config: RunConfig, now: Outcome) -> Iterator[Difference]:
     """Every input that is not what it was, in the order of `INPUTS`."""
-    # How a CPU rounds decides the last bits of random weights too.
+    # Rounding on the CPU also affects the last bits of random weights.
     for name, rounds, lines in (
         ("recipe", False, _of_identity(record, config, "recipe", "target", "adaptation")),
         ("rows", False, _rows(record, now)),
@@ -139,7 +140,7 @@ def _differences(record: Record, config: RunConfig, now: Outcome) -> Iterator[Di
 
 
 def _unknown(record: Record) -> Iterator[str]:
-    """What may differ and cannot be told."""
+    """What may differ without our knowing it."""
     if record.observed is None:
         yield "the first weights and the order of rows: the record does not hold their hashes"
     if record.environment.get("dirty") or environment.facts()["dirty"]:
@@ -152,7 +153,7 @@ def _of_identity(record: Record, config: RunConfig, *keys: str) -> list[str]:
 
 
 def _rows(record: Record, now: Outcome) -> list[str]:
-    """Of the training rows alone: no loss depends on others."""
+    """What differs in the training rows; the losses depend on no others."""
     if record.data is None or now.data is None:
         return []
     then, today = record.data.splits["train"], now.data.splits["train"]
@@ -167,7 +168,7 @@ def _observed(record: Record, now: Outcome, name: str) -> list[str]:
 
 def _code(record: Record, config: RunConfig) -> list[str]:
     lines = _of_identity(record, config, "numerics")
-    if isinstance(record.identity.get("task"), Mapping):  # a name in older records
+    if isinstance(record.identity.get("task"), Mapping):  # older records hold only its name
         lines += _of_identity(record, config, "task")
     return lines + _facts(record, CODE)
 
@@ -184,7 +185,7 @@ def _facts(record: Record, names: tuple[str, ...]) -> list[str]:
     return [line for name in names if name in then for line in _of(name, then[name], now[name])]
 
 
-def _of(name: str, then: Any, now: Any) -> list[str]:
+def _of(name: str, then: object, now: object) -> list[str]:
     return differences(then, now, name)
 
 
@@ -200,7 +201,7 @@ bf16, fp16 and TF32, of which bf16 rounds by up to 4e-3. docs/reliability.md has
 
 
 def tolerance(target: Target) -> float:
-    """The tolerance for losses that were computed on a target."""
+    """The largest relative difference of two losses on a target that rounding may explain."""
     return REDUCED_TOLERANCE if target.autocast or target.tf32 else FP32_TOLERANCE
 
 
@@ -210,7 +211,7 @@ class Difference:
 
     input: str  # of `INPUTS`
     what: str  # `recipe.learning_rate: was 2e-05, is 0.0001`
-    rounds: bool  # by itself it changes no more than how results are rounded
+    rounds: bool  # alone it can change only how results are rounded
 
 
 @dataclass(frozen=True)
@@ -220,12 +221,12 @@ class Replay:
     case: str
     threads: int
     then: tuple[float, ...]
-    now: tuple[float, ...]  # none where the replay did not end well
-    tolerance: float  # up to which losses count as equal
+    now: tuple[float, ...]  # empty if the replay failed
+    tolerance: float  # the largest relative difference of equal losses
     status: Status  # of the replay
-    reason: str | None  # for any status but ok
+    reason: str | None  # why the status is not ok
     differences: tuple[Difference, ...]
-    unknown: tuple[str, ...]  # what may differ and cannot be told
+    unknown: tuple[str, ...]  # what may differ without our knowing it
 
     @property
     def is_equal(self) -> bool:
@@ -234,7 +235,7 @@ class Replay:
 
     @property
     def apart(self) -> float:
-        """The largest difference of two losses, relative to the larger; infinite if one lacks."""
+        """The largest relative difference of two losses; infinite if there are fewer losses now."""
         if len(self.then) != len(self.now):
             return float("inf")
         pairs = zip(self.then, self.now, strict=True)
@@ -242,12 +243,12 @@ class Replay:
 
     @property
     def is_close(self) -> bool:
-        """Whether rounding may be all that the losses differ by: no input says otherwise."""
+        """Whether rounding may explain the difference: it is small, and no input explains it."""
         return self.apart <= self.tolerance and all(found.rounds for found in self.differences)
 
     @property
     def step(self) -> int | None:
-        """The first step, from 1 on, whose loss is another; None where there is none."""
+        """The first step, counted from 1, whose loss differs; None if there is none."""
         pairs = enumerate(zip(self.then, self.now, strict=False), start=1)
         return next((step for step, (then, now) in pairs if then != now), None)
 
@@ -260,7 +261,7 @@ class Replay:
 
 
 def text(replay: Replay) -> str:
-    """A replay for the terminal."""
+    """A replay as the terminal shows it."""
     lines = [f"{replay.case}, {replay.threads} thread(s)", _judgement(replay)]
     if replay.differences:
         first = replay.differences[0].input

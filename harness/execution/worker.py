@@ -13,13 +13,13 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from harness.execution.channel import Sender
 from harness.planning.resolve import from_json
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-"""A worker loads folders, and never asks anybody for more."""
+"""A worker loads local folders and never uses the network."""
 UNLESS_SET = {
     # OpenMP threads wait for each other by spinning, 300,000 times by default: as soon as another
     # process needs one of their cores, a step of a small model takes 40 times as long. With 10,000
@@ -31,19 +31,19 @@ WORK = "harness.execution.worker:work"
 
 
 def task_of(config_json: str, work: str = WORK) -> bytes:
-    """What a worker is to do, for `main`: `work` is the function that is called, `MODULE:NAME`."""
+    """The task of a worker, for `main`: `work` is the function to call, as `MODULE:NAME`."""
     return json.dumps({"path": module_folders(), "work": work, "config": config_json}).encode()
 
 
 def module_folders() -> list[str]:
-    """Where this process looks for modules, for another that may be elsewhere."""
+    """Absolute `sys.path` of this process, for another that may have another working folder."""
     return [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100  ("" is the folder we are in)
 
 
 def main(channel: int, task: int) -> NoReturn:
-    """Do what the file `task` says, tell of it over the socket `channel`, and exit.
+    """Do what the file `task` says, send the result over the socket `channel`, and exit.
 
-    Standard output and standard error are the log already.
+    Standard output and standard error already go to the log.
     """
     os.setpgid(0, 0)  # a Ctrl-C reaches the driver alone; the group takes grandchildren along
     sender = Sender(socket.socket(fileno=channel))
@@ -53,7 +53,7 @@ def main(channel: int, task: int) -> NoReturn:
         for stream in (
             sys.stdout,  # noqa: TID251  (set up for the log; nothing is printed here)
             sys.stderr,  # noqa: TID251  (likewise)
-        ):  # else a file gets in blocks what is printed
+        ):  # or a file would get the output in blocks
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(line_buffering=True, errors="backslashreplace")
         faulthandler.enable(file=sys.__stderr__ or 2)  # noqa: TID251  (names of our own functions)
@@ -63,16 +63,16 @@ def main(channel: int, task: int) -> NoReturn:
         module, name = asked["work"].split(":")
         getattr(importlib.import_module(module), name)(sender, asked["config"])
         code = 0
-    except BaseException:  # noqa: BLE001  (the driver must hear of whatever it was)
+    except BaseException:  # noqa: BLE001  (whatever it was, the driver is told)
         sender.send("error", traceback.format_exc())
     finally:
         for stream in (sys.stdout, sys.stderr):  # noqa: TID251  (the log gets what was printed)
             stream.flush()
-        os._exit(code)  # what libraries do at an exit may wait for ever; the result is sent
+        os._exit(code)  # exit handlers of libraries may hang, and the result is sent
 
 
 def work(sender: Sender, config_json: str) -> None:
-    """Run one configuration and send what came of it."""
+    """Run one configuration and send its outcome and predictions."""
     config = from_json(config_json)
     if config.cpus and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, config.cpus)
@@ -84,7 +84,7 @@ def work(sender: Sender, config_json: str) -> None:
 
 
 class _Reporter:
-    """Tells the driver how far training is, not more often than a person can see."""
+    """Tells the driver how far training is, at most every `PROGRESS_S` seconds."""
 
     def __init__(self, sender: Sender) -> None:
         self.sender, self.next = sender, 0.0
@@ -96,7 +96,7 @@ class _Reporter:
             self.sender.send("progress", [step, steps])
 
 
-def _end_with_driver(sender: Any) -> None:
-    """Die with the driver, however it died: nobody would read the result."""
+def _end_with_driver(sender: Sender) -> None:
+    """End this process and its group once the driver is gone, however it ended."""
     sender.wait_for_end()
     os.killpg(0, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a worker prints: a file without a name that it writes to, read as it grows."""
+"""What a worker prints: an unnamed file that it writes to, read while it grows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from harness.text.escape import Speller, harmless
 
 LONGEST_BYTES = 4 << 20
-"""Of a longer log the end is kept, where an error is."""
+"""Of a longer log the end is kept, since errors stand there."""
 
 Echo = Callable[[str, str], None]
 """Called with a case's id and what its worker printed since the last call."""
@@ -20,8 +20,8 @@ Echo = Callable[[str, str], None]
 class WorkerLog:
     """The file that a worker's standard output and standard error go to. Raises `OSError`.
 
-    Libraries print what stands in a model's files: what is read of it is harmless. A progress
-    bar's carriage returns become line ends.
+    Libraries print text from a model's files, so control characters are escaped when it is read.
+    Carriage returns, as progress bars print them, become line ends.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class WorkerLog:
         self._spelt = Speller()
 
     def new_text(self) -> str:
-        """What was printed since the last call, without a character that is only half there."""
+        """What was printed since the last call, up to the last complete character."""
         content = self._content(self._read_bytes)
         self._read_bytes += len(content)
         return self._spelt(self._decode(content))
@@ -45,11 +45,11 @@ class WorkerLog:
         return note + harmless(content.decode("utf-8", errors="replace"))
 
     def close(self) -> None:
-        """Let go of the file, which is gone with that."""
+        """Close the file, which removes it."""
         self.file.close()
 
     def _content(self, start: int) -> bytes:
-        # Not `read`: the worker writes where this descriptor stands, which is its own too.
+        # Not `read`: the worker shares this descriptor, and would go on writing where we read.
         return os.pread(self.file.fileno(), LONGEST_BYTES, start)
 
 

@@ -1,9 +1,8 @@
 """The Hugging Face Hub: snapshots in the local cache, and fetching what is not there.
 
-Nothing is loaded over the network: a model or data set is first a folder here. The Hub is asked
-once, within seconds and without a second try, because its client's own retries take 23 s to say
-that there is no network. It is asked by `hub_client`, in a process that ends in time whatever the
-server does.
+Nothing is loaded over the network: a model or data set is downloaded into a folder first. The Hub
+is asked only once and gets a few seconds, because its client's own retries take 23 s to report that
+there is no network. `hub.client` asks it, in a process that ends in time whatever the server does.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from harness.text.escape import harmless
 from harness.text.values import shown
 
 LOOKUP = {"wait_s": 10.0, "least": 1}
 DOWNLOAD = {"wait_s": 60.0, "least": 64 << 10}
-"""When the Hub is given up: it sent fewer than `least` bytes in `wait_s` seconds."""
-MOST_SAID = 1_000  # characters of what the client says
+"""A request is given up if the Hub sends fewer than `least` bytes in `wait_s` seconds."""
+LONGEST_ANSWER = 1_000  # characters of each text in the client's answer
 Kind = Literal["model", "dataset"]
 
 
@@ -40,13 +39,13 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Absent:
-    """Why there is no snapshot: what was found, in words that may stand in a message."""
+    """There is no snapshot; `why` is a part of a sentence in a message."""
 
-    found: str
+    why: str
 
 
 def cache() -> str | None:
-    """The folder that snapshots are kept in; None where it lies below a home that is not known."""
+    """The folder of snapshots; None if it would be below an unknown home folder."""
     from huggingface_hub import constants
 
     folder = constants.HF_HUB_CACHE
@@ -54,14 +53,14 @@ def cache() -> str | None:
 
 
 _offline_lock = threading.Lock()
-_offline: list[bool] = []  # for each thread that is within: what the switch was before all
+_offline: list[bool] = []  # one entry per thread inside `offline`: the first value of the switch
 
 
 @contextlib.contextmanager
 def offline() -> Generator[None]:
-    """Within, no library asks the Hub, whatever a model's files name: it takes itself for offline.
+    """In this block no library asks the Hub, whatever a model's files name.
 
-    The switch is the whole process's: what another thread asks meanwhile is refused too.
+    The switch holds for the whole process: requests of other threads are refused too.
     """
     from huggingface_hub import constants
 
@@ -78,15 +77,15 @@ def offline() -> Generator[None]:
                 constants.HF_HUB_OFFLINE = before
 
 
-NO_CACHE = "no home folder is known, so its cache has no place: HF_HOME has to name a folder"
+NO_CACHE = "no home folder is known, so there is no cache: HF_HOME has to name a folder"
 
 
 def cached(
     kind: Kind, name: str, wanted: Sequence[str], revision: str | None = None
 ) -> Snapshot | None:
-    """The snapshot last fetched of a repository, if each pattern of `wanted` matches a file of it.
+    """The newest snapshot of a repository, or that of a commit, that is on this disk.
 
-    Or that of a commit. Looks at the disk only.
+    None if there is none, or a pattern of `wanted` matches none of its files.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -103,7 +102,7 @@ def cached(
             local_files_only=True,
         )
     except (HFValidationError, LocalEntryNotFoundError, PermissionError):
-        return None  # where the cache may not be read, `fetch` says so
+        return None  # if the cache cannot be read, `fetch` says so
     directory = Path(folder)
     if not all(any(directory.glob(pattern)) for pattern in wanted):
         return None
@@ -111,7 +110,7 @@ def cached(
 
 
 CARD: dict[Kind, tuple[str, ...]] = {"model": (), "dataset": ("README.md",)}
-"""What says where the files of a repository's splits are."""
+"""The files that say where the files of each split are."""
 
 
 @functools.cache
@@ -122,22 +121,23 @@ def find(
     also: tuple[str, ...] = (),
     revision: str | None = None,
 ) -> Snapshot | Absent:
-    """The snapshot from the cache, else from the Hub; in one process each is asked for once.
+    """The snapshot from the cache or else from the Hub; a process asks for each only once.
 
-    One that has every file of `wanted` and none of `also` will do where the Hub has nothing better.
+    A snapshot in the cache that has the files of `wanted`, but none of `also`, is returned only if
+    the Hub gives nothing.
     """
-    here = cached(kind, name, wanted, revision)
-    if here and (not also or any(any(here.directory.glob(pattern)) for pattern in also)):
-        return here
+    local = cached(kind, name, wanted, revision)
+    if local and (not also or any(any(local.directory.glob(pattern)) for pattern in also)):
+        return local
     fetched = fetch(kind, name, wanted, also, revision)
-    return fetched if isinstance(fetched, Snapshot) else here or fetched
+    return fetched if isinstance(fetched, Snapshot) else local or fetched
 
 
 @functools.cache
 def fetch_once(
     kind: Kind, name: str, wanted: tuple[str, ...], revision: str | None = None
 ) -> Snapshot | Absent:
-    """What `fetch` brings; in one process each is asked for once."""
+    """The result of `fetch`; a process asks for each repository only once."""
     return fetch(kind, name, wanted, revision=revision)
 
 
@@ -150,16 +150,17 @@ def fetch(
     *,
     again: bool = False,
 ) -> Snapshot | Absent:
-    """Bring a repository's newest files that match `wanted`, or `also` if any, into the cache.
+    """Download a repository's files that match `wanted` or `also` into the cache.
 
-    Or those of a commit. Files that are there already are only fetched `again` on request.
+    They are the newest, or those of a commit. A file of `also` may be missing. Files that are in
+    the cache are downloaded only if `again` says so.
     """
     absent = _lookup(kind, name) if cache() else Absent(NO_CACHE)
     if absent:
         return absent
-    said = _asked(
+    answer = _ask(
         DOWNLOAD,
-        act="download",
+        verb="download",
         kind=kind,
         name=name,
         revision=revision,
@@ -167,26 +168,26 @@ def fetch(
         allow_patterns=[*CARD[kind], *wanted, *also],
         force_download=again,
     )
-    if "folder" not in said:
-        return Absent(said["absent"])
-    found = Path(said["folder"])
-    if not found.resolve().is_relative_to(Path(str(cache())).resolve()):
+    if "folder" not in answer:
+        return Absent(answer["absent"])
+    folder = Path(answer["folder"])
+    if not folder.resolve().is_relative_to(Path(str(cache())).resolve()):
         return Absent("the Hub's answer cannot be used: it leads out of the cache")
-    lacking = [pattern for pattern in wanted if not any(found.glob(pattern))]
-    if lacking:
-        return Absent(f"it holds no file {shown(lacking[0])}")
-    return Snapshot(found, found.name)
+    missing = [pattern for pattern in wanted if not any(folder.glob(pattern))]
+    if missing:
+        return Absent(f"it holds no file {shown(missing[0])}")
+    return Snapshot(folder, folder.name)
 
 
 @functools.cache
 def _lookup(kind: Kind, name: str) -> Absent | None:
-    """Why the Hub does not let a repository be fetched; None if it does."""
-    said = _asked(LOOKUP, act="look up", kind=kind, name=name)
-    return Absent(said["absent"]) if "absent" in said else None
+    """Why the Hub does not allow a repository to be downloaded; None if it does."""
+    answer = _ask(LOOKUP, verb="look up", kind=kind, name=name)
+    return Absent(answer["absent"]) if "absent" in answer else None
 
 
-def _asked(limits: Mapping[str, float], **request: Any) -> dict[str, str]:
-    """What `hub_client` says to a request, in a process of its own."""
+def _ask(limits: Mapping[str, float], **request: object) -> dict[str, str]:
+    """The answer of `hub.client`, in a process of its own, to a request of JSON values."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -195,21 +196,25 @@ def _asked(limits: Mapping[str, float], **request: Any) -> dict[str, str]:
     environment = os.environ | {
         "HF_ENDPOINT": constants.ENDPOINT,
         "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_XET": "1",  # its downloads are not counted
+        "HF_HUB_DISABLE_XET": "1",  # its downloads cannot be counted
         "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
     }
-    progress = sys.stderr  # noqa: TID251  (handed on, for a progress bar of numbers)
+    progress = sys.stderr  # noqa: TID251  (the client shows only a number there)
     is_seen = progress is not None and progress.isatty()
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "harness.hub.client"],
-        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=None if is_seen else subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     try:
-        said, _ = process.communicate(json.dumps({"limits": limits, **request}).encode())
-        return {key: harmless(text)[:MOST_SAID] for key, text in json.loads(said).items()}
+        output, _ = process.communicate(json.dumps({"limits": limits, **request}).encode())
+        return {key: harmless(text)[:LONGEST_ANSWER] for key, text in json.loads(output).items()}
     except ValueError:
-        return {"absent": f"the Hub's client ended with {process.returncode} and no answer"}
+        return {
+            "absent": f"the Hub's client ended with exit code {process.returncode} and no answer"
+        }
     finally:
         process.kill()
         process.wait()

@@ -1,6 +1,7 @@
 """Ways to train a part of a pretrained network: `frozen`, `lora`, `bitfit`.
 
-The loop is the same: what is not trained has no gradient, and the optimizer leaves it alone.
+The training loop is the same for all of them: a parameter that is not trained has no gradient, so
+the optimizer does not change it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import dataclasses
 import re
 from collections.abc import Collection
 from types import SimpleNamespace
-from typing import Any
 
 import torch
 from torch import nn
@@ -17,42 +17,56 @@ from transformers.pytorch_utils import Conv1D
 
 from harness.catalog.adaptations import ADAPTATIONS
 from harness.errors import ModelError
+from harness.modeling import heads
+from harness.modeling.library_types import PretrainedNetwork, Tuner
 from harness.modeling.pretrained import LoadedModel
 from harness.spec import Task
 
 ATTENTION = (
-    ("query", "value"), ("query_proj", "value_proj"), ("q_proj", "v_proj"), ("q_lin", "v_lin"),
-    ("q_head", "v_head"), ("q", "v"), ("Wqkv",), ("c_attn",), ("in_proj",), ("layer_1", "layer_2"),
-)  # fmt: skip
-"""What families call the attention's query and value matrices, which some keep in one.
+    ("query", "value"),
+    ("query_proj", "value_proj"),
+    ("q_proj", "v_proj"),
+    ("q_lin", "v_lin"),
+    ("q_head", "v_head"),
+    ("q", "v"),
+    ("Wqkv",),
+    ("c_attn",),
+    ("in_proj",),
+    ("layer_1", "layer_2"),
+)
+"""The names that families give to the attention's query and value modules; some have one for both.
 
-XLNet's are no modules: there its feed-forward layers take their place.
+XLNet keeps these matrices as bare parameters. There the two feed-forward layers are adapted.
 """
 
 
-def adapted(encoder: LoadedModel, method: str, task: Task, seed: int) -> LoadedModel:
-    """The same encoder, of which only the part that `method` names is to be trained.
+def adapt(loaded: LoadedModel, method: str, task: Task, seed: int) -> LoadedModel:
+    """The same model, of which only the part that `method` names will be trained.
 
-    `seed` decides what is new. Raises `ModelError` for a network that it does not fit.
+    `method` is a name of `catalog.adaptations` that trains a part. `seed` decides the initial
+    values of new parameters. Raises `ModelError` for a network that the method cannot adapt.
     """
     torch.manual_seed(seed)
-    network: Any = encoder.network
+    network: PretrainedNetwork = loaded.network
     if method == "frozen":
         network = FrozenEncoder(network, task.outputs)
         new = ("classifier.bias", "classifier.weight")
-        return dataclasses.replace(encoder, network=network, new_parameters=new)
+        return dataclasses.replace(loaded, network=network, new_parameters=new)
     if method == "bitfit":
-        train_biases(network, encoder.new_parameters)
-        return encoder
+        train_biases(network, loaded.new_parameters)
+        return loaded
     before = {name for name, _ in network.named_parameters()}
-    tuner = add_low_rank(network, encoder.new_parameters)
+    tuner = add_low_rank(network, loaded.new_parameters)
     added = [n for n, _ in network.named_parameters() if ".lora_" in n and n not in before]
-    new = (*encoder.new_parameters, *added)
-    return dataclasses.replace(encoder, new_parameters=new, tuner=tuner)
+    new = (*loaded.new_parameters, *added)
+    return dataclasses.replace(loaded, new_parameters=new, tuner=tuner)
 
 
-def train_biases(network: Any, new: Collection[str]) -> None:
-    """Leave only biases and what is new to be trained (BitFit). Raises `ModelError`."""
+def train_biases(network: PretrainedNetwork, new: Collection[str]) -> None:
+    """Leave only biases, the head and the parameters in `new` to be trained (BitFit).
+
+    Raises `ModelError` for an encoder without biases.
+    """
     inside = f"{network.base_model_prefix}."
     biases = 0
     for name, parameter in network.named_parameters():
@@ -61,42 +75,42 @@ def train_biases(network: Any, new: Collection[str]) -> None:
         biases += is_bias and name.startswith(inside)
     if not biases:
         raise ModelError(
-            f"+bitfit: this {network.config.model_type} has no bias to train. Mend: say +lora or "
+            f"+bitfit: this {network.config.model_type} has no bias to train. Mend: use +lora or "
             "+frozen"
         )
 
 
-def add_low_rank(network: Any, new: Collection[str]) -> Any:
-    """Leave only what is new and low-rank additions to the attention to be trained (LoRA).
+def add_low_rank(network: PretrainedNetwork, new: Collection[str]) -> Tuner:
+    """Add low-rank matrices to the attention (LoRA), and leave only them and what is new trained.
 
-    Returns peft's tuner, whose `merge_and_unload` puts the additions into the weights. The network
-    is changed in place. Raises `ModelError` where there is nothing to add to.
+    "New" are the head and the parameters in `new`. The network is changed in place. Returns peft's
+    tuner, whose `merge_and_unload` adds the products to the weights. Raises `ModelError` where the
+    attention has no modules that can be adapted.
     """
     from peft import LoraConfig, LoraModel
 
     settings = ADAPTATIONS["lora"].settings
     base = network.base_model_prefix
     modules = [name for name, _ in network.named_modules() if name.startswith(f"{base}.")]
-    ends = {name.rsplit(".", 1)[-1] for name in modules}
-    named = next((names for names in ATTENTION if ends.issuperset(names)), None)
-    if named is None:
+    last_parts = {name.rsplit(".", 1)[-1] for name in modules}
+    query_value = next((names for names in ATTENTION if last_parts.issuperset(names)), None)
+    if query_value is None:
         raise ModelError(
-            f"+lora: this {network.config.model_type} has none of the modules that are called "
-            f"{', '.join('/'.join(names) for names in ATTENTION)} elsewhere. Mend: say +bitfit or "
-            "+frozen"
+            f"+lora: this {network.config.model_type} has no modules with one of the names "
+            f"{', '.join('/'.join(names) for names in ATTENTION)}. Mend: use +bitfit or +frozen"
         )
-    wanted = rf"{base}\..*\.({'|'.join(named)})"
-    layers = [module for name, module in network.named_modules() if re.fullmatch(wanted, name)]
+    pattern = rf"{base}\..*\.({'|'.join(query_value)})"
+    layers = [module for name, module in network.named_modules() if re.fullmatch(pattern, name)]
     if any(isinstance(layer, nn.Conv1d) and layer.groups > 1 for layer in layers):
         raise ModelError(
-            f"+lora: this {network.config.model_type} keeps its attention in grouped convolutions, "
-            "to which low-rank additions cannot be added up. Mend: say +bitfit or +frozen"
+            f"+lora: the attention of this {network.config.model_type} consists of grouped "
+            "convolutions, which low-rank matrices cannot be added to. Mend: use +bitfit or +frozen"
         )
     config = LoraConfig(
-        r=settings["rank"],
-        lora_alpha=settings["alpha"],
+        r=int(settings["rank"]),
+        lora_alpha=int(settings["alpha"]),
         lora_dropout=settings["dropout"],
-        target_modules=wanted,
+        target_modules=pattern,
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in network.modules()),
     )
     tuner = LoraModel(network, config, "default")
@@ -109,12 +123,12 @@ def add_low_rank(network: Any, new: Collection[str]) -> Any:
 class FrozenEncoder(nn.Module):
     """A pretrained encoder that is not trained, and a new linear layer that is.
 
-    It reads either tokens, or the features that `Features` has made of them.
+    Its input is either tokens, or the features that `features` computed from them earlier.
     """
 
     base_model_prefix = "encoder"
 
-    def __init__(self, network: Any, outputs: int) -> None:
+    def __init__(self, network: PretrainedNetwork, outputs: int) -> None:
         super().__init__()
         self.encoder = network.base_model.requires_grad_(False)
         self.config = network.config
@@ -126,19 +140,23 @@ class FrozenEncoder(nn.Module):
         return self
 
     def features(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """The mean of the last layer's states over real tokens: (examples, hidden), float32."""
+        """The mean of the last layer's states over real tokens: (examples, hidden), float32.
+
+        Raises `ModelError` for an encoder that does not return one state for each token.
+        """
         states = self.encoder(**inputs).last_hidden_state.float()
         mask = inputs["attention_mask"][..., None]
         if states.shape[1] != mask.shape[1]:
             raise ModelError(
                 f"+frozen: this {self.config.model_type} has {states.shape[1]} states for "
-                f"{mask.shape[1]} tokens; expected one each. Mend: +bitfit or +lora"
+                f"{mask.shape[1]} tokens; expected one for each. Mend: use +bitfit or +lora"
             )
         return (states * mask).sum(dim=1) / mask.sum(dim=1)
 
-    def forward(self, features: torch.Tensor | None = None, **inputs: torch.Tensor) -> Any:
-        """Logits of shape (examples, outputs)."""
+    def forward(
+        self, features: torch.Tensor | None = None, **inputs: torch.Tensor
+    ) -> SimpleNamespace:
+        """An object whose `logits` have shape (examples, outputs), float32."""
         if features is None:
             features = self.features(**inputs)
-        with torch.autocast(features.device.type, enabled=False):  # rounded scores would be ties
-            return SimpleNamespace(logits=self.classifier(features.float()))
+        return SimpleNamespace(logits=heads.in_fp32(self.classifier)(features))

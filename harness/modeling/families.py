@@ -1,6 +1,6 @@
-"""What a family of networks asks of its inputs, read from the network and its configuration.
+"""What a family of networks needs of its inputs, read from the network and its configuration.
 
-docs/models.md lists the families that the tests hold.
+docs/models.md lists the families that are tested.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from harness.errors import ModelError
 from harness.modeling import input_limits
+from harness.modeling.library_types import ModelConfig, PretrainedNetwork, Tokenizer
 from harness.text.values import shown
 
 
-def refuse_foreign(directory: Path, config: Any) -> None:
-    """Raise `ModelError` for a kind of model that is no encoder or decoder with a classifier."""
+def refuse_unsupported(directory: Path, config: ModelConfig) -> None:
+    """Raise `ModelError` for a model that is not an encoder or a decoder with a classifier."""
     kind = f"{directory}: a model of type {shown(config.model_type)}"
     mend = "Mend: name an encoder such as BERT, or a decoder such as GPT-2"
     if config.is_encoder_decoder:
@@ -30,11 +30,11 @@ def refuse_foreign(directory: Path, config: Any) -> None:
         )
 
 
-def give_padding(directory: Path, tokenizer: Any) -> None:
-    """Have a tokenizer pad with the end-of-text token where it has no padding token.
+def set_padding_token(directory: Path, tokenizer: Tokenizer) -> None:
+    """Have a tokenizer pad with its end-of-text token where it has no padding token, as GPT-2.
 
-    GPT-2 and its like have none. GPT has no end-of-text token either: its only special token is
-    the unknown word's, which hardly ever stands in a text.
+    GPT has no end-of-text token either. Its only special token is the one for unknown words, which
+    rarely occurs in a text, so that one is used. Raises `ModelError` where there is none of these.
     """
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token_id is None and tokenizer.unk_token_id is None:
@@ -45,31 +45,28 @@ def give_padding(directory: Path, tokenizer: Any) -> None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
 
 
-def configure_tokenizer(tokenizer: Any, network: Any) -> None:
-    """Have a tokenizer make the columns that a network takes, no longer than it reads.
-
-    Rows are padded on the side that the network needs.
-    """
-    takes = inspect.signature(network.forward).parameters
-    names = [name for name in tokenizer.model_input_names if name in takes]
-    if not _tells_texts_apart(network):
-        # RoBERTa knows one type; GPT-2 would look the types up among its words.
+def configure_tokenizer(tokenizer: Tokenizer, network: PretrainedNetwork) -> None:
+    """Set the columns, the padding side and the length limit that a network needs."""
+    accepted = inspect.signature(network.forward).parameters
+    names = [name for name in tokenizer.model_input_names if name in accepted]
+    if not _has_two_types(network):
+        # RoBERTa has one type; GPT-2 would look the types up in its word embeddings.
         names = [name for name in names if name != "token_type_ids"]
-    elif "token_type_ids" not in names and "token_type_ids" in takes and _gives_types(tokenizer):
+    elif "token_type_ids" not in names and "token_type_ids" in accepted and _gives_types(tokenizer):
         # PreTrainedTokenizerFast makes them only when asked, whatever its tokenizer.json says.
         names.append("token_type_ids")
-    if "attention_mask" in takes and "attention_mask" not in names:
+    if "attention_mask" in accepted and "attention_mask" not in names:
         names.append("attention_mask")
     tokenizer.model_input_names = names
-    # Positions count from the left, padding or not, in all families that learn them: only padding
-    # behind a text leaves its positions alone. XLNet's are relative, and it reads the last token.
+    # Families with learned positions count them from the left, padding included, so padding must
+    # come after the text. XLNet's positions are relative, and it classifies by the last token.
     reads_last = hasattr(network, "sequence_summary") and network.config.summary_type == "last"
     tokenizer.padding_side = "left" if reads_last else "right"
     input_limits.fit_length(tokenizer, network)
 
 
-def _tells_texts_apart(network: Any) -> bool:
-    """Whether a network has an embedding for each of two types of tokens."""
+def _has_two_types(network: PretrainedNetwork) -> bool:
+    """Whether a network has different embeddings for the tokens of a pair's two texts."""
     return any(
         len(parameter) > 1
         for name, parameter in network.named_parameters()
@@ -77,39 +74,41 @@ def _tells_texts_apart(network: Any) -> bool:
     )
 
 
-def _gives_types(tokenizer: Any) -> bool:
+def _gives_types(tokenizer: Tokenizer) -> bool:
     """Whether a tokenizer gives the two texts of a pair different types when it is asked to."""
-    made = tokenizer("a", "b", return_token_type_ids=True)
-    return len({*made.get("token_type_ids", ())}) > 1
+    encoding = tokenizer("a", "b", return_token_type_ids=True)
+    return len({*encoding.get("token_type_ids", ())}) > 1
 
 
-def patch_deberta_autocast(network: Any) -> None:
-    """Have DeBERTa's first version add biases of the queries' own dtype under autocast.
+def patch_deberta_autocast(network: PretrainedNetwork) -> None:
+    """Have the attention of DeBERTa's first version compute in autocast's dtype.
 
-    Its fp32 biases make the queries fp32 again, and it masks bf16 scores with the least number of
-    the queries' dtype, which bf16 does not have.
+    It adds fp32 biases to the queries, which makes them fp32 again. Then it masks the bf16 scores
+    with the least number of the queries' dtype, which is out of bf16's range.
     """
 
-    def in_its_dtype(heads_of: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-        def wrapped(hidden: torch.Tensor) -> torch.Tensor:
-            kind = hidden.device.type
-            if torch.is_autocast_enabled(kind):
-                hidden = hidden.to(torch.get_autocast_dtype(kind))
-            return heads_of(hidden)
+    def in_autocast_dtype(
+        split_heads: Callable[[torch.Tensor], torch.Tensor],
+    ) -> Callable[[torch.Tensor], torch.Tensor]:
+        def cast_and_split(hidden: torch.Tensor) -> torch.Tensor:
+            device = hidden.device.type
+            if torch.is_autocast_enabled(device):
+                hidden = hidden.to(torch.get_autocast_dtype(device))
+            return split_heads(hidden)
 
-        return wrapped
+        return cast_and_split
 
     for module in network.modules():
         if hasattr(module, "q_bias") and hasattr(module, "transpose_for_scores"):
-            module.transpose_for_scores = in_its_dtype(module.transpose_for_scores)
+            module.transpose_for_scores = in_autocast_dtype(module.transpose_for_scores)
 
 
-def spare_padding(config: Any) -> int:
-    """How many tokens of padding each row needs so that more of it would change nothing.
+def extra_padding(config: ModelConfig) -> int:
+    """How many tokens of padding each row needs so that further padding changes nothing.
 
-    MobileBERT adds each token's right neighbour to it. Funnel pools the last tokens with what is
-    beside them, two at a time before each block but the first, and cuts off the end. Both were
-    pretrained on rows with padding behind them.
+    MobileBERT joins each token's embedding with that of the token to its right. Funnel pools
+    neighbouring tokens in twos before each block but the first, the last tokens with padding, and
+    cuts off the end. Both were pretrained on rows with padding behind them.
     """
     if getattr(config, "trigram_input", False):
         return 1
@@ -117,14 +116,14 @@ def spare_padding(config: Any) -> int:
 
 
 FIXED_LENGTH = frozenset({"fnet", "convbert", "canine", "yoso", "nystromformer"})
-"""Types of models whose rows are all padded to one length, as their authors' were.
+"""Types of models for which all rows are padded to one length, as their authors did.
 
-FNet transforms whole rows, padding and all. ConvBERT, CANINE, YOSO and Nystromformer take
-convolutions over tokens, or means, into which padding enters. What comes out for a row then depends
-on how far it is padded, so that has to be the same whatever rows are beside it.
+FNet applies a Fourier transform to whole rows, padding included. ConvBERT, CANINE, YOSO and
+Nystromformer compute convolutions or means of tokens, and padding is among them. So a row's logits
+depend on how far it is padded, and that must not depend on the other rows of its batch.
 """
 
 
-def has_fixed_length(config: Any) -> bool:
-    """Whether a network is known to ask for rows of one length."""
+def has_fixed_length(config: ModelConfig) -> bool:
+    """Whether a network belongs to a family that needs all rows padded to one length."""
     return config.model_type in FIXED_LENGTH

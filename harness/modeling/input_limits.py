@@ -1,11 +1,10 @@
-"""What a network can read: how many tokens a row, which ids, and which position comes first."""
+"""What a network can read: how many tokens in a row, which ids, and which position is the first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,24 +12,32 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification
 
 from harness.errors import ModelError
+from harness.modeling.library_types import ModelConfig, PretrainedNetwork, Tokenizer
 from harness.modeling.tokenization import Encoded
 from harness.text.values import shown
 
-POSITION_TABLES = frozenset({
-    "position_embeddings", "embed_positions", "positions_embed", "wpe", "char_position_embeddings",
-    "pos_encoding",
-})  # fmt: skip
-"""What transformers calls a table with a row for each position.
+POSITION_TABLES = frozenset(
+    {
+        "position_embeddings",
+        "embed_positions",
+        "positions_embed",
+        "wpe",
+        "char_position_embeddings",
+        "pos_encoding",
+    }
+)
+"""The names in transformers of a table with one row for each position.
 
-A network without one counts relative distances (XLNet, DeBERTa-v3) or rotates by any (Llama).
+A network without such a table uses relative distances (XLNet, DeBERTa-v3) or rotary positions
+(Llama), which have no limit.
 """
 
 
 def longest_row(network: nn.Module) -> int | None:
-    """How many tokens a network has positions for; None: any number. Beyond it torch fails.
+    """How many tokens a network has positions for; None: any number. A longer row fails in torch.
 
-    RoBERTa and its like count from the row behind the padding token's: of 514 rows they use 512.
-    OPT's table has two rows more than positions.
+    RoBERTa and similar families start at the position after the padding token's id: of 514
+    positions they use 512. OPT's table has two rows more than positions.
     """
     rows = [
         len(tensor)
@@ -39,14 +46,15 @@ def longest_row(network: nn.Module) -> int | None:
     ]
     if not rows:
         return None
-    config: Any = network.config
-    said = getattr(config, "max_position_embeddings", None)  # GPT-2's n_positions too
-    most = min([*rows, said] if isinstance(said, int) and said > 0 else rows)
-    return most - first_position(network)
+    config: ModelConfig = network.config
+    configured = getattr(config, "max_position_embeddings", None)  # GPT-2's n_positions too
+    if isinstance(configured, int) and configured > 0:
+        rows.append(configured)
+    return min(rows) - first_position(network)
 
 
 def first_position(network: nn.Module) -> int:
-    """The position of a row's first token: 0, or the one behind that of padding."""
+    """The position of a row's first token: 0, or the one after the padding token's position."""
     padding = [
         module.padding_idx
         for name, module in network.named_modules()
@@ -56,64 +64,71 @@ def first_position(network: nn.Module) -> int:
     return padding[0] + 1 if padding else 0
 
 
-def counts_from_padding(config: Any) -> bool:
-    """Whether a token's position depends on which id config.json calls padding, as RoBERTa's does.
+def counts_from_padding(config: ModelConfig) -> bool:
+    """Whether positions start after the padding token's id, as RoBERTa's do.
 
-    Read from the network that `config` describes, made without weights.
+    This is read from the network that `config` describes, made without weights.
     """
     with torch.device("meta"):
         return first_position(AutoModelForSequenceClassification.from_config(config)) > 0
 
 
-def fit_length(tokenizer: Any, network: nn.Module) -> None:
-    """Have a tokenizer cut texts to what a network has positions for, if it says no less itself."""
-    said = (tokenizer.model_max_length, longest_row(network))
-    known = [int(length) for length in said if length and length > 0]
-    if known:
-        tokenizer.model_max_length = min(known)
+def fit_length(tokenizer: Tokenizer, network: nn.Module) -> None:
+    """Have a tokenizer cut texts to the network's positions, unless its own limit is lower."""
+    limits = (tokenizer.model_max_length, longest_row(network))
+    positive = [int(limit) for limit in limits if limit and limit > 0]
+    if positive:
+        tokenizer.model_max_length = min(positive)
 
 
-def known_ids(network: Any) -> dict[str, int]:
+def count_known_ids(network: PretrainedNetwork) -> dict[str, int]:
     """How many ids a network has embeddings for, by the name of the column that holds them."""
     try:
-        words = getattr(network.get_input_embeddings(), "weight", None)
-    except NotImplementedError:  # it hashes characters
-        words = None
-    found = {} if words is None else {"input_ids": len(words)}
+        embeddings = getattr(network.get_input_embeddings(), "weight", None)
+    except NotImplementedError:  # CANINE hashes characters and has no such table
+        embeddings = None
+    counts = {} if embeddings is None else {"input_ids": len(embeddings)}
     for name, parameter in network.named_parameters():
         if name.endswith("token_type_embeddings.weight"):
-            found["token_type_ids"] = len(parameter)
-    return found
+            counts["token_type_ids"] = len(parameter)
+    return counts
 
 
-def set_padding(directory: Path, config: Any, tokenizer: Any) -> None:
-    """Have a configuration name the tokenizer's padding token, by which decoders find the last one.
+def set_padding_id(directory: Path, config: ModelConfig, tokenizer: Tokenizer) -> None:
+    """Set a configuration's padding token to the tokenizer's.
 
-    Not where positions are counted from the id that pretraining had: it would move every token.
-    Raises `ModelError` for a padding token that the network has no embedding for.
+    Decoders find a row's last token by it. It stays where positions start after the padding token's
+    id of pretraining: another id would shift every position. Raises `ModelError` for a padding
+    token that the network has no embedding for.
     """
-    text, padding = config.get_text_config(), tokenizer.pad_token_id
-    words = getattr(text, "vocab_size", None) or padding + 1  # some hash characters
-    if padding >= words:
+    text_config, padding = config.get_text_config(), tokenizer.pad_token_id
+    known = getattr(text_config, "vocab_size", None) or padding + 1  # some hash characters
+    if padding >= known:
         raise ModelError(
             f"{directory}: its padding token {shown(tokenizer.pad_token)} has the id {padding}; "
-            f"expected one of the {words} that the network has embeddings for. Mend: leave "
+            f"expected one of the {known} that the network has embeddings for. Mend: leave "
             "`pad_token` out of tokenizer_config.json, or name a token there that the network knows"
         )
-    said = text.pad_token_id
-    if said != padding and (said is None or said >= words or not counts_from_padding(config)):
-        text.pad_token_id = padding
+    before = text_config.pad_token_id
+    if before == padding:
+        return
+    if before is None or before >= known or not counts_from_padding(config):
+        text_config.pad_token_id = padding
 
 
 def check_ids(
-    encoded: Encoded, tokenizer: Any, known: Mapping[str, int], split: str, rows: Sequence[int]
+    encoded: Encoded,
+    tokenizer: Tokenizer,
+    known_ids: Mapping[str, int],
+    split: str,
+    rows: Sequence[int],
 ) -> None:
     """Raise `ModelError` for the first id of a row that a network has no embedding for.
 
-    A tokenizer may hold more tokens than the network, as Gemma 3's does: only those that occur
-    count. `rows` are the numbers that the split's source has for them.
+    A tokenizer may have more tokens than the network has embeddings, as Gemma 3's does: only tokens
+    that occur count. `known_ids` is from `count_known_ids`; `rows` are row numbers in the source.
     """
-    for name, count in known.items():
+    for name, count in known_ids.items():
         ids = encoded.columns.get(name)
         if ids is None or not len(ids) or int(ids.max()) < count:
             continue

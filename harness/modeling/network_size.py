@@ -1,30 +1,30 @@
-"""How large a network config.json describes, known before any of it is allocated."""
+"""The size of the network that config.json describes, computed before any of it is allocated."""
 
 from __future__ import annotations
 
 import copy
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import AutoModelForSequenceClassification
 
 from harness.errors import ModelError
+from harness.modeling.library_types import ModelConfig
 
-BYTES = 4  # of a number in fp32
+BYTES_PER_PARAMETER = 4  # fp32
 
 
-def refuse_oversized(directory: Path, config: Any) -> None:
+def refuse_oversized(directory: Path, config: ModelConfig) -> None:
     """Raise `ModelError` for a network that this machine's memory cannot hold in fp32.
 
-    It is built on torch's `meta` device, which allocates nothing.
+    The network is built on torch's `meta` device, which allocates nothing.
     """
     with torch.device("meta"):
         network = AutoModelForSequenceClassification.from_config(
             copy.deepcopy(config), dtype=torch.float32
         )
-    needed = BYTES * sum(parameter.numel() for parameter in network.parameters())
+    needed = BYTES_PER_PARAMETER * sum(parameter.numel() for parameter in network.parameters())
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > memory:
         raise ModelError(

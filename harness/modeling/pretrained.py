@@ -1,4 +1,4 @@
-"""From a folder of weights to a network with a new head, and its tokenizer."""
+"""Load a pretrained network from a folder, with a head for a task, and its tokenizer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import tokenizers
 import torch
@@ -30,7 +29,8 @@ from harness.modeling import (
     stored_weights,
     tokenization,
 )
-from harness.modeling.stored_weights import reading
+from harness.modeling.library_errors import reading
+from harness.modeling.library_types import ModelConfig, Tokenizer, Tuner
 from harness.spec import Split, Task
 from harness.text.values import shown
 
@@ -40,17 +40,18 @@ class LoadedModel:
     """A network that maps token ids to logits of shape (examples, `task.outputs`)."""
 
     network: nn.Module
-    tokenizer: Any
-    new_parameters: tuple[str, ...]  # not in the checkpoint: they start random
+    tokenizer: Tokenizer
+    new_parameters: tuple[str, ...]  # not in the checkpoint: they start from random values
     extra_padding: int = 0  # tokens of padding that every row needs
-    tuner: Any = None  # of peft, which can put its additions into the network's weights
+    tuner: Tuner = None  # of LoRA: its `merge_and_unload` adds the products to the weights
     unused: tuple[str, ...] = ()  # modules of the checkpoint that the network does not have
-    notes: tuple[str, ...] = ()  # what a user should know of how it was loaded
+    notes: tuple[str, ...] = ()  # what a user should know about how texts are read
+    # How many ids of a column the network has embeddings for; a column that is absent has no limit.
     known_ids: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def parameters(self) -> int:
-        """How many numbers the network holds, head included."""
+        """The number of parameters, those of the head included."""
         return sum(parameter.numel() for parameter in self.network.parameters())
 
     @property
@@ -61,7 +62,7 @@ class LoadedModel:
     def encode(
         self, name: str, split: Split, max_length: int, *, fixed: bool = False
     ) -> tokenization.Encoded:
-        """Tokenize the rows of a split; `fixed`: all are padded to the same length.
+        """Tokenize the rows of the split called `name`; if `fixed`, all are padded to one length.
 
         Raises `ModelError` for a token that the network has no embedding for.
         """
@@ -75,20 +76,22 @@ class LoadedModel:
 def load(directory: Path, task: Task, seed: int, *, scratch: bool = False) -> LoadedModel:
     """The pretrained network of `directory` with a head for `task`, in fp32.
 
-    The head is new, and `seed` decides its initial weights (with `scratch` all of them), unless the
-    checkpoint holds one whose labels have the task's names: that one is kept, its outputs put in
-    the task's order. Raises `ModelError` where anything but the head, or a pooler, is missing from
-    the checkpoint, has another shape or is no floating-point number, and where the checkpoint holds
-    more of an encoder than the network has.
+    A head of the checkpoint is kept if its labels are the task's, with its outputs in the task's
+    order. Any other head is new, and `seed` decides its initial weights. With `scratch`, `seed`
+    decides all weights.
+
+    Raises `ModelError` where a weight of the encoder other than a pooler's is missing, has another
+    shape or is not stored as floating-point numbers, and where the checkpoint has more weights of
+    an encoder than the network.
     """
-    be_quiet()
+    silence_transformers()
     with snapshots.offline():
         return _loaded(directory, task, seed, scratch=scratch)
 
 
 def _loaded(directory: Path, task: Task, seed: int, *, scratch: bool) -> LoadedModel:
     config = read_config(directory)
-    families.refuse_foreign(directory, config)
+    families.refuse_unsupported(directory, config)
     with reading(directory):
         network_size.refuse_oversized(directory, config)
     tokenizer = read_tokenizer(directory)
@@ -96,8 +99,8 @@ def _loaded(directory: Path, task: Task, seed: int, *, scratch: bool) -> LoadedM
     if order is not None and not scratch:
         heads.check_labels(directory, config)
     heads.describe(config, task)
-    families.give_padding(directory, tokenizer)
-    input_limits.set_padding(directory, config, tokenizer)
+    families.set_padding_token(directory, tokenizer)
+    input_limits.set_padding_id(directory, config, tokenizer)
     torch.manual_seed(seed)
     unused: tuple[str, ...] = ()
     if scratch:
@@ -106,7 +109,7 @@ def _loaded(directory: Path, task: Task, seed: int, *, scratch: bool) -> LoadedM
     else:
         loaded = stored_weights.load_classifier(directory, config)
         network, unused = loaded.network, loaded.unused
-        new = _settle_head(loaded, config, order, seed)
+        new = _keep_or_renew_head(loaded, config, order, seed)
     dtypes = {parameter.dtype for parameter in network.parameters()}
     if dtypes != {torch.float32}:
         raise ModelError(f"{directory}: asked for fp32 parameters, got {shown(dtypes)}")
@@ -115,22 +118,28 @@ def _loaded(directory: Path, task: Task, seed: int, *, scratch: bool) -> LoadedM
     families.configure_tokenizer(tokenizer, network)
     families.patch_deberta_autocast(network)
     return LoadedModel(
-        network, tokenizer, new, families.spare_padding(config), unused=unused,
-        notes=notes_on(directory, tokenizer), known_ids=input_limits.known_ids(network),
-    )  # fmt: skip
+        network,
+        tokenizer,
+        new,
+        families.extra_padding(config),
+        unused=unused,
+        notes=notes_on(directory, tokenizer),
+        known_ids=input_limits.count_known_ids(network),
+    )
 
 
-def _settle_head(
-    loaded: stored_weights.Loaded, config: Any, order: list[int] | None, seed: int
+def _keep_or_renew_head(
+    loaded: stored_weights.Loaded, config: ModelConfig, order: list[int] | None, seed: int
 ) -> tuple[str, ...]:
-    """Keep a trained head if it has the task's labels, else renew it; returns what is new.
+    """Keep a trained head if it has the task's labels, else renew it; returns the new parameters.
 
-    A last layer of which a part is missing is none: what is left of it has the file's order.
+    A last layer that is stored only in part is renewed as a whole: its outputs would be in two
+    different orders.
     """
     head = loaded.head
     if order is not None and set(head).isdisjoint(loaded.new):
         heads.reorder(loaded.network, head, order)
-    elif set(head).isdisjoint(loaded.missing):  # a head that was trained on other labels
+    elif set(head).isdisjoint(loaded.missing):  # it was trained on other labels
         heads.renew(loaded.network, config, head, seed)
         return tuple(sorted({*loaded.new, *head}))
     layer = head[-1].rpartition(".")[0] if head else ""
@@ -143,38 +152,42 @@ def _settle_head(
 
 def weights_sha256(network: nn.Module) -> str:
     """sha256 over the name, dtype, shape and bytes of every parameter and buffer of a network."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, tensor in chain(network.named_parameters(), network.named_buffers()):
-        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
         flat = tensor.detach().cpu().contiguous().reshape(-1)
-        found.update(flat.view(torch.uint8).numpy())
-    return found.hexdigest()
+        digest.update(flat.view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
-def be_quiet() -> None:
-    """Leave out transformers' bars and its report of new weights, which is checked in our words."""
+def silence_transformers() -> None:
+    """Turn off transformers' progress bars and its report of new weights.
+
+    `stored_weights` checks the weights and reports on them itself.
+    """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
 
 
-SENTENCEPIECE = {"sentencepiece": "sentencepiece", "protobuf": "google.protobuf"}  # their modules
+SENTENCEPIECE = {"sentencepiece": "sentencepiece", "protobuf": "google.protobuf"}
+"""The Python packages that a SentencePiece tokenizer needs -> the module to import of each."""
 
 
-def read_tokenizer(directory: Path) -> Any:
-    """The tokenizer of a folder. Raises `ModelError`, also where it knows no words.
+def read_tokenizer(directory: Path) -> Tokenizer:
+    """The tokenizer of a folder. Raises `ModelError` where it cannot be read or is empty.
 
-    transformers makes up an empty tokenizer for a folder that holds none: every word is unknown.
+    For a folder without a tokenizer, transformers returns an empty one: every word is unknown.
     """
     _check_sentencepiece(directory)
     with reading(directory):
-        tokenizer: Any = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
-        limit, words = tokenizer.model_max_length, len(tokenizer)
+        tokenizer: Tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+        limit, vocabulary_size = tokenizer.model_max_length, len(tokenizer)
     if not isinstance(limit, int | float):
         raise ModelError(
             f"{directory}: tokenizer_config.json: model_max_length: found {shown(limit)}; expected "
             "a number. Mend: write it without quotes"
         )
-    if words <= len(tokenizer.all_special_tokens):
+    if vocabulary_size <= len(tokenizer.all_special_tokens):
         raise ModelError(
             f"{directory}: holds no tokenizer; expected tokenizer.json, or a vocabulary. Mend: "
             "save the tokenizer there too with `save_pretrained`, or fetch the model again with "
@@ -186,7 +199,7 @@ def read_tokenizer(directory: Path) -> Any:
 def _check_sentencepiece(directory: Path) -> None:
     """Raise `ModelError` where a tokenizer needs packages that are missing.
 
-    transformers reads tokenizer.json without them; DeBERTa-v3, for one, comes with spm.model alone.
+    A folder with tokenizer.json needs none of them. DeBERTa-v3, for example, has only spm.model.
     """
     if (directory / "tokenizer.json").is_file() or not any(directory.glob("*.model")):
         return
@@ -201,14 +214,15 @@ def _check_sentencepiece(directory: Path) -> None:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # the package around it
+    except ModuleNotFoundError:  # its parent package is not installed
         return False
 
 
-def read_config(directory: Path) -> Any:
-    """The configuration of a folder, of a network that returns logits by name. Raises `ModelError`.
+def read_config(directory: Path) -> ModelConfig:
+    """The configuration of a folder, set to return outputs by name and no states of inner layers.
 
-    config.json may ask for tuples, or for states of every layer, which cost memory.
+    config.json may ask for tuples, or for states of every layer, which cost memory. Raises
+    `ModelError` where it cannot be read.
     """
     weights.refuse_pickles(directory)
     with reading(directory):
@@ -220,61 +234,62 @@ def read_config(directory: Path) -> Any:
 
 
 WORD = re.compile(r"(?:##|\u2581|\u0120)?([^\W\d_]+)(?:</w>)?")
-"""A word, or a part of one, and the marks that vocabularies put before or behind it."""
-MOST_CAPITALS = 0.01  # share of its words that an uncased vocabulary may have with capitals
+"""A word or a part of one, with the marks that vocabularies put before or after it."""
+MOST_CAPITALS = 0.01  # the largest share of words with capitals in an uncased vocabulary
 
 
 SAMPLE = "a small film that few will see and nobody who forgets"
 
 
-def notes_on(directory: Path, tokenizer: Any) -> tuple[str, ...]:
-    """What a user should know of how a tokenizer reads text."""
-    return (*_of_case(directory, tokenizer), *_of_class(directory, tokenizer))
+def notes_on(directory: Path, tokenizer: Tokenizer) -> tuple[str, ...]:
+    """What a user should know about how a tokenizer reads text, as sentences."""
+    return (*_note_lower_casing(tokenizer), *_note_other_tokens(directory, tokenizer))
 
 
-def _of_class(directory: Path, tokenizer: Any) -> Iterator[str]:
-    """Say that a tokenizer's class reads text otherwise than the folder's tokenizer.json.
+def _note_other_tokens(directory: Path, tokenizer: Tokenizer) -> Iterator[str]:
+    """Note that a tokenizer's class splits text otherwise than the folder's tokenizer.json.
 
-    transformers builds most classes anew from the vocabulary, whatever else tokenizer.json holds.
+    For most classes transformers builds the tokenizer from the vocabulary alone, and ignores the
+    other parts of tokenizer.json.
     """
     path = directory / "tokenizer.json"
     if not path.is_file() or not tokenizer.is_fast:
         return
-    whole = tokenizers.Tokenizer.from_file(str(path))
-    whole.no_truncation()
-    whole.no_padding()
-    own = whole.encode(SAMPLE, add_special_tokens=False).tokens
-    made = tokenizer.tokenize(SAMPLE)
-    if 2 * len({*own} & {*made}) < len({*own}):
+    as_stored = tokenizers.Tokenizer.from_file(str(path))
+    as_stored.no_truncation()
+    as_stored.no_padding()
+    expected = as_stored.encode(SAMPLE, add_special_tokens=False).tokens
+    actual = tokenizer.tokenize(SAMPLE)
+    if 2 * len({*expected} & {*actual}) < len({*expected}):
         yield (
-            f"text is read by {type(tokenizer).__name__}, which makes of {shown(SAMPLE)} the "
-            f"tokens {shown(' '.join(made[:5]))} and so on; tokenizer.json makes of it "
-            f"{shown(' '.join(own[:5]))}. If the network was trained with those: say "
-            '`"tokenizer_class": "PreTrainedTokenizerFast"` in tokenizer_config.json'
+            f"text is read by {type(tokenizer).__name__}, which splits {shown(SAMPLE)} into the "
+            f"tokens {shown(' '.join(actual[:5]))} and so on; tokenizer.json splits it into "
+            f"{shown(' '.join(expected[:5]))}. If the network was trained with those, put "
+            '`"tokenizer_class": "PreTrainedTokenizerFast"` into tokenizer_config.json'
         )
 
 
-def _of_case(directory: Path, tokenizer: Any) -> tuple[str, ...]:
-    """Say that a tokenizer lower-cases text for a cased vocabulary.
+def _note_lower_casing(tokenizer: Tokenizer) -> Iterator[str]:
+    """Note that a tokenizer lower-cases text although its vocabulary is cased.
 
-    transformers lower-cases for BERT and its like where no tokenizer_config.json says otherwise.
+    transformers lower-cases for BERT and similar families unless tokenizer_config.json forbids it.
     """
-    words = [found[1] for entry in tokenizer.get_vocab() if (found := WORD.fullmatch(entry))]
+    words = [match[1] for entry in tokenizer.get_vocab() if (match := WORD.fullmatch(entry))]
     cased = [word for word in words if word != word.lower()]
     if len(cased) <= MOST_CAPITALS * len(words):
-        return ()
+        return
     tokens = {token for word in cased[:20] for token in tokenizer.tokenize(word)}
     if any(token != token.lower() for token in tokens.difference(tokenizer.all_special_tokens)):
-        return ()
-    # Classes with this setting make their own normalizer, whatever tokenizer.json says.
-    is_set = "do_lower_case" in inspect.signature(type(tokenizer).__init__).parameters
-    mend = (
-        'say `"do_lower_case": false` in tokenizer_config.json'
-        if is_set
+        return
+    # A class with this setting makes its own normalizer and ignores that of tokenizer.json.
+    has_setting = "do_lower_case" in inspect.signature(type(tokenizer).__init__).parameters
+    remedy = (
+        'put `"do_lower_case": false` into tokenizer_config.json'
+        if has_setting
         else "set `lowercase` of the normalizer to false in tokenizer.json"
     )
-    return (
+    yield (
         f"text is lower-cased, and {100 * len(cased) / len(words):.0f}% of the words in the "
-        f"tokenizer's vocabulary have capitals, so they never occur. If the model is a cased one: "
-        f"{mend}",
+        "tokenizer's vocabulary have capitals, so they never occur. If the model is cased, "
+        f"{remedy}"
     )

@@ -1,8 +1,8 @@
-"""What fine-tuning is compared with: small networks that know no word before they are trained.
+"""Small networks without pretraining, which fine-tuned models are compared with.
 
-Three ways to make one vector of a sentence: the mean of its words' vectors, convolutions over them,
-an LSTM that reads them in both directions. A pair is compared as in the GLUE paper (Wang et al.
-2019, section 5): [u; v; |u - v|; u * v].
+They make one vector of a sentence in three ways: by the mean of its words' vectors, by convolutions
+over them, or by a bidirectional LSTM. The vectors u and v of a pair are joined as in the GLUE paper
+(Wang et al. 2019, section 5): [u; v; |u - v|; u * v].
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import torch
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
@@ -22,17 +21,18 @@ from transformers import PreTrainedTokenizerFast
 
 from harness.data import word_vectors
 from harness.errors import UsageError
+from harness.modeling import heads
 from harness.modeling.pretrained import LoadedModel
 from harness.spec import Split, Task
 from harness.text.names import unknown
 
-WIDTH = 300  # of a word's vector, as the GloVe vectors of most papers
+WIDTH = 300  # numbers in a word's vector, as in the GloVe vectors of most papers
 DROPOUT = 0.5  # Kim 2014, section 3.1
 SPREAD = 0.25  # a new word's vector is uniform in [-0.25, 0.25], as in Kim's CNN_sentence
 
 
 class WordEncoder(nn.Module):
-    """The vectors of the words; what makes one vector of a sentence is the subclass's."""
+    """An embedding of the words; a subclass makes one vector of a sentence from it."""
 
     sentence_width: int
 
@@ -55,7 +55,7 @@ class Cbow(WordEncoder):
 
 
 class Cnn(WordEncoder):
-    """Kim 2014 (arXiv:1408.5882): the largest answer that each filter gives anywhere."""
+    """Convolutions over the words with max-over-time pooling: Kim 2014 (arXiv:1408.5882)."""
 
     WINDOWS, FILTERS = (3, 4, 5), 100  # section 3.1
 
@@ -67,24 +67,24 @@ class Cnn(WordEncoder):
         self.sentence_width = self.FILTERS * len(self.WINDOWS)
 
     def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        words, found = self.embedding(ids).transpose(1, 2), []
+        words, pooled = self.embedding(ids).transpose(1, 2), []
         for window, convolution in zip(self.WINDOWS, self.convolutions, strict=True):
-            answers = convolution(words).relu()
-            places = torch.arange(answers.shape[2], device=ids.device)
-            beyond = places >= lengths[:, None] + window - 1  # windows that hold padding alone
-            found.append(answers.masked_fill(beyond[:, None], 0).amax(dim=2))
-        return torch.cat(found, dim=1)
+            activations = convolution(words).relu()
+            places = torch.arange(activations.shape[2], device=ids.device)
+            only_padding = places >= lengths[:, None] + window - 1
+            pooled.append(activations.masked_fill(only_padding[:, None], 0).amax(dim=2))
+        return torch.cat(pooled, dim=1)
 
 
 class BiLstm(WordEncoder):
-    """The largest state of each unit of a two-layer bidirectional LSTM, as GLUE's baseline has.
+    """A two-layer bidirectional LSTM with max pooling over its states, as GLUE's baseline has.
 
-    Each layer is two LSTMs, of which one reads the words from the last to the first. Neither meets
-    padding before it has read all words, so batches need not be packed: on a CPU a step of packed
-    ones takes twice as long (32 rows of 47 to 50 words, one core: 1.6 s, and 0.8 s this way).
+    Each layer is two LSTMs, of which one reads the words from the last to the first. Both read
+    padding only after all words, so batches need not be packed. On a CPU a step on packed batches
+    takes twice as long (32 rows of 47 to 50 words, one core: 1.6 s, and 0.8 s without packing).
     """
 
-    STATES, LAYERS = 300, 2  # of each direction; the paper has 1,500
+    STATES, LAYERS = 300, 2  # states of each direction; the GLUE paper has 1,500
 
     def __init__(self, words: int, width: int) -> None:
         super().__init__(words, width)
@@ -106,9 +106,9 @@ class BiLstm(WordEncoder):
 
 
 def reverse_padded(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """The first `lengths` states of each row in reverse; what is behind them stays where it is.
+    """The first `lengths` states of each row in reverse order; padding behind them does not move.
 
-    Shape (examples, words, width).
+    Shape (examples, words, width), as `states`.
     """
     places = torch.arange(states.shape[1], device=states.device).expand(states.shape[:2])
     last = lengths[:, None] - 1
@@ -117,10 +117,10 @@ def reverse_padded(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
 
 
 class Network(nn.Module):
-    """A sentence, or a pair, to logits. `encoder` is one of `NETWORKS`, by its name.
+    """A classifier of a sentence or a pair. `encoder` is a key of `NETWORKS`.
 
-    A sentence encoder maps ids, padded on the right with zeros, and the number of words of each
-    row to vectors of shape (examples, sentence_width), whatever a row is padded to.
+    A sentence encoder maps ids, padded on the right with zeros, and the number of words in each
+    row to vectors of shape (examples, sentence_width). How far a row is padded changes nothing.
     """
 
     base_model_prefix = "encoder"
@@ -130,8 +130,12 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = {
-            "encoder": encoder, "words": words, "outputs": outputs, "pairs": pairs, "width": width,
-        }  # fmt: skip
+            "encoder": encoder,
+            "words": words,
+            "outputs": outputs,
+            "pairs": pairs,
+            "width": width,
+        }
         if encoder not in NETWORKS:
             raise UsageError(unknown("network of harness/modeling/scratch.py", encoder, NETWORKS))
         self.encoder = NETWORKS[encoder](words, width)
@@ -142,21 +146,23 @@ class Network(nn.Module):
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
     ) -> SimpleNamespace:
-        """Logits of shape (examples, outputs); inputs are int64 of shape (examples, words)."""
+        """An object whose `logits` have shape (examples, outputs), float32.
+
+        Inputs are int64 of shape (examples, words).
+        """
         real = attention_mask.bool()
-        joined = self.encoder(*left_aligned(input_ids, real & (token_type_ids == 0)))
+        joined = self.encoder(*align_left(input_ids, real & (token_type_ids == 0)))
         if self.pairs:
-            u, v = joined, self.encoder(*left_aligned(input_ids, real & (token_type_ids == 1)))
+            u, v = joined, self.encoder(*align_left(input_ids, real & (token_type_ids == 1)))
             joined = torch.cat([u, v, (u - v).abs(), u * v], dim=1)
-        joined = self.dropout(joined)
-        with torch.autocast(joined.device.type, enabled=False):  # rounded scores would be ties
-            return SimpleNamespace(logits=self.classifier(joined.float()))
+        return SimpleNamespace(logits=heads.in_fp32(self.classifier)(self.dropout(joined)))
 
 
-def left_aligned(ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The ids where `mask` holds, padded with zeros on the right, and how many of each row.
+def align_left(ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The ids where `mask` is true, padded with zeros on the right, and how many each row has.
 
-    A sentence without words is one of one padding token.
+    Shapes (examples, most words of a row) and (examples,). A row without words counts as one
+    padding token.
     """
     ids, mask = pad(ids, (0, 1)), pad(mask, (0, 1))
     lengths = mask.sum(dim=1)
@@ -174,22 +180,22 @@ NETWORKS: dict[str, Callable[[int, int], WordEncoder]] = {
 
 
 def load(name: str, task: Task, train: Split, seed: int, vectors: str | None = None) -> LoadedModel:
-    """A network that knows the words of the training rows, and its tokenizer.
+    """A new network for the words of the training rows, and its tokenizer.
 
-    `seed` decides its weights; words that a file of `vectors` has begin with those. Raises
-    `DataError`.
+    `seed` decides its weights. Words that the file `vectors` has start from the vectors there.
+    Raises `DataError` where that file cannot be read.
     """
-    tokenizer = of_rows(train.texts)
-    places = tokenizer.get_vocab()
-    own = places.keys() - {*tokenizer.all_special_tokens}
-    known = word_vectors.read(Path(vectors), own) if vectors else {}
-    width = len(next(iter(known.values()))) if known else WIDTH
+    tokenizer = train_tokenizer(train.texts)
+    ids = tokenizer.get_vocab()
+    words = ids.keys() - {*tokenizer.all_special_tokens}
+    initial = word_vectors.read(Path(vectors), words) if vectors else {}
+    width = len(next(iter(initial.values()))) if initial else WIDTH
     torch.manual_seed(seed)
     pairs = len(task.text_columns) == 2
-    network = Network(name, len(places), task.outputs, pairs=pairs, width=width)
+    network = Network(name, len(ids), task.outputs, pairs=pairs, width=width)
     with torch.no_grad():
-        for word, vector in known.items():
-            network.encoder.embedding.weight[places[word]] = torch.from_numpy(vector)
+        for word, vector in initial.items():
+            network.encoder.embedding.weight[ids[word]] = torch.from_numpy(vector)
     return LoadedModel(network, tokenizer, tuple(n for n, _ in network.named_parameters()))
 
 
@@ -197,11 +203,11 @@ PAD, UNKNOWN = "[PAD]", "[UNK]"
 MOST_WORDS = 50_000
 
 
-def of_rows(texts: Sequence[tuple[str, ...]]) -> Any:
-    """A tokenizer that knows the words of these rows, at most `MOST_WORDS`, the frequent ones.
+def train_tokenizer(texts: Sequence[tuple[str, ...]]) -> PreTrainedTokenizerFast:
+    """A tokenizer whose vocabulary are the `MOST_WORDS` most frequent words of these rows.
 
-    A word is a run of letters and digits in lower case, or a punctuation mark; padding has id 0,
-    an unknown word id 1. The sides of a pair differ in `token_type_ids`.
+    A word is a run of letters and digits in lower case, or a punctuation mark. Padding has id 0,
+    an unknown word id 1. The two texts of a pair differ in `token_type_ids`.
     """
     tokenizer = Tokenizer(WordLevel(unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.BertNormalizer(strip_accents=False, lowercase=True)
@@ -212,6 +218,8 @@ def of_rows(texts: Sequence[tuple[str, ...]]) -> Any:
     tokenizer.train_from_iterator((text for row in texts for text in row), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B:1")
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN,
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        unk_token=UNKNOWN,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
-    )  # fmt: skip
+    )

@@ -1,22 +1,27 @@
-"""From rows to batches: tokens, then tensors that are padded no further than they must be.
+"""From rows to batches: texts become tokens, and tokens become padded tensors.
 
-A batch is as wide as its own longest row ("dynamic padding"): most GLUE sentences are far shorter
-than the recipe's limit, and padding costs as much as text. A network whose answers depend on how
-far a row is padded has all batches of one width: `harness.modeling.batch_invariance` decides.
+A batch is as wide as its longest row ("dynamic padding"): most GLUE sentences are far shorter than
+the recipe's limit, and padding costs as much time as text. For a network whose logits depend on
+the padding, all batches have one width; `harness.modeling.batch_invariance` decides which do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from harness.errors import ModelError
+from harness.modeling.library_types import Tokenizer
 
-Rows = np.ndarray[Any, np.dtype[np.int64]]
+if TYPE_CHECKING:
+    from transformers import BatchEncoding
+
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,8 @@ class Encoded:
     padding: Mapping[str, int]  # the value that fills each column
     pad_left: bool
     truncated: int  # rows that lost tokens to the length limit
-    extra_padding: int = 0  # columns of padding beyond the longest row
-    width: int | None = None  # of every batch; None: of its longest row, and `extra_padding`
+    extra_padding: int = 0  # tokens of padding beyond the longest row
+    width: int | None = None  # of every batch; None: the longest row's plus `extra_padding`
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -70,85 +75,90 @@ class Batch:
     inputs: Mapping[str, torch.Tensor]
     labels: torch.Tensor | None
     rows: Rows  # which rows of the split these are
-    tokens: int  # real ones: padding is not counted
+    tokens: int  # without padding
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
 def encode(
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     texts: Sequence[tuple[str, ...]],
     max_length: int,
     extra_padding: int = 0,
     *,
     fixed: bool = False,
 ) -> Encoded:
-    """Tokenize rows of one or two texts; of a pair that is too long the longer side is cut.
+    """Tokenize rows of one or two texts; in a pair that is too long the longer text is cut.
 
-    A batch is `extra_padding` tokens wider than its longest row; if `fixed`, as wide as a row may
-    be.
-    A tokenizer that puts nothing between two texts has its end-of-text token put there, as Radford
-    et al. 2018 (GPT), section 3.3, put a delimiter; a row without any token becomes that token.
-    Raises `ModelError` where special tokens alone fill a row.
+    A batch will be `extra_padding` tokens wider than its longest row, or, if `fixed`, as wide as
+    the longest row that is allowed.
+
+    Some tokenizers put nothing between the two texts of a pair. There the end-of-text token is
+    added as a delimiter, after Radford et al. 2018 (GPT), section 3.3. A row without any token
+    becomes that one token. Raises `ModelError` where special tokens alone fill a row.
     """
-    end = tokenizer.eos_token or tokenizer.sep_token or tokenizer.pad_token
+    delimiter = tokenizer.eos_token or tokenizer.sep_token or tokenizer.pad_token
     sides = [list(side) for side in zip(*texts, strict=True)]
-    if len(sides) == 2 and _runs_together(tokenizer):
-        sides[1] = [f"{end}{text}" for text in sides[1]]
+    if len(sides) == 2 and _lacks_delimiter(tokenizer):
+        sides[1] = [f"{delimiter}{text}" for text in sides[1]]
     # A tokenizer whose model_max_length is unset reports a huge number.
     limit = min(max_length, tokenizer.model_max_length - extra_padding)
-    _check_room(tokenizer, limit, len(sides))
-    out = tokenizer(*sides, truncation="longest_first", max_length=limit)
-    names = [name for name in tokenizer.model_input_names if name in out]
-    starts = np.concatenate([[0], np.cumsum([len(row) or 1 for row in out["input_ids"]])])
-    lone = {"input_ids": [tokenizer.convert_tokens_to_ids(end)], "attention_mask": [1]}
-    fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+    _check_limit(tokenizer, limit, len(sides))
+    encoding = tokenizer(*sides, truncation="longest_first", max_length=limit)
+    names = [name for name in tokenizer.model_input_names if name in encoding]
+    starts = np.concatenate([[0], np.cumsum([len(row) or 1 for row in encoding["input_ids"]])])
+    empty_row = {"input_ids": [tokenizer.convert_tokens_to_ids(delimiter)], "attention_mask": [1]}
+    padding = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
     return Encoded(
         columns={
-            name: np.concatenate([np.asarray(row or lone.get(name, [0])) for row in out[name]])
+            name: np.concatenate(
+                [np.asarray(row or empty_row.get(name, [0])) for row in encoding[name]]
+            )
             for name in names
         },
         starts=starts.astype(np.int64),
-        padding={name: fill.get(name, 0) for name in names},
+        padding={name: padding.get(name, 0) for name in names},
         pad_left=tokenizer.padding_side == "left",
-        truncated=_truncated(tokenizer, out, sides, limit),
+        truncated=_count_truncated(tokenizer, encoding, sides, limit),
         extra_padding=extra_padding,
         width=limit + extra_padding if fixed else None,
     )
 
 
-def _check_room(tokenizer: Any, limit: int, texts: int) -> None:
+def _check_limit(tokenizer: Tokenizer, limit: int, texts: int) -> None:
     """Raise `ModelError` where rows of `limit` tokens have no room for a token of each text."""
     special = tokenizer.num_special_tokens_to_add(pair=texts == 2)
     if limit < special + texts:
         raise ModelError(
             f"a row may have at most {limit} tokens, and {special} are special ones; expected room "
-            f"for a token of each text, so {special + texts} or more. Mend: a larger "
-            "model_max_length in tokenizer_config.json, or another model"
+            f"for a token of each text, so {special + texts} or more. Mend: set a larger "
+            "model_max_length in tokenizer_config.json, or name another model"
         )
 
 
-def _runs_together(tokenizer: Any) -> bool:
+def _lacks_delimiter(tokenizer: Tokenizer) -> bool:
     """Whether a tokenizer puts nothing between the two texts of a pair, and gives them one type."""
     first, second = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in "ab")
-    made = tokenizer("a", "b")
-    if len({*made.get("token_type_ids", ())}) > 1:
+    encoding = tokenizer("a", "b")
+    if len({*encoding.get("token_type_ids", ())}) > 1:
         return False
-    pair, beside = made["input_ids"], first + second
-    places = range(len(pair) - len(beside) + 1)
-    return any(pair[place : place + len(beside)] == beside for place in places)
+    pair, joined = encoding["input_ids"], first + second
+    places = range(len(pair) - len(joined) + 1)
+    return any(pair[place : place + len(joined)] == joined for place in places)
 
 
-def _truncated(tokenizer: Any, out: Any, sides: list[list[str]], limit: int) -> int:
-    """How many rows lost tokens; only tokenizers written in Rust tell by themselves."""
-    if out.encodings:
-        return sum(bool(encoding.overflowing) for encoding in out.encodings)
+def _count_truncated(
+    tokenizer: Tokenizer, encoding: BatchEncoding, sides: list[list[str]], limit: int
+) -> int:
+    """How many rows lost tokens. Only tokenizers written in Rust report it themselves."""
+    if encoding.encodings:
+        return sum(bool(row.overflowing) for row in encoding.encodings)
     return sum(len(row) > limit for row in tokenizer(*sides, verbose=False)["input_ids"])
 
 
 def collate(encoded: Encoded, labels: torch.Tensor | None, rows: Rows) -> Batch:
-    """The batch of these rows, on the CPU."""
+    """The batch of these rows, on the CPU, padded to one width."""
     lengths = encoded.lengths[rows]
     width = encoded.width or int(lengths.max()) + encoded.extra_padding
     inputs = {}
@@ -159,5 +169,5 @@ def collate(encoded: Encoded, labels: torch.Tensor | None, rows: Rows) -> Batch:
             place = slice(width - length, None) if encoded.pad_left else slice(0, length)
             target[place] = flat[start : start + length]
         inputs[name] = torch.from_numpy(padded)
-    chosen = None if labels is None else labels[torch.from_numpy(rows)]
-    return Batch(inputs, chosen, rows, int(lengths.sum()))
+    batch_labels = None if labels is None else labels[torch.from_numpy(rows)]
+    return Batch(inputs, batch_labels, rows, int(lengths.sum()))

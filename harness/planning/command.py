@@ -1,17 +1,20 @@
-"""The command that runs more of what a results folder holds. Words that begin `path/to/` are for
-the user to replace, since records hold no folders.
+"""The command that runs more cases for a results folder.
+
+Words that begin with `path/to/` are for the user to replace, since records hold no folders.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness.catalog import models, recipes
+from harness.catalog.adaptations import own_name
 from harness.catalog.sources import NAMED
 from harness.records import redaction
-from harness.records.schema import Source
+from harness.records.schema import Record, Source
+from harness.spec import NOTHING
 from harness.text.escape import visible
 
 DATA = "path/to/glue_data"
@@ -25,18 +28,23 @@ def command(
     tasks: Iterable[str] = (),
     models: Iterable[str] = (),
     target: str | None = None,
-    recipe: str | None = None,
+    recipe: Mapping[str, object] = NOTHING,
     seeds: Sequence[int] = (),
     predict_test: bool = False,
 ) -> str:
-    """As a shell takes it; what is not given is left to the profile."""
+    """The command as a shell takes it; options that are not given are left to the profile.
+
+    `models` are named as `model_of` names them; `recipe` is the recipe of a record.
+    """
+    row, epochs = recipes.row_of(recipe)
     options: dict[str, object] = {
         "profile": profile,
         "tasks": ",".join(dict.fromkeys(tasks)),
         "data": source and (source.kind if source.kind in NAMED else DATA),
-        "models": ",".join(map(_model, dict.fromkeys(models))),
+        "models": ",".join(dict.fromkeys(models)),
         "targets": target,
-        **_recipe(recipe),
+        "recipe": row,
+        "epochs": epochs,
         "seeds": "".join(f"{seed}," for seed in seeds),
         "max-train": source and source.max_train,
         "max-eval": source and source.max_eval,
@@ -52,16 +60,9 @@ def command(
     return " ".join(["pytest", "benchmarks", *words, "--glue-results", where])
 
 
-def _model(name: str) -> str:
-    """A model as an option names it."""
-    known = name.partition("+")[0]
-    is_named = known in models.MODELS or models.HUB_ID.fullmatch(known)
-    return name if is_named else f"path/to/{name}"
-
-
-def _recipe(name: str | None) -> dict[str, str | None]:
-    """The options that mean a recipe: `run-glue-3ep` is `run-glue` with 3 epochs."""
-    row, _, epochs = (name or "").rpartition("-")
-    if row in recipes.RECIPES and epochs.endswith("ep"):
-        return {"recipe": row, "epochs": epochs.removesuffix("ep")}
-    return {"recipe": name}
+def model_of(run: Record) -> str:
+    """A stored run's model as an option names it; a user's folder becomes `path/to/NAME`."""
+    name = run.case.model
+    own = own_name(name, run.identity)
+    is_known = own in models.MODELS or models.HUB_ID.fullmatch(own)
+    return name if is_known else f"path/to/{name}"

@@ -1,8 +1,8 @@
-"""Whether a session that resumes would run a case, or keep a stored run of it, and why."""
+"""Whether a session with --glue-resume would run a case or keep a stored run, and why."""
 
 from __future__ import annotations
 
-import re
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,14 @@ from harness.planning.project import RESULTS
 from harness.planning.resolve import resolve
 from harness.planning.resume import Resume, Reuse
 from harness.records.store import Store
+from harness.spec import Combination
 from harness.text.names import MOST_GUESSES, case_of, guesses, one_of
 from harness.text.values import shown
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A case, and the stored run that stands for it or what keeps the newest from it."""
+    """A case, and the stored run that is kept for it or the reasons why none is."""
 
     case: str
     cell_key: str
@@ -43,7 +44,7 @@ def explain(name: str, settings: Settings) -> Explanation:
 
 
 def _unknown(name: str, plan: Plan) -> str:
-    """What to say of a case that is not in the plan."""
+    """The message for a case that is not in the plan."""
     if options := _options_of(name, plan):
         return f"no case {shown(name)} with these options. Mend: say {' '.join(options)}"
     found = [f"'{guess}'" for guess in guesses(name, [case.id for case in plan.cases])]
@@ -55,18 +56,21 @@ def _unknown(name: str, plan: Plan) -> str:
 
 
 def _options_of(name: str, plan: Plan) -> list[str]:
-    """The options that add a case of this name to `plan`; none where its parts do not tell."""
-    tasks = sorted({*plan.custom_tasks, *TASKS}, key=len, reverse=True)
-    parts = re.fullmatch(
-        rf"({'|'.join(map(re.escape, tasks))})-(.+)-({'|'.join(TARGETS)})-s(\d+)", name
+    """The options that add the case of this name to `plan`; none if no known names form it."""
+    known = (
+        dict.fromkeys([*plan.custom_tasks, *TASKS]),
+        dict.fromkeys([*plan.models, *MODELS]),
+        TARGETS,
     )
-    if not parts or parts[2] not in {*plan.models, *MODELS}:
-        return []
-    task, model, target, seed = parts.groups()
-    planned = {
-        f"--glue-tasks {task}": task in plan.tasks,
-        f"--glue-models {model}": model in plan.models,
-        f"--glue-targets {target}": target in plan.targets,
-        f"--glue-seeds {seed},": int(seed) in plan.seeds,
-    }
-    return [option for option, is_there in planned.items() if not is_there]
+    for task, model, target in itertools.product(*known):
+        before = f"{Combination(task, model, target).name}-s"
+        seed = name.removeprefix(before)
+        if name.startswith(before) and seed.isdecimal():
+            planned = {
+                f"--glue-tasks {task}": task in plan.tasks,
+                f"--glue-models {model}": model in plan.models,
+                f"--glue-targets {target}": target in plan.targets,
+                f"--glue-seeds {seed},": int(seed) in plan.seeds,
+            }
+            return [option for option, is_there in planned.items() if not is_there]
+    return []

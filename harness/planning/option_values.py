@@ -1,4 +1,4 @@
-"""What is typed for an option as the value that it means, and the most that each may be."""
+"""Parse the text of an option into its value, and the largest values allowed."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from harness.text.names import unknown
 FIRST_SEED = 42
 ENGINES = ("process", "inline")
 MOST_SEEDS = 10_000
-LAST_SEED = 2**32 - 1  # of NumPy's and scikit-learn's generators
+LAST_SEED = 2**32 - 1  # the largest that NumPy and scikit-learn accept
 MOST_JOBS = 1024
 MOST_EPOCHS = 10_000
-MOST_RECHECKS = 1_000  # fresh seeds of both sides
+MOST_RECHECKS = 1_000  # new seeds of both sides
 MOST_SECONDS = 366 * 24 * 3600  # a year
-LARGEST = 10**12  # of rows and the like
+LARGEST = 10**12  # of rows and other numbers
 
 
 def names(text: str) -> tuple[str, ...]:
-    """`a,b,a` as ("a", "b")."""
-    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not found:
+    """The names in a list: ("a", "b") for `a,b,a`. Raises `ValueError`, as all parsers here do."""
+    parts = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not parts:
         raise ValueError("expected one name or several, separated by commas")
-    return found
+    return parts
 
 
 def seeds(text: str) -> tuple[int, ...]:
-    """`3` as the three seeds 42, 43, 44; `7,9` as those two; `7,` as the one seed 7."""
+    """The seeds 42, 43, 44 for `3`; the two seeds for `7,9`; the one seed 7 for `7,`."""
     try:
         numbers = tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
     except ValueError:
@@ -42,12 +42,14 @@ def seeds(text: str) -> tuple[int, ...]:
     if numbers[0] < 1:
         raise ValueError("expected at least one seed")
     if numbers[0] > MOST_SEEDS:
-        raise ValueError(f"expected at most {MOST_SEEDS:,} seeds; `{numbers[0]},` is that one seed")
+        raise ValueError(
+            f"expected at most {MOST_SEEDS:,} seeds; `{numbers[0]},` means that one seed"
+        )
     return tuple(range(FIRST_SEED, FIRST_SEED + numbers[0]))
 
 
 def positive(text: str) -> int:
-    """A whole number above zero, and no more than anything here can be counted to."""
+    """A whole number from 1 to `LARGEST`."""
     try:
         number = int(text)
     except ValueError:
@@ -59,7 +61,7 @@ def positive(text: str) -> int:
 
 
 def at_most(most: int) -> Callable[[str], int]:
-    """What parses a whole number from 1 to `most`."""
+    """A function that parses a whole number from 1 to `most`."""
 
     def parse(text: str) -> int:
         if (number := positive(text)) > most:

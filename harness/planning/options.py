@@ -1,7 +1,7 @@
 """The options: each is one field of `Settings`, for the command line, the environment and
 `[tool.glue-bench]`.
 
-The command line wins over the environment, that over the file, that over the profile.
+The command line overrides the environment, which overrides the file, which overrides the profile.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from harness.catalog import models, profiles
 from harness.catalog.sources import NAMED
@@ -32,8 +32,21 @@ from harness.planning.option_values import (
     yes,
 )
 from harness.planning.project import SUBTABLES, table
+from harness.spec import Json
 from harness.text.names import unknown
 from harness.text.values import plain, shown, shown_path
+
+Value = Any
+"""The value of an option. Each field of `Settings` declares its type."""
+
+
+class ArgparseForm(TypedDict, total=False):
+    """Keywords of argparse's `add_argument` and of pytest's `addoption`."""
+
+    action: str
+    const: str
+    metavar: str
+    help: str
 
 
 def folder(value: str, base: Path) -> str:
@@ -42,7 +55,7 @@ def folder(value: str, base: Path) -> str:
 
 
 def written_folder(value: str, base: Path) -> str:
-    """A folder to write into, as an absolute path; one that can be there, or be made."""
+    """A folder to write into, which exists or can be made, as an absolute path."""
     return str(paths.for_writing(value, base))
 
 
@@ -57,7 +70,7 @@ def baseline(value: str, base: Path) -> str:
 
 
 def model_names(value: tuple[str, ...], base: Path) -> tuple[str, ...]:
-    """Models, those that are folders as absolute paths."""
+    """Names of models, with folders as absolute paths."""
     return tuple(models.located(name, base) for name in value)
 
 
@@ -68,13 +81,14 @@ class Option:
     name: str
     metavar: str
     help: str
-    parse: Callable[[str], Any] = str
+    parse: Callable[[str], Value] = str
     environment: str | None = None
-    locate: Callable[[Any, Path], Any] = lambda value, base: value  # base: where it was said
+    # Makes the paths in a value absolute. The second argument is the folder they are relative to.
+    locate: Callable[[Value, Path], Value] = lambda value, base: value
 
     @property
     def is_switch(self) -> bool:
-        """Whether it is on by being there, without a value."""
+        """Whether it takes no value: naming it turns it on."""
         return self.parse is yes
 
     @property
@@ -82,8 +96,8 @@ class Option:
         return f"--glue-{self.name}"
 
     @property
-    def form(self) -> dict[str, Any]:
-        """How it is declared to argparse, and to pytest, whose options are argparse's."""
+    def form(self) -> ArgparseForm:
+        """How it is declared to argparse and to pytest."""
         if self.is_switch:
             return {"action": "store_const", "const": "true", "help": self.help}
         return {"metavar": self.metavar, "help": self.help}
@@ -96,21 +110,21 @@ class Option:
 def option(
     metavar: str,
     help: str,
-    parse: Callable[[str], Any] = str,
+    parse: Callable[[str], Value] = str,
     *,
     environment: str | None = None,
-    locate: Callable[[Any, Path], Any] = lambda value, base: value,
-) -> Any:
-    """A field of `Settings`, which is an option at the same time; see `Option`."""
+    locate: Callable[[Value, Path], Value] = lambda value, base: value,
+) -> Value:
+    """A field of `Settings` that declares an option; the arguments are those of `Option`."""
     about = {"about": (metavar, help, parse, environment, locate)}
     return field(default=None, metadata=about)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The options and their values. None: not said anywhere, so the profile or a default decides.
+    """The values of all options. None: not given, so the profile or a default decides.
 
-    A field is an option: its name, what it takes, its help, and how a text of it is read.
+    Each field declares an option: its name, what it takes, its help, and how its text is parsed.
     """
 
     profile: str | None = option(
@@ -136,9 +150,10 @@ class Settings:
         locate=model_names,
     )
     vectors: str | None = option(
-        "FILE", "word vectors in GloVe's text format, for models that end in +vectors",
+        "FILE",
+        "word vectors in GloVe's text format, for models that end in +vectors",
         locate=folder,
-    )  # fmt: skip
+    )
     targets: tuple[str, ...] | None = option(
         "A,B", "device-precision pairs (`glue-bench list targets`)", names
     )
@@ -154,9 +169,11 @@ class Settings:
         "N", "evaluate on N rows of each split, sampled likewise", positive
     )
     results: str | None = option(
-        "DIR", "where records go (default: results/local)",
-        environment="GLUE_BENCH_RESULTS", locate=written_folder,
-    )  # fmt: skip
+        "DIR",
+        "where records go (default: results/local)",
+        environment="GLUE_BENCH_RESULTS",
+        locate=written_folder,
+    )
     baseline: str | None = option(
         "NAME",
         "judge each cell against a baseline (`glue-bench baseline list`), or "
@@ -186,11 +203,12 @@ class Settings:
     timeout: float | None = option(
         "SECONDS", "stop a run that takes longer (default: an hour; paper: a week)", seconds
     )
-    said: Mapping[str, str] = field(default_factory=dict, compare=False)  # key -> where
+    # The key of an option -> where its value was given: an option, a variable, or the file.
+    said: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @contextlib.contextmanager
     def naming(self, key: str) -> Generator[None]:
-        """Say of a `UsageError` within where the option of this key was said, if that is known."""
+        """Begin the message of a `UsageError` with where the option was given, if that is known."""
         try:
             yield
         except UsageError as error:
@@ -200,20 +218,21 @@ class Settings:
 
 
 OPTIONS = tuple(
-    Option(each.name.replace("_", "-"), *each.metadata["about"])
-    for each in fields(Settings)
-    if "about" in each.metadata
+    Option(setting.name.replace("_", "-"), *setting.metadata["about"])
+    for setting in fields(Settings)
+    if "about" in setting.metadata
 )
 
 
 def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Settings:
     """The options' values from the command line, the environment and `root`/pyproject.toml.
 
-    `command_line` maps option keys to what was typed. A relative folder is meant from `here` when
-    typed or in the environment, from `root` when in the file. Raises `UsageError`.
+    `command_line` maps option keys to what was typed. A relative folder is relative to `here` if it
+    was typed or comes from the environment, and to `root` if it is in the file. Raises
+    `UsageError`.
     """
     from_file = read_file(root / "pyproject.toml")
-    values: dict[str, Any] = {}
+    values: dict[str, Value] = {}
     said: dict[str, str] = {}
     for option in OPTIONS:
         typed = command_line.get(option.key)
@@ -230,7 +249,7 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
     return Settings(**values, said=said)
 
 
-def _value(option: Option, text: str, where: str, base: Path) -> Any:
+def _value(option: Option, text: str, where: str, base: Path) -> Value:
     try:
         return option.locate(option.parse(text), base)
     except (ValueError, OSError, RuntimeError) as error:  # no such user, a link to itself
@@ -238,7 +257,7 @@ def _value(option: Option, text: str, where: str, base: Path) -> Any:
 
 
 def check(settings: Settings) -> Settings:
-    """`settings` that were not typed. Raises `UsageError` for a value that could not be typed."""
+    """`settings` that a script made. Raises `UsageError` for a value that no option accepts."""
     for option in OPTIONS:
         value = getattr(settings, option.key)
         if isinstance(value, int | float | str):
@@ -247,7 +266,7 @@ def check(settings: Settings) -> Settings:
 
 
 def unknown_flags(arguments: Iterable[str]) -> Iterator[str]:
-    """What to say of each of `arguments` that looks like an option of ours and is none."""
+    """A message for each argument that looks like an option of glue-bench and is not one."""
     flags = {option.flag for option in OPTIONS}
     for argument in arguments:
         flag = argument.partition("=")[0]
@@ -256,25 +275,25 @@ def unknown_flags(arguments: Iterable[str]) -> Iterator[str]:
 
 
 def read_file(path: Path) -> dict[str, str]:
-    """What a pyproject.toml says of the options, each value as it would be typed."""
-    said = {key: value for key, value in table(path).items() if key not in SUBTABLES}
+    """The options in a pyproject.toml, each value as the text that one would type."""
+    values = {key: value for key, value in table(path).items() if key not in SUBTABLES}
     where = f"{shown_path(path)}: [tool.glue-bench]"
     known = {option.name: option for option in OPTIONS}
-    for key in said:
+    for key in values:
         if key not in known:
             if hint := option_hints.of_hyper_parameter(key):
                 raise UsageError(f"{where} has an unknown key {shown(key)}: {hint}")
             raise UsageError(f"{where} has an {unknown('key', key, [*known, *SUBTABLES])}")
-    return {key: _typed(known[key], value, f"{where} {key}") for key, value in said.items()}
+    return {key: _as_typed(known[key], value, f"{where} {key}") for key, value in values.items()}
 
 
-def _typed(option: Option, value: Any, where: str) -> str:
-    """A value of a pyproject.toml as it would be typed. Raises `UsageError`."""
+def _as_typed(option: Option, value: Json, where: str) -> str:
+    """A value of a pyproject.toml as the text that one would type. Raises `UsageError`."""
     parts = value if isinstance(value, list) else [value]
     is_text = option.parse in (str, names, engine)
     expected = "text in quotes" if is_text else "text, a number, or true or false"
     for part in parts:
         if not isinstance(part, str if is_text else str | int | float):
             raise UsageError(f"{where}: found {shown(part)}; expected {expected}")
-    # The last comma tells a list of one seed from a number of seeds.
+    # The last comma distinguishes a list of one seed from a number of seeds.
     return "".join(f"{part}," for part in parts) if isinstance(value, list) else str(value)

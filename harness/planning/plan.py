@@ -1,4 +1,4 @@
-"""From settings to cases: what a session will run."""
+"""Make the plan of a session: which cases its settings ask for."""
 
 from __future__ import annotations
 
@@ -25,34 +25,37 @@ from harness.text.names import unknown
 from harness.text.values import shown, shown_path
 
 NAMED_BY = (
-    (DataUnavailable, "data"), (ModelUnavailable, "models"), (TargetUnavailable, "targets"),
-)  # fmt: skip
-"""By which setting a user names what may be missing."""
+    (DataUnavailable, "data"),
+    (ModelUnavailable, "models"),
+    (TargetUnavailable, "targets"),
+)
+"""An error for something that is missing -> the setting with which a user can name it."""
 MOST_CASES = 100_000
-"""Of a session: pytest holds each as an item, about 10 s and 300 MB of them."""
+"""In a session. pytest keeps an item for each: so many take about 10 s and 300 MB."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cases of a session: their rows, looked up once, and the settings common to them.
+    """The cases of a session, with their tasks, models and targets looked up once.
 
-    `settings` are completed by the profile: what nobody said is what the profile says.
+    `settings` have the profile's values where no option was given.
     """
 
     profile: Profile
     settings: Settings
     data: DataRequest
-    tasks: Mapping[str, Task]  # by their names in cases
-    models: Mapping[str, Adapted]  # likewise
-    targets: Mapping[str, Target]  # likewise
+    # Each by its name in cases.
+    tasks: Mapping[str, Task]
+    models: Mapping[str, Adapted]
+    targets: Mapping[str, Target]
     seeds: tuple[int, ...]
-    recipe: Recipe | None  # None: each model's own
-    named: frozenset[str] = frozenset()  # the settings that the user said; others are the profile's
+    recipe: Recipe | None  # None: the default of each model
+    named: frozenset[str] = frozenset()  # the settings that the user gave; the profile has others
     custom_tasks: Mapping[str, Task] = field(default_factory=lambda: NOTHING)  # of the task file
 
     @property
     def cases(self) -> list[Case]:
-        """Task by task, so that a table fills row by row."""
+        """All cases, sorted by task, so that a table of results fills row by row."""
         return [
             Case(task, model, target, seed)
             for task in self.tasks
@@ -62,36 +65,39 @@ class Plan:
         ]
 
     def expects_above_floor(self, case: Case) -> bool:
-        """Whether a run of this case that ends at its floor fails.
+        """Whether a run of this case fails if its score is not above its task's floor.
 
-        A profile expects more of its own models on its own data, and nothing of a user's tasks.
+        Only a profile's own models on its own data are expected to learn.
         """
-        is_profiles = self.data.source == self.profile.data and case.model in self.profile.models
-        return self.profile.above_floor and is_profiles and not self.custom_tasks
+        is_of_profile = self.data.source == self.profile.data and case.model in self.profile.models
+        return self.profile.above_floor and is_of_profile and not self.custom_tasks
 
     def must_have(self, missing: type[Exception], case: Case) -> bool:
-        """Whether a run that lacks something fails, since the user named it; else it is skipped."""
+        """Whether a run fails if something is missing. It does if the user named that thing.
+
+        Otherwise the run is skipped.
+        """
         if issubclass(missing, DataUnavailable) and case.task in self.custom_tasks:
             return True
         return any(issubclass(missing, kind) and key in self.named for kind, key in NAMED_BY)
 
 
-def _task(name: str, own: Mapping[str, Task]) -> Task:
+def _find_task(name: str, custom: Mapping[str, Task]) -> Task:
     key = name.strip().lower()
-    if own and key not in {*own, *tasks.TASKS, *tasks.ALIASES}:
-        raise UsageError(unknown("task", name, [*own, *tasks.TASKS]))
-    return own.get(key) or tasks.get(name)
+    if custom and key not in {*custom, *tasks.TASKS, *tasks.ALIASES}:
+        raise UsageError(unknown("task", name, [*custom, *tasks.TASKS]))
+    return custom.get(key) or tasks.get(name)
 
 
 def checked_source(source: str, option: str) -> str:
-    """A source of rows, which `option` named. Raises `UsageError` where there is none."""
+    """`source`, which `option` named. Raises `UsageError` where it holds no rows."""
     if source in NAMED:
         return source
     folder = Path(source)
     expected = "expected `toy`, `hub` or a folder that holds CoLA/, SST-2/ and so on"
     if why := paths.why_no_folder(folder):
         raise UsageError(
-            f"{option}: found {shown(source)}, which is no folder ({why}); {expected} in the "
+            f"{option}: found {shown(source)}, which is not a folder ({why}); {expected} in the "
             "glue_data layout"
         )
     if _holds_glue(folder):
@@ -106,18 +112,15 @@ def checked_source(source: str, option: str) -> str:
 
 
 def _holds_glue(folder: Path) -> bool:
-    """Whether a folder has a task's folder where the glue_data layout has it."""
+    """Whether a folder has the folder of at least one task of the glue_data layout."""
     return any(paths.is_folder(folder / name) for name in FOLDERS)
 
 
 def make(settings: Settings) -> Plan:
-    """The plan that `settings` mean. Names are checked here; nothing is loaded.
-
-    Raises `UsageError`.
-    """
+    """The plan for `settings`. It checks all names and loads nothing. Raises `UsageError`."""
     with settings.naming("profile"):
         profile = profiles.get(settings.profile or profiles.DEFAULT)
-    complete = _completed(settings, profile)
+    complete = _complete(settings, profile)
     source = checked_source(str(complete.data), settings.said.get("data", "data"))
     with settings.naming("targets"):
         chosen_targets = {name: targets.get(name) for name in complete.targets or ()}
@@ -127,12 +130,12 @@ def make(settings: Settings) -> Plan:
         recipe = recipes.get(complete.recipe) if complete.recipe else None
     custom: Mapping[str, Task] = {}
     if settings.task_file:
-        # Checked with pydantic, which the plugin can do without.
+        # Imported here, since it needs pydantic, which the plugin itself does not import.
         from harness.catalog import task_file
 
         custom = task_file.read(Path(settings.task_file))
     with settings.naming("tasks"):
-        chosen = [_task(name, custom) for name in settings.tasks or custom or profile.tasks]
+        chosen = [_find_task(name, custom) for name in settings.tasks or custom or profile.tasks]
     needed = [TEST] if settings.predict_test else []
     needed += [task.name for task in chosen if task.part_of and settings.tasks]
     plan = Plan(
@@ -145,13 +148,13 @@ def make(settings: Settings) -> Plan:
             bool(complete.predict_test),
             needed=tuple(needed),
         ),
-        tasks={task.name: task for task in map(_trained, chosen)},
+        tasks={task.name: task for task in map(_trained_task, chosen)},
         models=chosen_models,
         targets=chosen_targets,
         seeds=complete.seeds or (),
         recipe=recipe,
         named=frozenset(
-            each.name for each in fields(settings) if getattr(settings, each.name) is not None
+            field.name for field in fields(settings) if getattr(settings, field.name) is not None
         ),
         custom_tasks=custom,
     )
@@ -159,8 +162,8 @@ def make(settings: Settings) -> Plan:
     return plan
 
 
-def _completed(settings: Settings, profile: Profile) -> Settings:
-    """The settings, and what the profile says where they say nothing."""
+def _complete(settings: Settings, profile: Profile) -> Settings:
+    """The settings, with the profile's values where no option was given."""
     predict_test = settings.predict_test
     return replace(
         settings,
@@ -176,19 +179,19 @@ def _completed(settings: Settings, profile: Profile) -> Settings:
     )
 
 
-def _trained(task: Task) -> Task:
-    """The task whose runs predict this one: MNLI for `ax`, itself for most."""
+def _trained_task(task: Task) -> Task:
+    """The task whose models predict this one: MNLI for `ax`, the task itself for all others."""
     return tasks.get(task.part_of) if task.part_of else task
 
 
 def _check_count(plan: Plan) -> None:
     """Raise `UsageError` for more cases than a session can hold."""
-    sides = (plan.tasks, plan.models, plan.targets, plan.seeds)
-    if (count := math.prod(map(len, sides))) > MOST_CASES:
-        tasks, models, targets, seeds = map(len, sides)
+    axes = (plan.tasks, plan.models, plan.targets, plan.seeds)
+    if (count := math.prod(map(len, axes))) > MOST_CASES:
+        tasks, models, targets, seeds = map(len, axes)
         raise UsageError(
             f"found {count:,} cases: {tasks:,} task(s) x {models:,} model(s) x {targets:,} "
             f"target(s) x {seeds:,} seed(s); expected at most {MOST_CASES:,} in a session. Mend: "
-            "several sessions with the same --glue-results, each with a part of --glue-tasks, "
-            "--glue-models or --glue-seeds"
+            "start several sessions with the same --glue-results, each with a part of "
+            "--glue-tasks, --glue-models or --glue-seeds"
         )

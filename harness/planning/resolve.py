@@ -1,12 +1,10 @@
-"""From a case to everything its run needs, resolved once; and that to JSON and back."""
+"""Resolve a case into the configuration of its run, and write that as JSON for the worker."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -21,26 +19,32 @@ from harness.files import paths
 from harness.planning.plan import Plan
 from harness.records import limits
 from harness.records.identity import UNSCORED, key_of
-from harness.spec import Case, DataRequest, Recipe, RunConfig, Target, Task
+from harness.spec import Case, DataRequest, Json, JsonObject, Recipe, RunConfig, Target, Task
 from harness.system import environment
 from harness.text.values import shown_path
 
-DECIDES = (
-    "name", "text_columns", "labels", "metrics", "evaluated", "label_range", "rows_of", "only",
-)  # fmt: skip
-"""The fields of a task that decide a score; the others are for reading or for checking files."""
+SCORED_FIELDS = (
+    "name",
+    "text_columns",
+    "labels",
+    "metrics",
+    "evaluated",
+    "label_range",
+    "rows_of",
+    "only",
+)
+"""The fields of a task that decide a score. The others are for display or for checking files."""
 
 
 def resolve(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
     """The configuration of a case, which is one of `jobs` that run at a time.
 
-    It holds the hash of every input that decides the score. Reads and hashes files, fetches what
-    the Hub has and this machine lacks, but runs nothing.
-    Raises `GlueBenchError`.
+    It holds the hash of every input that decides the score. To make it, files are hashed, and
+    fetched from the Hub if they are not on this machine. Raises `GlueBenchError`.
     """
     try:
         config = _resolved(case, plan, jobs)
-    except OSError as error:  # of a file that a library opens, such as one of the Hub's cache
+    except OSError as error:  # a library cannot open a file, for example of the Hub's cache
         where = shown_path(Path(str(error.filename))) if error.filename else case.id
         raise DataError(f"{where}: cannot be read: {paths.reason(error)}") from error
     limits.check_identity(case.id, config.identity)
@@ -48,16 +52,14 @@ def resolve(case: Case, plan: Plan, jobs: int = 1) -> RunConfig:
 
 
 def _resolved(case: Case, plan: Plan, jobs: int) -> RunConfig:
-    task, adapted, target = (
-        plan.tasks[case.task],
-        plan.models[case.model],
-        plan.targets[case.target],
-    )
+    task, adapted = plan.tasks[case.task], plan.models[case.model]
+    target = plan.targets[case.target]
     for adaptation in adapted.adaptations:
         check_installed(adaptation)
     directory = None if adapted.model.network else models.directory(adapted.model)
     request = row_sources.located(plan.data, task)
-    recipe = recipe_for(task, plan.recipe or _own_recipe(adapted, directory), plan.settings.epochs)
+    recipe = plan.recipe or _default_recipe(adapted, directory)
+    recipe = recipe_for(task, recipe, plan.settings.epochs)
     vectors = _vectors(adapted, plan.settings.vectors)
     identity = _identity(request, task, adapted, directory, recipe, target, vectors)
     return RunConfig(
@@ -83,15 +85,15 @@ def _resolved(case: Case, plan: Plan, jobs: int) -> RunConfig:
     )
 
 
-def _own_recipe(adapted: Adapted, directory: Path | None) -> Recipe:
-    """The recipe of a model for which none was named: its own, or its family's."""
+def _default_recipe(adapted: Adapted, directory: Path | None) -> Recipe:
+    """The recipe of a model where the user named none: its row's, or its family's."""
     if adapted.recipe:
         return recipes.get(adapted.recipe)
     return recipes.get(recipes.default(weights.configuration(directory) if directory else {}))
 
 
 def _vectors(adapted: Adapted, file: str | None) -> str | None:
-    """The file of word vectors that a run starts from. Raises `UsageError` where it lacks one."""
+    """The file of word vectors for a model that needs one. Raises `UsageError` without one."""
     if not adapted.has_vectors:
         return None
     if file is None:
@@ -110,15 +112,17 @@ def _identity(
     recipe: Recipe,
     target: Target,
     vectors: str | None,
-) -> dict[str, Any]:
-    """Every input that decides a score but the seed, as JSON."""
-    settings, device = dataclasses.asdict(recipe), dataclasses.asdict(target)
-    # Names and sources are for reading: the same numbers under another name are the same cell.
+) -> dict[str, Json]:
+    """Every input that decides a score, except the seed, as JSON."""
+    # Names and sources are for display: the same numbers under another name are the same cell.
+    settings = {
+        name: value for name, value in dataclasses.asdict(recipe).items() if name not in UNSCORED
+    }
+    device = dataclasses.asdict(target)
     del device["name"]
-    settings = {name: value for name, value in settings.items() if name not in UNSCORED}
     files = weights.fingerprint(directory, tensors=not adapted.scratch) if directory else {}
-    found = {
-        "task": {name: getattr(task, name) for name in DECIDES},
+    identity = {
+        "task": {name: getattr(task, name) for name in SCORED_FIELDS},
         "data": data.fingerprint(request, task),
         "adaptation": _adaptation(adapted, vectors),
         "model_files": files,
@@ -126,25 +130,25 @@ def _identity(
         "target": device,
         "numerics": numerics.parts(_facts(adapted, directory, settings, device)),
     }
-    return json.loads(json.dumps(found, default=dict))  # default: a read-only mapping
+    return json.loads(json.dumps(identity, default=dict))  # default: for read-only mappings
 
 
-def _adaptation(adapted: Adapted, vectors: str | None) -> dict[str, Any]:
-    """What of a model's adaptation decides a score."""
-    found: dict[str, Any] = {"scratch": adapted.scratch}
+def _adaptation(adapted: Adapted, vectors: str | None) -> dict[str, Json]:
+    """The parts of a model's adaptation that decide a score."""
+    parts: dict[str, Json] = {"scratch": adapted.scratch}
     if adapted.model.network:
-        found["network"] = adapted.model.network
+        parts["network"] = adapted.model.network
     if adapted.method:
-        found |= {"method": adapted.method.name, **adapted.method.settings}
+        parts |= {"method": adapted.method.name, **adapted.method.settings}
     if vectors:
-        found["vectors"] = word_vectors.fingerprint(Path(vectors))
-    return found
+        parts["vectors"] = word_vectors.fingerprint(Path(vectors))
+    return parts
 
 
 def _facts(
-    adapted: Adapted, directory: Path | None, recipe: Mapping[str, Any], target: Mapping[str, Any]
+    adapted: Adapted, directory: Path | None, recipe: JsonObject, target: JsonObject
 ) -> numerics.Facts:
-    """What says which changes of the harness touch a run."""
+    """The facts that decide which changes of the harness affect a run."""
     return numerics.Facts(
         network=adapted.model.network,
         method=adapted.method.name if adapted.method else None,
@@ -156,18 +160,18 @@ def _facts(
 
 
 def recipe_for(task: Task, recipe: Recipe, epochs: int | None = None) -> Recipe:
-    """A recipe as it is for one task: with that task's own epochs, or `epochs`."""
-    usual = recipe.epochs_of.get(task.name, recipe.epochs)
-    if epochs and epochs != usual:
-        recipe = dataclasses.replace(recipe, name=f"{recipe.name}-{epochs}ep")
-    return dataclasses.replace(recipe, epochs=epochs or usual, epochs_of={})
+    """A recipe for one task, with the epochs that it has for this task, or with `epochs`."""
+    default = recipe.epochs_of.get(task.name, recipe.epochs)
+    if epochs and epochs != default:
+        return recipes.with_epochs(recipe, epochs)
+    return dataclasses.replace(recipe, epochs=default, epochs_of={})
 
 
 CONFIG = TypeAdapter(RunConfig)
 
 
 def to_json(config: RunConfig) -> str:
-    """A configuration as it travels to a worker; the name of a file in it may be no UTF-8."""
+    """A configuration as JSON, to be sent to a worker. File names in it may not be UTF-8."""
     # Read-only mappings are written as dicts; `from_json` checks every type.
     return json.dumps(CONFIG.dump_python(config, mode="json", fallback=dict, warnings=False))
 

@@ -1,4 +1,4 @@
-"""Which stored run stands for a case that is asked for, and if none does, why."""
+"""Find a stored run that can be kept in place of a new one, or the reasons why there is none."""
 
 from __future__ import annotations
 
@@ -17,44 +17,45 @@ from harness.spec import RunConfig
 
 @dataclass(frozen=True)
 class Reuse:
-    """A stored run for a configuration; or none, and what keeps the newest from being one."""
+    """A stored run for a configuration; or None, and why the nearest stored run is not one."""
 
     record: Record | None
     reasons: tuple[str, ...] = ()
 
 
 class Resume:
-    """The runs of a results folder, asked for by configuration. Reads the folder once."""
+    """The runs of a results folder, to be found by configuration. The folder is read once."""
 
     def __init__(self, store: Store) -> None:
-        found = store.find()
-        self.store, self.damaged = store, found.damaged
-        self.records = found.records
-        self._digests: dict[tuple[object, ...], dict[str, str]] = {}  # of rows, read once
+        stored = store.find()
+        self.store, self.damaged = store, stored.damaged
+        self.records = stored.records
+        self._digests: dict[tuple[object, ...], dict[str, str]] = {}  # sha256 of rows, read once
 
     def find(self, config: RunConfig) -> Reuse:
-        """The newest ok run of the same case with the same inputs.
+        """The newest ok run of the same case with the same inputs and outputs.
 
-        `cell_key` decides, and what the run was asked to leave behind: predictions, a model.
+        Inputs are those of `cell_key`. Outputs are the predictions and the saved model.
         """
         case = config.case
-        same = [
-            r
-            for r in reversed(self.records)
-            if (r.case.task, r.case.model, r.case.target, r.case.seed)
+        same_case = [
+            record
+            for record in reversed(self.records)
+            if (record.case.task, record.case.model, record.case.target, record.case.seed)
             == (case.task, case.model, case.target, case.seed)
         ]
-        for record in same:
-            if not any(self._against(config, record)):
+        for record in same_case:
+            if not any(self._reasons(config, record)):
                 return Reuse(record)
-        if not same:
+        if not same_case:
             return Reuse(None, ("no run of this case is stored",))
-        # Of runs with other inputs the newest is told of; before them one with the same.
-        nearest = next((r for r in same if r.cell_key == config.cell_key), same[0])
-        return Reuse(None, tuple(self._against(config, nearest)))
+        # The nearest run is the newest with the same inputs, or else the newest of all.
+        same_key = (record for record in same_case if record.cell_key == config.cell_key)
+        nearest = next(same_key, same_case[0])
+        return Reuse(None, tuple(self._reasons(config, nearest)))
 
-    def _against(self, config: RunConfig, record: Record) -> Iterator[str]:
-        """Why a stored run cannot stand for a configuration, each reason one line."""
+    def _reasons(self, config: RunConfig, record: Record) -> Iterator[str]:
+        """Why a stored run cannot take the place of a new one, one line for each reason."""
         if record.status != "ok":
             yield f"status: {record.status} ({record.reason})"
         if record.cell_key is None:  # it failed before its inputs were known
@@ -62,40 +63,43 @@ class Resume:
         if record.cell_key != config.cell_key:
             yield from differences(record.identity, config.identity)
         if record.cell_key != key_of(record.identity):
-            yield "cell_key: is not the hash of the stored run's own identity"
+            yield "cell_key: is not the hash of the stored run's identity"
         if record.status == "ok" and not self.store.has_predictions(record):
-            yield "predictions: the stored run's file is not there, or was changed"
-        yield from _left_out(config, record)
+            yield "predictions: the stored run's file is missing, or was changed"
+        yield from _missing_outputs(config, record)
         if config.data.snapshot and record.status == "ok" and record.cell_key == config.cell_key:
             yield from self._changed_rows(config, record)
 
     def _changed_rows(self, config: RunConfig, record: Record) -> Iterator[str]:
-        """Where rows of the Hub are others than the run's: a key holds their commit alone."""
-        held = record.data.splits if record.data else {}
+        """The splits whose rows in the Hub's cache are not those of the stored run.
+
+        `cell_key` holds only the commit of a data set, and files in the cache may change.
+        """
+        stored = record.data.splits if record.data else {}
         seed = config.case.seed if config.recipe.held_out else 0
         task = config.task
-        place = (config.data, task.name, config.recipe.held_out, seed)
-        if place not in self._digests:
-            self._digests[place] = data.used_digests(
+        key = (config.data, task.name, config.recipe.held_out, seed)
+        if key not in self._digests:
+            self._digests[key] = data.used_digests(
                 config.data, task, held_out=config.recipe.held_out, seed=seed
             )
-        for name, rows in self._digests[place].items():
-            if name in held and held[name].sha256 != rows:
+        for name, sha256 in self._digests[key].items():
+            if name in stored and stored[name].sha256 != sha256:
                 yield (
                     f"rows of {name}: the files in the Hub's cache are of the same commit, and "
-                    "hold others"
+                    "hold other rows"
                 )
 
 
-def _left_out(config: RunConfig, record: Record) -> Iterator[str]:
-    """What a run would leave behind now that the stored one did not."""
-    held = record.data.splits if record.data else {}
-    for name, rows in data.unlabelled_digests(config.data, config.task).items():
-        if name not in held:
+def _missing_outputs(config: RunConfig, record: Record) -> Iterator[str]:
+    """The predictions and the model that a run would make now, and the stored run did not."""
+    stored = record.data.splits if record.data else {}
+    for name, sha256 in data.unlabelled_digests(config.data, config.task).items():
+        if name not in stored:
             yield f"predictions of {name}: the stored run made none"
-        elif held[name].sha256 != rows:
-            yield f"predictions of {name}: its rows were others"
+        elif stored[name].sha256 != sha256:
+            yield f"predictions of {name}: the stored run predicted other rows"
     if config.save_to:
-        home, sha256 = Path(config.save_to), record.saved_model_sha256
-        for why in cards.problems(home, record.saved_model, sha256):
-            yield f"the fine-tuned model: {why}"
+        home, card = Path(config.save_to), record.saved_model_sha256
+        for problem in cards.problems(home, record.saved_model, card):
+            yield f"the fine-tuned model: {problem}"

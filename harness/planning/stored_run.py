@@ -1,4 +1,4 @@
-"""One stored run, as a command names it, and where its rows are to be had now."""
+"""Find the stored run that a command names, and the source of its rows."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from harness.text.values import shown, shown_path
 
 
 class Stored(NamedTuple):
-    """A record, and the results folder that it lies in."""
+    """A record, and the results folder that holds it."""
 
     record: Record
     store: Store
-    note: str = ""  # which run it is, where the name has several
+    note: str = ""  # says which run it is, if several have the name
 
     def predictions(self) -> PredictionTable:
         """The run's predictions. Raises `StorageError`."""
@@ -30,18 +30,18 @@ class Stored(NamedTuple):
 
 
 def find(result: str, results: Path = RESULTS) -> Stored:
-    """The run that `result` names: a record's file, a case, or how a run's id begins.
+    """The run that `result` names: the file of a record, a case, or the beginning of a run's id.
 
-    The last two are looked for in the folder `results`. Of several runs of a case it is the newest
-    that ended ok, or the newest if none did. Raises `UsageError` where there is no run of that
-    name, or several whose ids begin so, and `StorageError` for a record that is damaged.
+    Cases and ids are looked up in the folder `results`. If a case has several runs, it is the
+    newest that ended ok, or the newest if none did. Raises `UsageError` where there is no such run,
+    or several ids begin that way, and `StorageError` for a damaged record.
     """
     if not result:
         raise UsageError("a run: found nothing; expected a case, a record's file or a run's id")
     path = Path(result)
     if path.suffix == ".parquet":
-        own = path.absolute().parent.parent / "runs" / f"{path.stem}.json"
-        name = shown_path(own if paths.is_file(own) else own.with_name("CASE-ID.json"))
+        beside = path.absolute().parent.parent / "runs" / f"{path.stem}.json"
+        name = shown_path(beside if paths.is_file(beside) else beside.with_name("CASE-ID.json"))
         raise UsageError(f"{result}: holds a run's predictions; expected its record, {name}")
     if paths.is_file(path):
         return Stored(read(path), Store(path.absolute().parent.parent))
@@ -61,54 +61,55 @@ def find(result: str, results: Path = RESULTS) -> Stored:
 
 
 def _newest(runs: Sequence[Record], store: Store) -> Stored:
-    """The newest run that ended ok, or else the newest, of `runs`, which stand oldest first."""
+    """The newest of `runs` that ended ok, or else the newest. `runs` are sorted, oldest first."""
     ok = [record for record in runs if record.status == "ok"]
-    found = (ok or runs)[-1]
+    newest = (ok or runs)[-1]
     which = "newest that ended ok" if ok else "newest; none ended ok"
-    note = f"{found.case.id}: {len(runs)} runs; this is the {which}, {found.id[:8]}"
-    return Stored(found, store, note if len(runs) > 1 else "")
+    note = f"{newest.case.id}: {len(runs)} runs; this is the {which}, {newest.id[:8]}"
+    return Stored(newest, store, note if len(runs) > 1 else "")
 
 
 def _has_name(record: Record, name: str) -> bool:
-    """Whether a run is named by the beginning of its id, or by its file's name without a folder."""
+    """Whether `name` is the beginning of a run's id, or the name of its file without a folder."""
     return bool(name) and (
         record.id.startswith(name) or file_name(record) in (name, f"{name}.json")
     )
 
 
-def _not_found(result: str, results: Path, records: Sequence[Record], found: int) -> str:
+def _not_found(result: str, results: Path, records: Sequence[Record], count: int) -> str:
+    """The message for a name of no run, or of `count` runs, in a folder with these records."""
     folder = shown_path(results)
-    if found:
-        what = f"{folder} holds {found} runs whose ids begin so. Mend: say more of the id"
+    if count:
+        problem = f"{folder} holds {count} runs whose ids begin that way. Mend: give more of the id"
     elif not records:
-        what = f"{folder} holds no run. Mend: run `pytest benchmarks`, or say --results DIR"
+        problem = f"{folder} holds no run. Mend: run `pytest benchmarks`, or name --results DIR"
     else:
         cases = dict.fromkeys(record.case.id for record in records)
-        near = [f"'{guess}'" for guess in guesses(result, cases)[:MOST_GUESSES]]
-        hint = f" Did you mean {one_of(near)}?" if near else ""
-        what = (
+        similar = [f"'{guess}'" for guess in guesses(result, cases)[:MOST_GUESSES]]
+        hint = f" Did you mean {one_of(similar)}?" if similar else ""
+        problem = (
             f"{folder} holds no run of that case, and no run whose id begins with it.{hint} "
-            f"{folder}/runs/ shows what is there"
+            f"{folder}/runs/ has all of them"
         )
-    return f"{shown(result)}: no such file, and {what}"
+    return f"{shown(result)}: no such file, and {problem}"
 
 
 def source_of(record: Record, data: str | None) -> str:
-    """Where a run's rows are read from: what `--data` said, or else what the record says.
+    """The source of a run's rows: what `--data` names, or else what the record says.
 
-    Raises `UsageError` where that says nothing, since records hold no folders.
+    Raises `UsageError` where the record does not say it: records hold no folders.
     """
     source = SOURCES[record.source.kind]
     if not source.has_glue_tasks:
         raise UsageError(
-            f"{record.case.id}: a custom task, and records hold none. Mend: run it again with "
-            "`pytest benchmarks --glue-task-file FILE`"
+            f"{record.case.id}: a custom task, and records do not hold its rows. Mend: run it "
+            "again with `pytest benchmarks --glue-task-file FILE`"
         )
     if data is not None:
         return plan.checked_source(options.source(data, Path.cwd()), "--data")
     if source.is_named:
         return source.kind
     raise UsageError(
-        f"{record.case.id}: its rows came from a folder, and records hold no folders. Mend: say "
-        "--data DIR, the folder that it was run on"
+        f"{record.case.id}: its rows came from a folder, and records hold no folders. Mend: name "
+        "the folder with --data DIR"
     )

@@ -1,38 +1,37 @@
-"""Records to cells: the runs of one task x model x target that differ in their seed alone."""
+"""Records grouped into cells: runs of one task x model x target that differ only in the seed."""
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any
 
 from harness.catalog import tasks
 from harness.catalog.sources import SOURCES
 from harness.records.flags import CONTAMINATED, FLAGS
 from harness.records.schema import Record, Source, SplitRecord, revised
-from harness.spec import Case, Provenance
+from harness.spec import Combination, JsonObject, Provenance
 from harness.tables.table import MISSING
 
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """How far rows were found to be GLUE's own, and whether they are all of their source's."""
+    """How far rows were confirmed as GLUE's, and whether they are all rows of their source."""
 
     provenance: Provenance
     is_whole: bool
 
     @property
     def is_glues_own(self) -> bool:
-        """Whether these are GLUE's own rows, all of them."""
+        """Whether these are GLUE's official rows, all of them."""
         return self.provenance is Provenance.official and self.is_whole
 
     @classmethod
     def weakest(cls, splits: Sequence[SplitRecord]) -> CheckedRows:
-        """What holds of each of the splits; of none, nothing does."""
+        """What holds for all of the splits; without splits nothing does."""
         order = [*Provenance]
         found = max((split.provenance for split in splits), key=order.index, default=order[-1])
         return cls(found, all(split.is_whole for split in splits))
@@ -40,36 +39,51 @@ class CheckedRows:
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs of one task x model x target that differ in nothing but their seed, one each.
+    """A task, model and target, and its runs that differ only in their seed, one for each seed.
 
-    `replaced` are runs of the same seeds, for which one of `records` stands. What is worked out
-    from all runs is kept: tables ask for it again and again.
+    `replaced` holds older runs of the same seeds. Figures over all runs are computed once, since
+    tables ask for them often.
     """
 
-    task: str
-    model: str
-    target: str
+    combination: Combination
     records: tuple[Record, ...]
     replaced: tuple[Record, ...] = ()
 
     @property
+    def task(self) -> str:
+        return self.combination.task
+
+    @property
+    def model(self) -> str:
+        return self.combination.model
+
+    @property
+    def target(self) -> str:
+        return self.combination.target
+
+    @property
     def name(self) -> str:
-        """As in the ids of its cases: for reading and choosing, no key."""
-        return name_of(self.records[0])
+        """As in the ids of its cases: for reading and selecting, no key."""
+        return self.combination.name
 
     @property
     def key(self) -> str | None:
-        """The hash of every input that decides the score; None: no run got so far."""
+        """The hash of every input that decides the score; None if no run got so far."""
         return next((record.cell_key for record in self.records if record.cell_key), None)
+
+    @property
+    def settings(self) -> JsonObject:
+        """The recipe that was run, as records hold it; {} if no run got far enough to have one."""
+        return next((record.recipe for record in self.records if record.recipe), {})
 
     @property
     def recipe(self) -> str:
         """The recipe's name."""
-        return next((r.recipe["name"] for r in self.records if r.recipe), MISSING)
+        return str(self.settings.get("name", MISSING))
 
     @cached_property
     def ok(self) -> tuple[Record, ...]:
-        """The runs that ended as they should."""
+        """The runs that ended ok."""
         return tuple(record for record in self.records if record.status == "ok")
 
     @cached_property
@@ -89,7 +103,7 @@ class Cell:
 
     @cached_property
     def checked_rows(self) -> dict[str, CheckedRows]:
-        """What was found of its `training` and its `dev` rows; {}: nothing is known of them."""
+        """What is known of its `training` and its `dev` rows; {} if nothing is."""
         data = next((record.data for record in self.ok if record.data), None)
         if data is None or not SOURCES[self.records[0].source.kind].is_glue:
             return {}
@@ -101,23 +115,23 @@ class Cell:
         }
 
     @cached_property
-    def identity(self) -> Mapping[str, Any]:
-        """Every input that decides the score, but the seed; {}: no run got so far."""
+    def identity(self) -> JsonObject:
+        """Every input that decides the score, except the seed; {} if no run got far enough."""
         return next((record.identity for record in self.records if record.identity), {})
 
     @property
     def weights(self) -> str:
-        """The model's files by their sha256: two models may have one name."""
+        """The sha256 of the model's files as text, since two models may share a name."""
         return str(self.identity.get("model_files"))
 
     @property
     def is_contaminated(self) -> bool:
-        """Whether a run that its score is of had a model that saw the task's texts before."""
+        """Whether the model of a run in the score had seen the task's texts before."""
         return CONTAMINATED in self.states
 
     @property
     def mark(self) -> str:
-        """The signs of its flags, which stand beside its score."""
+        """The marks of its flags, which are shown beside its score."""
         return "".join(FLAGS[name].mark for name in self.states if name in FLAGS)
 
     @cached_property
@@ -135,9 +149,9 @@ class Cell:
 
     @cached_property
     def ignores_its_seed(self) -> bool:
-        """Whether runs of different seeds had the same losses, or saw the same order of rows."""
+        """Whether runs of different seeds had the same losses or the same order of rows."""
         losses = [tuple(run.first_losses) for run in self.ok if len(run.first_losses) > 1]
-        # Where an epoch is one step of rows by their lengths, every seed has the same order.
+        # With one step per epoch and rows grouped by length, every seed has the same order.
         orders = [
             run.observed.order_sha256
             for run in self.ok
@@ -146,44 +160,38 @@ class Cell:
         return any(len(set(found)) < len(found) for found in (losses, orders))
 
 
-def name_of(record: Record) -> str:
-    """The name of a run's cell: its case's id without the seed."""
-    return Case(record.case.task, record.case.model, record.case.target, record.case.seed).cell
-
-
 def names_of(records: Iterable[Record]) -> tuple[str, ...]:
-    """The names of the runs' cells, once each, in the order of `cells`."""
+    """The names of the runs' cells, each once, in the order of `cells`."""
     return tuple(dict.fromkeys(cell.name for cell in cells(records)))
 
 
 def cells(records: Iterable[Record]) -> list[Cell]:
-    """Runs grouped into cells; tasks in GLUE's order, the rest as they came.
+    """Runs grouped into cells; tasks in GLUE's order, then the others in the order of their runs.
 
-    Of a seed that was run again the newest ok run counts, or the newest if none is ok. A run that
-    failed before its inputs were known has no key; it joins the cell of its name.
+    Where a seed was run again, the newest ok run counts, or the newest if none is ok. A run that
+    failed before its inputs were known has no key; it joins the cell of the same name if there is
+    only one.
     """
-    records = list(records)
-    by_key: dict[tuple[str, ...], list[Record]] = defaultdict(list)
+    by_key: dict[tuple[Combination, str | None], list[Record]] = defaultdict(list)
     for record in records:
-        case = record.case
-        by_key[case.task, case.model, case.target, record.cell_key or ""].append(record)
-    for unkeyed in [key for key in by_key if not key[3]]:
-        keyed = [key for key in by_key if key[:3] == unkeyed[:3] and key[3]]
+        by_key[record.combination, record.cell_key or None].append(record)
+    for combination in [combination for combination, key in by_key if key is None]:
+        keyed = [held for held in by_key if held[0] == combination and held[1] is not None]
         if len(keyed) == 1:
-            by_key[keyed[0]] += by_key.pop(unkeyed)
+            by_key[keyed[0]] += by_key.pop((combination, None))
     order = {name: place for place, name in enumerate(tasks.TASKS)}
     found = [
-        Cell(key[0], key[1], key[2], *_one_a_seed(runs))
-        for key, keyed_runs in by_key.items()
+        Cell(combination, *_one_a_seed(runs))
+        for (combination, _), keyed_runs in by_key.items()
         for runs in _by_rows(keyed_runs)
     ]
     return sorted(found, key=lambda cell: order.get(cell.task, len(order)))
 
 
 def dev_digests(record: Record) -> tuple[tuple[str, str, int], ...]:
-    """Name, sha256 and number of the rows of each dev set that a run was scored on; (): not known.
+    """Name, sha256 and row count of each dev set that a run was scored on; () if not known.
 
-    The sha256 is that of the rows as they were used: texts, labels and row numbers.
+    The sha256 covers the rows as they were used: texts, labels and row numbers.
     """
     splits = record.data.splits if record.data else {}
     return tuple(
@@ -194,7 +202,7 @@ def dev_digests(record: Record) -> tuple[tuple[str, str, int], ...]:
 
 
 def used_digests(record: Record) -> tuple[tuple[str, str, int], ...]:
-    """As `dev_digests`, and of the training rows, unless each seed sets some of them aside."""
+    """`dev_digests` and that of the training rows, unless each seed sets some of them aside."""
     train = record.data.splits.get("train") if record.data else None
     if train is None or record.recipe.get("held_out"):
         return dev_digests(record)
@@ -202,7 +210,7 @@ def used_digests(record: Record) -> tuple[tuple[str, str, int], ...]:
 
 
 def _by_rows(runs: Sequence[Record]) -> Iterable[Sequence[Record]]:
-    """Runs of one key, apart where the rows behind it were changed: a key may hold a commit."""
+    """Runs of one key, grouped by their rows: with the same commit, cached rows may differ."""
     apart: dict[tuple[tuple[str, str, int], ...], list[Record]] = defaultdict(list)
     for run in runs:
         apart[used_digests(run)].append(run)
@@ -213,7 +221,7 @@ def _by_rows(runs: Sequence[Record]) -> Iterable[Sequence[Record]]:
 
 
 def _one_a_seed(runs: Iterable[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
-    """The run that counts of each seed, and the others."""
+    """The run that counts for each seed, and the others."""
     newest: dict[int, Record] = {}
     replaced = []
     for run in sorted(runs, key=lambda run: (run.status == "ok", run.created)):
@@ -224,9 +232,9 @@ def _one_a_seed(runs: Iterable[Record]) -> tuple[tuple[Record, ...], tuple[Recor
 
 
 def by_source(records: Iterable[Record]) -> list[list[Record]]:
-    """Records apart by which rows they were asked to use; in the order they first came.
+    """Records grouped by which rows were asked for, in the order in which they first appear.
 
-    A run that failed before the Hub's revision was known joins those of the only one there is.
+    A run that failed before the Hub's revision was known joins the runs of the only known revision.
     """
     found: dict[Source, list[Record]] = defaultdict(list)
     for record in records:
@@ -240,7 +248,7 @@ def by_source(records: Iterable[Record]) -> list[list[Record]]:
 
 
 def where(source: Source) -> str:
-    """Which rows were asked for, as titles say it."""
+    """Which rows were asked for, as titles name them."""
     said = SOURCES[source.kind].title.format(revision=(source.revision or "unknown")[:7])
     for cap, name in ((source.max_train, "training"), (source.max_eval, "dev")):
         said += f", {cap} {name} rows" if cap else ""

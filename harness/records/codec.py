@@ -1,10 +1,10 @@
-"""A record as bytes: strict JSON whose last key is a checksum of everything before it.
+"""Records as bytes: strict JSON whose last key is a checksum of everything before it.
 
-`sealed` and `opened` do that for whatever else is kept like a record, such as an act of a baseline.
-A file (`to_bytes`) is indented and a line (`to_line`) is not; both are JSON for any other reader. A
-checksum that holds says that the bytes are as they were written; then they are read in one pass.
-Everything else is read with suspicion, to say what is wrong with it. Records of an older schema are
-brought up to this one's by `upgrades`.
+`sealed` and `opened` do the same for other files, such as a baseline's history. A file (`to_bytes`)
+is indented, a line (`to_line`) is not; any other reader can take both as JSON. Where the checksum
+holds, the bytes are as they were written, and are parsed once. Where it does not, they are checked
+step by step, so that the error says what is wrong. Records of older schemas are converted by
+`upgrades`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import re
 import zlib
 from collections.abc import Collection, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -22,15 +22,16 @@ from pydantic_core import to_json
 from harness.errors import StorageError
 from harness.records import consistency, upgrades
 from harness.records.schema import SCHEMA, Part, Record
+from harness.spec import JsonObject
 from harness.text import log_marks
 from harness.text.escape import json as harmless_json
 from harness.text.values import shown
 
 MARK = log_marks.RECORD
 MEND = "Mend: bring back an undamaged copy, or move it away"
-LONGEST_KEY = 80  # characters that a message shows of one
+LONGEST_KEY = 80  # characters that a message shows of a key
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-MOST_OPENINGS = 200  # fewer than the levels that pydantic writes, which are 255
+MOST_OPENINGS = 200  # levels of brackets; pydantic writes at most 255
 MEND_OF_LINE = "Mend: give the log as it was printed, each record whole on one line"
 _LINE_END = re.compile(rb', "crc32": "[0-9a-f]{8}"\}')
 _END = re.compile(rb',\s*"crc32":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
@@ -44,7 +45,7 @@ def sealed(part: Part) -> bytes:
 
 
 def opened(content: bytes, kind: type[P], schemas: Collection[int]) -> P:
-    """What `sealed` wrote. Raises `StorageError` saying what is wrong with it."""
+    """The part that `sealed` wrote. Raises `StorageError` that says what is wrong with it."""
     body = _checked(content)
     raw = _strict(content if body is None else body)
     _schema(raw, schemas)
@@ -61,8 +62,8 @@ def to_bytes(record: Record) -> bytes:
 def to_line(record: Record) -> str:
     """A record on one line, with a mark by which `in_line` finds it between other text.
 
-    Where the record itself says the mark, or what a CI service would obey, a sign of that is spelt
-    otherwise, with the same meaning in JSON.
+    Where a value of the record looks like that mark, or like a command to a CI service, one of its
+    characters is escaped; JSON reads it as the same text.
     """
     body = json.dumps(record.model_dump(mode="json", by_alias=True), allow_nan=False)[:-1]
     body = harmless_json(body)
@@ -70,15 +71,15 @@ def to_line(record: Record) -> str:
 
 
 def from_bytes(content: bytes) -> Record:
-    """The record that `to_bytes` or `to_line` wrote. Raises `StorageError` saying what is wrong."""
+    """The record of such a file or line. Raises `StorageError` that says what is wrong with it."""
     body = _checked(content)
     if body is None:
         raw = _strict(content)
         if _schema(raw) in upgrades.WITHOUT_CHECKSUM:
             return _consistent(_validated(upgrades.upgraded(raw), Record))
         raise _unchecked()
-    if not (b"NaN" in body or b"Infinity" in body):  # which pydantic takes for numbers
-        with contextlib.suppress(ValidationError):  # of another schema; or wrong, as is said below
+    if not (b"NaN" in body or b"Infinity" in body):  # pydantic would accept these as numbers
+        with contextlib.suppress(ValidationError):  # of another schema, or invalid: checked below
             record = Record.model_validate_json(body)
             if record.schema_number == SCHEMA and "schema_number" in record.model_fields_set:
                 return _consistent(record)
@@ -88,13 +89,13 @@ def from_bytes(content: bytes) -> Record:
 
 
 def _checked(content: bytes) -> bytes | None:
-    """The JSON without its checksum, which holds; None if it has none. Raises `StorageError`."""
+    """The JSON without its checksum; None if it has none. Raises `StorageError` for a wrong one."""
     end = _END.search(content, max(0, len(content) - 64))
     if end is None:
         return None
     body = content[: end.start()]
     if zlib.crc32(body) != int(end[1], 16):
-        _strict(content)  # not JSON at all says more
+        _strict(content)  # if it is not even JSON, say that instead
         raise StorageError(
             f"key crc32: found {shown(end[1].decode())}, and the content's is "
             f"{zlib.crc32(body):08x}: it was changed after it was written. {MEND}"
@@ -107,13 +108,13 @@ def _unchecked() -> StorageError:
 
 
 def to_lines(record: Record) -> str:
-    """What is printed of a record: its session's announcement, if it is of one, and its line."""
+    """What is printed of a record: the announcement of its session, if it has one, and its line."""
     announced = [log_marks.announcement(record.session)] if record.session else []
     return "\n".join([*announced, to_line(record)])
 
 
 def in_line(line: bytes, number: int) -> Iterator[Record | StorageError]:
-    """The records of a line: two processes may have written theirs into one."""
+    """The records of a line; two processes may have written theirs into the same line."""
     for body in line.split(MARK.encode())[1:]:
         end = _LINE_END.search(body)
         body = body[: end.end()] if end else body
@@ -124,7 +125,7 @@ def in_line(line: bytes, number: int) -> Iterator[Record | StorageError]:
             yield StorageError(f"line {number}: {said.removesuffix(MEND)}{MEND_OF_LINE}")
 
 
-def _strict(content: bytes) -> dict[str, Any]:
+def _strict(content: bytes) -> dict[str, object]:
     try:
         raw = json.loads(content, parse_constant=_refuse, object_pairs_hook=_once)
         if _may_not_be_written(content):
@@ -140,12 +141,12 @@ def _strict(content: bytes) -> dict[str, Any]:
 
 
 def _may_not_be_written(content: bytes) -> bool:
-    """Whether it may hold half a surrogate pair, or more levels than pydantic writes."""
+    """Whether it may hold half a surrogate pair, or more levels than pydantic can write."""
     openings = content.count(b"[") + content.count(b"{")
     return openings > MOST_OPENINGS or _SURROGATE.search(content) is not None
 
 
-def _schema(raw: dict[str, Any], known: Collection[int] = upgrades.READ) -> int:
+def _schema(raw: JsonObject, known: Collection[int] = upgrades.READ) -> int:
     found = raw.get("schema")
     if type(found) is not int or found not in known:
         raise StorageError(
@@ -155,7 +156,7 @@ def _schema(raw: dict[str, Any], known: Collection[int] = upgrades.READ) -> int:
     return found
 
 
-def _validated(raw: dict[str, Any], kind: type[P]) -> P:
+def _validated(raw: JsonObject, kind: type[P]) -> P:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
@@ -177,7 +178,7 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key occurs twice")

@@ -1,7 +1,7 @@
-"""Whether a record's values agree with each other, which no checksum says: anyone can compute one.
+"""Whether a record's values agree with each other; a checksum cannot say that.
 
-Asked of every record that is read (`codec`), so it is cheap: a few comparisons, no metric computed.
-`metric_check` computes them again from stored predictions, and looks at every epoch.
+`codec` asks this of every record it reads, so it is cheap: a few comparisons, and no metric is
+computed. `metric_check` computes the metrics again from stored predictions, and checks every epoch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harness.catalog import tasks
 from harness.catalog.sources import SOURCES
 from harness.metrics import LEAST
 from harness.records.schema import ROUNDING, Observed, Record, Timing
-from harness.spec import Task, case_id
+from harness.spec import Case, Task
 from harness.text.values import shown
 
 SPEED_ROUNDING = 1e-6  # relative, as `flags` has it
@@ -27,17 +27,17 @@ Metrics = Mapping[str, Mapping[str, float]]
 
 
 def problems(record: Record) -> Iterator[Problem]:
-    """Where the values of a record contradict each other, or are not what readers take them for.
+    """Where values of a record contradict each other, or have another type than readers expect.
 
-    The scores of runs that did not end ok may: that is why some of them failed.
+    Scores and metrics are compared for ok runs only: a run may have failed because they disagree.
     """
     case = record.case
-    name = case_id(case.task, case.model, case.target, case.seed)
+    name = Case(case.task, case.model, case.target, case.seed).id
     if case.id != name:
         yield "case.id", case.id, f"{shown(name)}, as the case's other keys make it"
     if record.recipe and not (isinstance(name := record.recipe.get("name"), str) and name):
         yield "recipe.name", name, "the recipe's name"
-    task = record.identity.get("task")  # the rest of an identity is compared as it is
+    task = record.identity.get("task")  # other parts of an identity are only compared
     if isinstance(task, dict):
         for key in ("labels", "metrics"):
             if key in task and not _is_names(task[key]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 from harness.text.values import shown
 
@@ -12,25 +12,37 @@ ABSENT = "nothing"
 HASH_DIGITS = 12  # as many as are shown of a sha256
 
 
-def differences(then: Any, now: Any, path: str = "") -> list[str]:
+class Difference(NamedTuple):
+    """A key that two values of JSON hold different values under, and either's value."""
+
+    path: tuple[str, ...]
+    a: object  # of any type, as all of JSON; `ABSENT` where the key lacks
+    b: object
+
+    @property
+    def key(self) -> str:
+        """The path in one word: `recipe.learning_rate`."""
+        return ".".join(self.path)
+
+
+def differences(then: object, now: object, *path: str) -> list[str]:
     """Where two values of JSON differ, as lines `recipe.learning_rate: was 2e-05, is 0.0001`."""
-    return [f"{key}: was {brief(a)}, is {brief(b)}" for key, a, b in apart(then, now, path)]
+    found = apart(then, now, path)
+    return [f"{one.key}: was {brief(one.a)}, is {brief(one.b)}" for one in found]
 
 
-def apart(a: Any, b: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """Where two values of JSON differ: the key, `recipe.learning_rate`, and either's value."""
+def apart(a: object, b: object, path: tuple[str, ...] = ()) -> list[Difference]:
+    """Every key of two values of JSON whose values differ, in the order of the keys."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return [
             found
             for key in dict.fromkeys([*a, *b])
-            for found in apart(
-                a.get(key, ABSENT), b.get(key, ABSENT), f"{path}.{key}" if path else str(key)
-            )
+            for found in apart(a.get(key, ABSENT), b.get(key, ABSENT), (*path, str(key)))
         ]
-    return [] if a == b else [(path, a, b)]
+    return [] if a == b else [Difference(path, a, b)]
 
 
-def brief(value: Any) -> str:
+def brief(value: object) -> str:
     """A value as a line shows it: of a sha256 its first digits; only texts are in quotes."""
     if value is None or isinstance(value, bool | int | float):
         return "none" if value is None else json.dumps(value)

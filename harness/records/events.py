@@ -1,14 +1,14 @@
-"""The events of a journal: which keys each has, and what may stand there.
+"""The events of a journal: the keys of each event, and the values that are allowed.
 
-A journal's checksums say that its bytes are as they were written, not who wrote them; so each event
-is held against this table when it is read. Keys that are not listed may be there and are not read.
+The checksum of a line says that its bytes did not change, and not who wrote them. So each event is
+checked against this table when it is read. Other keys are allowed and ignored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from harness.records.schema import Status
 from harness.text.values import shown
@@ -21,18 +21,18 @@ STATUSES = get_args(Status)
 
 
 class Rule(NamedTuple):
-    """What a value has to be, in words and as a test."""
+    """Which values are allowed, in words and as a test."""
 
     expected: str
-    holds: Callable[[Any], bool]
+    holds: Callable[[object], bool]
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST_TEXT and not _is_half(value)
 
 
 def _is_half(text: str) -> bool:
-    """Whether it holds half a surrogate pair, which no file and no terminal takes."""
+    """Whether it holds half a surrogate pair, which cannot be written to a file or a terminal."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -40,18 +40,18 @@ def _is_half(text: str) -> bool:
     return False
 
 
-def _is_case(value: Any) -> bool:
+def _is_case(value: object) -> bool:
     return _is_text(value) and bool(value)
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: object) -> bool:
     try:
         return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
     except ValueError:
         return False
 
 
-def _is_exit_status(value: Any) -> bool:
+def _is_exit_status(value: object) -> bool:
     return value is None or (type(value) is int and abs(value) <= MOST_EXIT_STATUS)
 
 
@@ -81,8 +81,8 @@ KEYS: Mapping[str, Mapping[str, Rule]] = {
 }
 
 
-def problem(event: Mapping[str, Any]) -> str | None:
-    """The first key of an event that holds something else than it should; None: there is none."""
+def problem(event: Mapping[str, object]) -> str | None:
+    """What is wrong with the first wrong key of an event; None: nothing is."""
     name = event.get("event")
     if not isinstance(name, str) or name not in KEYS:
         return f"key event: found {shown(name)}; expected one of {', '.join(KEYS)}"

@@ -15,6 +15,8 @@ class Spoils(Enum):
     MEAN = auto()  # the run is counted, and its score is not averaged
     TIMES = auto()  # its times are not compared
     PUBLISHED = auto()  # its score is not compared with published ones
+    TEST = auto()  # its test fails, where the profile demands scores above the floor
+    CHOICE = auto()  # its dev score does not choose the run that is submitted
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ FLAGS: dict[str, Flag] = {
     ),
     "at_floor": Flag(
         "scores no better than the best constant predictor",
+        Spoils.TEST,
         submission="no better than the best constant predictor",
     ),
     "flat_loss": Flag("the training loss did not fall"),
@@ -52,6 +55,7 @@ FLAGS: dict[str, Flag] = {
     ),
     "train_overlap": Flag(
         "scored on rows whose texts are training rows too: the record says how many",
+        Spoils.CHOICE,
         submission="scored on training rows, so that dev flatters",
     ),
     "missing_labels": Flag("a label had no training row: the record names it"),

@@ -1,19 +1,20 @@
-"""A run's identity, every field that decides its score but the seed; and the hash of it."""
+"""A run's identity: every field that decides its score, except the seed; and the hash of it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
 
 from harness.catalog import numerics
+from harness.catalog.adaptations import own_name
 from harness.catalog.model_rows import MODELS
+from harness.spec import JsonObject
 
 UNSCORED = ("name", "source", "epochs_of", "eval_batch_size")
 """The settings of a recipe that move no score, or are resolved before a run."""
 
-LATER_SETTINGS: Mapping[str, Any] = {"warmup_rounds_up": True, "decays_from_start": False}
+LATER_SETTINGS: Mapping[str, bool] = {"warmup_rounds_up": True, "decays_from_start": False}
 """Settings that recipes got after schema 2 -> what runs did before there was a choice."""
 
 UNLISTED = {
@@ -29,15 +30,16 @@ HEADS = {"sequence_summary.summary.weight": "xlnet", "classifier.linear_hidden.w
 """New parameters by which a stored run tells its family, which identities do not hold."""
 
 
-def key_of(identity: Mapping[str, Any]) -> str:
+def key_of(identity: JsonObject) -> str:
     """The hash of every input that decides a score."""
     return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def as_of_schema_3(record: Mapping[str, Any]) -> dict[str, Any]:
-    """`identity` and `cell_key` of a record of schema 1 or 2, as JSON, as they are since.
+def as_of_schema_3(record: JsonObject) -> dict[str, object]:
+    """`identity` and `cell_key` of a record of schema 1 or 2, converted to schema 3, as JSON.
 
-    Left as they are where the key is not the identity's hash, or the identity is none.
+    {} where the key is not the identity's hash or the identity is incomplete: both stay as they
+    are.
     """
     identity = record.get("identity")
     if not isinstance(identity, Mapping) or not _is_whole(identity):
@@ -57,24 +59,24 @@ def as_of_schema_3(record: Mapping[str, Any]) -> dict[str, Any]:
 PARTS = ("model_files", "recipe", "target", "adaptation")
 
 
-def _is_whole(identity: Mapping[str, Any]) -> bool:
+def _is_whole(identity: JsonObject) -> bool:
     """Whether it has what every identity had before schema 3."""
     is_number = isinstance(identity.get("numerics"), int)
     return is_number and all(isinstance(identity.get(part), Mapping) for part in PARTS)
 
 
-def _model_files(record: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
+def _model_files(record: JsonObject, identity: JsonObject) -> dict[str, object]:
     files = dict(identity["model_files"])
-    row = MODELS.get(_base_name(record))
+    row = MODELS.get(_base_name(record, identity))
     if row and row.sha256 and row.sha256 in files.values():
         files |= UNLISTED.get(row.name, {})
-    if identity["adaptation"].get("scratch"):  # their weights are not read
+    if identity["adaptation"].get("scratch"):  # the run did not read the weights
         files = {name: sha for name, sha in files.items() if not name.endswith(".safetensors")}
     return dict(sorted(files.items()))
 
 
-def _facts(record: Mapping[str, Any], identity: Mapping[str, Any]) -> numerics.Facts:
-    row, adaptation = MODELS.get(_base_name(record)), identity["adaptation"]
+def _facts(record: JsonObject, identity: JsonObject) -> numerics.Facts:
+    row, adaptation = MODELS.get(_base_name(record, identity)), identity["adaptation"]
     model = record.get("model")
     new = model.get("new_parameters") if isinstance(model, Mapping) else None
     new = tuple(map(str, new)) if isinstance(new, list) else None
@@ -91,7 +93,8 @@ def _facts(record: Mapping[str, Any], identity: Mapping[str, Any]) -> numerics.F
     )
 
 
-def _base_name(record: Mapping[str, Any]) -> str:
+def _base_name(record: JsonObject, identity: JsonObject) -> str:
     """The model's name without its adaptations."""
     case = record.get("case")
-    return str(case.get("model")).partition("+")[0] if isinstance(case, Mapping) else ""
+    model = str(case.get("model")) if isinstance(case, Mapping) else ""
+    return own_name(model, identity)

@@ -1,12 +1,12 @@
 """What a session planned, began and ended: one file of JSON lines per process, appended to.
 
-A record says what came of a run; the journal also knows of cases that have none: those that never
-began, and those that something cut off.
+A record says how a run ended. The journal also knows the cases without a record: those that never
+began, and those that were cut off.
 
     RESULTS/journal/<session>.jsonl
 
-Each line holds an event and a checksum of it, and is flushed before anything goes on. Only the last
-line can be torn, and its checksum tells. What a line says is checked too: `events`.
+Each line holds an event and its checksum, and is flushed to the disk before the session goes on.
+Only the last line can be incomplete, which its checksum shows. `events` checks what a line says.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from harness.errors import StorageError
 from harness.files.disk import DISK, Disk, make_folders, names_in, read_file, write_all
 from harness.records import events
 from harness.records.events import EventName
+from harness.spec import JsonObject
 from harness.text.values import shown_path
 
 MAX_JOURNAL_BYTES = 256 * 1024 * 1024
-MAX_LINE_BYTES = 16 * 1024 * 1024  # a plan of 100,000 cases has about 6 MB
+MAX_LINE_BYTES = 16 * 1024 * 1024  # a plan of 100,000 cases takes about 6 MB
 MOST_DAMAGED = 1000  # lines of a file that still counts as a journal
 START = b'{"crc32": "'
 TORN = "found an event that is torn or was changed; expected a line that ends as it was written"
@@ -39,7 +39,7 @@ MEND = "Mend: bring back an undamaged copy, or move it away; records are not aff
 
 
 class Journal:
-    """Appends the events of one session. The file is made with the first."""
+    """Appends the events of one session. The first event creates the file."""
 
     def __init__(self, folder: Path, disk: Disk = DISK) -> None:
         self.session = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
@@ -47,7 +47,7 @@ class Journal:
         self._descriptor: int | None = None
         self._is_safe = False  # the file's name is on disk
 
-    def note(self, name: EventName, **about: Any) -> None:
+    def note(self, name: EventName, **about: object) -> None:
         """Write an event; on disk when this returns. Raises `StorageError`."""
         event = {"event": name, "time": datetime.now(UTC).isoformat(), **about}
         try:
@@ -69,11 +69,11 @@ class Journal:
 
     @property
     def is_open(self) -> bool:
-        """Whether an event was noted, and the file is not closed yet."""
+        """Whether an event was noted and the file is still open."""
         return self._descriptor is not None
 
     def close(self) -> None:
-        """Close the file; what was noted is safe already."""
+        """Close the file; every noted event is already on the disk."""
         if self._descriptor is not None:
             with contextlib.suppress(OSError):
                 self.disk.close(self._descriptor)
@@ -83,13 +83,13 @@ class Journal:
 def _lock(descriptor: int) -> None:
     """Hold a lock on the file for as long as it is open, where the file system has locks."""
     with contextlib.suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a reader has it for a moment only
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a reader holds it only for a moment
 
 
-def to_line(event: dict[str, Any]) -> bytes:
+def to_line(event: dict[str, object]) -> bytes:
     """An event as a line with its checksum.
 
-    It starts with a line end too, so that a torn line before it takes nothing along.
+    It also starts with a newline, so that an incomplete line before it damages nothing else.
     """
     body = json.dumps(event, sort_keys=True, allow_nan=False)
     return f'\n{{"crc32": "{zlib.crc32(body.encode()):08x}", "event": {body}}}\n'.encode()
@@ -119,18 +119,18 @@ class Session:
 
     @property
     def cut_off(self) -> list[str]:
-        """Cases that began and of which nothing more is known, unless they still run."""
+        """Cases that began and did not end, unless the session still runs."""
         over = {*self.finished, *self.skipped}
         return [] if self.is_running else [case for case in self.started if case not in over]
 
     @property
     def never_began(self) -> list[str]:
-        """Planned cases that nothing is known of."""
+        """Planned cases that did not begin, unless the session still runs."""
         known = {*self.started, *self.finished, *self.skipped, *self.reused}
         return [case for case in self.planned if case not in known]
 
-    def take(self, event: dict[str, Any]) -> None:
-        """Learn from one event that `events` finds no problem with."""
+    def take(self, event: JsonObject) -> None:
+        """Add what one event says; `events` has found no problem with it."""
         name, case = event["event"], event.get("case", "")
         self.began = self.began or event["time"]
         if name == "planned":
@@ -151,7 +151,7 @@ class Session:
 
 
 def sessions(folder: Path, disk: Disk = DISK) -> tuple[list[Session], list[StorageError]]:
-    """What the journals of a folder say, oldest first, and what is wrong with them."""
+    """The sessions in a folder's journals, oldest first; and what could not be read."""
     found, damaged = [], []
     try:
         names = names_in(disk, folder, ".jsonl", MEND)
@@ -173,9 +173,10 @@ def sessions(folder: Path, disk: Disk = DISK) -> tuple[list[Session], list[Stora
 
 
 def read(path: Path, disk: Disk = DISK) -> Session:
-    """What one journal says. Damaged lines are numbered and left out. Raises `StorageError`.
+    """The session that one journal tells of. Damaged lines are numbered and left out.
 
-    That is raised too for a file of which more than `MOST_DAMAGED` lines are damaged.
+    Raises `StorageError` for a file that cannot be read, and for one with more than `MOST_DAMAGED`
+    damaged lines.
     """
     content = read_file(disk, path, MAX_JOURNAL_BYTES, MEND)
     session = Session(path, is_running=_is_held(path))
@@ -218,8 +219,8 @@ def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
         yield number + 1, found[0]
 
 
-def from_line(line: bytes) -> dict[str, Any] | None:
-    """The event of a line; None if the line is torn, was changed or is no event's."""
+def from_line(line: bytes) -> JsonObject | None:
+    """The event of a line; None if the line is incomplete, was changed or holds no event."""
     if not line.startswith(START) or len(line) > MAX_LINE_BYTES:
         return None
     try:

@@ -1,13 +1,13 @@
-"""How large a record may be, and what of one that is larger can be left out."""
+"""How large a record may be, and what is left out of a larger one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from harness.errors import DataError
 from harness.records.schema import Record, revised
+from harness.spec import JsonObject
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 """Of a record's file: larger ones are neither read nor written."""
@@ -19,16 +19,16 @@ MOST_NAMES = 200
 
 
 def reason(text: str) -> str:
-    """Why a run went wrong; of a long text the middle is left out, and said to be."""
+    """Why a run went wrong; a long text loses its middle, and says how many characters."""
     return _cut(text, LONGEST_REASON)
 
 
 def shortened(record: Record) -> Record:
-    """A record that is too large, without most of its long lists of names, and saying so.
+    """A record that is too large, with its long lists of names cut and a note in each.
 
     Scores, metrics, losses, recipe and identity stay as they are.
     """
-    changed: dict[str, Any] = {"reason": record.reason and reason(record.reason)}
+    changed: dict[str, object] = {"reason": record.reason and reason(record.reason)}
     if record.model:
         lists = {
             name: _first(getattr(record.model, name))
@@ -45,17 +45,18 @@ def shortened(record: Record) -> Record:
     return revised(record, **changed) if changed else record
 
 
-def check_identity(case: str, identity: Mapping[str, Any]) -> None:
-    """Raise `DataError` before a run whose record could not be stored for what decides its score.
+def check_identity(case: str, identity: JsonObject) -> None:
+    """Raise `DataError` before a run whose identity is too large for a record.
 
-    A task of very many labels, as a column of free text has them, is what makes one.
+    This happens for a task with very many labels, such as a label column of free text.
     """
     size = len(json.dumps(identity))
     if size > MAX_IDENTITY_BYTES:
         largest = max(identity, key=lambda key: len(json.dumps(identity[key])))
         raise DataError(
-            f"{case}: what decides its score takes {size:,} bytes, most of them for {largest!a}; a "
-            f"record has room for {MAX_IDENTITY_BYTES:,}. Mend: a task with fewer or shorter labels"
+            f"{case}: the inputs that decide its score take {size:,} bytes, most of them for "
+            f"{largest!a}; a record can hold at most {MAX_IDENTITY_BYTES:,}. "
+            "Mend: a task with fewer or shorter labels"
         )
 
 

@@ -1,7 +1,7 @@
-"""Logs of sessions, read for the records that could only be printed: a line at a time.
+"""Logs of sessions, searched for records that could only be printed, a line at a time.
 
-A log may be gigabytes long, of any encoding, damaged or not a log at all. Nothing of it is held
-but the line that is being read.
+A log may be gigabytes long, of any encoding, damaged, or not a log at all. Only the current line is
+held in memory.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Read = Callable[[], bytes]
 
 
 class Line(NamedTuple):
-    """A line of a log that says a mark; None of one that is too long to be read."""
+    """A line of a log that holds a mark; None for the content of one that is too long."""
 
     number: int
     content: bytes | None
@@ -55,7 +55,7 @@ class Line(NamedTuple):
 def opened(file: Path) -> Generator[Read]:
     """A log, to be read in pieces; `-` is standard input. Raises `UsageError`.
 
-    A pipe is read as long as another program writes into it; a device is refused.
+    A pipe is read for as long as another program writes to it; a device is refused.
     """
     if file == STANDARD_INPUT:
         stream = sys.stdin.buffer
@@ -92,10 +92,10 @@ def _why(file: Path, error: OSError | ValueError) -> str:
 
 
 def records(read: Read, *, unannounced: bool = False) -> Iterator[Record | StorageError]:
-    """The records of a log, in order; an error for each that is damaged, or not to be trusted.
+    """The records of a log, in order; an error for each that is damaged or untrusted.
 
-    To be trusted, a record is of a session that a line before it announces. `unannounced` takes all
-    others too. Raises `UsageError` for what is no log.
+    A record is trusted if an earlier line announces its session. `unannounced` accepts all others
+    too. Raises `UsageError` for a file that is not a log.
     """
     announced: set[str] = set()
     for number, line in lines(read):
@@ -123,16 +123,16 @@ def _not_announced(record: Record, number: int) -> StorageError:
 
 
 def lines(read: Read) -> Iterator[Line]:
-    """The lines of a log that say a mark, as UTF-8, and those that are too long to be looked at.
+    """The lines of a log that hold a mark, as UTF-8, and those that are too long to be searched.
 
-    Raises `UsageError` for what is no log.
+    Raises `UsageError` for a file that is not a log.
     """
     number, begun, dropped = 1, b"", 0
     for piece in _decoded(read):
         whole = begun + piece
         if not dropped and len(whole) <= LONGEST_LINE and log_marks.BEGIN.encode() not in whole:
             number, begun = number + whole.count(b"\n"), whole.rpartition(b"\n")[2]
-            continue  # as nearly always: no line of it is looked at
+            continue  # the usual case: none of its lines is searched
         first, *others = piece.split(b"\n")
         begun, dropped = _joined(begun, dropped, first)
         for following in others:
@@ -160,7 +160,7 @@ def _told(number: int, content: bytes, dropped: int) -> Iterator[Line]:
 
 
 def _decoded(read: Read) -> Iterator[bytes]:
-    """The pieces of a log as UTF-8, of which what is no text stays as it is."""
+    """The pieces of a log as UTF-8; bytes that are not text stay as they are."""
     head = b""
     while len(head) < 4 and (more := read()):
         head += more
@@ -178,7 +178,7 @@ def _decoded(read: Read) -> Iterator[bytes]:
 
 
 def _encoding(head: bytes) -> str | None:
-    """UTF-16, as PowerShell writes it, by its mark or by its zeros; None: read as it is."""
+    """UTF-16, as PowerShell writes it, told by its mark or its zero bytes; None: read as it is."""
     if name := UTF16.get(head[:2]):
         return name
     sample = head[:2048]

@@ -1,4 +1,4 @@
-"""Whether stored runs' metrics are those that their stored predictions give: `report --check`."""
+"""Whether the metrics of stored runs follow from their stored predictions: `report --check`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from harness.spec import Task
 from harness.text.values import shown, shown_path
 
 GONE = "their predictions are not in the folder"
-TOLERANCE = 1e-9  # of a metric that is computed once more, perhaps by another scikit-learn
+TOLERANCE = 1e-9  # a metric may differ so far, since another scikit-learn may compute it now
 
 
 @dataclass
 class Checked:
-    """Runs whose predictions were looked at, or could not be."""
+    """Runs whose metrics were checked, and those that could not be checked."""
 
     records: list[Record] = field(default_factory=list)  # all but those of `wrong`
-    right: int = 0  # of these: their predictions give their metrics
+    right: int = 0  # the runs whose predictions give their metrics
     wrong: list[StorageError] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)  # why not checked -> ok runs
     gone: list[str] = field(default_factory=list)
@@ -73,7 +73,7 @@ def _why_not(record: Record, store: Store) -> str | None:
 
 
 def _task(record: Record) -> Task | None:
-    """The task of a run: GLUE's, or a user's own as far as the run's identity tells of it."""
+    """The task of a run: GLUE's, or a custom one as far as the run's identity describes it."""
     name = record.case.task
     if SOURCES[record.source.kind].has_glue_tasks:
         return tasks.TASKS.get(name)

@@ -1,14 +1,14 @@
-"""The table of a run's predictions <-> Parquet, and what of such a file is not believed.
+"""A run's predictions as a table, to Parquet and back, with checks of what is read.
 
-A file's sha256 says that it is the one a record names, not that it holds predictions. So the sizes
-it declares are looked at before anything is unpacked, and each column's type and values after that.
+The sha256 of a file says that it is the one a record names, and not that it holds predictions. So
+the declared sizes are checked before anything is unpacked, and then each column's type and values.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import StorageError
 from harness.records.codec import MEND
@@ -24,8 +24,8 @@ NEVER_EMPTY = ("split", "row", "prediction", "logits")  # a label is missing on 
 MAX_PREDICTION_BYTES = 4 * 1024**3
 MOST_ROWS = 5_000_000  # GLUE's largest run predicts 431,395
 MOST_LOGITS = 1000  # of a row
-MOST_BYTES = 2 * 1024**3  # of all columns unpacked
-MOST = 1e40  # of a logit or score: fp32 holds 3.4e38
+MOST_BYTES = 2 * 1024**3  # all columns together, unpacked
+MOST = 1e40  # the largest logit or score; fp32 holds 3.4e38
 
 
 def to_parquet(table: PredictionTable) -> bytes:
@@ -41,10 +41,10 @@ def to_parquet(table: PredictionTable) -> bytes:
 def from_parquet(
     content: bytes, columns: Collection[str] = (), rows: int | None = None
 ) -> PredictionTable:
-    """The table of a file; all of `COLUMNS`, or those named. `rows`: how many it has to have.
+    """The table of a file: all of `COLUMNS`, or those named. `rows` is how many it has to have.
 
-    Every row has a split, a row number that its split has once, a prediction and finite logits.
-    Raises `StorageError` saying what is wrong, without the file's name.
+    Every row has a split, a row number that occurs once in its split, a prediction and finite
+    logits. Raises `StorageError` that says what is wrong, without the file's name.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -72,7 +72,7 @@ def _wrong(found: str, expected: str) -> StorageError:
 
 
 def _check_sizes(said: pq.FileMetaData, rows: int | None) -> None:
-    """Refuse what a small file may unpack to, before it does."""
+    """Refuse a file that would unpack to too much, before it is unpacked."""
     if rows is not None and said.num_rows != rows:
         raise _wrong(f"found {said.num_rows:,} rows", f"{rows:,}, as the record has it")
     parts = [said.row_group(place) for place in range(said.num_row_groups)]
@@ -127,7 +127,7 @@ def _check_column(name: str, column: pa.ChunkedArray) -> None:
         raise _wrong(f"column {name}: found NaN, or a number over {MOST:g}", "finite numbers")
 
 
-def _is_number(kind: Any) -> bool:
+def _is_number(kind: object) -> bool:
     import pyarrow as pa
 
     return pa.types.is_signed_integer(kind) or (
@@ -136,7 +136,7 @@ def _is_number(kind: Any) -> bool:
 
 
 def _check_rows(table: PredictionTable) -> None:
-    """Refuse a row that stands twice, or has a number below 0."""
+    """Refuse a row that occurs twice or has a negative number."""
     pairs = list(zip(table["split"], table["row"], strict=True))
     if len(set(pairs)) < len(pairs):
         (split, row), _ = Counter(pairs).most_common(1)[0]

@@ -1,8 +1,8 @@
-r"""What a stored text may not say: the home folder, the user's and the machine's name, secrets.
+"""What must not be stored in a text: the home folder, the names of user and machine, secrets.
 
-Messages of libraries hold paths, as they were typed, with their links followed, or escaped. The
-home folder is written `~`, the user's name `USER`, the machine's name `HOST` and the value of a
-variable such as HF_TOKEN `$HF_TOKEN`; a login in a URL is left out.
+Messages of libraries hold paths: as they were typed, with links followed, or escaped. `~` replaces
+the home folder, `USER` the user's name, `HOST` the machine's name and `$HF_TOKEN` the value of a
+variable such as HF_TOKEN. A login in a URL is left out.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ might be words."""
 
 
 def redacted(text: str) -> str:
-    """`text` as it may be stored, without what tells of the user, the machine or a secret."""
+    """`text` without anything that identifies the user or the machine, and without secrets."""
     for name, value in _secrets():
         text = text.replace(value, f"${name}")
     text = inherited.LOGIN.sub("://", text)
@@ -58,12 +58,12 @@ def without_home(text: str) -> str:
 
 
 def _before(name: str) -> str:
-    """A pattern for what stands before a name: in a path or URL, or anything but a letter."""
+    """A pattern for what precedes a name: the start of a path or URL, or anything but a letter."""
     return r"(?:(?<=[/@=~\\])|(?<![\w\-]))" if TELLING.search(name) else r"(?<=[/@=~\\])"
 
 
 def _secrets() -> Iterator[tuple[str, str]]:
-    """Variables with secrets, the longest values first, for one may begin with another."""
+    """Variables with secrets, longest values first, since one value may begin with another."""
     found = [
         (name, value)
         for name, value in os.environ.items()
@@ -76,13 +76,13 @@ def _secrets() -> Iterator[tuple[str, str]]:
 
 
 def _tilde(found: re.Match[str]) -> str:
-    """`~`, as a name of its own: `/mnt/home/me` becomes `/mnt/~`."""
+    """`~` where the home folder's path is a whole one: `/mnt/home/me` becomes `/mnt/~`."""
     before = found.string[: found.start()][-1:]
     return "/~" if found[0].startswith("/") and re.match(rf"[{IN_A_NAME}.]", before) else "~"
 
 
 def _homes() -> Iterator[re.Pattern[str]]:
-    """What finds the home folder, as it may be spelt; deeper folders first."""
+    """Patterns for the home folder in all its spellings; deeper folders first."""
     for folder in sorted(_home_folders(), key=len, reverse=True):
         parts = [part for part in folder.split("/") if part]
         path = "".join(SLASHES + _spelt(part) for part in parts)
@@ -92,9 +92,9 @@ def _homes() -> Iterator[re.Pattern[str]]:
 
 
 def _home_folders() -> set[str]:
-    """The home folder by the environment and by the system, each as said and with links followed.
+    """The home folder as the environment and the system give it, also with links followed.
 
-    None that is the top of a file system, or a relative path.
+    The root of a file system and relative paths are left out.
     """
     said = {os.environ.get("HOME") or "", _of_system("pw_dir") or ""}
     if found := paths.home():
@@ -104,7 +104,7 @@ def _home_folders() -> set[str]:
 
 
 def _cut(folder: str) -> Iterator[re.Pattern[str]]:
-    """What finds a long home folder in values that `errors.shown` cut in the middle."""
+    """Patterns for a long home folder in values that `values.shown` cut in the middle."""
     head = VALUE_WIDTH - VALUE_END - 3
     if len(folder) > head:
         yield re.compile(re.escape(f"{folder[:head]}..."))
@@ -114,13 +114,13 @@ def _cut(folder: str) -> Iterator[re.Pattern[str]]:
 
 
 def _users() -> list[str]:
-    """The user's names, unless they tell nothing."""
+    """The user's names, except those that identify nobody."""
     said = {os.environ.get(name) or "" for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")}
     return _telling({*said, _of_system("pw_name") or ""})
 
 
 def _machines() -> list[str]:
-    """The machine's names: as the system has it, and without its domain. Asks no network."""
+    """The machine's names, with and without its domain. Asks no network."""
     whole = platform.node()
     return _telling({whole, whole.partition(".")[0], os.environ.get("HOSTNAME") or ""})
 
@@ -131,7 +131,7 @@ def _telling(names: set[str]) -> list[str]:
 
 
 def _of_system(field: str) -> str | None:
-    """What the system's list of users says of this one; None where it has none, or no such list."""
+    """The system's entry for this user; None where it has none, or has no list of users."""
     with contextlib.suppress(ImportError, KeyError, OSError):
         import pwd
 
@@ -140,7 +140,7 @@ def _of_system(field: str) -> str | None:
 
 
 def _spelt(name: str) -> str:
-    """A pattern for a name as it is, escaped, in a URL, in JSON and with its accents apart."""
+    """A pattern for a name in all its spellings: plain, escaped, in a URL, in JSON, decomposed."""
     forms = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")} | {name}
     for form in tuple(forms):
         raw = os.fsencode(form)

@@ -1,4 +1,4 @@
-"""What to know about the rows of runs, in a line each: rows in two splits, labels without rows."""
+"""Notes on the rows of runs: rows that are in two splits, labels without training rows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from harness.records.schema import Record
 from harness.text.values import shown
 
-MOST_SHOWN = 8  # labels in a line
+MOST_SHOWN = 8  # labels that a line names
 
 
 def of(records: Iterable[Record]) -> list[str]:
-    """A line for each thing that the flags `train_overlap` and `missing_labels` are about."""
+    """A line for each finding behind the flags `train_overlap` and `missing_labels`."""
     return list(dict.fromkeys(note for record in records for note in _notes(record)))
 
 

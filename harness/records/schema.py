@@ -1,7 +1,7 @@
-"""The record of a run: the one shape in which the computing and the reporting half meet.
+"""The record of a run, which training writes and reports read.
 
-Scores are fractions, times seconds, memory bytes; a name ends in its unit. The types bound each
-value by itself; `consistency` says which values contradict each other.
+Scores are fractions, times are in seconds, memory is in bytes; most names end in their unit. The
+types limit each value; `consistency` finds values that contradict each other.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from pydantic import (
     ValidationInfo,
 )
 
-from harness.spec import Provenance, SourceKind
+from harness.spec import Combination, Provenance, SourceKind
 
 SCHEMA = 3
-PredictionTable = dict[str, list[Any]]
+PredictionTable = dict[str, list[Any]]  # numbers, texts, or a list of logits a row
 """Columns split, row, label, prediction, logits; all of the same length."""
 
 Status = Literal["ok", "diverged", "failed", "oom", "timeout", "crashed", "skipped"]
 
 
 def _is_json(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-    """Refuse what would not read back as it was: `NaN`, half a surrogate pair."""
+    """Refuse values that would not be read back unchanged: `NaN`, half a surrogate pair."""
     if info.mode == "python":
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     return value
 
 
-Json = Annotated[dict[str, Any], AfterValidator(_is_json)]
+Json = Annotated[dict[str, Any], AfterValidator(_is_json)]  # of any shape, which differs by task
 
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998  # in others a time cannot be moved to every time zone
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Give times read from a file one object for UTC: those of the same zone compare fast."""
+    """Give all times the same object for UTC: times of one zone compare faster."""
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:  # pydantic's own bounds take 20 us
         raise ValueError(f"expected a year from {FIRST_YEAR} to {LAST_YEAR}")
     return moment if moment.utcoffset() else moment.replace(tzinfo=UTC)
@@ -75,7 +75,7 @@ class Part(BaseModel):
 
 
 class CaseInfo(Part):
-    """The case that was run; `id` is for reading, never parsed."""
+    """The case that was run. `id` is for reading and is never parsed."""
 
     id: Name
     task: Name
@@ -85,7 +85,7 @@ class CaseInfo(Part):
 
 
 class SplitRecord(Part):
-    """Rows used, rows the source holds and malformed ones it held; sha256 of those used."""
+    """One split: how many rows were used, how many its source has, and the sha256 of those used."""
 
     rows: Count
     rows_in_source: Count
@@ -100,16 +100,16 @@ class SplitRecord(Part):
 
     @property
     def provenance(self) -> Provenance:
-        """How far the source's rows were found to be GLUE's own."""
+        """How far the rows of the source were confirmed as GLUE's."""
         if self.strongest_check is None:
             return Provenance.other
         return Provenance.counted if self.strongest_check == "counts" else Provenance.official
 
     @property
     def strongest_check(self) -> str | None:
-        """What showed best that the source's rows are GLUE's, also of a record without `checked`.
+        """What confirmed best that the rows are GLUE's; None where a check failed or none ran.
 
-        None where a fact failed, or none was known.
+        Older records have no `checked`; there `agrees` and `official` tell.
         """
         pin = next((fact for fact in ("sha256", "commit") if fact in self.agrees), None)
         return self.checked or ((pin or "counts") if self.official else None)
@@ -121,7 +121,7 @@ class SplitRecord(Part):
 
     @property
     def is_glues_own(self) -> bool:
-        """Whether these are GLUE's own rows, and all of them."""
+        """Whether these are GLUE's official rows, all of them."""
         return self.provenance is Provenance.official and self.is_whole
 
 
@@ -142,12 +142,12 @@ class DataRecord(Part):
 
 
 class ModelRecord(Part):
-    """What was trained."""
+    """The model that was trained."""
 
     parameters: Count
     new_parameters: list[str]  # not in the checkpoint: they started random
-    unused: list[str] = []  # modules of the checkpoint that the network does not have: other heads
-    notes: list[str] = []  # what a user should know of how weights and texts were read
+    unused: list[str] = []  # modules of the checkpoint that the network lacks, such as other heads
+    notes: list[str] = []  # notes for the user on how weights and texts were read
     trained_parameters: Count | None = None  # those that training may change
     saved_bytes: Count | None = None  # what a task adds to a disk that has the checkpoint
     dtype: str
@@ -155,7 +155,7 @@ class ModelRecord(Part):
 
 
 class Batching(Part):
-    """How a step was cut up to fit the memory. Which rows a step has never changes."""
+    """How a step was divided to fit in memory. The rows of a step are always the same."""
 
     batch_requested: PositiveCount
     micro_batch: PositiveCount  # rows that are computed at once
@@ -166,14 +166,14 @@ class Batching(Part):
 
 
 class Observed(Part):
-    """What a run was seen to do, beside what was planned; `flags` judges it."""
+    """What was measured while the run trained; `training.checks` compares it with the plan."""
 
     steps_planned: Count
     examples_planned: Count
-    updates: Count  # by the optimizer's own count
+    updates: Count  # as the optimizer counted them
     skipped_updates: Count = 0  # their fp16 gradients were not finite
-    skipped_late: Count = 0  # those of them after fp16's scale should have settled
-    arithmetic: str | None = None  # dtype of the matrix products; None: there were none to watch
+    skipped_late: Count = 0  # those after the point where fp16's scale should be stable
+    arithmetic: str | None = None  # dtype of the matrix products; None: no product was observed
     weights_sha256: str  # of the network before the first step, head included
     order_sha256: str  # of the rows of the first steps, those of `first_losses`
     calibration_s: tuple[Seconds, Seconds] | None = None  # a fixed task's,
@@ -181,7 +181,7 @@ class Observed(Part):
 
 
 class Timing(Part):
-    """Seconds of each phase, and what was done in the training ones."""
+    """Seconds of each phase, and how much the training phases processed."""
 
     load_s: Seconds
     train_s: Seconds
@@ -195,7 +195,7 @@ class Timing(Part):
 
 
 class Memory(Part):
-    """Peak resident memory of the run's process and what an idle one holds; device memory."""
+    """Peak memory of the run's process, what the process held before the run, and device memory."""
 
     peak_memory_bytes: Count | None
     floor_memory_bytes: Count | None
@@ -212,7 +212,7 @@ class Evaluation(Part):
 
 
 class PredictionsFile(Part):
-    """The side file with every row's prediction; written before the record that names it."""
+    """The file with a prediction for every row; written before the record that names it."""
 
     name: PlainFile
     sha256: str
@@ -220,7 +220,7 @@ class PredictionsFile(Part):
 
 
 class Outcome(Part):
-    """What a worker returns, as JSON."""
+    """What a worker reports of a run, as JSON."""
 
     status: Status
     reason: str | None = None  # one line, for any status but ok
@@ -228,7 +228,7 @@ class Outcome(Part):
     score: Fraction | None = None
     floor: Fraction | None = None
     metrics: dict[str, dict[str, Fraction]] = {}
-    one_row: dict[str, Step] = {}  # by metric, and of the score: the most one dev row can change it
+    one_row: dict[str, Step] = {}  # metric, or "score" -> the most that one dev row can change it
     history: list[Evaluation] = []
     first_losses: list[Loss] = Field([], max_length=1000)
     data: DataRecord | None = None
@@ -237,15 +237,15 @@ class Outcome(Part):
     observed: Observed | None = None
     timing: Timing | None = None
     memory: Memory | None = None
-    saved_model: FolderName | None = None  # the folder it was put in, below --glue-save-models
-    saved_model_sha256: str | None = None  # of its card, which names that of each of its files
+    saved_model: FolderName | None = None  # its folder, below --glue-save-models
+    saved_model_sha256: str | None = None  # of its card, which has that of each file
 
 
 PartT = TypeVar("PartT", bound=Part)
 
 
 def revised(part: PartT, **changes: Any) -> PartT:
-    """A part of a record with other values, which are checked as those of a new one are."""
+    """A copy of a part with other values, which are validated like those of a new part."""
     held = {name: getattr(part, name) for name in type(part).model_fields}
     return type(part)(**held | changes)
 
@@ -258,7 +258,7 @@ class Record(Outcome):
     created: Moment = Field(default_factory=lambda: datetime.now(UTC))
     case: CaseInfo
     profile: str
-    session: str | None = None  # whose journal tells more
+    session: str | None = None  # its journal says more
     source: Source
     recipe: Json
     threads: PositiveCount | None = None
@@ -272,7 +272,6 @@ class Record(Outcome):
     )
 
     @property
-    def cell(self) -> tuple[str, str, str, str]:
-        """What runs of several seeds share; runs whose inputs differ never share it."""
-        key = self.cell_key or f"unknown/{self.profile}"
-        return (self.case.task, self.case.model, self.case.target, key)
+    def combination(self) -> Combination:
+        """The task, model and target, which all runs of a cell share; `.name` names the cell."""
+        return Combination(self.case.task, self.case.model, self.case.target)

@@ -1,4 +1,4 @@
-"""What the sessions of a results folder planned, and what came of each case."""
+"""The sessions of a results folder: what each planned, and how each case ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DONE, RUNNING = "ok", "running"
 
 @dataclass(frozen=True)
 class Status:
-    """The sessions of a folder, oldest first, and what of it could not be read."""
+    """The sessions of a folder, oldest first, and the files that could not be read."""
 
     folder: Path
     sessions: list[Session]
@@ -23,9 +23,10 @@ class Status:
 
     @property
     def open_cases(self) -> dict[str, str]:
-        """Every planned case that no session has brought to a good end, and what is known of it.
+        """Every planned case that has not ended ok in any session, and how far it got.
 
-        A case is the same where its session had the same settings. One that still runs is not open.
+        Two sessions plan the same case if their settings are the same too. A case that still runs
+        is left out.
         """
         fates: dict[tuple[str, str], str] = {}
         for session in self.sessions:
@@ -50,7 +51,7 @@ def _fate(session: Session, case: str, has_started: bool) -> str:
 
 
 def read(folder: Path) -> Status:
-    """The status of a results folder. A record counts also where its journal was cut off."""
+    """The status of a results folder. Records also count where the journal lacks their case."""
     store = Store(folder)
     sessions, damaged = journal.sessions(store.journal)
     found = store.find()
@@ -68,7 +69,7 @@ def read(folder: Path) -> Status:
 
 
 def refused(folder: Path) -> tuple[set[str], list[StorageError]]:
-    """Ids of the runs that ended ok and whose tests failed; and what could not be read."""
+    """Ids of the ok runs whose tests failed; and the journals that could not be read."""
     store = Store(folder)
     found, damaged = journal.sessions(store.journal)
     failed = {

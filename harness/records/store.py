@@ -1,11 +1,11 @@
-"""Records on disk: one immutable file per run, written so that no crash can lose or tear it.
+"""Records on disk: one immutable file per run, written so that no crash can lose or damage it.
 
-    RESULTS/runs/<case id>-<uuid8>.json              the record, its last key a checksum of the rest
+    RESULTS/runs/<case id>-<uuid8>.json              the record; its last key is a checksum
     RESULTS/predictions/<case id>-<uuid8>.parquet    its predictions, written first; in older
                                                      folders <uuid>.parquet
 
-Files are written beside their place, flushed to the disk and moved into it; then the folder is
-flushed too. After a power cut a file is there whole, or not there.
+A file is written under another name, flushed to the disk and renamed; then the folder is flushed.
+After a power cut a file is complete or absent.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ from harness.text.values import shown, shown_path
 
 @dataclass(frozen=True)
 class Found:
-    """What a results folder holds: every record that can be read, and what is wrong with others."""
+    """The content of a results folder: the records that can be read, and errors for the others."""
 
     records: list[Record]  # oldest first
     damaged: list[StorageError]
 
 
 class Store:
-    """A results folder. Creating the object touches nothing; the first write makes the folders."""
+    """A results folder. Creating the object touches no file; the first write makes the folders."""
 
     def __init__(self, root: Path, disk: Disk = DISK, option: str = "--glue-results") -> None:
         self.root, self.disk = root, disk
-        self.option = option  # names another folder
+        self.option = option  # the option by which a user can name another folder
         self.runs = root / "runs"
         self.predictions = root / "predictions"
         self.journal = root / "journal"
         self._made: set[Path] = set()
 
     def prepare(self) -> None:
-        """Make the folders, and try to write there. Raises `StorageError`."""
+        """Make the folders, and check that they can be written to. Raises `StorageError`."""
         for folder in (self.runs, self.predictions, self.journal):
             make_folder(folder, disk=self.disk)
             self._made.add(folder)
 
     def save(self, record: Record, predictions: PredictionTable | None = None) -> Record:
-        """Write a run; returns the record as stored. Raises `NotStored`, which holds the record.
+        """Store a run; returns the record as stored. Raises `NotStored`, which holds the record.
 
-        Of a record that is too large to be read again the long lists of names are cut.
+        If the record is too large to be read back, its long lists of names are cut.
         """
         if predictions is not None:
             name = Path(file_name(record)).with_suffix(".parquet").name
@@ -82,9 +82,9 @@ class Store:
         return stored
 
     def take(self, record: Record) -> bool:
-        """Write a record of another folder as it is; False if it is here. Raises `StorageError`.
+        """Copy a record of another folder; False if it is here already. Raises `StorageError`.
 
-        One that could not be read again is refused, and so is one whose id another run has.
+        A record is refused if it could not be read back, or if another run has its id.
         """
         name = file_name(record)
         content, _ = _sealed(record)
@@ -95,17 +95,17 @@ class Store:
             if other == name or there.id == record.id:
                 raise StorageError(
                     f"{shown_path(self.runs / other)}: holds another record than the one to be "
-                    "stored, which is left alone. Mend: compare the two, and import into another "
-                    "folder what is to be kept"
+                    "stored, and was not changed. Mend: compare the two, and import the new one "
+                    "into another folder if it is to be kept"
                 )
         self._write(self.runs / name, content, record)
         return True
 
     def find(self) -> Found:
-        """Every record that can be read, and an error for each file that cannot.
+        """Every record that can be read, and an error for each file that cannot be.
 
-        A copy under another name is such an error too: a run counts once. Raises `StorageError` if
-        the folder cannot be read.
+        A copy under another name is an error too, so that each run counts once. Raises
+        `StorageError` if the folder cannot be read.
         """
         records: dict[str, tuple[str, Record]] = {}
         damaged = []
@@ -125,14 +125,14 @@ class Store:
             return Found(sorted(found, key=lambda record: (record.created, record.id)), damaged)
 
     def load(self) -> list[Record]:
-        """Every record, oldest first. Raises `StorageError` naming the first unreadable file."""
+        """Every record, oldest first. Raises `StorageError` for the first that cannot be read."""
         found = self.find()
         if found.damaged:
             raise found.damaged[0]
         return found.records
 
     def has_predictions(self, record: Record) -> bool:
-        """Whether the predictions that a record names are there, and are the ones it names."""
+        """Whether the predictions file of a record exists and has the recorded sha256."""
         if record.predictions is None:
             return False
         try:
@@ -144,9 +144,10 @@ class Store:
         return hashlib.sha256(content).hexdigest() == record.predictions.sha256
 
     def read_predictions(self, record: Record, *columns: str) -> PredictionTable:
-        """A run's predictions, as `save` was given them; all columns, or those named.
+        """A run's predictions, as given to `save`: all columns, or those named.
 
-        Raises `StorageError` where it has none, and where its file is not the one it names.
+        Raises `StorageError` if the run has none, or if the file has another sha256 than the record
+        says.
         """
         if record.predictions is None:
             raise StorageError(f"{record.case.id}: this run holds no predictions ({record.status})")
@@ -179,7 +180,7 @@ class Store:
             raise NotStored(said, codec.to_lines(record)) from error
 
     def _is_second_try(self, path: Path, content: bytes) -> bool:
-        """Whether these predictions came to the disk when their record did not."""
+        """Whether these predictions were stored before, when storing their record failed."""
         if path.parent != self.predictions or not path.exists():
             return False
         return self.disk.read(path, len(content) + 1) == content
@@ -187,44 +188,44 @@ class Store:
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Generator[None]:
-    """Records hold no cycles; looking for some among 100,000 takes longer than reading them."""
+    """No garbage collection: searching 100,000 records for cycles is slow, and they have none."""
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if gc.get_freeze_count() == 0:  # what a caller froze stays so
+        if gc.get_freeze_count() == 0:  # objects that a caller froze stay frozen
             gc.freeze()
-            gc.unfreeze()  # both: records count as old now, and are not looked through at once
+            gc.unfreeze()  # now the records are in the oldest generation, which is searched rarely
         if was_on:
             gc.enable()
 
 
 def file_name(record: Record) -> str:
-    """`<case id>-<uuid8>.json`, with nothing in it that a file system could take amiss."""
+    """`<case id>-<uuid8>.json`, with only characters that every file system allows."""
     slug, run = (re.sub(r"[^a-z0-9.+_-]+", "_", s.lower()) for s in (record.case.id, record.id))
     return f"{slug[:120].lstrip('.')}-{run[:8]}.json"
 
 
 def _sealed(record: Record) -> tuple[bytes, Record]:
-    """The content of a record's file, and what is read from it.
+    """The content of a record's file, and the record as it is read back from it.
 
-    Raises `StorageError` where nothing could be read: of text or numbers that JSON has no place
-    for, nesting without end, or too many bytes.
+    Raises `StorageError` for a record that could not be read back: text or numbers that JSON cannot
+    hold, too deep nesting, or too many bytes.
     """
     try:
         content = codec.to_bytes(record)
         stored = codec.from_bytes(content)
     except (ValueError, RecursionError, StorageError) as error:
         raise StorageError(
-            f"{record.case.id}: the record {record.id} could not be read again, and is not stored: "
-            f"{shown(str(error))}. Mend: none for this record; run its case again"
+            f"{record.case.id}: the record {record.id} could not be read again, so it is not "
+            f"stored: {shown(str(error))}. Mend: none for this record; run its case again"
         ) from error
     if len(content) > MAX_RECORD_BYTES:
         raise StorageError(
-            f"{record.case.id}: the record {record.id} takes {len(content):,} bytes; a record has "
-            f"at most {MAX_RECORD_BYTES:,}, and is not stored. Mend: none for this record; run its "
-            "case again"
+            f"{record.case.id}: the record {record.id} takes {len(content):,} bytes; expected "
+            f"at most {MAX_RECORD_BYTES:,}, so it is not stored. Mend: none for this record; run "
+            "its case again"
         )
     return content, stored
 
@@ -243,7 +244,7 @@ def read_bytes(path: Path, disk: Disk = DISK) -> bytes:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Generator[None]:
-    """Put the file before what a `StorageError` says of its content."""
+    """Put the file's name before the message of a `StorageError` about its content."""
     try:
         yield
     except StorageError as error:

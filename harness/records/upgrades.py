@@ -1,32 +1,32 @@
-"""How records of older schemas become records of this one: a function per step."""
+"""Records of older schemas, converted to the current one: a function for each step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from harness.records import identity
 from harness.records.schema import SCHEMA
+from harness.spec import JsonObject
 
 WITHOUT_CHECKSUM = {1}
 
 
-def _to_2(raw: dict[str, Any]) -> dict[str, Any]:
-    """Schema 2 ends in a checksum and has `batching` and `observed`, which 1 did not know."""
-    return raw | {"schema": 2, "batching": None, "observed": None}
+def _to_2(raw: JsonObject) -> JsonObject:
+    """Schema 2 added the checksum, `batching` and `observed`."""
+    return {**raw, "schema": 2, "batching": None, "observed": None}
 
 
-def _to_3(raw: dict[str, Any]) -> dict[str, Any]:
-    """In schema 3 identities hold numerics by parts, and no setting that moves no score."""
-    return raw | {"schema": 3, "saved_model_sha256": None} | identity.as_of_schema_3(raw)
+def _to_3(raw: JsonObject) -> JsonObject:
+    """In schema 3 identities hold numerics by part, and no settings without effect on scores."""
+    return {**raw, "schema": 3, "saved_model_sha256": None, **identity.as_of_schema_3(raw)}
 
 
-STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _to_2, 2: _to_3}
+STEPS: dict[int, Callable[[JsonObject], JsonObject]] = {1: _to_2, 2: _to_3}
 READ = {*STEPS, SCHEMA}
 
 
-def upgraded(raw: dict[str, Any]) -> dict[str, Any]:
-    """A record's JSON as this schema has it."""
+def upgraded(raw: JsonObject) -> JsonObject:
+    """The JSON of a record in the current schema."""
     while raw["schema"] in STEPS:
         raw = STEPS[raw["schema"]](raw)
     return raw

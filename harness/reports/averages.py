@@ -1,7 +1,7 @@
-"""The averages that are called "GLUE", each by its name and with its definition.
+"""The averages that are called "GLUE", each with a name and a definition.
 
-Figures are fractions. An average is the unweighted mean of its terms, and a term that of its
-entries; an average over fewer terms is another average, so there is none where an entry lacks.
+Figures are fractions. An average is the unweighted mean of its terms, and a term is the mean of its
+entries. Where an entry is missing there is no average: over fewer terms it would be another one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SUFFIXES = {"validation": "", "validation_matched": "_m", "validation_mismatched
 
 @dataclass(frozen=True)
 class Average:
-    """A named average: `definition` is to be printed beside every number."""
+    """A named average; `definition` has to be printed beside every number."""
 
     name: str
     definition: str
@@ -35,7 +35,7 @@ class Average:
 
     @property
     def entries(self) -> tuple[ScoreKey, ...]:
-        """Every figure that it needs."""
+        """Every score that it needs."""
         return tuple(entry for term in self.terms for entry in term)
 
     @property
@@ -45,19 +45,21 @@ class Average:
 
 
 def term(task: str) -> tuple[ScoreKey, ...]:
-    """A task's score as GLUE has it: all its metrics on all its dev sets, as one term."""
+    """A task's score as GLUE defines it: all its metrics on all its dev sets, as one term."""
     row = TASKS[task]
     return tuple((task + SUFFIXES[split], name) for split in row.evaluated for name in row.metrics)
 
 
-def _each(text: str) -> tuple[tuple[ScoreKey, ...], ...]:
-    """Terms of one entry each, from words like `qqp:f1`."""
-    return tuple(
-        ((column, metric),) for column, _, metric in (w.partition(":") for w in text.split())
-    )
+def _each(*entries: ScoreKey) -> tuple[tuple[ScoreKey, ...], ...]:
+    """Terms of one entry each."""
+    return tuple((entry,) for entry in entries)
 
 
-_PLAIN = "cola:matthews_correlation sst2:accuracy qnli:accuracy rte:accuracy"
+MCC, ACCURACY, F1 = "matthews_correlation", "accuracy", "f1"
+MNLI = (("mnli_m", ACCURACY), ("mnli_mm", ACCURACY))
+SINGLE = (("cola", MCC), ("sst2", ACCURACY), ("qnli", ACCURACY), ("rte", ACCURACY))
+"""The tasks without a choice: all averages but GLUE's own read the same metric of them."""
+PEARSON, SPEARMAN = ("stsb", "pearson"), ("stsb", "spearmanr")
 
 AVERAGES: dict[str, Average] = {
     average.name: average
@@ -78,14 +80,14 @@ AVERAGES: dict[str, Average] = {
             "BERT",
             "mean of nine columns, MNLI-m and -mm apart, no WNLI; F1 for MRPC and QQP, Spearman "
             "for STS-B",
-            _each(f"{_PLAIN} mnli_m:accuracy mnli_mm:accuracy mrpc:f1 qqp:f1 stsb:spearmanr"),
+            _each(*SINGLE, *MNLI, ("mrpc", F1), ("qqp", F1), SPEARMAN),
             "BERT (Devlin et al. 2019, arXiv:1810.04805), Table 1; TinyBERT (arXiv:1909.10351)",
         ),
         Average(
             "ELECTRA",
             "mean of eight tasks, no WNLI; accuracy for MRPC and QQP, Spearman for STS-B, MNLI-m "
             "alone",
-            _each(f"{_PLAIN} mnli_m:accuracy mrpc:accuracy qqp:accuracy stsb:spearmanr"),
+            _each(*SINGLE, MNLI[0], ("mrpc", ACCURACY), ("qqp", ACCURACY), SPEARMAN),
             "ELECTRA (Clark et al. 2020, arXiv:2003.10555), Table 2",
         ),
         Average(
@@ -94,7 +96,7 @@ AVERAGES: dict[str, Average] = {
             "-mm averaged, Spearman for STS-B",
             (
                 *(term(task) for task in GLUE_9 if task not in ("stsb", "wnli")),
-                *_each("stsb:spearmanr"),
+                *_each(SPEARMAN),
             ),
             "glue.py of MosaicBERT (mosaicml/examples) and ModernBERT (arXiv:2412.13663, Table 5); "
             "theirs start RTE, MRPC and STS-B from an MNLI checkpoint",
@@ -103,7 +105,7 @@ AVERAGES: dict[str, Average] = {
             "cramming",
             "mean of nine columns, MNLI-m and -mm apart, no WNLI; F1 for MRPC and QQP, Pearson "
             "for STS-B",
-            _each(f"{_PLAIN} mnli_m:accuracy mnli_mm:accuracy mrpc:f1 qqp:f1 stsb:pearson"),
+            _each(*SINGLE, *MNLI, ("mrpc", F1), ("qqp", F1), PEARSON),
             "Cramming (Geiping and Goldstein 2022, arXiv:2212.14034): its model card, and the "
             "target_metrics of its code",
         ),
@@ -115,13 +117,13 @@ AVERAGES: dict[str, Average] = {
             "glue-bench",
         ),
     )
-}  # fmt: skip
+}
 
 
 def sheet(cells: Iterable[Cell]) -> ScoreRow:
-    """The mean over ok runs of every metric on a dev set, from the cells of one row of a board.
+    """The mean over ok runs of every metric on a dev set, for the cells of one row of a board.
 
-    Of two cells of one task, the later one that has an ok run counts.
+    If a task has two cells, the later one that has an ok run counts.
     """
     figures: dict[ScoreKey, float] = {}
     for cell in {cell.task: cell for cell in cells if cell.ok}.values():
@@ -135,18 +137,18 @@ def sheet(cells: Iterable[Cell]) -> ScoreRow:
 
 
 def of(average: Average, sheet: ScoreRow) -> float | None:
-    """The average of a row; None unless every entry is there. No order of entries changes it."""
+    """The average of a row; None if an entry is missing. The order of the entries has no effect."""
     if missing(average, sheet):
         return None
     return fmean(fmean(sheet[entry] for entry in term) for term in average.terms)
 
 
 def missing(average: Average, sheet: ScoreRow) -> tuple[ScoreKey, ...]:
-    """The entries of an average that a row lacks."""
+    """The entries of an average that a row does not have."""
     return tuple(entry for entry in average.entries if entry not in sheet)
 
 
 def coverage(average: Average, sheet: ScoreRow) -> tuple[int, int]:
-    """How many of an average's terms a row has whole, and how many there are."""
+    """How many of an average's terms a row has completely, and how many there are."""
     whole = sum(all(entry in sheet for entry in term) for term in average.terms)
     return whole, len(average.terms)

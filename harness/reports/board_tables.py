@@ -1,4 +1,4 @@
-"""A board as tables: models by tasks, and the averages that have a name."""
+"""Tables of a board: scores of models by task, and the named averages."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from harness.reports import averages, ranks
 from harness.reports.averages import AVERAGES, Average
 from harness.reports.boards import Board, Row, Standing
 from harness.reports.cell_tables import AXES, GLUE, legend
+from harness.tables.columns import figures
+from harness.tables.columns import scores as score_columns
 from harness.tables.table import POINTS, TASKS, Figure, Table
 
 MARK = FLAGS[CONTAMINATED].mark
@@ -23,20 +25,17 @@ MARK = FLAGS[CONTAMINATED].mark
 def scores(board: Board) -> Table:
     """A line per model, target and recipe, a column per task: mean ± standard deviation.
 
-    A user's task has a column for each set of dev rows, labels and metrics.
+    A custom task has a column for each set of dev rows, labels and metrics.
     """
     names = {name: board.headers[name] for name in _present(board)}
     rows = tuple(
-        (
-            row.name, row.target, row.recipe,
-            *(_score(row.cells.get(name)) for name in names),
-        )
+        (row.name, row.target, row.recipe, *(_score(row.cells.get(name)) for name in names))
         for row in ranked(board)
-    )  # fmt: skip
+    )
     replaced = board.replaced
     return Table(
         title=f"Scores on {board.title}",
-        header=(*AXES, *names.values()),
+        columns=(*AXES, *(column.ranked() for column in score_columns(*names.values()))),
         rows=rows,
         notes=(
             "Scores x 100: the mean of the metrics that the column names, over ok runs, ± the "
@@ -44,15 +43,14 @@ def scores(board: Board) -> Table:
             *([f"replaced by newer ones of the same name: {replaced}"] if replaced else []),
             *_contaminated(board),
         ),
-        leading=frozenset(names.values()),
     )
 
 
 def averages_of(board: Board, results: str) -> Table:
-    """A line per model, target and recipe, a column per average that has a name.
+    """A line per model, target and recipe, a column per named average.
 
-    A row that lacks a figure has no average, but the ranks that it can have; and a command that
-    brings the missing runs into the folder `results`.
+    A row with missing scores has no average, but the range of ranks that it can reach; and a
+    command that runs what is missing, with the folder `results`.
     """
     rows = ranked(board)
     columns = [
@@ -63,10 +61,13 @@ def averages_of(board: Board, results: str) -> Table:
         for average in AVERAGES.values()
     ]
     columns.append(_borda(rows))
-    header = (*AVERAGES, "Borda")
     return Table(
         title=f"Averages on {board.title}",
-        header=(*AXES, *header, "coverage"),
+        columns=(
+            *AXES,
+            *(column.ranked() for column in figures(*AVERAGES, "Borda")),
+            *figures("coverage"),
+        ),
         rows=tuple(
             (row.name, row.target, row.recipe, *figures, _coverage(row))
             for row, *figures in zip(rows, *columns, strict=True)
@@ -82,16 +83,15 @@ def averages_of(board: Board, results: str) -> Table:
             *_contaminated(board),
         ),
         fill=tuple(fill(board, rows, results)),
-        leading=frozenset(header),
     )
 
 
 def ranked(board: Board) -> list[Row]:
-    """The board's rows, the best first; those with holes by the middle of their rank interval.
+    """The board's rows, best first; a row with missing scores by the middle of its possible ranks.
 
-    Those that have no rank, since a contaminated score is among theirs, are the last. A user's own
-    tasks have no average: there rows with scores in the same columns stand together, those with
-    most columns first, and among them the mean score decides.
+    Rows without a rank, because a score of theirs is contaminated, come last. Custom tasks have no
+    average: there rows with scores in the same columns stand together, those with most columns
+    first, and the mean score orders them.
     """
     if board.standing is Standing.CUSTOM:
         order = {name: place for place, name in enumerate(board.columns)}
@@ -116,14 +116,14 @@ def _by_mean(row: Row, order: Mapping[str, int]) -> tuple[object, ...]:
 
 
 def _ranks(rows: Sequence[Row], average: Average) -> list[ranks.Interval | None]:
-    """The ranks of each row under an average among those that can have one; None for the others."""
+    """The possible ranks of each row under an average; None for rows with a contaminated score."""
     clean = [row for row in rows if not _is_contaminated(row, average)]
     found = iter(ranks.ranks(average, [row.sheet for row in clean]))
     return [None if _is_contaminated(row, average) else next(found) for row in rows]
 
 
 def _borda(rows: Sequence[Row]) -> list[Figure]:
-    """The Borda count of each row: its points against those that can have a rank."""
+    """The Borda count of each row: its points against the rows that can have a rank."""
     sheets = [row.sheet for row in rows]
     clean = [not _is_contaminated(row, GLUE) for row in rows]
     places = iter(ranks.borda_ranks([s for s, held in zip(sheets, clean, strict=True) if held]))
@@ -143,34 +143,33 @@ def _without_rank(rows: Iterable[Row]) -> list[str]:
 
 
 def fill(board: Board, rows: Iterable[Row], results: str) -> list[str]:
-    """The commands that run what rows lack: no case that is there, and every one that is not.
+    """The commands that run exactly the cases that rows lack.
 
     Rows that lack the same tasks share a command.
     """
-    together: dict[tuple[str, str, tuple[str, ...], tuple[int, ...]], list[str]] = defaultdict(list)
+    together: dict[tuple[str, str, tuple[str, ...], tuple[int, ...]], list[Row]] = defaultdict(list)
     for row in rows:
         columns = {column for column, _ in averages.missing(GLUE, row.sheet)}
         lacking = tuple(task for task in tasks.GLUE_9 if columns.intersection(_columns(task)))
         if lacking:
             seeds = {record.case.seed for cell in row.cells.values() for record in cell.records}
-            key = (row.target, row.recipe, lacking, tuple(sorted(seeds)))
-            together[key].append(row.model)
+            together[row.target, row.recipe, lacking, tuple(sorted(seeds))].append(row)
     return [
         command.command(
             results,
             source=board.source,
             tasks=lacking,
-            models=models,
+            models=[command.model_of(row.example) for row in alike],
             target=target,
-            recipe=recipe,
+            recipe=alike[0].example.recipe,
             seeds=seeds,
         )
-        for (target, recipe, lacking, seeds), models in together.items()
+        for (target, _, lacking, seeds), alike in together.items()
     ]
 
 
 def _elsewhere(board: Board, rows: Iterable[Row]) -> list[str]:
-    """Which tasks that a row lacks cannot be on its board, whatever is run of a folder."""
+    """A note on tasks whose runs on a folder would always be on another board."""
     is_official = board.standing in (Standing.OFFICIAL, Standing.OFFICIAL_PART)
     if board.source.kind != "glue_data" or not is_official:
         return []
@@ -205,17 +204,17 @@ def _columns(task: str) -> set[str]:
 
 
 def _mark(row: Row, average: Average) -> str:
-    """Whether a contaminated cell is in an average that a row has."""
+    """The mark of a contaminated score, if the row has the average and such a score is in it."""
     whole = not averages.missing(average, row.sheet)
     return MARK if whole and _is_contaminated(row, average) else ""
 
 
 def _is_contaminated(row: Row, average: Average) -> bool:
-    """Whether a contaminated score of a row is one of those that an average is of."""
+    """Whether an average would include a contaminated score of a row."""
     return any(_columns(task) & {*average.columns} for task in row.contaminated)
 
 
 def _contaminated(board: Board) -> list[str]:
-    """What the mark means, where a cell has it."""
+    """What the mark means, if a cell has it."""
     found = [line for line in legend(board.cells) if line.startswith(CONTAMINATED)]
     return [f"{MARK} {line}" for line in found]

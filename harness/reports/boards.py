@@ -1,8 +1,8 @@
-"""Records to boards: rows of models by columns, whose scores may stand beside each other.
+"""Records arranged on boards: rows of models by columns, whose scores may be compared.
 
-What was checked of the rows makes standings: GLUE's own, counted alone, others, toy data, a user's
-own tasks. Cells of two standings never share a board, and those of one column were scored on the
-same rows, with the same labels and metrics.
+A board's standing says how far its rows were confirmed as GLUE's: official, counted only, others,
+toy data or custom tasks. Cells of two standings never share a board. The cells of one column were
+scored on the same rows, with the same labels and metrics.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.spec import Provenance
 
 
 class Standing(Enum):
-    """What a board's scores can be held against; the value stands in titles."""
+    """What a board's scores may be compared with; the value is part of the board's title."""
 
     OFFICIAL = "GLUE's own rows"
     OFFICIAL_PART = "a part of GLUE's own rows"
@@ -50,13 +50,18 @@ OF_PROVENANCE = {
 
 @dataclass(frozen=True)
 class Row:
-    """A model on a target by a recipe; and, of each column, the cell that stands for it."""
+    """A model on a target with a recipe, and its cell in each column."""
 
     name: str  # the model's, told apart from others of that name
     model: str
     target: str
     recipe: str
     cells: Mapping[str, Cell]
+
+    @property
+    def example(self) -> Record:
+        """One of its ok runs."""
+        return next(iter(self.cells.values())).ok[0]
 
     @cached_property
     def sheet(self) -> ScoreRow:
@@ -65,16 +70,16 @@ class Row:
 
     @cached_property
     def contaminated(self) -> frozenset[str]:
-        """The columns whose score a contaminated run is part of."""
+        """The columns whose score includes a contaminated run."""
         return frozenset(name for name, cell in self.cells.items() if cell.is_contaminated)
 
 
 @dataclass(frozen=True)
 class Board:
-    """Cells of one source of rows and one standing; and the rows they make.
+    """Cells with rows of one source and one standing, and the table rows that they make.
 
-    A board of GLUE's tasks has one column a task. `others` names those of which other boards of
-    this source and standing have other dev rows, as a title says it.
+    A board of GLUE's tasks has one column per task. `others` names, for the title, the tasks that
+    have other dev rows on another board of the same source and standing.
     """
 
     source: Source
@@ -84,7 +89,7 @@ class Board:
 
     @cached_property
     def names(self) -> Mapping[Column, str]:
-        """The columns of its cells, each by its name: the task's, where it has but one."""
+        """The name of each column of its cells: the task's, if the task has only one column."""
         return columns.names(columns.assign(self.cells))
 
     @cached_property
@@ -94,14 +99,14 @@ class Board:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The columns that have a place in rows: GLUE's nine tasks, or those of a user's."""
+        """The columns of its rows: GLUE's nine tasks, or those of custom tasks."""
         if self.standing is Standing.CUSTOM:
             return tuple(self.names.values())
         return tasks.GLUE_9
 
     @cached_property
     def placed(self) -> list[tuple[Cell, str]]:
-        """Every cell with the name of its column; its task's, where its runs failed too early."""
+        """Every cell with the name of its column; the task's name if all its runs failed early."""
         found = columns.assign(self.cells)
         return [
             (cell, self.names[column] if column else cell.task)
@@ -109,7 +114,7 @@ class Board:
         ]
 
     def column(self, cell: Cell) -> str:
-        """The column of a cell that may be a part of one of the board's."""
+        """The name of the column for a cell with some of the runs of one of the board's."""
         return self.names.get(columns.of(cell), cell.task)
 
     @cached_property
@@ -128,9 +133,9 @@ class Board:
     def rows(self) -> tuple[Row, ...]:
         """A row for each model, target and recipe that has a score in one of the columns.
 
-        Models of one name have a row each where their weights differ, or the rows that they were
-        trained on. Where several cells have one place, because files or versions changed between
-        them, the newest stands there.
+        Models with the same name have separate rows if their weights or training rows differ. If
+        several cells fall in one place, because files or versions changed between them, the newest
+        is shown.
         """
         scored = [(c, name) for c, name in self.placed if c.mean is not None]
         names = model_names(cell for cell, _ in scored)
@@ -142,20 +147,19 @@ class Board:
             place = trained[name].index(_trained_on(cell))
             found[cell.model, cell.weights, cell.target, cell.recipe, place][name] = cell
         return tuple(
-            Row(names[model, weights] + trained_name(chosen, trained), model, target, recipe,
-                chosen)
-            for (model, weights, target, recipe, _), chosen in found.items()
-        )  # fmt: skip
+            Row(names[model, weights] + trained_name(held, trained), model, target, recipe, held)
+            for (model, weights, target, recipe, _), held in found.items()
+        )
 
     @cached_property
     def replaced(self) -> int:
-        """How many scored cells have no place in a row, since a newer one has it."""
+        """How many cells with a score are not shown, because a newer one has their place."""
         scored = sum(c.mean is not None and name in self.columns for c, name in self.placed)
         return scored - sum(len(row.cells) for row in self.rows)
 
     @cached_property
     def title(self) -> str:
-        """Whose rows these are."""
+        """Which rows its cells used."""
         said = where(self.source)
         if self.standing not in (Standing.TOY, Standing.CUSTOM):
             said += f", {self.standing.value}"
@@ -163,7 +167,7 @@ class Board:
 
 
 def boards(records: Iterable[Record]) -> list[Board]:
-    """Every run on the one board it belongs to; GLUE's own rows first, toy rows last."""
+    """Every run on the one board that it belongs to; official rows first, toy rows last."""
     found: list[Board] = []
     for group in by_source(records):
         apart: dict[Standing, list[Cell]] = defaultdict(list)
@@ -175,9 +179,9 @@ def boards(records: Iterable[Record]) -> list[Board]:
 
 
 def _of_one_standing(source: Source, standing: Standing, members: list[Cell]) -> list[Board]:
-    """A board; of GLUE's tasks one more for each further column of a task.
+    """The boards of one standing: one, and for GLUE's tasks one more for each further column.
 
-    The first board has, of each task, the column that most cells have.
+    The first board has the column of each task that most cells have.
     """
     if standing is Standing.CUSTOM:
         return [Board(source, standing, tuple(members))]
@@ -198,7 +202,7 @@ def _of_one_standing(source: Source, standing: Standing, members: list[Cell]) ->
 
 
 def _standings(found: Sequence[Cell]) -> list[tuple[Cell, Standing]]:
-    """Each cell's standing; that of one without an ok run is its task's or, failing that, all's."""
+    """Each cell's standing; without an ok run that of its task, or else that of all cells."""
     known = [(cell, _standing(cell)) for cell in found]
     of_task: dict[str, set[Standing]] = defaultdict(set)
     for cell, standing in known:
@@ -224,13 +228,13 @@ def _standing(cell: Cell) -> Standing:
         return Standing.UNKNOWN
     order = [*Provenance]
     weakest = max((rows.provenance for rows in checked), key=order.index)
-    # A small set may be whole under a cap too; it stands with the others of that cap.
+    # A limit may leave a small set whole; it still goes with the other tasks of that limit.
     is_capped = source.max_train or source.max_eval
     return OF_PROVENANCE[weakest, not is_capped and all(rows.is_whole for rows in checked)]
 
 
 def _trained_on(cell: Cell) -> str:
-    """The training rows of a cell, as far as its board leaves it open; "": not known."""
+    """What tells a cell's training rows from others on its board; "" if not known."""
     data = cell.identity.get("data")
     if not isinstance(data, Mapping) or not isinstance(data.get("source"), Mapping):
         return ""
@@ -238,12 +242,12 @@ def _trained_on(cell: Cell) -> str:
     splits = source.get("splits")
     named = splits.get("train") if isinstance(splits, Mapping) else None
     found = str(source.get("train") or named or source.get("toy") or "")
-    # How a part was drawn decides which rows it has: earlier versions drew other ones.
+    # Versions differ in how they draw a sample, and so in its rows.
     return f"{found}/{data.get('sample')}" if found and data.get("max_train") else found
 
 
 def training_sets(scored: Iterable[tuple[Cell, str]]) -> dict[str, list[str]]:
-    """Of each column the sets of rows that its cells were trained on, the commonest first."""
+    """For each column the sets of training rows of its cells, the most common first."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for cell, name in scored:
         counts[name][_trained_on(cell)] += 1
@@ -251,7 +255,7 @@ def training_sets(scored: Iterable[tuple[Cell, str]]) -> dict[str, list[str]]:
 
 
 def trained_name(row: Mapping[str, Cell], trained: Mapping[str, Sequence[str]]) -> str:
-    """What a row's name has behind it where cells of its columns were trained on other rows."""
+    """The end of a row's name, if cells in its columns were trained on different rows."""
     for name, cell in row.items():
         if len(trained[name]) > 1:
             rows = _trained_on(cell)

@@ -1,6 +1,6 @@
 """What one choice changes: targets, models, recipes or versions of torch against one of them.
 
-Only scores on the same rows are compared, and only times of one machine since its last start.
+Scores are compared only on the same rows, and times only on one machine since its last start.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
 
 from harness.catalog import models, recipes, targets
 from harness.compare import gate, stats
@@ -20,10 +19,11 @@ from harness.compare.measures import MEASURES
 from harness.compare.stats import ALPHA
 from harness.errors import UsageError
 from harness.records.cells import Cell, cells
-from harness.records.diff import ABSENT, apart, brief
+from harness.records.diff import ABSENT, Difference, apart, brief
 from harness.records.flags import CONTAMINATED, marked
 from harness.reports.boards import Board, model_names, trained_name, training_sets
 from harness.spec import Axis
+from harness.tables.columns import MODEL, RECIPE, TARGET, TASK, Column, Kind, figures, words
 from harness.tables.table import CHANGE, COUNT, MISSING, RATIO, Figure, Table, TableValue
 from harness.text.names import unknown
 
@@ -38,13 +38,20 @@ CONTEXT = {
     Axis.torch: ("task", "model", "target", "recipe"),
 }
 """What two cells of one group have in common."""
+AXIS_COLUMNS = {
+    "task": TASK,
+    Axis.model: MODEL,
+    Axis.target: TARGET,
+    Axis.recipe: RECIPE,
+    Axis.torch: Column(Axis.torch, Kind.WORDS),
+}
 MAY_DIFFER = {
     Axis.target: {"target"},
     Axis.model: {"model_files", "adaptation", "recipe"},
     Axis.recipe: {"recipe"},
     Axis.torch: set(),
 }
-"""Which of a run's inputs an axis changes; scores are comparable if no other differs."""
+"""The inputs of a run that an axis changes; scores are comparable if no others differ."""
 ORDER: Mapping[Axis, Sequence[str]] = {
     Axis.target: list(targets.TARGETS),
     Axis.model: list(models.MODELS),
@@ -59,44 +66,58 @@ NOTES = (
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What a cell was run with on the axis that is compared."""
+
+    value: str
+    recipe: str = ""  # the recipe, for a model that was run with several
+
+    @property
+    def name(self) -> str:
+        """As tables and `--reference` name it."""
+        return f"{self.value} by {self.recipe}" if self.recipe else self.value
+
+
+@dataclass(frozen=True)
 class Group:
-    """Cells that differ in one choice alone, by what was chosen."""
+    """Cells that differ only in the choice on the axis, by that choice."""
 
     context: tuple[str, ...]
-    cells: Mapping[str, Cell]
+    cells: Mapping[Choice, Cell]
 
 
 def tables(boards: Sequence[Board], axis: Axis, reference: str | None = None) -> list[Table]:
-    """Of each board a line per cell: its score, and its change and speed-up against the reference.
+    """For each board a line per cell: its score, and its change and speed-up from the reference.
 
-    Unless it is named, the reference of a board is the one that most groups have, of several the
-    first in the registry. Raises `UsageError` for a name that nothing was run with.
+    If `reference` is None, a board's reference is the choice that most groups have; among equals,
+    the first in the registry. Raises `UsageError` for a name that nothing was run with.
     """
     grouped = [_groups(board, axis) for board in boards]
-    known = _values(chain.from_iterable(grouped), axis)
+    known = {choice.name: choice for choice in _choices(chain.from_iterable(grouped), axis)}
     if reference is not None and reference not in known:
         raise UsageError(f"--reference: {unknown(axis, reference, known)}")
+    named = None if reference is None else known[reference]
     return [
-        _table(board, axis, groups, reference or _commonest(groups, axis))
+        _table(board, axis, groups, named or _commonest(groups, axis))
         for board, groups in zip(boards, grouped, strict=True)
     ]
 
 
-def _table(board: Board, axis: Axis, groups: Sequence[Group], chosen: str) -> Table:
+def _table(board: Board, axis: Axis, groups: Sequence[Group], reference: Choice) -> Table:
     rows: list[tuple[TableValue, ...]] = []
     reasons: dict[str, dict[str, None]] = defaultdict(dict)
     several = [group for group in groups if len(group.cells) > 1]
     for group in several:
-        for value in sorted(group.cells, key=lambda value: (value != chosen, _place(axis, value))):
-            cell = group.cells[value]
-            *figures, why = _against(group.cells.get(chosen), cell, axis)
+        for choice in sorted(group.cells, key=lambda one: (one != reference, _place(axis, one))):
+            cell = group.cells[choice]
+            change, speed_up, why = _against(group.cells.get(reference), cell, axis)
             for reason in filter(None, why):
-                reasons[reason][" ".join((*group.context, value))] = None
-            scores = (
+                reasons[reason][" ".join((*group.context, choice.name))] = None
+            n, score = (
                 Figure(len(cell.scores), COUNT),
                 Figure(cell.mean, sd=cell.sd, mark=cell.mark),
             )
-            rows.append((*group.context, value, *scores, *figures))
+            rows.append((*group.context, choice.name, n, score, change, speed_up))
     notes = [*NOTES] if rows else []
     if any(cell.is_contaminated for group in several for cell in group.cells.values()):
         notes.append(marked(CONTAMINATED))
@@ -104,17 +125,21 @@ def _table(board: Board, axis: Axis, groups: Sequence[Group], chosen: str) -> Ta
     if alone := len(groups) - len(several):
         notes.append(f"left out, since they were run with one {axis} alone: {alone} cells")
     return Table(
-        title=f"By {axis}, against {chosen}, on {board.title}",
-        header=(*CONTEXT[axis], axis, "n", "score", "change", "speed-up"),
+        title=f"By {axis}, against {reference.name}, on {board.title}",
+        columns=(
+            *(AXIS_COLUMNS[name] for name in (*CONTEXT[axis], axis)),
+            *figures("n", "score"),
+            *words("change"),
+            *figures("speed-up"),
+        ),
         rows=tuple(rows),
         notes=tuple(notes),
-        words=("change", Axis.torch),
     )
 
 
 def _groups(board: Board, axis: Axis) -> list[Group]:
-    """The board's scored cells by all that an axis leaves as it is; the newest of one place."""
-    found: dict[tuple[str, ...], dict[str, Cell]] = defaultdict(dict)
+    """The board's cells with scores, grouped by all but the axis; of equals the newest."""
+    found: dict[tuple[str, ...], dict[Choice, Cell]] = defaultdict(dict)
     scored = [cell for cell in _cells(board, axis) if cell.mean is not None]
     scored.sort(key=lambda cell: max(record.created for record in cell.records))
     names = model_names(scored)
@@ -125,26 +150,22 @@ def _groups(board: Board, axis: Axis) -> list[Group]:
     place_of: dict[tuple[str, ...], int] = {}
     for cell, column in zip(scored, columns, strict=True):
         model, task = names[cell.model, cell.weights], column
-        if axis is Axis.model:  # models are held against each other on the same training rows
+        if axis is Axis.model:  # models are compared only on the same training rows
             task += trained_name({column: cell}, trained)
         else:
             model += trained_name({column: cell}, trained)
-        facts = {
-            "task": task, "model": model, "target": cell.target, "recipe": cell.recipe,
-            "torch": _torch(cell),
-        }  # fmt: skip
-        value = facts[axis]
-        if axis is Axis.model and cell.model in several:
-            value = f"{model} by {cell.recipe}"
+        facts: dict[str, str] = {"task": task, "model": model, "target": cell.target}
+        facts |= {"recipe": cell.recipe, "torch": _torch(cell)}
+        by_recipe = axis is Axis.model and cell.model in several
         context = tuple(facts[name] for name in CONTEXT[axis])
-        found[context][value] = cell
+        found[context][Choice(facts[axis], cell.recipe if by_recipe else "")] = cell
         place_of[context] = places[column]
     order = sorted(found, key=lambda context: (place_of[context], context))
     return [Group(context, found[context]) for context in order]
 
 
 def _cells(board: Board, axis: Axis) -> Sequence[Cell]:
-    """The board's cells; by torch, those of each version apart."""
+    """The board's cells; for the axis torch, separately for each version."""
     if axis is not Axis.torch:
         return board.cells
     apart_by_version = defaultdict(list)
@@ -164,32 +185,34 @@ def _torch(cell: Cell) -> str:
     return str(cell.records[0].environment.get("torch", MISSING))
 
 
-def _values(groups: Iterable[Group], axis: Axis) -> list[str]:
-    """What was chosen in some group, in the registry's order."""
-    return sorted({v for group in groups for v in group.cells}, key=lambda v: _place(axis, v))
-
-
-def _commonest(groups: Sequence[Group], axis: Axis) -> str:
-    # `max` keeps the first of those that are in as many groups.
-    return max(
-        _values(groups, axis),
-        key=lambda value: sum(value in group.cells for group in groups),
-        default=MISSING,
+def _choices(groups: Iterable[Group], axis: Axis) -> list[Choice]:
+    """Every choice that some group has, in the registry's order."""
+    return sorted(
+        {choice for group in groups for choice in group.cells}, key=lambda one: _place(axis, one)
     )
 
 
-def _place(axis: Axis, value: str) -> tuple[int, list[int], str]:
-    """Where a choice stands in its registry, versions by their numbers; unknown ones are last."""
-    numbers = [int(part) for part in re.findall(r"\d+", value)] if axis is Axis.torch else []
-    name = value.partition(" by ")[0]
+def _commonest(groups: Sequence[Group], axis: Axis) -> Choice:
+    # Among choices with equally many groups, `max` returns the first.
+    return max(
+        _choices(groups, axis),
+        key=lambda choice: sum(choice in group.cells for group in groups),
+        default=Choice(MISSING),
+    )
+
+
+def _place(axis: Axis, choice: Choice) -> tuple[int, list[int], str]:
+    """A choice's place in its registry; versions by their numbers, unknown names last."""
+    version = re.findall(r"\d+", choice.value) if axis is Axis.torch else []
     order = ORDER[axis]
-    return (order.index(name) if name in order else len(order), numbers, value)
+    place = order.index(choice.value) if choice.value in order else len(order)
+    return (place, [int(part) for part in version], choice.name)
 
 
 def _against(
     base: Cell | None, cell: Cell, axis: Axis
 ) -> tuple[TableValue, TableValue, Sequence[str]]:
-    """The change of the score, the speed-up, and why they are not known."""
+    """The change of the score, the speed-up, and the reasons why they are missing."""
     if base is None:
         return Figure(None, CHANGE), Figure(None, RATIO), ["the reference has no such run"]
     if cell is base:
@@ -200,16 +223,16 @@ def _against(
 
 
 def _change(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
-    """How far the mean score is from the reference's; or why that says nothing."""
+    """The difference of the mean score from the reference's; or why it means nothing."""
     then, now = (side.ok[0].identity for side in (base, cell))
     others = [
-        f"{key} differs: {brief(a)} and {brief(b)}"
-        for key, a, b in apart(then, now)
-        if key.partition(".")[0] not in MAY_DIFFER[axis] and not _is_of_one(key, a, b)
+        f"{found.key} differs: {brief(found.a)} and {brief(found.b)}"
+        for found in apart(then, now)
+        if found.path[0] not in MAY_DIFFER[axis] and not _is_of_one_side(found)
     ]
     if others:
         return Figure(None, CHANGE), f"scores are not comparable, {'; '.join(others)}"
-    assert cell.mean is not None and base.mean is not None  # noqa: PT018 (both are scored)
+    assert cell.mean is not None and base.mean is not None  # noqa: PT018 (both have scores)
     figure = Figure(cell.mean - base.mean, CHANGE)
     if base.ignores_its_seed or cell.ignores_its_seed:
         return figure, "no bounds, since its seeds gave the same run"
@@ -217,13 +240,13 @@ def _change(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
     return (replace(figure, low=found.low, high=found.high) if found else figure), ""
 
 
-def _is_of_one(key: str, then: Any, now: Any) -> bool:
-    """Whether this is a part of numerics that touches runs of one side alone."""
-    return key.startswith("numerics.") and ABSENT in (then, now)
+def _is_of_one_side(found: Difference) -> bool:
+    """Whether this is a part of numerics that affects runs of one side only."""
+    return len(found.path) > 1 and found.path[0] == "numerics" and ABSENT in (found.a, found.b)
 
 
 def _speed_up(base: Cell, cell: Cell, axis: Axis) -> tuple[Figure, str]:
-    """How many times as fast it trains as the reference; or why that is not known."""
+    """How many times as fast as the reference it trains; or why that is not known."""
     but_for = (axis.value,) if axis is Axis.torch else ()
     found = gate.judge_cost(base, cell, SPEED, but_for=but_for)
     if found.base is None or found.new is None or found.verdict is Verdict.INCOMPARABLE:

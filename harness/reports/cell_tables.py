@@ -1,19 +1,30 @@
-"""A board's cells as tables, a line each: what a session ends with, and a report's figures."""
+"""A board's cells as tables, one line each: for the end of a session, and for a report."""
 
 from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harness.catalog import tasks
 from harness.records.cells import Cell, CheckedRows
 from harness.records.flags import CONTAMINATED, FLAGS
-from harness.records.schema import Record
+from harness.records.schema import ModelRecord, Record, Timing
 from harness.reports import averages, columns
 from harness.reports.boards import Board, Row, boards
 from harness.spec import Provenance
+from harness.tables.columns import (
+    MODEL,
+    RECIPE,
+    STATUS,
+    TARGET,
+    TASK,
+    Column,
+    figures,
+    scores,
+    words,
+)
 from harness.tables.table import (
     COUNT,
     MB,
@@ -27,7 +38,7 @@ from harness.tables.table import (
     TableValue,
 )
 
-AXES = ("model", "target", "recipe")
+AXES = (MODEL, TARGET, RECIPE)
 GLUE = averages.AVERAGES["GLUE-9"]
 OWN = "GLUE's own"
 COUNTED = "GLUE's in number alone (texts not checked)"
@@ -44,67 +55,107 @@ FIGURES = (
 )
 
 
+@dataclass(frozen=True)
+class CellLine:
+    """A line of a table of cells, with what depends on the table's other lines."""
+
+    cell: Cell
+    task: str  # the name of its column on the board
+    model: str  # told apart from others of that name
+    common: frozenset[str] = frozenset()  # flags of every run in the table, said once below it
+    has_marks: bool = True  # its score is followed by the marks of its flags
+
+    @property
+    def costs(self) -> list[Timing]:
+        """The times of its ok runs."""
+        return [record.timing for record in self.cell.ok if record.timing]
+
+    @property
+    def models(self) -> list[ModelRecord]:
+        """What its ok runs recorded of their networks."""
+        return [record.model for record in self.cell.ok if record.model]
+
+
+SCORE, N, FLOOR, TRAIN_S, SPEED, MEMORY = figures("score", "n", "floor", "train s", "ex/s", "MB")
+MEDIAN, COLLAPSED, TRAINED, SAVED = figures("median", "collapsed", "trained M", "saved MB")
+(METRICS,) = words("metrics")
+FILLED: Mapping[Column, Callable[[CellLine], TableValue]] = {
+    TASK: lambda line: line.task,
+    METRICS: lambda line: "+".join(columns.of(line.cell).metrics),
+    MODEL: lambda line: line.model,
+    TARGET: lambda line: line.cell.target,
+    RECIPE: lambda line: line.cell.recipe,
+    SCORE: lambda line: _score(line.cell, with_mark=line.has_marks),
+    MEDIAN: lambda line: Figure(median(line.cell.scores)),
+    N: lambda line: Figure(len(line.cell.scores), COUNT),
+    COLLAPSED: lambda line: Figure(
+        line.cell.states.get("collapsed", 0), COUNT, of=len(line.cell.ok)
+    ),
+    FLOOR: lambda line: Figure(median(record.floor for record in line.cell.ok)),
+    TRAIN_S: lambda line: Figure(median(timing.train_s for timing in line.costs), SECONDS),
+    SPEED: lambda line: Figure(median(timing.examples_per_s for timing in line.costs), PER_SECOND),
+    MEMORY: lambda line: Figure(median(_peaks(line.cell)), MB),
+    TRAINED: lambda line: Figure(median(m.trained_parameters for m in line.models), MILLIONS),
+    SAVED: lambda line: Figure(median(m.saved_bytes for m in line.models), SMALL_MB),
+    STATUS: lambda line: _status(line.cell, line.common),
+}
+"""The columns of tables of cells, and what stands in each."""
+BRIEF = (SCORE, N, FLOOR, TRAIN_S, SPEED, MEMORY, STATUS)
+
+
 def every_figure(board: Board) -> Table:
     """A line per cell: score, median, collapsed runs, floor, speed, memory, flags, and a legend."""
-    rows = []
-    for (cell, name), model in zip(board.placed, board.model_names, strict=True):
-        rows.append((
-            name, "+".join(columns.of(cell).metrics), model, cell.target, cell.recipe,
-            _score(cell), Figure(median(cell.scores)),
-            Figure(len(cell.scores), COUNT),
-            Figure(cell.states.get("collapsed", 0), COUNT, of=len(cell.ok)),
-            *_floor_and_costs(cell), *_sizes(cell), _status(cell),
-        ))  # fmt: skip
+    lines = [
+        CellLine(cell, task, model)
+        for (cell, task), model in zip(board.placed, board.model_names, strict=True)
+    ]
     return Table(
         title=f"Cells on {board.title}",
-        header=(
-            "task", "metrics", *AXES, "score", "median", "n", "collapsed", "floor", "train s",
-            "ex/s", "MB", "trained M", "saved MB", "status",
-        ),
-        rows=tuple(rows),
+        columns=tuple(FILLED),
+        rows=_rows(FILLED, lines),
         notes=(FIGURES, *legend(board.cells), *whose_rows(board.cells)),
-    )  # fmt: skip
+    )
 
 
 def in_brief(board: Board) -> Table:
     """A line per cell, in 80 columns.
 
-    A model, target, recipe or flag that all lines share is said once, outside the table; so are the
-    recipes of several models that have one each.
+    A model, target, recipe or flag that all lines share is named once, outside the table. So are
+    the recipes of several models that have one recipe each.
     """
     found = board.cells
-    axes = {name: dict.fromkeys(getattr(cell, name) for cell in found) for name in AXES}
-    shown = [name for name, values in axes.items() if len(values) > 1]
-    recipes = _recipe_of_each_model(found) if {"model", "recipe"} <= {*shown} else []
-    shown = [name for name in shown if name != "recipe" or not recipes]
-    common = [
-        f"recipe {value}" if name == "recipe" else value
-        for name, values in axes.items()
+    common = frozenset(
+        flag for flag in FLAGS if all(c.states.get(flag) == len(c.records) for c in found)
+    )
+    lines = [
+        CellLine(cell, task, cell.model, common, has_marks=False) for cell, task in board.placed
+    ]
+    axes = {axis: dict.fromkeys(str(FILLED[axis](line)) for line in lines) for axis in AXES}
+    shown = [axis for axis, values in axes.items() if len(values) > 1]
+    recipes = _recipe_of_each_model(found) if {MODEL, RECIPE} <= {*shown} else []
+    shown = [axis for axis in shown if axis is not RECIPE or not recipes]
+    said = [
+        f"recipe {value}" if axis is RECIPE else value
+        for axis, values in axes.items()
         for value in values
         if len(values) == 1
     ]
-    shared = {flag for flag in FLAGS if all(c.states.get(flag) == len(c.records) for c in found)}
-    rows = tuple(
-        (
-            column,
-            *(getattr(cell, name) for name in shown),
-            Figure(cell.mean, sd=cell.sd),
-            Figure(len(cell.scores), COUNT),
-            *_floor_and_costs(cell),
-            _status(cell, shared),
-        )
-        for cell, column in board.placed
-    )
+    made = (TASK, *shown, *BRIEF)
     return Table(
-        title=", ".join([f"Results on {board.title}", *common]),
-        header=("task", *shown, "score", "n", "floor", "train s", "ex/s", "MB", "status"),
-        rows=rows,
-        notes=(*recipes, *legend(found, shared), *whose_rows(found)),
+        title=", ".join([f"Results on {board.title}", *said]),
+        columns=made,
+        rows=_rows(made, lines),
+        notes=(*recipes, *legend(found, common), *whose_rows(found)),
     )
+
+
+def _rows(made: Iterable[Column], lines: Sequence[CellLine]) -> tuple[tuple[TableValue, ...], ...]:
+    fills = [FILLED[column] for column in made]
+    return tuple(tuple(fill(line) for fill in fills) for line in lines)
 
 
 def _recipe_of_each_model(found: Sequence[Cell]) -> list[str]:
-    """A line that says it; none where a model has several."""
+    """A line that names the recipe of each model; none if a model has several."""
     pairs = dict.fromkeys((cell.recipe, cell.model) for cell in found)
     if len(pairs) > len({model for _, model in pairs}):
         return []
@@ -117,7 +168,7 @@ def _recipe_of_each_model(found: Sequence[Cell]) -> list[str]:
 
 
 def pivot(board: Board) -> Table:
-    """Models and targets by tasks, with GLUE-9 if all nine tasks are there; in 80 columns."""
+    """Models and targets by task, with GLUE-9 if all nine tasks are there; in 80 columns."""
     present = [name for name in board.columns if any(name in row.cells for row in board.rows)]
     whole = {*present} >= {*tasks.GLUE_9}
     several = len({row.recipe for row in board.rows}) > 1
@@ -134,7 +185,7 @@ def pivot(board: Board) -> Table:
     )
     return Table(
         title=f"Scores x 100 on {board.title}",
-        header=(*axes, *present, *([GLUE.name] if whole else [])),
+        columns=(*axes, *scores(*present), *(figures(GLUE.name) if whole else ())),
         rows=rows,
         notes=(
             *([f"{GLUE.name}: {GLUE.definition}"] if whole else []),
@@ -144,7 +195,7 @@ def pivot(board: Board) -> Table:
 
 
 def summary(records: Sequence[Record]) -> str:
-    """What a session ends with: its cells and, where several tasks ran, the pivot."""
+    """The text at a session's end: its cells and, if several tasks ran, scores by task."""
     parts = []
     for board in boards(records):
         first, second = in_brief(board), pivot(board)
@@ -156,7 +207,7 @@ def summary(records: Sequence[Record]) -> str:
 
 
 def legend(found: Sequence[Cell], shared: Iterable[str] = ()) -> list[str]:
-    """What each flag means that some cell has; those that all runs have are `shared`."""
+    """The meaning of each flag that some cell has; flags of every run are in `shared`."""
     return [
         f"{name}{' (every run)' if name in shared else ''}: {flag.meaning}"
         for name, flag in FLAGS.items()
@@ -165,7 +216,7 @@ def legend(found: Sequence[Cell], shared: Iterable[str] = ()) -> list[str]:
 
 
 def whose_rows(found: Iterable[Cell]) -> list[str]:
-    """Which tasks were trained and scored on GLUE's own sets, and which on other rows."""
+    """Which tasks were trained and scored on GLUE's official rows, and which on others."""
     notes = []
     for kind in ("training", "dev"):
         pairs = dict.fromkeys((c.task, _said(c.checked_rows.get(kind))) for c in found)
@@ -179,7 +230,7 @@ def whose_rows(found: Iterable[Cell]) -> list[str]:
 
 
 def _said(rows: CheckedRows | None) -> str:
-    """What was found of rows, as notes say it; "": nothing is known."""
+    """What is known of rows, as notes say it; "" if nothing is."""
     if rows is None:
         return ""
     if rows.provenance is Provenance.other:
@@ -189,7 +240,7 @@ def _said(rows: CheckedRows | None) -> str:
 
 
 def median(values: Iterable[float | None]) -> float | None:
-    """Of the values that are there."""
+    """The median of the values that are not None; None if all are."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
 
@@ -202,42 +253,27 @@ def _contaminated(found: Iterable[Cell]) -> list[str]:
     return [f"{said}: {', '.join(named)}"] if named else []
 
 
-def _score(cell: Cell | None, *, with_sd: bool = True) -> Figure:
+def _score(cell: Cell | None, *, with_sd: bool = True, with_mark: bool = True) -> Figure:
     if cell is None:
         return Figure(None)
-    mark = cell.mark if cell.mean is not None else ""
+    mark = cell.mark if with_mark and cell.mean is not None else ""
     return Figure(cell.mean, sd=cell.sd if with_sd else None, mark=mark)
 
 
 def _average(row: Row) -> Figure:
-    """GLUE-9, with the mark of what a contaminated score is part of."""
+    """GLUE-9, with a mark if it includes a contaminated score."""
     value = averages.of(GLUE, row.sheet)
     return Figure(
         value, mark=FLAGS[CONTAMINATED].mark if row.contaminated and value is not None else ""
     )
 
 
-def _floor_and_costs(cell: Cell) -> tuple[TableValue, ...]:
-    timing = [record.timing for record in cell.ok if record.timing]
-    peaks = [record.memory.peak_memory_bytes for record in cell.ok if record.memory]
-    return (
-        Figure(median(record.floor for record in cell.ok)),
-        Figure(median(part.train_s for part in timing), SECONDS),
-        Figure(median(part.examples_per_s for part in timing), PER_SECOND),
-        Figure(median(peaks), MB),
-    )
-
-
-def _sizes(cell: Cell) -> tuple[TableValue, ...]:
-    found = [record.model for record in cell.ok if record.model]
-    return (
-        Figure(median(model.trained_parameters for model in found), MILLIONS),
-        Figure(median(model.saved_bytes for model in found), SMALL_MB),
-    )
+def _peaks(cell: Cell) -> list[int | None]:
+    return [record.memory.peak_memory_bytes for record in cell.ok if record.memory]
 
 
 def _status(cell: Cell, shared: Iterable[str] = ()) -> str:
-    """What happened to a cell's runs, and what to know about them."""
+    """How a cell's runs ended, and their flags."""
     total = len(cell.records)
     parts = ["ok"] if cell.ok else []
     for state, count in cell.states.items():

@@ -7,18 +7,21 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.catalog import tasks
 from harness.records.cells import Cell, dev_digests
+from harness.spec import JsonObject
 from harness.text.escape import short
 
 SHORT = {
-    "accuracy": "acc", "f1": "F1", "matthews_correlation": "MCC", "pearson": "Pearson",
+    "accuracy": "acc",
+    "f1": "F1",
+    "matthews_correlation": "MCC",
+    "pearson": "Pearson",
     "spearmanr": "Spearman",
-}  # fmt: skip
-HEX = 6  # digits that tell sets of rows of one size apart
-LONGEST = 30  # characters of labels in a column's name
+}
+HEX = 6  # hexadecimal digits that distinguish sets of as many rows
+LONGEST = 30  # the most characters of labels in a column's name
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Column:
 
     @property
     def metrics_name(self) -> str:
-        """Its metrics, briefly."""
+        """Its metrics, abbreviated."""
         return "+".join(SHORT.get(name, name) for name in self.metrics) or "metrics unknown"
 
     @property
@@ -42,14 +45,14 @@ class Column:
 
     @property
     def sha256(self) -> str:
-        """Names the dev rows."""
+        """A hash that identifies the dev rows."""
         return hashlib.sha256("".join(digest for _, digest, _ in self.dev).encode()).hexdigest()
 
 
 def of(cell: Cell) -> Column:
     """What a cell's score is of, as its runs recorded it.
 
-    Where their identity does not say it: the metrics that a run has, and GLUE's labels.
+    Where their identity does not say so: the metrics that a run has, and GLUE's labels.
     """
     said, row = _task(cell), tasks.TASKS.get(cell.task)
     metrics = said.get("metrics") or (row.metrics if row else _measured(cell))
@@ -59,9 +62,10 @@ def of(cell: Cell) -> Column:
 
 
 def assign(cells: Sequence[Cell]) -> list[Column | None]:
-    """The column of each cell; one whose runs all failed joins those that asked for the same rows.
+    """The column of each cell; None if it cannot be told.
 
-    It also joins the only column that there is of its task, metrics and labels, else it has none.
+    A cell whose runs all failed has the column of cells that asked for the same rows, or else the
+    only column with its task, metrics and labels.
     """
     found = [of(cell) for cell in cells]
     known = list(dict.fromkeys(column for column in found if column.dev))
@@ -82,7 +86,7 @@ def assign(cells: Sequence[Cell]) -> list[Column | None]:
 
 
 def names(columns: Iterable[Column | None]) -> dict[Column, str]:
-    """Each column's name: the task's where it has but one, else with all that tells it apart."""
+    """Each column's name: the task's if it has only one, else with all that distinguishes it."""
     of_task: dict[str, list[Column]] = defaultdict(list)
     for column in filter(None, dict.fromkeys(columns)):
         of_task[column.task].append(column)
@@ -94,7 +98,7 @@ def names(columns: Iterable[Column | None]) -> dict[Column, str]:
 
 
 def headers(columns: Iterable[Column | None]) -> dict[str, str]:
-    """Each name of `names` with its metrics behind it, which some already have."""
+    """Each name of `names`, followed by its metrics unless it names them already."""
     return {
         name: f"{name} ({column.metrics_name})" if name == column.task else name
         for column, name in names(columns).items()
@@ -102,7 +106,7 @@ def headers(columns: Iterable[Column | None]) -> dict[str, str]:
 
 
 def _details(same: Sequence[Column]) -> list[str]:
-    """What tells columns of one task apart, in words; what all of them share is left out."""
+    """What distinguishes the columns of one task, in words; what they share is left out."""
     words = [[column.metrics_name] for column in same]
     if len({column.labels for column in same}) > 1:
         for said, column in zip(words, same, strict=True):
@@ -126,16 +130,15 @@ def _labels(column: Column) -> str:
     return short("/".join(column.labels), LONGEST) or "a number"
 
 
-def _task(cell: Cell) -> Mapping[str, Any]:
+def _task(cell: Cell) -> JsonObject:
     said = cell.identity.get("task")
     return said if isinstance(said, Mapping) else {}
 
 
 def _measured(cell: Cell) -> list[str]:
-    """The metrics that some run has."""
-    return sorted({
-        name for record in cell.records for split in record.metrics.values() for name in split
-    })  # fmt: skip
+    """The metrics that some run of the cell has."""
+    found = (split for record in cell.records for split in record.metrics.values())
+    return sorted({name for split in found for name in split})
 
 
 def _kind(column: Column) -> tuple[str, tuple[str, ...], tuple[str, ...] | None]:
@@ -143,7 +146,7 @@ def _kind(column: Column) -> tuple[str, tuple[str, ...], tuple[str, ...] | None]
 
 
 def _asked(cell: Cell) -> str:
-    """The task and the data that were asked for."""
+    """The task and the data that the cell's runs asked for, as JSON."""
     return json.dumps(
         [cell.task, cell.identity.get("task"), cell.identity.get("data")], sort_keys=True
     )

@@ -1,11 +1,10 @@
-"""How far our scores are from published ones: same model, task, split and metric, all GLUE's rows.
+"""How far our scores are from published ones of the same model, task, split and metric.
 
-Everything else is left out, and a note says of what and why.
+Only scores on GLUE's official rows are compared. Notes say what was left out, and why.
 """
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -18,16 +17,13 @@ from harness.catalog.sources import SOURCES
 from harness.records.cells import Cell
 from harness.records.flags import CONTAMINATED, Spoils, marked, that_spoil
 from harness.spec import Provenance
+from harness.tables.columns import MODEL, RECIPE, TARGET, TASK, figures, words
 from harness.tables.table import CHANGE, COUNT, SCORE, SDS, Figure, Table, TableValue
 from harness.text.escape import short
 
-ENOUGH_RUNS = 3  # for a standard deviation of our own
-SOURCE_WIDTH = 40  # characters of a source that names no arXiv id
-HEADER = (
-    "task", "metric", "split", "model", "target", "ours", "n", "published as", "paper", "gap",
-    "in sds", "source",
-)  # fmt: skip
-RELATED, IMPOSSIBLE = " (r)", " (?)"  # marks
+ENOUGH_RUNS = 3  # that a standard deviation of our own needs
+SOURCE_WIDTH = 40  # the most characters of a source without an arXiv id
+RELATED, IMPOSSIBLE = " (r)", " (?)"  # marks of a result
 NOTE = (
     "gap: ours less the published, in points. in sds: the gap divided by the standard deviation of "
     f"one run between seeds, which is our own from {ENOUGH_RUNS} runs on, else the published one "
@@ -37,12 +33,12 @@ NOTE = (
 
 @dataclass(frozen=True)
 class PublishedComparison:
-    """One published result and what our runs of that model, task, split and metric had."""
+    """A published result, and the figures of our runs for its model, task, split and metric."""
 
     cell: Cell
     published: Published
     figures: tuple[float, ...]  # of each ok run, as fractions
-    seed_sd: SeedSd | None  # where `sd` is from; None: our own runs, or nowhere
+    seed_sd: SeedSd | None  # the published `sd`; None: ours is used, or there is none
 
     @property
     def ours(self) -> float:
@@ -51,7 +47,7 @@ class PublishedComparison:
 
     @property
     def gap(self) -> float:
-        """Ours less the published."""
+        """Our mean minus the published value."""
         return self.ours - self.published.value
 
     @property
@@ -61,7 +57,7 @@ class PublishedComparison:
 
     @property
     def in_sds(self) -> float | None:
-        """The gap in standard deviations; None: there is none, or it is 0."""
+        """The gap in standard deviations; None if `sd` is None or 0."""
         return self.gap / self.sd if self.sd else None
 
     @property
@@ -72,16 +68,16 @@ class PublishedComparison:
 
 @dataclass(frozen=True)
 class Gaps:
-    """All that can be compared, and notes on what cannot."""
+    """All comparisons that are possible, and notes on what was left out."""
 
     rows: tuple[PublishedComparison, ...]
     notes: tuple[str, ...]
 
 
 def gaps(cells: Sequence[Cell]) -> Gaps:
-    """Our cells against every published dev result of the same model, task, split and metric.
+    """Our cells compared with every published dev result of the same model, task and metric.
 
-    Only of cells whose training and dev rows are GLUE's own, all of them.
+    Cells are left out unless their training and dev rows are all of GLUE's official rows.
     """
     left_out: dict[str, dict[str, None]] = defaultdict(dict)
     sound = []
@@ -96,7 +92,7 @@ def gaps(cells: Sequence[Cell]) -> Gaps:
 
 
 def why_not(cell: Cell) -> str | None:
-    """Why a cell is compared with nothing published; None: it can be."""
+    """Why a cell is not compared with published results; None: it is."""
     checked = cell.checked_rows
     source = SOURCES[cell.records[0].source.kind]
     if not source.is_glue:
@@ -115,7 +111,7 @@ def why_not(cell: Cell) -> str | None:
 
 
 def own_sd(figures: Sequence[float]) -> float | None:
-    """The standard deviation of our own runs (n - 1); None for too few of them."""
+    """The standard deviation of our own runs (n - 1); None if there are too few."""
     return statistics.stdev(figures) if len(figures) >= ENOUGH_RUNS else None
 
 
@@ -130,7 +126,7 @@ def _of_cell(cell: Cell) -> Iterable[PublishedComparison]:
 
 
 def _figures(cell: Cell, row: Published) -> tuple[float, ...]:
-    """The very figure that was published, of each ok run; (): they have none."""
+    """The figure of each ok run that corresponds to the published one; () if a run lacks it."""
     found = []
     for run in cell.ok:
         values = [run.metrics.get(s, {}).get(m) for s in row.splits for m in row.metrics]
@@ -141,7 +137,7 @@ def _figures(cell: Cell, row: Published) -> tuple[float, ...]:
 
 
 def _unused(sound: Iterable[Cell], rows: Sequence[PublishedComparison]) -> list[str]:
-    """How many published results of each task are of something else."""
+    """How many published results of each task are for other splits, rows or metrics."""
     counts: Counter[str] = Counter()
     for model, task in dict.fromkeys((cell.model, cell.task) for cell in sound):
         counts[task] += sum(
@@ -154,25 +150,26 @@ def _unused(sound: Iterable[Cell], rows: Sequence[PublishedComparison]) -> list[
 def table(found: Gaps) -> Table:
     """A line for each published result; scores and gaps times 100.
 
-    The recipe has a column of its own where there are several.
+    If there are several recipes, they have a column.
     """
     setups = _numbered(found.rows)
     several = len({gap.cell.recipe for gap in found.rows}) > 1
-    rows = [_row(gap, setups) for gap in found.rows]
-    if several:
-        rows = [
-            (*row[:4], gap.cell.recipe, *row[4:]) for gap, row in zip(found.rows, rows, strict=True)
-        ]
     return Table(
         title="Published, and ours",
-        header=(*HEADER[:4], "recipe", *HEADER[4:]) if several else HEADER,
-        rows=tuple(rows),
-        notes=(*(_legend(found.rows, setups) if rows else ()), *found.notes),
+        columns=(
+            *(TASK, *words("metric", "split"), MODEL, *([RECIPE] if several else []), TARGET),
+            *figures("ours", "n"),
+            *words("published as"),
+            *figures("paper", "gap", "in sds"),
+            *words("source"),
+        ),
+        rows=tuple(_row(gap, setups, with_recipe=several) for gap in found.rows),
+        notes=(*(_legend(found.rows, setups) if found.rows else ()), *found.notes),
     )
 
 
 def _numbered(rows: Iterable[PublishedComparison]) -> dict[tuple[str, str, str], int]:
-    """The setups whose standard deviations are used, each with its number in the notes."""
+    """The setups whose standard deviations are used, numbered as in the notes."""
     used = dict.fromkeys(_setup(gap.seed_sd) for gap in rows if gap.seed_sd)
     return {setup: number for number, setup in enumerate(used, 1)}
 
@@ -183,17 +180,17 @@ def _setup(found: SeedSd) -> tuple[str, str, str]:
 
 
 def _row(
-    gap: PublishedComparison, setups: dict[tuple[str, str, str], int]
+    gap: PublishedComparison, setups: dict[tuple[str, str, str], int], *, with_recipe: bool
 ) -> tuple[TableValue, ...]:
     cell, row = gap.cell, gap.published
-    digits = len(row.printed["value"].partition(".")[2])
-    as_printed = replace(SCORE, digits=digits)
+    as_printed = replace(SCORE, digits=row.decimals)
     setup = f" [{setups[_setup(gap.seed_sd)]}]" if gap.seed_sd else ""
     return (
         cell.task,
         str(row.metric),
         row.split,
         cell.model,
+        *([cell.recipe] if with_recipe else []),
         cell.target,
         Figure(gap.ours, mark=cell.mark),
         Figure(len(gap.figures), COUNT),
@@ -201,7 +198,7 @@ def _row(
         Figure(row.value, as_printed, mark="" if row.is_possible else IMPOSSIBLE),
         Figure(gap.gap, CHANGE),
         Figure(gap.in_sds, SDS, mark=setup),
-        _short(row.source),
+        row.paper or short(row.source, SOURCE_WIDTH),
     )
 
 
@@ -223,9 +220,3 @@ def _legend(
         if gap.published.notes:
             said[gap.published.model, gap.published.notes][gap.cell.task] = None
     return notes + [f"{name}, {', '.join(on)}: {words}" for (name, words), on in said.items()]
-
-
-def _short(source: str) -> str:
-    """Where a result stands: from the arXiv id on, where there is one."""
-    found = re.search(r"arXiv:.*", source)
-    return found[0] if found else short(source, SOURCE_WIDTH)

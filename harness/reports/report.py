@@ -1,4 +1,4 @@
-"""A results folder as a document: every board's tables, the same in each format."""
+"""The report of a results folder: the tables of every board, the same in each format."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from harness.tables.table import Table
 from harness.text import escape
 
 VERSION = 1
-"""Of the JSON document; a change that breaks its readers makes it one more."""
+"""The version of the JSON document; it rises with each change that breaks a reader."""
 LATEX_NEEDS = r"% Needs \usepackage{booktabs,graphicx,longtable} and \usepackage[T1]{fontenc}."
 
 
 KINDS = ("scores", "averages", "cells", "references", "comparison")
 NAMES = ("report.md", "report.tex", "report.json", *(f"{kind}.csv" for kind in KINDS))
-"""Of the files that a report may have."""
+"""The names of the files of a report."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def make(
 ) -> Report:
     """Every board's tables; `results` names the folder of the records.
 
-    With `references` published results stand beside ours; with `by` the choices of an axis are
-    held against one of them, `reference`. Raises `UsageError` for one that nothing was run with.
+    With `references` published results are compared with ours. With `by` the choices on an axis are
+    compared with one of them, `reference`; raises `UsageError` if nothing was run with it.
     """
     found = boards(records)
     compared = by_axis.tables(found, by, reference) if by else []
@@ -61,7 +61,7 @@ def make(
         tables = {"cells": cell_tables.every_figure(board)}
         if board.rows:
             shown = {"scores": board_tables.scores(board)}
-            if board.standing is not Standing.CUSTOM:  # averages are of GLUE's tasks
+            if board.standing is not Standing.CUSTOM:  # the averages are defined for GLUE's tasks
                 shown["averages"] = board_tables.averages_of(board, results)
             tables = shown | tables
         if references:
@@ -82,13 +82,13 @@ def markdown(report: Report) -> str:
 
 
 def latex(report: Report) -> str:
-    """Tables for a document of one's own."""
+    """Tables to include in a LaTeX document."""
     parts = [formats.latex(table) for table in report.tables]
     return "\n\n".join([LATEX_NEEDS, *parts]) + "\n"
 
 
 def as_json(report: Report) -> str:
-    """ASCII; figures in the store's own units."""
+    """A JSON document in ASCII; figures are in the units of records."""
     document = {
         "version": VERSION,
         "runs": report.runs,

@@ -1,4 +1,4 @@
-"""pytest's terminal and reports behind the door, in sessions that have benchmark cases."""
+"""Makes pytest's terminal output and reports harmless, in sessions with benchmark cases."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import pytest
 from harness.terminal import DRAWING, Door
 from harness.text.escape import harmless
 
+Longrepr = Any
+"""What pytest keeps of a failure: a text, a tuple, or an object of one of its private classes."""
+
 
 def shut(config: pytest.Config) -> None:
-    """Let only harmless text reach the terminal of this session from now on, and colours.
+    """From now on, let only harmless text and colours reach the terminal of this session.
 
-    Whatever pytest prints goes through it: ids, warnings, tracebacks, what tests printed.
+    This holds for everything that pytest prints: ids, warnings, tracebacks, output of tests.
     """
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     writer = getattr(reporter, "_tw", None)  # pytest has no public name for the stream behind it
@@ -25,7 +28,7 @@ def shut(config: pytest.Config) -> None:
 
 
 def let_through(config: pytest.Config, text: str) -> None:
-    """Let one text of ours through as it is: that by which the session announces itself."""
+    """Let one text through unchanged: the line with which the session announces itself."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     door = getattr(getattr(reporter, "_tw", None), "_file", None)
     if isinstance(door, Door):
@@ -33,20 +36,20 @@ def let_through(config: pytest.Config, text: str) -> None:
 
 
 def clean(report: pytest.TestReport) -> None:
-    """Make a case's report harmless: why it failed or was skipped, and what was printed."""
-    report.sections = [(harmless(title), harmless(said)) for title, said in report.sections]
-    report.longrepr = _cleaned(report.longrepr)
+    """Make a case's report harmless: why it failed or was skipped, and what it printed."""
+    report.sections = [(harmless(title), harmless(text)) for title, text in report.sections]
+    report.longrepr = _clean(report.longrepr)
 
 
-def _cleaned(value: Any) -> Any:
-    """Every text in what pytest keeps of a failure: texts, lists and data classes of them."""
+def _clean(value: Longrepr) -> Longrepr:
+    """The value with every text in it made harmless; objects are changed in place."""
     if isinstance(value, str):
         return harmless(value)
     if isinstance(value, list | tuple):
-        return type(value)(map(_cleaned, value))
+        return type(value)(map(_clean, value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
-            object.__setattr__(value, field.name, _cleaned(getattr(value, field.name)))
+            object.__setattr__(value, field.name, _clean(getattr(value, field.name)))
     elif hasattr(value, "reprtraceback"):
-        vars(value).update({name: _cleaned(part) for name, part in vars(value).items()})
+        vars(value).update({name: _clean(part) for name, part in vars(value).items()})
     return value

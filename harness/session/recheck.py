@@ -1,7 +1,7 @@
-"""The second stage of the gate: the baseline's own code runs fresh seeds, here and now.
+"""The second stage of the gate: the code of the baseline's commit runs fresh seeds.
 
-The stored baseline has judged once; judged by it again, its luck would count twice. So the files of
-its commit are put into a folder of their own, and run the same cases with the same packages.
+Using the stored runs of the baseline again would count their luck twice. So the files of its commit
+are put into a folder of their own and run the same cases, with the same packages.
 """
 
 from __future__ import annotations
@@ -25,40 +25,45 @@ from harness.spec import Case
 from harness.system import git, inherited, supervisor
 from harness.text.escape import harmless
 
-OWN = ("tasks", "models", "targets", "seeds", "results", "baseline", "recheck", "resume",
-       "save_models")  # fmt: skip
+REPLACED = {"tasks", "models", "targets", "seeds", "results"}
+OMITTED = {"baseline", "recheck", "resume", "save_models"}
+"""Options of this session that the second stage gets with other values, or does not get."""
 LAST_LINES = 15
 LAST_BYTES = 16 * 1024
 WITHOUT_TOKEN = {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "HF_TOKEN_PATH": os.devnull}
-"""The Hub's library sends no token that the user has stored."""
+"""So that the Hub's library sends no token that the user has stored."""
 
 
 def run_baseline(
     baseline: Baseline, cases: Sequence[Case], settings: Settings, results: Path
 ) -> list[Record]:
-    """Runs of `cases`, which differ in their seed alone, by the code of the baseline's commit.
+    """Run `cases`, which differ only in their seed, with the code of the baseline's commit.
 
-    They are kept in `results`/rechecks/. Raises `UsageError` where that code cannot be run.
+    Returns their records, which are stored in `results`/rechecks/. Raises `UsageError` if that code
+    cannot be run, or does not run all cases.
     """
     case = cases[0]
     commits = {commit_of(run) for run in baseline.records if _is_of(run, case)}
     if len(commits) != 1:
-        raise UsageError(f"{baseline.name}: its runs of {case.cell} are of {len(commits)} commits")
+        raise UsageError(
+            f"stage 2: the runs of {case.cell} in baseline {baseline.name} are of {len(commits)} "
+            "commits; expected one"
+        )
     commit = commits.pop()
     store = Store(results / "rechecks" / f"{baseline.name}-{commit[:12]}")
     with checkouts.of_commit(commit) as checkout:
         before = {run.id for run in store.load()}
-        said = [*_options(case, cases, settings), "--glue-results", store.root]
-        printed = run_benchmarks(checkout, said)
+        arguments = [*_options(case, cases, settings), "--glue-results", store.root]
+        printed = run_benchmarks(checkout, arguments)
     new = [run for run in store.load() if run.id not in before]
-    found = {run.case.id: run for run in new if _is_of_code(run, commit)}
-    wanted = [found[case.id] for case in cases if case.id in found]
-    if len(wanted) < len(cases):
+    by_case = {run.case.id: run for run in new if _is_of_code(run, commit)}
+    runs = [by_case[case.id] for case in cases if case.id in by_case]
+    if len(runs) < len(cases):
         raise UsageError(
-            f"{case.cell}: stage 2: commit {commit[:12]} ran {len(wanted)} of {len(cases)} cases. "
-            f"The end of what it printed:\n{printed}"
+            f"{case.cell}: stage 2: commit {commit[:12]} ran {len(runs)} of {len(cases)} cases. "
+            f"The end of its output:\n{printed}"
         )
-    return wanted
+    return runs
 
 
 def _is_of_code(run: Record, commit: str) -> bool:
@@ -66,41 +71,41 @@ def _is_of_code(run: Record, commit: str) -> bool:
 
 
 def _is_of(run: Record, case: Case) -> bool:
-    return (run.case.task, run.case.model, run.case.target) == (case.task, case.model, case.target)
+    return run.combination == case.combination
 
 
 def _options(case: Case, cases: Sequence[Case], settings: Settings) -> list[str | Path]:
-    """The session's own options, for these cases alone."""
-    said: list[str | Path] = []
+    """The options of this session, with those of `REPLACED` set to these cases."""
+    arguments: list[str | Path] = []
     for option in options.OPTIONS:
         value = getattr(settings, option.key)
-        if option.key in OWN or value in (None, False):
+        if option.key in REPLACED | OMITTED or value in (None, False):
             continue
-        said += [option.flag] if value is True else [option.flag, str(value)]
+        arguments += [option.flag] if value is True else [option.flag, str(value)]
     model = next((m for m in settings.models or () if _names(m, case.model)), case.model)
     seeds = "".join(f"{each.seed}," for each in cases)
-    named = {"tasks": case.task, "models": model, "targets": case.target, "seeds": seeds}
-    for name, value in named.items():
-        said += [f"--glue-{name}", value]
-    return said
+    replaced = {"tasks": case.task, "models": model, "targets": case.target, "seeds": seeds}
+    for name, value in replaced.items():
+        arguments += [f"--glue-{name}", value]
+    return arguments
 
 
 def _names(typed: str, model: str) -> bool:
-    """Whether what was typed, maybe a folder, is the model of that name."""
+    """Whether `typed`, a name or a folder, means the model of that name."""
     from harness.catalog import models
 
     return model in models.choose((typed,))
 
 
-def run_benchmarks(checkout: Checkout, said: Sequence[str | Path]) -> str:
-    """Run the benchmarks of a checkout with this interpreter; the end of what they print.
+def run_benchmarks(checkout: Checkout, arguments: Sequence[str | Path]) -> str:
+    """Run the benchmarks of a checkout with this interpreter; returns the end of their output.
 
-    They get no secret of this process's environment, and end with it, however it ends.
+    They inherit no secret of this process's environment. They end when this process ends, in
+    whatever way.
     """
-    command = [
-        sys.executable, "-m", "pytest", "benchmarks/test_finetune.py", "-q", "-p",
-        "no:cacheprovider", *map(str, said),
-    ]  # fmt: skip
+    pytest_command = [sys.executable, "-m", "pytest", "benchmarks/test_finetune.py"]
+    quiet = ["-q", "-p", "no:cacheprovider"]
+    command = [*pytest_command, *quiet, *map(str, arguments)]
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", supervisor.__file__, *command],
         cwd=checkout.folder,
@@ -114,21 +119,21 @@ def run_benchmarks(checkout: Checkout, said: Sequence[str | Path]) -> str:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # a Ctrl-C reaches this process alone, which then ends that one
+        start_new_session=True,  # a Ctrl-C reaches only this process, which then ends that one
     )
-    assert process.stdin is not None  # pipes, both
+    assert process.stdin is not None  # both are pipes
     assert process.stdout is not None
     with process:
         try:
             printed = _end_of(process.stdout.fileno())
         finally:
-            process.stdin.close()  # the supervisor ends all that it started
+            process.stdin.close()  # then the supervisor ends every process that it started
     return printed
 
 
 def _end_of(pipe: int) -> str:
-    """The last lines of what a process prints, without what moves a terminal."""
-    kept = b""
+    """The last lines that a process prints, without control characters."""
+    end = b""
     while block := os.read(pipe, LAST_BYTES):
-        kept = (kept + block)[-LAST_BYTES:]
-    return harmless("\n".join(kept.decode(errors="replace").splitlines()[-LAST_LINES:]))
+        end = (end + block)[-LAST_BYTES:]
+    return harmless("\n".join(end.decode(errors="replace").splitlines()[-LAST_LINES:]))

@@ -1,4 +1,4 @@
-"""What one pytest session knows of its gate: the baseline, its cells, and the verdicts on them."""
+"""The gate of one pytest session: the baseline, its cells, and the verdicts on them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from harness.compare import baseline_tables, baselines, thresholds
-from harness.compare.comparison import CellVerdict, Comparison, compare, confirmed
+from harness.compare.comparison import CellVerdict, Comparison, compare, confirm
 from harness.compare.gate import Verdict
 from harness.errors import UsageError
 from harness.planning.options import Settings
 from harness.planning.plan import Plan
 from harness.planning.project import BASELINES
-from harness.records.cells import name_of
 from harness.records.schema import Record
 from harness.system import environment
 from harness.system.environment import MACHINE
 
-CODE = ("commit", "dirty", *MACHINE)  # facts of a run by which it is of this code, here
+CODE = ("commit", "dirty", *MACHINE)  # facts that are the same for runs of this code, here
 
 Recheck = Callable[[str, list[int]], tuple[list[Record], list[Record]]]
-"""Runs a cell's fresh seeds on both sides."""
+"""Runs a cell with fresh seeds and returns the runs of the base and the new ones."""
 
 
 class Regression:
@@ -29,47 +28,47 @@ class Regression:
 
     def __init__(self, name: str, settings: Settings, plan: Plan, root: Path) -> None:
         self.settings, self.plan = settings, plan
-        self.baseline = baselines.load(baselines.located(name, root / BASELINES))
-        self.thresholds = thresholds.configured(root)
+        self.baseline = baselines.load(baselines.locate(name, root / BASELINES))
+        self.thresholds = thresholds.from_pyproject(root)
         self._comparison: Comparison | None = None
-        self.judged: dict[str, CellVerdict] = {}  # those that were asked for, by cell
+        self.judged: dict[str, CellVerdict] = {}  # by the name that was asked for
 
     @property
     def name(self) -> str:
         return self.baseline.name
 
     @property
-    def said(self) -> str:
-        """The baseline in a line of a session's header."""
+    def header(self) -> str:
+        """The line about the baseline in a session's header."""
         last, runs = self.baseline.last, len(self.baseline.records)
         return (
             f"baseline {self.name}: {runs} runs, commit {(last.commit or 'none')[:7]}, "
-            f"{last.act} of {last.created:%Y-%m-%d}"
+            f"{last.kind} of {last.created:%Y-%m-%d}"
         )
 
     @functools.cached_property
     def base(self) -> list[Record]:
-        """The baseline's runs of what the options ask for: of tasks that were named, and so on."""
-        chosen, plan = self.settings, self.plan
+        """The baseline's runs of the tasks, models and targets that the options name, if any."""
+        settings, plan = self.settings, self.plan
         return [
             run
             for run in self.baseline.records
-            if (chosen.tasks is None or run.case.task in plan.tasks)
-            and (chosen.models is None or run.case.model in plan.models)
-            and (chosen.targets is None or run.case.target in plan.targets)
+            if (settings.tasks is None or run.case.task in plan.tasks)
+            and (settings.models is None or run.case.model in plan.models)
+            and (settings.targets is None or run.case.target in plan.targets)
         ]
 
     @property
     def cells(self) -> list[str]:
-        """The names of all cells that a whole session has to have, the plan's first."""
+        """The names of the cells that a full session judges: the plan's, then the baseline's."""
         planned = [case.cell for case in self.plan.cases]
-        return list(dict.fromkeys([*planned, *map(name_of, self.base)]))
+        return list(dict.fromkeys([*planned, *(run.combination.name for run in self.base)]))
 
     @property
     def comparison(self) -> Comparison:
-        """What was judged, for the summary."""
-        found = self._comparison.together if self._comparison else None
-        return Comparison(list(self.judged.values()), found)
+        """The verdicts so far, for the summary."""
+        pooled = self._comparison.pooled if self._comparison else None
+        return Comparison(list(self.judged.values()), pooled)
 
     def judge(
         self,
@@ -81,37 +80,38 @@ class Regression:
     ) -> CellVerdict:
         """The verdict on one of the `cells` that are judged, from the `records` of this session.
 
-        Of its `reused` cases those count that this very code ran. Where it is worse and the
-        settings say so, a second stage follows.
+        `reused` has the ids of cases that were not run again; their records count only if this
+        very code computed them. If the cell is worse, and the settings ask for a second stage, it
+        follows. Raises `UsageError` if there is no run to judge.
         """
-        kept = set(reused)
         if self._comparison is None:
-            new = [r for r in records if r.case.id not in kept or is_of_this_code(r)]
-            lacking = self.baseline.ok_alone
-            self._comparison = self._compared(self.base, new, {*cells}, lacking)
+            not_run = set(reused)
+            new = [r for r in records if r.case.id not in not_run or is_of_this_code(r)]
+            without_failed = self.baseline.cells_without_failed
+            self._comparison = self._compare(self.base, new, {*cells}, without_failed)
         cell = self._comparison.of(name)
         if cell is None:
-            left_out = [r.case.id for r in records if name_of(r) == name]
+            left_out = [r.case.id for r in records if r.combination.name == name]
             raise UsageError(OTHER_CODE.format(cases=", ".join(left_out)) if left_out else ABSENT)
         if cell.verdict is Verdict.WORSE and self.settings.recheck:
-            cell = self._again(cell, recheck)
+            cell = self._judge_again(cell, recheck)
         self.judged[name] = cell
         return cell
 
     def judge_all(self, recheck: Recheck) -> tuple[Verdict, str]:
-        """The verdict on all cells together, after those on each: worse in both stages, or not."""
-        change = self._comparison.together if self._comparison else None
+        """The verdict on all cells together, with its reason. Call it after `judge`."""
+        change = self._comparison.pooled if self._comparison else None
         if self._comparison is None or change is None:
-            return Verdict.CANNOT_TELL, "it takes two cells with seeds in common"
+            return Verdict.CANNOT_TELL, "this takes two cells with seeds in common"
         if change.high >= 0:
             return Verdict.NOT_WORSE, ""
         base: list[Record] = []
         new: list[Record] = []
         for cell in self._comparison.verdicts:
             if cell.base and cell.new and cell.verdict.is_decided:
-                then, now = recheck(cell.name, self._fresh(self._comparison.verdicts))
+                then, now = recheck(cell.name, self._fresh_seeds(self._comparison.verdicts))
                 base, new = [*base, *then], [*new, *now]
-        second = compare(base, new, self.thresholds).together
+        second = compare(base, new, self.thresholds).pooled
         if second is None or second.high >= 0:
             return Verdict.CANNOT_TELL, "worse in stage 1, not in stage 2"
         return Verdict.WORSE, (
@@ -119,38 +119,39 @@ class Regression:
             f"{second.change:+.2f} sd of a cell's runs"
         )
 
-    def _fresh(self, cells: Iterable[CellVerdict]) -> list[int]:
-        """Seeds that neither side of any of these cells has had."""
-        sides = [side.records for cell in cells for side in (cell.base, cell.new) if side]
-        first = 1 + max(run.case.seed for side in sides for run in side)
+    def _fresh_seeds(self, cells: Iterable[CellVerdict]) -> list[int]:
+        """Seeds that no run of these cells has had, on either side."""
+        sides = [side for cell in cells for side in (cell.base, cell.new) if side]
+        first = 1 + max(run.case.seed for side in sides for run in side.records)
         return list(range(first, first + (self.settings.recheck or 0)))
 
-    def _compared(
+    def _compare(
         self,
         base: Iterable[Record],
         new: Iterable[Record],
         cells: set[str],
-        ok_alone: Collection[str] = (),
+        cells_without_failed: Collection[str] = (),
     ) -> Comparison:
-        sides = [[run for run in side if name_of(run) in cells] for side in (base, new)]
-        return compare(*sides, self.thresholds, baseline_tables.notes(self.baseline), ok_alone)
+        sides = [[run for run in side if run.combination.name in cells] for side in (base, new)]
+        notes = baseline_tables.acceptance_notes(self.baseline)
+        return compare(*sides, self.thresholds, notes, cells_without_failed)
 
-    def _again(self, cell: CellVerdict, recheck: Recheck) -> CellVerdict:
-        """Stage 2, on seeds that neither side has had."""
-        runs = recheck(cell.name, self._fresh([cell]))
-        second = self._compared(*runs, {cell.name, cell.was or cell.name})
-        return confirmed(cell, second.of(cell.name))
+    def _judge_again(self, cell: CellVerdict, recheck: Recheck) -> CellVerdict:
+        """The verdict after the second stage, on seeds that neither side has had."""
+        runs = recheck(cell.name, self._fresh_seeds([cell]))
+        second = self._compare(*runs, {cell.name, cell.was or cell.name})
+        return confirm(cell, second.of(cell.name))
 
 
-ABSENT = "neither the session nor the baseline has a run of it"
+ABSENT = "neither this session nor the baseline has a run of this cell"
 OTHER_CODE = (
-    "{cases}: kept from an earlier session, and not run by this code, on this machine. Mend: leave "
-    "--glue-resume out"
+    "{cases}: kept from an earlier session, which ran other code, or on another machine. Mend: "
+    "leave out --glue-resume"
 )
 
 
 def is_of_this_code(record: Record) -> bool:
-    """Whether a stored run is what would be run now: the same clean commit and versions."""
+    """Whether a stored run has the clean commit, the versions and the machine of this session."""
     now = environment.facts()
     if now["commit"] is None or now["dirty"] is not False:
         return False

@@ -1,13 +1,14 @@
-"""What one pytest session knows of its benchmark cases, and how it runs them."""
+"""The benchmark cases of one pytest session: which there are, and how they are run and judged."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Generator
+from collections.abc import Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,12 +16,14 @@ from harness.errors import UsageError
 from harness.execution.worker_log import prefixed
 from harness.planning import options, project
 from harness.planning.plan import Plan, make
-from harness.session.timing import worker_clock
-from harness.spec import Case
+from harness.session.timing import VirtualClock
+from harness.spec import Case, Progress
 from harness.terminal import doors, write_above_bars
 from harness.text.escape import harmless
 
 if TYPE_CHECKING:
+    from _pytest.capture import CaptureManager
+
     from harness.compare.gate import Verdict
     from harness.errors import StorageError
     from harness.execution.driver import Driver
@@ -28,11 +31,11 @@ if TYPE_CHECKING:
     from harness.session.regression import Regression
 
 
-ALL_CELLS = "all-cells"  # an item of its own, in place of a cell's name
+ALL_CELLS = "all-cells"  # in place of a cell's name: the item that judges all cells together
 
 
 class GlueSession:
-    """What one pytest session knows of its cases."""
+    """One pytest session and its cases. Options are read, and heavy modules loaded, when needed."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -40,24 +43,25 @@ class GlueSession:
         self.was_asked = any(value is not None for value in typed.values())
         self._typed = typed
         self._driver: Driver | None = None
+        self.clock = VirtualClock()  # the timer that pytest-benchmark has for cases
         self.items: list[pytest.Item] = []
         self.deselected = 0
-        self.was_interrupted = False  # by Ctrl-C, as a rule
+        self.was_interrupted = False  # most often by Ctrl-C
         self.records: list[Record] = []
-        self.reused: list[str] = []  # cases
-        self.cells: list[str] = []  # that are to be judged
-        self.lacks_baseline = False  # verdicts were collected, and there is none to judge by
-        self.complaints: list[StorageError] = []  # what could not be kept, or read
+        self.reused: list[str] = []  # ids of cases whose stored run was taken
+        self.cells: list[str] = []  # names of the cells to be judged
+        self.lacks_baseline = False  # verdicts were asked for, and no baseline was named
+        self.complaints: list[StorageError] = []  # what could not be stored, or read
 
     @property
     def runs_nothing(self) -> bool:
-        """Whether pytest was asked to list or to plan, so that no case will run."""
+        """Whether pytest only lists or plans, so that no case will run."""
         asked = ("collectonly", "showfixtures", "show_fixtures_per_test", "setuponly", "setupplan")
         return any(self.config.getoption(name, False) for name in asked)
 
     @functools.cached_property
     def settings(self) -> options.Settings:
-        """What options, environment and pyproject.toml say."""
+        """The values of the options. Raises `UsageError`."""
         return options.merge(self._typed, self.config.rootpath, self.config.invocation_params.dir)
 
     @functools.cached_property
@@ -67,7 +71,7 @@ class GlueSession:
 
     @functools.cached_property
     def regression(self) -> Regression | None:
-        """The gate, if a baseline was named. Raises `UsageError`, `StorageError`."""
+        """The gate; None if no baseline was named. Raises `UsageError`, `StorageError`."""
         if self.settings.baseline is None:
             if self.settings.recheck:
                 raise UsageError("--glue-recheck: expected --glue-baseline NAME beside it")
@@ -78,22 +82,22 @@ class GlueSession:
 
     @property
     def results(self) -> Path:
-        """Where records go."""
+        """The folder that records are stored in."""
         return Path(self.settings.results or self.config.rootpath / project.RESULTS)
 
     @property
     def name(self) -> str:
-        """The session's id, that of its journal; empty before it started."""
+        """The id of the session, which its journal has too; empty before it started."""
         return self._driver.journal.session if self._driver else ""
 
     @property
     def shows_output(self) -> bool:
-        """Whether what tests print is shown while they print it, as with `-s`."""
+        """Whether output of tests is shown while they run, as with `-s`."""
         return self.config.getoption("capture", "no") in ("no", "tee-sys")
 
     @property
     def driver(self) -> Driver:
-        """Runs the cases; made when the first is about to run."""
+        """Runs the cases; made when it is first needed."""
         if self._driver is None:
             from harness.execution import driver
             from harness.records import store
@@ -107,7 +111,7 @@ class GlueSession:
         return self._driver
 
     def judge(self, cell: str) -> tuple[Verdict, str]:
-        """The verdict on a cell, by the runs of this session, and what it rests on.
+        """The verdict on a cell, by the runs of this session, and its reason in one line.
 
         Raises `UsageError`.
         """
@@ -118,11 +122,11 @@ class GlueSession:
             raise UsageError("no baseline was named. Mend: --glue-baseline NAME")
         if cell == ALL_CELLS:
             return gate.judge_all(self.recheck)
-        found = gate.judge(cell, self.records, self.reused, self.cells, self.recheck)
-        return found.verdict, verdict_tables.line(found)
+        comparison = gate.judge(cell, self.records, self.reused, self.cells, self.recheck)
+        return comparison.verdict, verdict_tables.line(comparison)
 
     def recheck(self, cell: str, seeds: list[int]) -> tuple[list[Record], list[Record]]:
-        """Fresh runs of a cell: the baseline's code's, and this code's. Raises `UsageError`."""
+        """New runs of a cell, by the baseline's code and by this code. Raises `UsageError`."""
         from harness.session import recheck
 
         gate = self.regression
@@ -137,13 +141,13 @@ class GlueSession:
     def compared_nothing(self) -> bool:
         """Whether a baseline was named, cases ran, and no cell was compared with it."""
         if self.runs_nothing or not (self.items or self.cells):
-            return False  # any session of the environment: its settings are not ours to read
+            return False  # a session without cases, whose settings need not be valid
         return self.regression is not None and not self.regression.comparison.compared
 
     def check_rows(self) -> None:
-        """Read the rows of the user's own tasks, so that what is wrong with them is told once.
+        """Read the rows of custom tasks, so that an error in them is reported once, not per case.
 
-        Raises `UsageError`. Rows that this machine lacks are left to the cases, which say so.
+        Raises `UsageError`. If rows are missing on this machine, the cases report it.
         """
         from harness.data import load, row_sources
         from harness.errors import DataError, DataUnavailable
@@ -159,74 +163,77 @@ class GlueSession:
                     raise UsageError(str(error)) from None
 
     def start(self) -> None:
-        """Get ready for the selected cases. Raises `UsageError`, `StorageError`."""
+        """Prepare to run the selected cases. Raises `UsageError`, `StorageError`."""
         self.check_rows()
         self.driver.start([case for item in self.items if (case := case_of(item))])
-        worker_clock.session = self.driver.journal.session
+        self.clock.session = self.driver.journal.session
 
     def stop(self) -> None:
-        """Leave no worker behind."""
+        """End all workers, and store the runs that have ended."""
         if self._driver is not None:
             self._driver.stop()
-            self._hear_complaints(self._driver)
+            self._take_complaints(self._driver)
 
     def close(self, exit_status: int | None = None) -> None:
-        """Write down that the session ended."""
+        """Write the end of the session to the journal."""
         if self._driver is not None:
             self._driver.close(exit_status)
-            self._hear_complaints(self._driver)
+            self._take_complaints(self._driver)
             self._driver = None
 
-    def _hear_complaints(self, driver: Driver) -> None:
+    def _take_complaints(self, driver: Driver) -> None:
         self.complaints += driver.complaints
-        driver.complaints.clear()  # each is told once
+        driver.complaints.clear()  # each is reported once
 
     def note_outcome(self, case: Case, outcome: str) -> None:
-        """Write down what pytest made of a case."""
+        """Write the outcome of a case in pytest (passed, skipped, failed) to the journal."""
         if self._driver is not None:
             self._driver.note("tested", case=case.id, outcome=outcome)
 
     def run(self, item: pytest.Item, case: Case) -> Record:
-        """The stored record of a case."""
+        """Run a case; returns its stored record. Raises `NotStored`."""
         place = self.items.index(item) + 1 if item in self.items else len(self.items)
-        upcoming = [ahead for later in self.items[place:] if (ahead := case_of(later))]
+        upcoming = [later for ahead in self.items[place:] if (later := case_of(ahead))]
         capture = self.config.pluginmanager.getplugin("capturemanager")
         with doors(), _progress_bar(capture, harmless(case.id)) as progress:
-            ran = self.driver.run(case, upcoming, progress)
-        if ran.log and not self.shows_output:
-            item.add_report_section("call", "worker log", harmless(ran.log))
-        self.records.append(ran.record)
-        if ran.is_reused:
+            done = self.driver.run(case, upcoming, progress)
+        if done.log and not self.shows_output:
+            item.add_report_section("call", "worker log", harmless(done.log))
+        self.records.append(done.record)
+        if done.is_reused:
             self.reused.append(case.id)
-        return ran.record
+        return done.record
 
 
 def cell_of(item: pytest.Item) -> str | None:
-    """The cell an item judges; None for any other test."""
+    """The name of the cell that an item judges; None for other tests."""
     spec = getattr(item, "callspec", None)
     return spec.params.get("glue_cell") if spec else None
 
 
 def case_of(item: pytest.Item) -> Case | None:
-    """The case an item runs; None for any other test."""
+    """The case that an item runs; None for other tests."""
     spec = getattr(item, "callspec", None)
     return spec.params.get("glue_case") if spec else None
 
 
 def _print_output(case_id: str, text: str, *, is_alone: bool) -> None:
-    """Print what a worker printed, above the progress bar; with the case where several run."""
+    """Print a worker's output above the progress bar; with its case where several run."""
     write_above_bars(text if is_alone else prefixed(text, case_id))
 
 
 @contextlib.contextmanager
-def _progress_bar(capture: Any, title: str) -> Generator[Callable[[int, int], None]]:
-    """A bar on the terminal while a case runs, also while pytest captures; none elsewhere."""
+def _progress_bar(capture: CaptureManager | None, title: str) -> Generator[Progress]:
+    """Show a progress bar on the terminal, also while pytest captures output; none elsewhere."""
     from tqdm import tqdm
 
-    bars: list[Any] = []
+    bars: list[tqdm] = []  # made once the number of steps is known
+
+    def uncaptured() -> AbstractContextManager[None]:
+        return capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
 
     def progress(step: int, steps: int) -> None:
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        with uncaptured():
             if not bars:
                 # disable=None: nothing is printed where stderr is no terminal.
                 bars.append(tqdm(total=steps, desc=title, unit="step", leave=False, disable=None))
@@ -236,5 +243,5 @@ def _progress_bar(capture: Any, title: str) -> Generator[Callable[[int, int], No
         yield progress
     finally:
         if bars:
-            with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            with uncaptured():
                 bars[0].close()

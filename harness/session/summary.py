@@ -1,4 +1,4 @@
-"""What a pytest session says before its cases run, and after them."""
+"""What a pytest session prints before its cases run and after them."""
 
 from __future__ import annotations
 
@@ -17,48 +17,48 @@ from harness.session.session import GlueSession
 from harness.text.escape import harmless, visible
 from harness.text.names import nearest
 
-MOST_SEEDS = 5  # that are named one by one where they follow each other
+MOST_SEEDS = 5  # of more consecutive seeds, only the first and last are named
 LIST_COMMAND = "glue-bench list tasks|models|targets"
-MARKED = ("task", "model", "target", "seed")  # what the mark `glue` of a case holds
-KEYWORDS = ("and", "or", "not", "glue", *MARKED)  # of -k and -m
+MARKED = ("task", "model", "target", "seed")  # the keywords of a case's mark `glue`
+KEYWORDS = ("and", "or", "not", "glue", *MARKED)  # words of -k and -m that name no case
 
 
 def header(glue: GlueSession) -> list[str]:
-    """What is about to run, and where its records go."""
+    """Lines that say what is about to run, and where its records go."""
     if not glue.items and not glue.deselected:
         return []
-    chosen, settings = glue.plan, glue.settings
-    data = shown(glue.config, chosen.data.source)
-    recipe = chosen.settings.recipe or "each model's own"
-    if own := [name for name in chosen.tasks if name in chosen.custom_tasks]:
-        of_own = f"custom for {', '.join(own)}"
-        data = of_own if len(own) == len(chosen.tasks) else f"{data}; {of_own}"
+    plan, settings = glue.plan, glue.settings
+    data = shown(glue.config, plan.data.source)
+    recipe = plan.settings.recipe or "each model's own"
+    if custom := [name for name in plan.tasks if name in plan.custom_tasks]:
+        custom_data = f"custom for {', '.join(custom)}"
+        data = custom_data if len(custom) == len(plan.tasks) else f"{data}; {custom_data}"
     return [
-        f"glue-bench: profile {chosen.profile.name}, data {data}, recipe {recipe}",
-        f"  models {', '.join(chosen.models)}; targets {', '.join(chosen.targets)}; "
-        f"seeds {_seeds(chosen.seeds)}",
-        *_parts(chosen),
-        f"  {len(glue.items)} of {len(chosen.cases)} cases, {settings.jobs or 1} at a time; "
+        f"glue-bench: profile {plan.profile.name}, data {data}, recipe {recipe}",
+        f"  models {', '.join(plan.models)}; targets {', '.join(plan.targets)}; "
+        f"seeds {_seeds(plan.seeds)}",
+        *_parts(plan),
+        f"  {len(glue.items)} of {len(plan.cases)} cases, {settings.jobs or 1} at a time; "
         f"results in {shown(glue.config, str(glue.results))}",
-        *([f"  {glue.regression.said}; judged: {len(glue.cells)}"] if glue.regression else []),
+        *([f"  {glue.regression.header}; judged: {len(glue.cells)}"] if glue.regression else []),
     ]
 
 
 def _parts(plan: Plan) -> list[str]:
-    """The tasks that were named and have no cases of their own, being a part of another's."""
+    """A line for each named task without cases of its own: runs of another task predict it."""
     parts = [task for name in plan.data.needed if (task := tasks.TASKS.get(name))]
     return [f"  {task.name}: predicted by runs of {task.part_of}" for task in parts]
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    """Seeds, in short: `42, 43, 44`, or `42 to 83 (42 seeds)`."""
+    """Seeds in short: `42, 43, 44`, or `42 to 83 (42 seeds)`."""
     if len(seeds) > MOST_SEEDS and list(seeds) == [*range(seeds[0], seeds[-1] + 1)]:
         return f"{seeds[0]} to {seeds[-1]} ({len(seeds)} seeds)"
     return ", ".join(map(str, seeds))
 
 
 def write(glue: GlueSession, reporter: pytest.TerminalReporter) -> None:
-    """Write what the session came to; nothing where it had no case."""
+    """Write the results of the session; nothing if it had no case."""
 
     def say(text: str) -> None:
         reporter.write_line(harmless(text))
@@ -75,7 +75,7 @@ def write(glue: GlueSession, reporter: pytest.TerminalReporter) -> None:
     if glue.cells and glue.regression and glue.regression.judged:
         from harness.compare import verdict_tables
 
-        reporter.write_sep("=", harmless(f"verdicts, against the baseline {glue.regression.name}"))
+        reporter.write_sep("=", harmless(f"verdicts against the baseline {glue.regression.name}"))
         say(verdict_tables.text(glue.regression.comparison))
     if glue.compared_nothing:
         say("nothing was compared with the baseline (exit 5 unless a test failed)")
@@ -113,42 +113,44 @@ def _write_results(glue: GlueSession, say: Callable[[str], None]) -> None:
 
 
 def _explain_empty(glue: GlueSession, write: Callable[[str], None]) -> None:
-    """What to say when -k or -m left no case."""
+    """Write why -k or -m selected no case, and which options add one."""
     write(f"glue-bench: none of {glue.deselected} cases is selected.")
-    known = {
-        "tasks": [*glue.plan.custom_tasks, *tasks.TASKS],
-        "models": [*models.MODELS],
-        "targets": [*targets.TARGETS],
-    }
-    names = [name for kind in known.values() for name in kind]
-    cases = [case.id for case in glue.plan.cases]
-    typed = re.findall(r"[\w.+-]+", f"{glue.config.option.keyword} {glue.config.option.markexpr}")
-    marks = " ".join(re.findall(r"\bglue\(([^)]*)\)", glue.config.option.markexpr))
+    keyword, mark_expression = glue.config.option.keyword, glue.config.option.markexpr
+    marks = " ".join(re.findall(r"\bglue\(([^)]*)\)", mark_expression))
     for word in dict.fromkeys(re.findall(r"(\w+)\s*=", marks)):
         if word not in MARKED:
             write(f"  The mark `glue` has no '{word}'. It has: {', '.join(MARKED)}")
-    for word in dict.fromkeys(typed):
-        if word in KEYWORDS or any(word.lower() in case for case in cases):
-            continue
-        for kind, ours in known.items():
-            if holding := [name for name in ours if word.lower() in name]:
-                write(f"  No case has '{word}'. To add it: --glue-{kind} {holding[0]}")
-                break
-        else:
-            if guess := nearest(word, names):
-                write(f"  Did you mean '{guess}' by '{word}'?")
+    for word in dict.fromkeys(re.findall(r"[\w.+-]+", f"{keyword} {mark_expression}")):
+        if hint := _hint_for(word, glue.plan):
+            write(f"  {hint}")
     write(f"  Names: {LIST_COMMAND}")
 
 
+def _hint_for(word: str, plan: Plan) -> str | None:
+    """What to say about a word of -k or -m; None if it is in a case's id, or nothing is known."""
+    if word in KEYWORDS or any(word.lower() in case.id for case in plan.cases):
+        return None
+    names_by_option = {
+        "tasks": [*plan.custom_tasks, *tasks.TASKS],
+        "models": [*models.MODELS],
+        "targets": [*targets.TARGETS],
+    }
+    for option, names in names_by_option.items():
+        if matches := [name for name in names if word.lower() in name]:
+            return f"No case has '{word}'. To add it: --glue-{option} {matches[0]}"
+    guess = nearest(word, [name for names in names_by_option.values() for name in names])
+    return f"Did you mean '{guess}' by '{word}'?" if guess else None
+
+
 def how_to_go_on(glue: GlueSession) -> str | None:
-    """The command that runs what an interrupted session did not; None for any other session."""
+    """The command that continues an interrupted session; None for any other session."""
     if not glue.was_interrupted or not glue.items or glue.config.option.collectonly:
         return None
     args = [str(arg) for arg in glue.config.invocation_params.args]
     if "--glue-resume" not in args:
         args.append("--glue-resume")
-    ran = f"interrupted after {len(glue.records)} of {len(glue.items)} cases"
-    return f"glue-bench: {ran}. To go on: pytest {visible(shlex.join(args))}"
+    progress = f"interrupted after {len(glue.records)} of {len(glue.items)} cases"
+    return f"glue-bench: {progress}. To go on: pytest {visible(shlex.join(args))}"
 
 
 def shown(config: pytest.Config, path: str) -> str:

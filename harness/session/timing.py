@@ -1,25 +1,27 @@
-"""The times that a worker measured, as pytest-benchmark can show them."""
+"""Shows pytest-benchmark the times that a worker measured."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
     from harness.records.schema import Record
 
 
 class VirtualClock:
-    """A timer for pytest-benchmark that shows the seconds a worker measured.
+    """A timer for pytest-benchmark that shows the seconds that a worker measured.
 
-    The run happens in another process, before pytest-benchmark is asked to time anything; its
-    rounds then only move this clock.
+    The run is over, in another process, before pytest-benchmark times anything. What it times only
+    moves this clock.
     """
 
-    __name__ = "worker_clock"  # pytest-benchmark writes it down as the timer's name
+    __name__ = "worker_clock"  # pytest-benchmark stores it as the timer's name
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.session: str | None = None  # whose runs it shows
+        self.session: str | None = None  # the id of the session whose runs it shows
 
     def __call__(self) -> float:
         return self.now
@@ -28,24 +30,21 @@ class VirtualClock:
         self.now += seconds
 
     def reset(self) -> None:
-        """Back to zero: sums of many rounds would carry rounding errors."""
+        """Set the clock to zero: the sum over many rounds would add up rounding errors."""
         self.now = 0.0
 
 
-worker_clock = VirtualClock()
-
-
-def show_times(benchmark: Any, record: Record) -> None:
+def show_times(benchmark: BenchmarkFixture, clock: VirtualClock, record: Record) -> None:
     """Give pytest-benchmark the seconds that the worker measured, one round per epoch.
 
-    A run that was kept from an earlier session has no times of this one.
+    `clock` is the benchmark's timer. A run that an earlier session computed is not shown.
     """
-    if record.session != worker_clock.session:
-        benchmark.skipped = True  # or it would warn that it was not used
+    if record.session != clock.session:
+        benchmark.skipped = True  # otherwise it warns that it was not used
         return
     if record.timing is None:
         return
-    laps = iter(record.timing.epoch_s)
+    epochs = iter(record.timing.epoch_s)
     benchmark.extra_info |= {
         "score": record.score,
         "floor": record.floor,
@@ -58,8 +57,8 @@ def show_times(benchmark: Any, record: Record) -> None:
         "record": record.id,
     }
     benchmark.pedantic(
-        lambda: worker_clock.advance(next(laps, 0.0)),
-        setup=worker_clock.reset,
+        lambda: clock.advance(next(epochs, 0.0)),
+        setup=clock.reset,
         rounds=len(record.timing.epoch_s),
         iterations=1,
     )

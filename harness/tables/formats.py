@@ -1,30 +1,31 @@
-"""A table as Markdown, CSV, LaTeX and JSON: the same numbers in each, and no harmful name."""
+"""A table as Markdown, CSV, LaTeX and JSON: the same numbers in each, and names made harmless."""
 
 from __future__ import annotations
 
 import csv as csv_format
 import io
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 
 from tabulate import tabulate
 
 from harness.tables import markup
-from harness.tables.table import FILL, NAMES, Figure, Table, TableValue
+from harness.tables.columns import Column, Kind
+from harness.tables.table import FILL, Figure, Table, TableValue
 from harness.text import escape
 
 LEADERS = {1: "**{}**", 2: "*{}*"}
-STYLES = {1: "textbf: --rwrap;", 2: "underline: --rwrap;"}
+STYLES = {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}
 LEADING_NOTE = {
     "markdown": "Bold: the best of its column; italic: the second. Marked figures take no place.",
     "latex": "Bold: the best of its column; underlined: the second. Marked figures take no place.",
 }
-LONG = 25  # rows that, with notes, a page of LaTeX cannot hold
-WIDE = 8  # columns that it cannot hold at their size
+LONG = 25  # the most rows that fit on a page of LaTeX with their notes
+WIDE = 8  # the most columns that fit between its margins unscaled
 
 
 def markdown(table: Table, level: int = 2) -> str:
-    """As GitHub renders it, under a heading of this level."""
+    """The table as GitHub renders it, under a heading of this level."""
     parts = [f"{'#' * level} {markup.markdown(table.title)}"]
     parts += [body(table)] if table.rows else []
     parts += [markup.paragraph(note) for note in _notes(table, "markdown")]
@@ -34,7 +35,7 @@ def markdown(table: Table, level: int = 2) -> str:
 
 
 def _fenced(lines: Sequence[str]) -> str:
-    """Lines of code, between fences that none of them ends."""
+    """Lines of code in a fence that is longer than any in the lines."""
     fence = "```"
     while any(fence in line for line in lines):
         fence += "`"
@@ -42,27 +43,29 @@ def _fenced(lines: Sequence[str]) -> str:
 
 
 def body(table: Table) -> str:
-    """Its header and rows alone, in Markdown."""
+    """The header and rows alone, in Markdown."""
+    rows = _written(table, markup.markdown, LEADERS)
+    header = [markup.markdown(heading) for heading in table.header]
+    sides = ["left" if column.kind.is_text else "right" for column in table.columns]
+    return tabulate(rows, header, tablefmt="github", disable_numparse=True, colalign=sides)
+
+
+def _written(
+    table: Table, write: Callable[[str], str], styles: Mapping[int, str]
+) -> list[list[str]]:
+    """The rows as a format writes text; `styles` are for the best and second of a column."""
     places = table.places()
-    rows = [
+    return [
         [
-            LEADERS.get(places.get((row, column), 0), "{}").format(_said(name, entry))
-            for column, (name, entry) in enumerate(zip(table.header, entries, strict=True))
+            styles.get(places.get((row, place), 0), "{}").format(write(_brief(column, entry)))
+            for place, (column, entry) in enumerate(zip(table.columns, entries, strict=True))
         ]
         for row, entries in enumerate(table.rows)
     ]
-    header = [markup.markdown(name) for name in table.header]
-    return tabulate(
-        rows, header, tablefmt="github", disable_numparse=True, colalign=table.alignment
-    )
 
 
-def _said(name: str, entry: TableValue) -> str:
-    return markup.markdown(_brief(name, entry))
-
-
-def _brief(name: str, entry: TableValue) -> str:
-    return escape.brief(str(entry)) if name in NAMES else str(entry)
+def _brief(column: Column, entry: TableValue) -> str:
+    return escape.brief(str(entry)) if column.kind is Kind.NAME else str(entry)
 
 
 def _notes(table: Table, form: str) -> list[str]:
@@ -70,15 +73,15 @@ def _notes(table: Table, form: str) -> list[str]:
 
 
 def csv(tables: Sequence[tuple[str, Table]]) -> str:
-    """Tables of one kind as one CSV file; the first column, `board`, says whose row it is.
+    """Tables of one kind as one CSV file; the first column, `board`, names each row's board.
 
-    Text is quoted and numbers are not. What belongs to a figure has columns of its own, such as
-    `score sd`. What a spreadsheet would take for a formula begins with an apostrophe.
+    Text is quoted and numbers are not. The parts of a figure have columns of their own, such as
+    `score sd`. An apostrophe stands before text that a spreadsheet would take for a formula.
     """
-    lines: list[dict[str, Any]] = []
+    lines: list[dict[str, Decimal | int | str]] = []
     for board, table in tables:
         for row in table.rows:
-            line: dict[str, Any] = {"board": markup.spreadsheet(board)}
+            line: dict[str, Decimal | int | str] = {"board": markup.spreadsheet(board)}
             for name, entry in zip(table.header, row, strict=True):
                 if isinstance(entry, Figure):
                     line |= {f"{name} {part}".rstrip(): v for part, v in entry.parts.items()}
@@ -97,7 +100,7 @@ def csv(tables: Sequence[tuple[str, Table]]) -> str:
 
 
 def _header(tables: Iterable[Table]) -> list[str]:
-    """The columns of all tables, each with the parts that some figure of it has beside it."""
+    """The columns of all tables; after each, the parts that some figure in it has."""
     parts: dict[str, dict[str, None]] = {}
     for table in tables:
         for column, name in enumerate(table.header):
@@ -109,49 +112,86 @@ def _header(tables: Iterable[Table]) -> list[str]:
 
 
 def latex(table: Table) -> str:
-    """A booktabs table; its best figures are bold, the second ones underlined.
+    """A booktabs table; the best figure of a column is bold, the second underlined.
 
-    A wide one is scaled to the width of the text, a long one goes over pages.
+    A wide table is scaled to the text's width, and a long one continues over pages.
     """
-    notes = [markup.latex(note) for note in _notes(table, "latex")]
-    told = "".join(f"\n{note}\\par" for note in notes)
+    notes = [rf"{markup.latex(note)}\par" for note in _notes(table, "latex")]
     if not table.rows:
-        return rf"\noindent {markup.latex(table.title)}\par{told}"
-    fill = [FILL, *map(escape.visible, table.fill)] if table.fill else []
-    body = _tabular(table) + "".join(f"% {line}\n" for line in fill)
+        return "\n".join([rf"\noindent {markup.latex(table.title)}\par", *notes])
+    fill = [f"% {escape.visible(line)}" for line in [FILL, *table.fill]] if table.fill else []
     if len(table.rows) > LONG:
-        return f"{body}{{\\footnotesize{told}}}"
-    if len(table.header) > WIDE:
-        body = body.replace(r"\begin{tabular}", r"\resizebox{\textwidth}{!}{\begin{tabular}")
-        body = body.replace(r"\end{tabular}", r"\end{tabular}}")
-    small = rf"\par\smallskip\raggedright\footnotesize{told}" if notes else ""
-    return body.replace("\n\\end{table}", f"\n{small}\n\\end{{table}}")
+        small = "\n".join([r"{\footnotesize", *notes]) + "}"
+        return "\n".join([*_longtable(table), *fill, small])
+    small = [r"\par\smallskip\raggedright\footnotesize", *notes] if notes else [""]
+    return "\n".join([*_float(table, small), *fill, ""])
 
 
-def _tabular(table: Table) -> str:
-    import pandas as pd
-
-    texts = [
-        [markup.latex(_brief(name, entry)) for name, entry in zip(table.header, row, strict=True)]
-        for row in table.rows
+def _float(table: Table, notes: Sequence[str]) -> list[str]:
+    """The lines of a table on one page, with lines of notes below it."""
+    start, end = rf"\begin{{tabular}}{{{_sides(table)}}}", r"\end{tabular}"
+    if len(table.columns) > WIDE:
+        start, end = rf"\resizebox{{\textwidth}}{{!}}{{{start}", f"{end}}}"
+    return [
+        r"\begin{table}",
+        r"\centering",
+        *_caption(table, r"\caption{{{}}}"),
+        start,
+        *_head(table),
+        *_rows(table),
+        r"\bottomrule",
+        end,
+        *notes,
+        r"\end{table}",
     ]
-    frame = pd.DataFrame(texts, columns=[markup.latex(name) for name in table.header])
-    styles = pd.DataFrame("", index=frame.index, columns=frame.columns)
-    for (row, column), place in table.places().items():
-        styles.iloc[row, column] = STYLES[place]
-    return frame.style.hide(axis="index").apply(lambda _: styles, axis=None).to_latex(
-        hrules=True,
-        caption=markup.latex(table.title),
-        column_format="".join(side[0] for side in table.alignment),
-        environment="longtable" if len(table.rows) > LONG else None,
-        position_float=None if len(table.rows) > LONG else "centering",
-    )  # fmt: skip
 
 
-def as_json(table: Table) -> dict[str, Any]:
-    """A table for `json`: a figure is an object with its exact value, its unit and how it is shown.
+def _longtable(table: Table) -> list[str]:
+    """The lines of a table that continues over pages and repeats its head on each."""
+    count = len(table.columns)
+    return [
+        rf"\begin{{longtable}}{{{_sides(table)}}}",
+        *_caption(table, r"\caption{{{}}} \\"),
+        *_head(table),
+        r"\endfirsthead",
+        *_caption(table, r"\caption[]{{{}}} \\"),
+        *_head(table),
+        r"\endhead",
+        r"\midrule",
+        rf"\multicolumn{{{count}}}{{r}}{{Continued on next page}} \\",
+        r"\midrule",
+        r"\endfoot",
+        r"\bottomrule",
+        r"\endlastfoot",
+        *_rows(table),
+        r"\end{longtable}",
+    ]
 
-    Names are as they are, since JSON escapes them.
+
+def _sides(table: Table) -> str:
+    return "".join("l" if column.kind.is_text else "r" for column in table.columns)
+
+
+def _caption(table: Table, form: str) -> list[str]:
+    return [form.format(markup.latex(table.title))] if table.title else []
+
+
+def _head(table: Table) -> list[str]:
+    return [r"\toprule", _row(map(markup.latex, table.header)), r"\midrule"]
+
+
+def _rows(table: Table) -> list[str]:
+    return [_row(entries) for entries in _written(table, markup.latex, STYLES)]
+
+
+def _row(entries: Iterable[str]) -> str:
+    return rf"{' & '.join(entries)} \\"
+
+
+def as_json(table: Table) -> dict[str, object]:
+    """A table for `json`. A figure is an object: its exact value, its unit and how it is shown.
+
+    Names are not changed, since JSON escapes them.
     """
     return {
         "title": table.title,
@@ -165,10 +205,10 @@ def as_json(table: Table) -> dict[str, Any]:
     }
 
 
-def _exact(entry: TableValue) -> str | dict[str, Any]:
+def _exact(entry: TableValue) -> str | dict[str, object]:
     if not isinstance(entry, Figure):
         return entry
-    said: dict[str, Any] = {"shown": str(entry), "value": entry.value, "unit": entry.unit.name}
+    said: dict[str, object] = {"shown": str(entry), "value": entry.value, "unit": entry.unit.name}
     for name in ("sd", "of", "low", "high", "rank"):
         if getattr(entry, name) is not None:
             said[name] = getattr(entry, name)

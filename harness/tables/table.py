@@ -1,49 +1,35 @@
-"""A table of text and figures, ready for any format; and as the terminal shows it, 80 columns wide.
+"""A table of text and figures, ready for any format; and its text for a terminal of 80 columns.
 
-Figures are kept in the store's units and shown in a reader's: scores x 100, memory in MB of 2**20.
+Figures are kept in the units of records and shown in a reader's: scores x 100, memory in MiB.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 from itertools import zip_longest
 
+from harness.tables.columns import Column, Kind
 from harness.text.escape import foldable, short, visible
 
 WIDTH = 80
-NAMES = ("cell", "model", "recipe", "target")
-"""The columns of names, which somebody chose: any text may be in them."""
-NARROWEST = {"status": len("contaminated"), "cell": 16, "recipe": 6, "model": 8, "target": 9}
-"""How narrow a column may get when a line is too long; the first ones give way first.
-
-Words are folded, which loses nothing; names are cut.
-"""
-LEAST = 8  # of the other columns of words
-WORDS = frozenset({
-    "task", "cell", "verdict", "model", "target", "recipe", "status", "session", "state",
-    "baseline", "commit", "last act", "published as", "source", "metric", "metrics", "split",
-    "file", "run",
-})  # fmt: skip
-"""The columns of words, which stand to the left; figures stand to the right."""
-
 FILL = "The runs that rows lack:"
 
 
 @dataclass(frozen=True)
 class Unit:
-    """How a figure is shown: its value times `scale`, with so many digits, and its sign if asked.
+    """How a figure is shown: its value times `scale`, with `digits` decimals, and a sign if asked.
 
-    `name` says in which unit the store keeps it.
+    `name` is the unit in which records keep it.
     """
 
     name: str
     scale: float = 1.0
     digits: int = 2
     sign: str = ""
-    has_bar: bool = False  # a part of a whole is drawn too
+    has_bar: bool = False  # a part of a whole is also drawn as a bar
 
     def shown(self, value: float) -> str:
         return format(value * self.scale, f"{self.sign}.{self.digits}f")
@@ -65,10 +51,10 @@ SDS = Unit("standard deviations", digits=1, sign="+")
 
 @dataclass(frozen=True)
 class Figure:
-    """A number of a table, in the store's own unit, and what belongs to it.
+    """A number of a table, in the unit of records, and what belongs to it.
 
-    `of` is the whole that it is a part of; `low` and `high` bound it; `rank` is the best and the
-    worst place that it may have.
+    `of` is the whole that it is a part of; `low` and `high` are its bounds; `rank` is the best and
+    the worst rank that it can have.
     """
 
     value: float | None
@@ -105,7 +91,7 @@ class Figure:
 
     @property
     def parts(self) -> dict[str, Decimal | int | str]:
-        """Every number of it by name, as it is shown; the number itself has the name ``""``."""
+        """Every number of it by name, as it is shown; the value itself has the name ``""``."""
         numbers = {"": self.value, "sd": self.sd, "low": self.low, "high": self.high}
         found: dict[str, Decimal | int | str] = {
             name: Decimal(self.unit.shown(value).lstrip("+"))
@@ -126,94 +112,83 @@ TableValue = str | Figure
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a header and rows, ready for any format.
+    """A title, columns, rows of an entry for each column, and notes, ready for any format.
 
-    `leading` names the columns in which the highest figure is the best one; `words` those of words,
-    beside the usual ones. `fill` has the commands that bring what the rows lack.
+    `fill` has the commands that bring what the rows lack.
     """
 
     title: str
-    header: tuple[str, ...]
+    columns: tuple[Column, ...]
     rows: tuple[tuple[TableValue, ...], ...]
     notes: tuple[str, ...] = ()
     _: KW_ONLY
     fill: tuple[str, ...] = ()
-    leading: frozenset[str] = field(default_factory=frozenset)
-    words: tuple[str, ...] = ()
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The headings of the columns."""
+        return tuple(column.heading for column in self.columns)
 
     def text(self) -> str:
-        """As the terminal shows it, at most 80 columns wide: gaps, names and words give way."""
-        header = [visible(name) for name in self.header]
-        shown = [
-            [
-                visible(str(entry)) if name in NAMES else foldable(str(entry))
-                for name, entry in zip(self.header, row, strict=True)
-            ]
-            for row in self.rows
-        ]
-        widths = [max(map(len, column)) for column in zip(header, *shown, strict=True)]
-        gap = 2 if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
-        for place, least in self._yielding(shown):
-            excess = sum(widths) + gap * (len(widths) - 1) - WIDTH
-            widths[place] = max(min(least, widths[place]), widths[place] - max(0, excess))
-        rows = [
-            [
-                short(text, width) if name in NAMES else text
-                for name, text, width in zip(self.header, row, widths, strict=True)
-            ]
-            for row in shown
-        ]
-        sides = ["<" if side == "left" else ">" for side in self.alignment]
-        forms = [f"{side}{width}" for side, width in zip(sides, widths, strict=True)]
-        body = [
-            (" " * gap).join(map(format, line, forms))
-            for row in [header, ["-" * width for width in widths], *rows]
-            for line in _folded(row, widths)
-        ]
+        """The table for a terminal, at most 80 columns wide: gaps, names and words give way."""
+        title = textwrap.wrap(foldable(self.title), WIDTH, break_on_hyphens=False)
         notes = [
             textwrap.fill(foldable(note), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
             for note in self.notes
         ]
         fill = [FILL, *map(visible, self.fill)] if self.fill else []
-        title = textwrap.wrap(foldable(self.title), WIDTH, break_on_hyphens=False)
-        text = "\n".join([*title, *body, *notes, *fill])
+        text = "\n".join([*title, *self._lines(), *notes, *fill])
         return "\n".join(line.rstrip() for line in text.splitlines()).rstrip("\n")
 
-    def _yielding(self, shown: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
-        """The columns that may get narrower, by their places, in this order; and how narrow.
-
-        First the figures under long names: the name is folded, what stands below it never.
-        """
-        words = WORDS.union(self.words) - NARROWEST.keys()
-        folded = [
-            (column, max(map(len, [*name.split(), *(row[column] for row in shown)])))
-            for column, name in enumerate(self.header)
-            if "(" in name and name not in words
+    def _lines(self) -> list[str]:
+        """The header and the rows, each entry cut or folded to the width of its column."""
+        header = [visible(heading) for heading in self.header]
+        texts = [
+            [_plain(column, entry) for column, entry in zip(self.columns, row, strict=True)]
+            for row in self.rows
         ]
-        least = NARROWEST | {name: LEAST for name in self.header if name in words}
-        named = [(self.header.index(name), least[name]) for name in least if name in self.header]
-        return [*folded, *named]
+        widths, gap = self._widths([header, *texts])
+        rows = [
+            [
+                short(text, width) if column.kind is Kind.NAME else text
+                for column, text, width in zip(self.columns, row, widths, strict=True)
+            ]
+            for row in texts
+        ]
+        forms = [
+            f"{'<' if column.kind.is_text else '>'}{width}"
+            for column, width in zip(self.columns, widths, strict=True)
+        ]
+        return [
+            (" " * gap).join(map(format, line, forms))
+            for row in [header, ["-" * width for width in widths], *rows]
+            for line in _folded(row, widths)
+        ]
 
-    @property
-    def alignment(self) -> list[str]:
-        """`left` or `right` for each column."""
-        words = WORDS.union(self.words)
-        return ["left" if name in words else "right" for name in self.header]
+    def _widths(self, lines: Sequence[Sequence[str]]) -> tuple[list[int], int]:
+        """How many characters wide each column is for these lines, and the gap between two."""
+        widths = [max(map(len, texts)) for texts in zip(*lines, strict=True)]
+        gap = 2 if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else 1
+        for place in sorted(range(len(widths)), key=lambda place: self.columns[place].turn):
+            excess = max(0, sum(widths) + gap * (len(widths) - 1) - WIDTH)
+            least = _narrowest(self.columns[place], [line[place] for line in lines])
+            widths[place] = max(min(least, widths[place]), widths[place] - excess)
+        return widths, gap
 
     def places(self) -> dict[tuple[int, int], int]:
-        """Which entries, by row and column, are the best (1) or second (2) of a leading column.
+        """Which entries, by row and column, are the best (1) or second (2) of a ranked column.
 
-        As they are shown: what looks alike has one place. A marked figure has none, and where
-        fewer than two have one, nobody leads.
+        Figures that are shown alike share a place. A marked figure has none, and a column with
+        fewer than two figures that could have one has no best.
         """
         found: dict[tuple[int, int], int] = {}
-        for column, name in enumerate(self.header):
-            if name not in self.leading:
+        for place, column in enumerate(self.columns):
+            if not column.is_ranked:
                 continue
             shown = {
                 row: Decimal(entry.unit.shown(entry.value))
                 for row, entries in enumerate(self.rows)
-                if isinstance(entry := entries[column], Figure)
+                if isinstance(entry := entries[place], Figure)
                 and entry.value is not None
                 and not entry.mark
             }
@@ -221,8 +196,22 @@ class Table:
             if len(shown) > 1:
                 for row, value in shown.items():
                     if value in best:
-                        found[row, column] = len(best) - best.index(value)
+                        found[row, place] = len(best) - best.index(value)
         return found
+
+
+def _plain(column: Column, entry: TableValue) -> str:
+    """An entry as the terminal shows it where there is room; a name keeps its spaces."""
+    return visible(str(entry)) if column.kind is Kind.NAME else foldable(str(entry))
+
+
+def _narrowest(column: Column, texts: Sequence[str]) -> int:
+    """How narrow a column may get; `texts` are its heading and its entries."""
+    if column.kind.is_text:
+        return column.width
+    heading, *entries = texts
+    parts = heading.split() if column.kind is Kind.SCORE else [heading]
+    return max(map(len, [*parts, *entries]), default=0)
 
 
 def _folded(row: Sequence[str], widths: Sequence[int]) -> Iterator[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Batches of a split: each training step's rows, in the order of a seed; and evaluation's."""
+"""Batches of a split: the rows of each training step, and those of evaluation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.spec import Recipe, Split
 
 
 class TrainBatches:
-    """The training rows, in a new order each epoch that depends on seed and epoch alone."""
+    """The training rows, shuffled anew each epoch; the order depends on seed and epoch alone."""
 
     def __init__(self, encoded: Inputs, split: Split, recipe: Recipe, seed: int) -> None:
         self.encoded, self.seed = encoded, seed
@@ -26,11 +26,11 @@ class TrainBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps in one epoch; the last may see fewer rows."""
+        """Optimizer steps in one epoch; the last may have fewer rows."""
         return -(-len(self.encoded) // self.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[list[Batch]]:
-        """Each optimizer step's rows, as the micro-batches it is computed in."""
+        """The micro-batches of each optimizer step."""
         random = np.random.default_rng([self.seed, epoch])
         order = random.permutation(len(self.encoded))
         steps = parts(order, self.batch_size)
@@ -42,9 +42,9 @@ class TrainBatches:
 
 
 class FirstSteps(TrainBatches):
-    """Training rows that end after so many steps, whatever the epoch.
+    """The training rows of the first steps of a run, in the same batches.
 
-    An epoch has as many steps as ever, so that the learning rate is what it was.
+    `steps_per_epoch` stays that of the whole run, so that the learning rate stays the same.
     """
 
     def __init__(
@@ -54,33 +54,34 @@ class FirstSteps(TrainBatches):
         self.left = steps
 
     def epoch(self, epoch: int) -> Iterator[list[Batch]]:
-        """Each step's rows, while there are steps left."""
+        """The micro-batches of each step, while there are steps left."""
         for step in islice(super().epoch(epoch), self.left):
             self.left -= 1
             yield step
 
 
 def order_sha256(batches: TrainBatches, epochs: int, steps: int) -> str:
-    """sha256 over the row numbers of a run's first steps, in the order the network sees them.
+    """The sha256 of the row numbers of a run's first steps, in the order the network sees them.
 
     The numbers are those of `Batch.rows`, as little-endian int64.
     """
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     every = chain.from_iterable(batches.epoch(epoch) for epoch in range(epochs))
     for batch in chain.from_iterable(islice(every, steps)):
-        found.update(batch.rows.astype("<i8").tobytes())
-    return found.hexdigest()
+        digest.update(batch.rows.astype("<i8").tobytes())
+    return digest.hexdigest()
 
 
 def parts(rows: Rows, size: int) -> list[Rows]:
-    """The rows in parts of this size; the last may be smaller."""
+    """The rows cut into parts of `size`; the last may be smaller."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def by_length(steps: list[Rows], lengths: Rows) -> list[Rows]:
-    """The same rows, each step's now of like length: of 50 steps at a time, as transformers does.
+    """Steps whose rows are of similar length: the rows of each 50 steps, sorted by length.
 
-    Which rows meet still differs from epoch to epoch, but a batch is hardly padded.
+    So little is padded, and which rows share a step still differs from epoch to epoch. 50 is what
+    `LengthGroupedSampler` of transformers has.
     """
     grouped: list[Rows] = []
     for start in range(0, len(steps), 50):
@@ -90,7 +91,7 @@ def by_length(steps: list[Rows], lengths: Rows) -> list[Rows]:
 
 
 def eval_batches(encoded: Inputs, size: int) -> Iterator[Batch]:
-    """Every row once, without labels. Sorted by length, so that little is padded."""
+    """Every row once, without labels, sorted by length so that little is padded."""
     order = np.argsort(encoded.lengths, kind="stable")
     for start in range(0, len(order), size):
         yield encoded.batch(None, order[start : start + size])

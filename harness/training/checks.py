@@ -1,8 +1,8 @@
-"""Which flags a run has, and the faults that make it a failed one.
+"""Which flags a run has, and the faults that make a run fail although it ended.
 
 A flag is a fact beside a score (`records.flags` says what each means). A fault means that the score
-is not one: the run's own figures contradict each other, or its labels are in another order than the
-model's.
+is not valid: figures of the run contradict each other, or the order of the labels in the data is
+not that of the model.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from harness.records.flags import FLAGS
 from harness.records.schema import Observed, Timing
 from harness.spec import Task
 
-FAR_HIGHER = 0.2  # accuracy that another order of the labels must add
-FAR_NEGATIVE = -0.5  # a Pearson correlation that chance does not give
-MOST_SKIPPED = 0.05  # share of updates that fp16 may leave out once its scale has settled
-MOST_DRIFT = 1.25  # ratio of the two times that a fixed task took, before and after training
-LEARNED = 0.7  # ratio of the training loss at the end to the best that one constant can have
-LEAST_FALL = 0.99  # ratio of the training loss at the end to that at the beginning
-FEW_ROWS = 40  # of which chance alone may put most under another label
-FEW_STEPS = 4  # in a quarter of a run: too few to say what the loss did
+FAR_HIGHER = 0.2  # accuracy that another order of the labels must gain to be suspected
+FAR_NEGATIVE = -0.5  # a Pearson correlation that does not come about by chance
+MOST_SKIPPED = 0.05  # share of updates that fp16 may skip once its scale has settled
+MOST_DRIFT = 1.25  # ratio of the calibration times before and after training
+LEARNED = 0.7  # ratio of the final training loss to the best loss of a constant prediction
+LEAST_FALL = 0.99  # ratio of the final training loss to the first
+FEW_ROWS = 40  # so few that chance alone may give most of them another label
+FEW_STEPS = 4  # in a quarter of a run: too few to see whether the loss fell
 ROUNDING = 1e-6  # relative
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run as it was asked for, as it was seen, and what came of it.
+    """What was planned for a run, what was observed, and its results.
 
-    `labels` and `predictions` hold the scored splits; `rows` and `predicted_rows` the numbers of
-    the rows of every predicted split, as the split has them and as the predictions have them.
+    `labels` and `predictions` hold the scored splits. `rows` and `predicted_rows` hold, for every
+    predicted split, the row numbers of the split and those of its predictions.
     """
 
     task: Task
-    target_arithmetic: str  # dtype of the matrix products that the target stands for
+    target_arithmetic: str  # the dtype that the target has for matrix products
     epochs: int
     score: float
     floor: float
@@ -52,13 +52,13 @@ class Evidence:
     timing: Timing
     observed: Observed
     parameter_dtypes: frozenset[str]
-    unchanged: Sequence[str] = field(default=())  # tensors of the head that training left as is
+    unchanged: Sequence[str] = field(default=())  # tensors of the head that training did not change
     contaminated: bool = False
     warm_start: bool = False
     subset: bool = False
     train_overlap: bool = False
     missing_labels: bool = False  # among the training rows
-    degraded: bool = False  # computed in smaller parts than the recipe asks
+    degraded: bool = False  # computed in smaller parts than the recipe's
     jobs: int = 1
 
 
@@ -96,7 +96,7 @@ HOLDS: dict[str, Callable[[Evidence], bool]] = {
     "warm_start": lambda run: run.warm_start,
     "shared_cores": lambda run: run.jobs > 1,
 }
-"""When a run has a flag. The flags that are missing are seen only across the runs of a cell."""
+"""When a run has a flag. Flags that are missing here belong to cells, not to runs."""
 
 
 def of_run(run: Evidence) -> tuple[str, ...]:
@@ -105,15 +105,15 @@ def of_run(run: Evidence) -> tuple[str, ...]:
 
 
 def fault(run: Evidence) -> str | None:
-    """Why a run that did end is no result: the first fault, with advice; None for a sound one."""
+    """Why a run that ended has no valid score: its first fault, with advice; None without any."""
     return next(chain.from_iterable(check(run) for check in FAULTS), None)
 
 
 def _label_order(run: Evidence) -> Iterator[str]:
-    """Labels that are permuted between model and data make a good model look worse than chance.
+    """If labels are permuted between model and data, a good model scores worse than chance.
 
-    So may a head that has hardly been trained, chance where rows are few, and a dev set that
-    contradicts the training rows: such runs are not judged.
+    A run that learned little, a split of few rows and an adversarial dev set can score so without
+    any fault: they are not judged.
     """
     end = fmean(run.losses[-max(1, len(run.losses) // 4) :])
     for name, labels in run.labels.items():
@@ -122,26 +122,26 @@ def _label_order(run: Evidence) -> Iterator[str]:
         if end > LEARNED * _loss_of_a_constant(run.task, labels):
             continue
         if run.task.is_regression:
-            found = metrics.pearson(labels, run.predictions[name])
-            if found <= FAR_NEGATIVE:
+            correlation = metrics.pearson(labels, run.predictions[name])
+            if correlation <= FAR_NEGATIVE:
                 yield (
-                    f"{name}: predictions fall where the scores rise (Pearson {found:.2f}). Mend: "
-                    "look for a sign that is turned round in data or model"
+                    f"{name}: predictions fall where the labels rise (Pearson {correlation:.2f}). "
+                    "Mend: look for a wrong sign in the data or in the model"
                 )
             continue
-        here, best, order = _best_order(run.task, labels, run.predictions[name])
+        accuracy, best, order = _best_order(run.task, labels, run.predictions[name])
         wrong_at_floor = 1 - max(labels.count(label) for label in set(labels)) / len(labels)
-        if best - here >= FAR_HIGHER and 1 - best <= wrong_at_floor / 2:
-            named = ", ".join(order)
+        if best - accuracy >= FAR_HIGHER and 1 - best <= wrong_at_floor / 2:
+            permuted = ", ".join(order)
             yield (
-                f"{name}: accuracy is {100 * here:.1f}, and would be {100 * best:.1f} if the "
-                f"labels {', '.join(run.task.labels)} meant {named}. Mend: compare the order of "
+                f"{name}: accuracy is {100 * accuracy:.1f}, and would be {100 * best:.1f} if the "
+                f"labels {', '.join(run.task.labels)} meant {permuted}. Mend: compare the order of "
                 "the labels in the data with the model's id2label"
             )
 
 
 def _loss_of_a_constant(task: Task, labels: Labels) -> float:
-    """The least loss that one prediction for all rows can have: a variance, or an entropy."""
+    """The least loss of one prediction for all rows: the labels' variance, or their entropy."""
     if task.is_regression:
         return pvariance(labels)
     shares = [labels.count(label) / len(labels) for label in set(labels)]
@@ -149,7 +149,7 @@ def _loss_of_a_constant(task: Task, labels: Labels) -> float:
 
 
 def _best_order(task: Task, labels: Labels, predictions: Labels) -> tuple[float, float, list[str]]:
-    """Accuracy as it is and under the best renaming of predicted classes, and that renaming."""
+    """The accuracy, the accuracy under the best permutation of classes, and that permutation."""
     import numpy as np
     from scipy.optimize import linear_sum_assignment
 
@@ -166,18 +166,15 @@ def _updates(run: Evidence) -> Iterator[str]:
     if not len(run.losses) == done == planned:
         yield (
             f"{planned} steps were planned, {len(run.losses)} computed, and the optimizer made "
-            f"{seen.updates} updates{_besides(seen.skipped_updates)}: the three must agree"
+            f"{seen.updates} updates and skipped {seen.skipped_updates}: steps planned, steps "
+            "computed, and updates made or skipped must be equal"
         )
-
-
-def _besides(skipped: int) -> str:
-    return f" (fp16 left out {skipped})" if skipped else ""
 
 
 def _examples(run: Evidence) -> Iterator[str]:
     seen, planned = run.timing.examples, run.observed.examples_planned
     if seen != planned:
-        yield f"{planned} examples were planned, and the network saw {seen}: none may be left out"
+        yield f"{planned} examples were planned, and {seen} were trained on: they must be equal"
 
 
 def _speed(run: Evidence) -> Iterator[str]:
@@ -185,40 +182,40 @@ def _speed(run: Evidence) -> Iterator[str]:
     product = timing.examples_per_s * timing.train_s
     if abs(product - timing.examples) > ROUNDING * timing.examples:
         yield (
-            f"{timing.examples_per_s:g} examples/s for {timing.train_s:g} s make {product:g} "
-            f"examples, and there were {timing.examples}"
+            f"{timing.examples_per_s:g} examples/s in {timing.train_s:g} s are {product:g} "
+            f"examples, but there were {timing.examples}"
         )
     if len(timing.epoch_s) != run.epochs:
         yield f"{run.epochs} epochs were planned, and {len(timing.epoch_s)} were timed"
     if abs(sum(timing.epoch_s) - timing.train_s) > ROUNDING * timing.train_s:
-        yield f"the epochs' {sum(timing.epoch_s):g} s are not the {timing.train_s:g} s of training"
+        yield f"epochs took {sum(timing.epoch_s):g} s, but training took {timing.train_s:g} s"
 
 
 def _one_prediction_a_row(run: Evidence) -> Iterator[str]:
     for name, rows in run.rows.items():
-        found = run.predicted_rows.get(name, ())
-        if sorted(found) != sorted(rows):
-            missing, foreign = len({*rows} - {*found}), len({*found} - {*rows})
+        predicted = run.predicted_rows.get(name, ())
+        if sorted(predicted) != sorted(rows):
+            missing, foreign = len({*rows} - {*predicted}), len({*predicted} - {*rows})
             yield (
-                f"{name}: {len(found)} predictions for {len(rows)} rows, {missing} rows without "
-                f"one, {foreign} of no row: expected one each"
+                f"{name}: {len(predicted)} predictions for {len(rows)} rows; {missing} rows have "
+                f"none, and {foreign} are for rows that do not exist: expected one for each row"
             )
 
 
 def _scores(run: Evidence) -> Iterator[str]:
     for name, labels in run.labels.items():
-        again = metrics.evaluate(run.task, labels, run.predictions[name])
-        if again != run.metrics[name]:
-            yield f"{name}: the metrics are {dict(run.metrics[name])}, its predictions make {again}"
+        recomputed = metrics.evaluate(run.task, labels, run.predictions[name])
+        if recomputed != run.metrics[name]:
+            yield f"{name}: metrics {dict(run.metrics[name])}, but predictions give {recomputed}"
     if run.score != metrics.score(run.metrics):
-        yield f"the score is {run.score}, and its metrics make {metrics.score(run.metrics)}"
+        yield f"the score is {run.score}, but its metrics give {metrics.score(run.metrics)}"
 
 
 def _head(run: Evidence) -> Iterator[str]:
     if run.unchanged and run.observed.updates > 1:  # the first may have a learning rate of 0
         yield (
-            f"training left {', '.join(run.unchanged)} as it was. Mend: see that the optimizer "
-            "has it, and that it requires a gradient"
+            f"training did not change {', '.join(run.unchanged)}. Mend: see that the optimizer has "
+            "it, and that it requires a gradient"
         )
 
 
@@ -227,9 +224,16 @@ def _dtypes(run: Evidence) -> Iterator[str]:
         yield f"parameters are {', '.join(sorted(run.parameter_dtypes))}; expected float32"
     seen = run.observed.arithmetic
     if seen and seen != run.target_arithmetic:
-        yield f"matrix products were {seen}; the target stands for {run.target_arithmetic}"
+        yield f"matrix products were {seen}; the target expects {run.target_arithmetic}"
 
 
 FAULTS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
-    _updates, _examples, _speed, _one_prediction_a_row, _scores, _head, _dtypes, _label_order,
-)  # fmt: skip
+    _updates,
+    _examples,
+    _speed,
+    _one_prediction_a_row,
+    _scores,
+    _head,
+    _dtypes,
+    _label_order,
+)

@@ -1,4 +1,4 @@
-"""The only place that knows one device from another: arithmetic, waiting, memory, clocks."""
+"""Everything that differs between devices, but for memory: arithmetic, synchronizing, clocks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ aten = torch.ops.aten
 
 
 class Device:
-    """A target made ready to compute on. Raises `TargetUnavailable` where it cannot be."""
+    """The device of a target. Raises `TargetUnavailable` where this machine has none."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -35,40 +35,40 @@ class Device:
         self.dtype = getattr(torch, target.autocast) if target.autocast else None
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Run the forward pass in the target's precision; parameters stay fp32."""
+        """A block whose forward pass is in the target's precision; parameters stay fp32."""
         if self.dtype is None:
             return contextlib.nullcontext()
         return torch.autocast(self.torch.type, self.dtype)
 
     @property
     def arithmetic(self) -> str:
-        """The dtype of its matrix products, by torch's name."""
+        """The dtype of its matrix products, by its name in torch."""
         return self.target.autocast or "float32"
 
     def grad_scaler(self) -> CountingScaler:
-        """Scale the loss so that fp16 gradients do not vanish; does nothing in any other dtype."""
+        """Scales the loss so that fp16 gradients do not vanish; off for every other dtype."""
         return CountingScaler(self.torch.type, enabled=self.dtype is torch.float16)
 
     @property
     def bf16_products(self) -> Literal["native", "upcast"] | None:
         """How bf16 matrix products are computed; None for a target without any.
 
-        "upcast": as fp32 products of the bf16 values, then rounded. torch's own kernels do the
-        same (they accumulate in fp32), but on a CPU without bf16 instructions they are slow: a
-        training step of a 6-layer BERT took 17.6 s with them and 0.9 s this way.
+        "upcast" multiplies the bf16 values as fp32 and rounds the product. torch's own kernels give
+        the same result, since they accumulate in fp32. But on a CPU without bf16 instructions they
+        are slow: a training step of a 6-layer BERT took 17.6 s with them, and 0.9 s upcast.
         """
         if self.dtype is not torch.bfloat16:
             return None
         if self.torch.type != "cpu":
             return "native"
-        # torch says "supported" of any CPU with AVX-512; bf16 instructions came later.
+        # torch says "supported" of every CPU with AVX-512, also of those without bf16 instructions.
         kernels = (
             torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
         )
         return "native" if kernels and targets.cpu_has_bf16() else "upcast"
 
     def active(self) -> AbstractContextManager[object]:
-        """Everything a run computes happens in here, forward, backward and evaluation."""
+        """The block that everything is computed in: forward, backward and evaluation."""
         return UpcastProducts() if self.bf16_products == "upcast" else contextlib.nullcontext()
 
     def move(self, batch: Batch) -> Batch:
@@ -78,7 +78,7 @@ class Device:
         return Batch(inputs, labels, batch.rows, batch.tokens)
 
     def synchronize(self) -> None:
-        """Wait until the device has done what it was asked: only then may a clock be read."""
+        """Wait until the device has finished its work, as must be before a clock is read."""
         if self.torch.type == "cuda":
             torch.cuda.synchronize()
         elif self.torch.type == "mps":
@@ -98,9 +98,10 @@ def _available(kind: str) -> bool:
 
 
 class CountingScaler(torch.amp.GradScaler):
-    """Counts the updates that it leaves out because a gradient was not finite.
+    """A gradient scaler that counts the updates it skips because a gradient is not finite.
 
-    It halves its scale with each, from 2**16 on: 16 of them bring any scale down to 1.
+    Each skipped update halves the scale, which starts at 2**16. So after `SETTLING` updates the
+    scale has had the time to fall to 1, and updates that are skipped later are counted apart.
     """
 
     SETTLING = 16
@@ -119,41 +120,48 @@ class CountingScaler(torch.amp.GradScaler):
 
 
 class UpcastProducts(TorchDispatchMode):
-    """Compute bf16 matrix products as fp32 products of the bf16 values, rounded to bf16.
+    """Computes bf16 matrix products as fp32 products of the bf16 values, rounded to bf16.
 
-    It sits below autograd, so the backward pass is covered too. Of an LSTM the states between one
-    word and the next stay fp32; torch has no bf16 kernel for it here.
+    It works below autograd, so it covers the backward pass too. The states of an LSTM stay fp32
+    between one token and the next; for these torch has no bf16 kernel on such a CPU.
     """
 
-    PRODUCTS = frozenset({
-        aten.linear.default, aten.mm.default, aten.addmm.default,
-        aten.bmm.default, aten.baddbmm.default,
-        aten.convolution.default, aten.convolution_backward.default,
-        aten.mkldnn_rnn_layer.default, aten.mkldnn_rnn_layer_backward.default,
-    })  # fmt: skip
+    PRODUCTS = frozenset(
+        {
+            aten.linear.default,
+            aten.mm.default,
+            aten.addmm.default,
+            aten.bmm.default,
+            aten.baddbmm.default,
+            aten.convolution.default,
+            aten.convolution_backward.default,
+            aten.mkldnn_rnn_layer.default,
+            aten.mkldnn_rnn_layer_backward.default,
+        }
+    )
 
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # torch declares it with Any: an operation takes and returns anything
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
         if func in self.PRODUCTS and args[0].dtype is torch.bfloat16:
-            wide = tree_map_only(torch.Tensor, _wide, args)
-            return tree_map_only(torch.Tensor, _narrow, func(*wide, **kwargs))
+            wide = tree_map_only(torch.Tensor, _to_fp32, args)
+            return tree_map_only(torch.Tensor, _to_bf16, func(*wide, **kwargs))
         return func(*args, **kwargs)
 
 
-def _wide(tensor: torch.Tensor) -> torch.Tensor:
+def _to_fp32(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.float() if tensor.dtype is torch.bfloat16 else tensor
 
 
-def _narrow(tensor: torch.Tensor) -> torch.Tensor:
-    # What an LSTM keeps for its backward pass is bytes.
+def _to_bf16(tensor: torch.Tensor) -> torch.Tensor:
+    # An LSTM also returns bytes, which it needs for its backward pass: they stay as they are.
     return tensor.bfloat16() if tensor.dtype is torch.float32 else tensor
 
 
 @dataclass
 class Stopwatch:
-    """Adds up the seconds of a phase, and what was done in them."""
+    """Adds up the seconds of a phase, and those of each of its laps."""
 
     device: Device
     seconds: float = 0.0
@@ -161,7 +169,7 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def running(self) -> Generator[None]:
-        """Count the block; the device has finished its work at both ends."""
+        """Add the seconds of the block. The device is synchronized at both ends."""
         self.device.synchronize()
         start = time.perf_counter()
         yield
@@ -169,5 +177,5 @@ class Stopwatch:
         self.seconds += time.perf_counter() - start
 
     def lap(self) -> None:
-        """Close an epoch."""
+        """End a lap, such as an epoch."""
         self.laps.append(self.seconds - sum(self.laps))

@@ -17,7 +17,7 @@ from harness.training.oom_retry import BatchSizes
 
 
 class Evaluator:
-    """Predicts with the network as it is when asked, and keeps what came of it."""
+    """Predicts with the network as it is at that moment, and keeps logits and scores."""
 
     def __init__(self, inputs: RunInputs, sizes: BatchSizes) -> None:
         self.inputs, self.sizes = inputs, sizes

@@ -1,4 +1,4 @@
-"""What a run loads before its first step."""
+"""Loads what a run needs before its first step: rows, model and tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -27,7 +26,7 @@ from harness.training.device import Device
 
 @dataclass(frozen=True)
 class RunInputs:
-    """What a run loaded before its first step."""
+    """The rows, the model and the tokens of a run."""
 
     config: RunConfig
     device: Device
@@ -35,7 +34,7 @@ class RunInputs:
     model: pretrained.LoadedModel
     network: torch.nn.Module  # the model's, on the device
     encoded: Mapping[str, tokenization.Inputs]
-    notes: tuple[str, ...]  # what a user should know of how texts and weights were read
+    notes: tuple[str, ...]  # for the user, on how texts and weights were read
     weights_sha256: str  # before the first step
     seconds: float
 
@@ -100,7 +99,7 @@ def prepare(config: RunConfig) -> RunInputs:
 def _length_note(
     model: pretrained.LoadedModel, longest: int, splits: Iterable[tokenization.Encoded]
 ) -> Iterator[str]:
-    """Say where the model, not the recipe, cuts texts."""
+    """A note if the model cuts texts shorter than the recipe does."""
     most = model.tokenizer.model_max_length - model.extra_padding
     if most < longest and any(split.truncated for split in splits):
         yield (
@@ -110,7 +109,7 @@ def _length_note(
 
 
 def _check_rows_are_those_planned(config: RunConfig) -> None:
-    """Raise `DataError` where files have changed since the run was given its `cell_key`."""
+    """Raise `DataError` if the files have changed since the `cell_key` of the run was computed."""
     now = json.loads(json.dumps(data.fingerprint(config.data, config.task)))
     if now != config.identity["data"]:
         raise DataError(
@@ -121,9 +120,9 @@ def _check_rows_are_those_planned(config: RunConfig) -> None:
 
 @contextlib.contextmanager
 def _from_the_files_planned(config: RunConfig) -> Generator[None]:
-    """Raise `ModelError` where what is loaded inside is not what the run's `cell_key` says.
+    """Raise `ModelError` if the files read inside are not those that the `cell_key` is made of.
 
-    Every byte is read once more, and again if a file was touched meanwhile.
+    Every byte is hashed again before, and once more after if a file was changed meanwhile.
     """
     before = _stamps(config)
     _check_files_are_those_planned(config)
@@ -132,8 +131,8 @@ def _from_the_files_planned(config: RunConfig) -> Generator[None]:
         _check_files_are_those_planned(config)
 
 
-def _stamps(config: RunConfig) -> tuple[Any, ...]:
-    """What changes with every write to one of the files that a network is made of."""
+def _stamps(config: RunConfig) -> tuple[object, ...]:
+    """A value that changes with every write to a file of the model."""
     folder, vectors = config.model_directory, config.vectors
     return (
         folder and weights.stamps(Path(folder), tensors=not config.scratch),
@@ -165,14 +164,15 @@ def load_model(config: RunConfig, train: Split) -> pretrained.LoadedModel:
     if config.network:
         return scratch.load(config.network, task, train, seed, config.vectors)
     model = pretrained.load(Path(str(config.model_directory)), task, seed, scratch=config.scratch)
-    return adapters.adapted(model, config.method, task, seed) if config.method else model
+    return adapters.adapt(model, config.method, task, seed) if config.method else model
 
 
 @dataclass
 class Features:
-    """A tokenized split of which a network reads features: each row's are computed once.
+    """A tokenized split for a network that reads features of a frozen encoder, each computed once.
 
-    They are when the row is first asked for, so their time is training's or evaluation's own.
+    A row's features are computed when the row is first asked for, so their time counts as training
+    or evaluation.
     """
 
     encoded: Encoded

@@ -3,7 +3,7 @@
 A pretrained encoder already knows its language. Fine-tuning puts one new layer, the head, on top
 and trains everything together for a few epochs on the task's labelled sentences. The steps are
 those of Devlin et al. 2019 (BERT) and of Hugging Face's `run_glue.py`: AdamW, a learning rate that
-rises and then falls in a straight line, and gradients that are clipped (by most recipes).
+rises and then falls linearly, and (in most recipes) gradient clipping.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from harness.training.optimizers import adamw, updates_of
 
 @dataclass
 class Training:
-    """What `fine_tune` did: losses per step, and counts of what the network saw."""
+    """What `fine_tune` did: the loss of each step, times, and counts."""
 
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0  # without evaluation
     epoch_seconds: list[float] = field(default_factory=list)
     examples: int = 0
-    tokens: int = 0  # real ones, without padding
-    updates: int = 0  # by the optimizer's own count
+    tokens: int = 0  # without padding
+    updates: int = 0  # as the optimizer counts them
     skipped_updates: int = 0  # fp16 gradients were not finite
-    skipped_late: int = 0  # those of them after its scale should have settled
+    skipped_late: int = 0  # those of them after the scale should have settled
 
 
 def fine_tune(
@@ -113,18 +113,19 @@ def task_loss(task: Task, logits: torch.Tensor, labels: torch.Tensor | None) -> 
 def step_share(batch: Batch, micro_batches: list[Batch]) -> float:
     """A micro-batch's share of its step.
 
-    Weighting by rows makes the sum of the parts' mean losses the mean over the whole step, also
-    where the last part is smaller. A mean of means would not be.
+    With this weight, the mean losses of the micro-batches add up to the mean loss of the step, also
+    where the last micro-batch is smaller.
     """
     return len(batch) / sum(map(len, micro_batches))
 
 
 def rate_factor(steps: int, recipe: Recipe) -> Callable[[int], float]:
-    """The learning rate's factor at each step: up from 0 in a straight line, then down to 0.
+    """The learning rate's factor at each step: it rises linearly from 0, and falls linearly to 0.
 
-    A new head sends large, random gradients through a trained encoder; the rise keeps them small.
-    Most fall from the peak. Google's BERT (`optimization.py`) has one line from 1 at the first step
-    of all to 0 behind the last, which the warm-up covers: after a warm-up of 10% the rate is 0.9.
+    A new head sends large, random gradients through a trained encoder; a low rate keeps their
+    effect small. In most recipes the factor is 1 after the warm-up. In Google's BERT
+    (`optimization.py`) it falls from the first step on, and the warm-up replaces the first part:
+    after a warm-up of 10% it is 0.9.
     """
     share = steps * recipe.warmup
     rising = math.ceil(share) if recipe.warmup_rounds_up else int(share)
@@ -141,10 +142,10 @@ def rate_factor(steps: int, recipe: Recipe) -> Callable[[int], float]:
 
 @torch.no_grad()  # not inference_mode, in which autocast no longer reaches inside einsum and LSTM
 def predict(network: nn.Module, batches: Iterable[Batch], device: Device) -> torch.Tensor:
-    """Logits of every row, in the rows' own order: float32 on the CPU, shape (rows, outputs).
+    """Logits of every row, in the order of the rows: float32 on the CPU, shape (rows, outputs).
 
-    Raises `TrainingDiverged` where one is not finite, since an argmax of NaN would look like a
-    label, and `IntegrityError` where the batches do not hold every row once.
+    Raises `TrainingDiverged` where one is not finite, since the argmax of NaN would look like a
+    class, and `IntegrityError` where the batches do not hold every row exactly once.
     """
     network.eval()
     rows, parts = [], []

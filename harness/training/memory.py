@@ -1,4 +1,4 @@
-"""Memory of a device: its peak, whether an error says that it ran out, and giving it back."""
+"""Memory of a device: its peak, and releasing what a failed computation holds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.spec import Target
 
 
 def peak_memory_bytes(target: Target) -> int | None:
-    """The most device memory that tensors held; None where the device has none of its own."""
+    """The peak of device memory in tensors, in bytes; None if it has no memory of its own."""
     if target.device == "cuda" and torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     if target.device == "xpu" and torch.xpu.is_available():
@@ -21,16 +21,18 @@ def peak_memory_bytes(target: Target) -> int | None:
 
 
 def release(error: BaseException, target: Target) -> None:
-    """Give back what a computation held that ended in `error`, on the target's device too.
+    """Free the memory of a computation that ended in `error`, also on the target's device.
 
-    A traceback holds the frames that it went through, and those their tensors. It is cleared and
-    taken off; clearing alone leaves the variables that inner functions share.
+    The traceback refers to frames, and frames to tensors. So the frames are cleared and the
+    traceback is removed; clearing alone leaves the variables that inner functions share.
     """
     for link in chain(error):
         traceback.clear_frames(link.__traceback__)
         link.__traceback__ = None
     gc.collect()
-    if is_out_of_memory(error) and target.device in EMPTY_CACHE:  # any other may have broken it
+    if (
+        is_out_of_memory(error) and target.device in EMPTY_CACHE
+    ):  # after other errors the device may not work
         EMPTY_CACHE[target.device]()
 
 

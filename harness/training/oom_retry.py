@@ -1,8 +1,8 @@
-"""How a run's steps are cut up to fit the memory, and how often that is tried.
+"""How a run is computed in smaller parts after memory ran out, and how often.
 
-Where memory runs out in training, the run is thrown away and starts again from its seed with the
-micro-batch halved. A step's rows, their weights in the loss and so what is learned stay the same.
-Where it runs out in evaluation, the evaluation batch is halved and the run goes on.
+If memory runs out in training, the run starts again from its seed with half the micro-batch. The
+rows of a step and their weights in the loss stay the same, and so does what is learned. If memory
+runs out in evaluation, the evaluation batch is halved and the run goes on.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ RETRIES = 3
 
 
 def in_smaller_parts(recipe: Recipe, retries: int) -> Recipe:
-    """The recipe as it is computed: each retry doubles the accumulation."""
+    """The recipe after so many retries, each of which doubles the accumulation."""
     return replace(recipe, accumulation=recipe.accumulation * 2**retries)
 
 
 @dataclass
 class BatchSizes:
-    """The sizes that a run is computed in, and the phase it is in."""
+    """The batch sizes that a run is computed in, and the phase that it is in."""
 
-    recipe: Recipe  # with the accumulation that is computed
+    recipe: Recipe  # as planned; then with the accumulation that is computed
     retries: int
     phase: Literal["loading", "training", "evaluation"] = "loading"
     eval_batch: int = field(init=False)
@@ -36,11 +36,11 @@ class BatchSizes:
 
     @property
     def are_smaller(self) -> bool:
-        """Whether they are smaller than the recipe asks."""
+        """Whether they are smaller than the recipe's."""
         return self.retries > 0 or self.eval_batch < self.recipe.eval_batch_size
 
     def record(self, *, ran_out: bool = False) -> Batching | None:
-        """What a record says of them; None before training began."""
+        """The sizes as a record holds them; None before training began."""
         if self.phase == "loading":
             return None
         micro = self.recipe.micro_batch
@@ -55,7 +55,7 @@ class BatchSizes:
 
 
 def smaller(config: RunConfig, outcome: Outcome) -> RunConfig | None:
-    """The configuration to start again with; None where there is no need, or nothing to halve."""
+    """The configuration to run again; None if memory sufficed or nothing can be halved."""
     if outcome.status != "oom" or outcome.batching is None:
         return None
     if outcome.batching.ran_out_in == "evaluation":  # of single rows
@@ -66,7 +66,7 @@ def smaller(config: RunConfig, outcome: Outcome) -> RunConfig | None:
 
 
 def explained(config: RunConfig, outcome: Outcome) -> Outcome:
-    """An outcome for good; for `oom` its reason also says what was tried and what to do."""
+    """The final outcome; the reason of an `oom` also says what was tried and what to do."""
     if outcome.status != "oom":
         return outcome
     mends = ["a smaller model", "another target"]

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its outcome, and the table of its predictions."""
+"""The outcome of a run that did its work, and the table of its predictions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIRST_LOSSES = 20
 
 @dataclass(frozen=True)
 class CompletedRun:
-    """A run whose work is done."""
+    """A run that has been trained and evaluated."""
 
     inputs: RunInputs
     sizes: oom_retry.BatchSizes
@@ -39,7 +39,7 @@ class CompletedRun:
 
 
 def of_work(work: CompletedRun) -> Outcome:
-    """The outcome of a run that did its work: ok, or failed where its own figures do not agree."""
+    """The outcome of such a run: ok, or failed if its figures contradict each other."""
     task, last = work.inputs.task, work.evaluator.history[-1]
     labels = {name: work.inputs.labels(name) for name in task.evaluated}
     outcome = Outcome(
@@ -95,7 +95,7 @@ def model_record(inputs: RunInputs) -> ModelRecord:
 
 
 def observed(inputs: RunInputs, updates: int) -> Observed:
-    """What is known of a run before its first step, and how many updates were made of it."""
+    """What was planned for a run and what it started from, with the updates that were made."""
     recipe = inputs.config.recipe
     order = inputs.train_batches(recipe)
     return Observed(
@@ -138,7 +138,7 @@ def _evidence(
     inputs, config, evaluator = work.inputs, work.inputs.config, work.evaluator
     task, splits = inputs.task, inputs.data.splits
     if outcome.timing is None or outcome.observed is None or outcome.score is None:
-        raise IntegrityError("a run whose work is done has its score and its times")
+        raise IntegrityError("a run that was evaluated has no score or no times")
     return Evidence(
         task=task,
         target_arithmetic=inputs.device.arithmetic,
@@ -166,7 +166,7 @@ def _evidence(
 
 
 def prediction_table(work: CompletedRun) -> PredictionTable:
-    """Every row that has a prediction, split by split: of a faulty run, not every row has."""
+    """Every row that has a prediction, split by split. In a faulty run rows may be missing."""
     table: PredictionTable = {"split": [], "row": [], "label": [], "prediction": [], "logits": []}
     for name, rows in work.evaluator.logits.items():
         split, count = work.inputs.data.splits[name], len(rows)

@@ -1,8 +1,6 @@
-"""What a network does while it is trained, seen from outside the loop."""
+"""Observes a network during training, from outside the loop, and the speed of the machine."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import nn
@@ -10,12 +8,13 @@ from transformers.pytorch_utils import Conv1D
 
 from harness.training.device import Device, Stopwatch
 
+Output = torch.Tensor | tuple[torch.Tensor, object]  # of an LSTM, its states too
 WIDTH, PRODUCTS, ROUNDS, WARM_UP = 384, 4, 25, 5
 PRODUCTS_IN = (nn.Linear, nn.Conv1d, Conv1D, nn.LSTM)  # Conv1D: GPT-2's layers
 
 
 class RunProbe:
-    """Remembers the head as it is now, and the dtype of the first matrix product to come."""
+    """Keeps a copy of the head before training, and the dtype of the first matrix product."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
@@ -24,17 +23,17 @@ class RunProbe:
         outside = {name for name, _ in head(network)}
         for name, module in network.named_modules():
             if isinstance(module, PRODUCTS_IN) and f"{name}.weight" not in outside:
-                self._hook = module.register_forward_hook(self._see)
+                self._hook = module.register_forward_hook(self._note_dtype)
                 break
 
-    def _see(self, module: nn.Module, inputs: Any, output: Any) -> None:
+    def _note_dtype(self, module: nn.Module, inputs: object, output: Output) -> None:
         first = output if isinstance(output, torch.Tensor) else output[0]
         self.arithmetic = str(first.dtype).removeprefix("torch.")
         self._hook.remove()
 
     @property
     def unchanged(self) -> list[str]:
-        """The tensors of the head that are as they were."""
+        """The names of the head's tensors that training did not change."""
         return [
             name
             for name, tensor in head(self.network)
@@ -48,16 +47,16 @@ class RunProbe:
 
 
 def head(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    """The parameters that a task has to itself: those outside the encoder."""
+    """The parameters of the head: those outside the encoder."""
     encoder = f"{getattr(network, 'base_model_prefix', '')}."
     return [(n, p) for n, p in network.named_parameters() if not n.startswith(encoder)]
 
 
 def calibration_seconds(device: Device) -> float:
-    """Seconds that a fixed piece of work takes now: the fastest of several rounds.
+    """Seconds that a fixed amount of work takes now: the fastest of several rounds.
 
-    Two of them that differ say that the machine has changed its speed, not the program. A mean or
-    a median would say the same of every other process that ran for a moment.
+    If it differs before and after training, the machine's speed has changed, not the program's. The
+    minimum is taken because a mean or a median also changes when another process runs for a moment.
     """
     factor = torch.full((WIDTH, WIDTH), 1 / WIDTH, device=device.torch)
     rounds = []

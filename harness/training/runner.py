@@ -25,7 +25,7 @@ def run(
 ) -> tuple[Outcome, PredictionTable | None]:
     """Fine-tune and evaluate one case. An error becomes a status and a reason of one line.
 
-    torch's global state decides nothing here and is left as it was.
+    Global settings of torch are set as the run needs them, and restored afterwards.
     """
     baseline_memory = environment.restart_peak_memory()
     sizes = BatchSizes(config.recipe, config.oom_retries)
@@ -78,9 +78,9 @@ def _fine_tune_and_evaluate(
 
 
 def replay(inputs: RunInputs, recipe: Recipe, steps: int, progress: Progress) -> Outcome:
-    """The first steps of a run once more: their losses, and what they were computed from.
+    """Compute the first steps of a run again: their losses, and hashes of what they started from.
 
-    Scores nothing. A loss that is not finite is a status here, so that the rest is told too.
+    Nothing is evaluated. A loss that is not finite is a status here, so that the rest is reported.
     """
     seed = inputs.config.case.seed
     rows = batches.FirstSteps(
@@ -102,7 +102,7 @@ def replay(inputs: RunInputs, recipe: Recipe, steps: int, progress: Progress) ->
 
 
 def _with_saved_model(outcome: Outcome, inputs: RunInputs) -> Outcome:
-    """The outcome once the model is saved: a model that cannot be is a failure, its scores stay."""
+    """The outcome with the name of the saved model; failed, with its scores, if that fails."""
     try:
         saved = checkpoints.save(inputs.model, inputs.config, outcome.history[-1].score)
     except StorageError as error:

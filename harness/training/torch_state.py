@@ -36,7 +36,7 @@ class Switch:
 
     @contextlib.contextmanager
     def at(self, value: Value) -> Generator[None]:
-        """Have it at this value inside."""
+        """A block in which the setting has this value."""
         before = self.read()
         if before == value:  # some setters change more than can be read, so do not touch it
             yield
@@ -134,9 +134,9 @@ SWITCHES = (
 
 @contextlib.contextmanager
 def of_run(target: Target, *, threads: int, seed: int) -> Generator[None]:
-    """Everything a run does happens in here: with the same switches, whatever they were before.
+    """The block that a run happens in: every switch has its value for runs, and is restored.
 
-    Raises `UsageError` where torch cannot say what one of them is set to.
+    Raises `UsageError` if torch cannot tell the value of one of them.
     """
     values = {
         "threads": threads,
@@ -154,7 +154,7 @@ def of_run(target: Target, *, threads: int, seed: int) -> Generator[None]:
 
 @contextlib.contextmanager
 def _random_states(seed: int) -> Generator[None]:
-    """Seed Python's and NumPy's generators, for models that ask them; put all back, torch's too."""
+    """Seed Python's and NumPy's generators, which some models use; restore them and torch's."""
     pythons, numpys = random.getstate(), np.random.get_state()
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     try:

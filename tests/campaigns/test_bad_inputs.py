@@ -104,7 +104,7 @@ def test_servers_that_are_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             found = snapshots.fetch("model", "org/x", ["*.json"])
         took = time.monotonic() - began
         escaped = [*home.rglob("*evil*")]
-        is_clear = isinstance(found, snapshots.Absent) and found.found.isprintable() and not escaped
+        is_clear = isinstance(found, snapshots.Absent) and found.why.isprintable() and not escaped
         key = f"{name} ({len(answers)})"
         answers[key] = "clear" if is_clear else f"{found} {escaped}"
         answers[key] = answers[key] if took < 2 * HANG_S else f"{took} s"

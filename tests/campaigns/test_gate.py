@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.compare import thresholds
-from harness.compare.comparison import Comparison, compare, confirmed
+from harness.compare.comparison import Comparison, compare, confirm
 from harness.compare.gate import Verdict
 from tests.support import scoreboard
 from tests.support.planted import FAULTS, HEALTHY, Runs
@@ -21,7 +21,7 @@ class Campaign:
     """Every comparison in two stages; the second only where the first says worse."""
 
     def __init__(self, runs: Runs) -> None:
-        self.runs, self.thresholds = runs, thresholds.typed([MARGIN])
+        self.runs, self.thresholds = runs, thresholds.from_option([MARGIN])
         self.base = runs.get(HEALTHY, BASE)
 
     def red(self, fault: str, seeds: range, fresh: range) -> list[str]:
@@ -31,13 +31,13 @@ class Campaign:
             return []
         again = self.runs.get(HEALTHY, FRESH), self.runs.get(fault, fresh)
         second = compare(*again, self.thresholds)
-        cells = [confirmed(cell, second.of(cell.name)) for cell in first.verdicts]
+        cells = [confirm(cell, second.of(cell.name)) for cell in first.verdicts]
         red = [cell.name for cell in cells if cell.verdict is Verdict.WORSE]
         return [*red, *(["all cells together"] if _down(first) and _down(second) else [])]
 
 
 def _down(found: Comparison) -> bool:
-    return found.together is not None and found.together.high < 0
+    return found.pooled is not None and found.pooled.high < 0
 
 
 def _worse(found: Comparison) -> bool:

@@ -61,27 +61,36 @@ def cut_with_its_card(model: Path) -> None:
 CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut to 100 bytes": (
         lambda m: (m / WEIGHTS).write_bytes(b"x" * 100),
-        "{0}/model.safetensors: holds 100 bytes, and held 1,000",
+        "{0}/model.safetensors: has 100 bytes, and had 1,000",
     ),
     "other bytes": (
         lambda m: (m / WEIGHTS).write_bytes(b"y" * 1000),
         "{0}/model.safetensors: was changed",
     ),
-    "no weights": (lambda m: (m / WEIGHTS).unlink(), "{0}/model.safetensors: is gone"),
-    "no config": (lambda m: (m / "config.json").unlink(), "{0}/config.json: is gone"),
+    "no weights": (lambda m: (m / WEIGHTS).unlink(), "{0}/model.safetensors: is missing"),
+    "no config": (lambda m: (m / "config.json").unlink(), "{0}/config.json: is missing"),
     "a folder for a file": (
         lambda m: ((m / WEIGHTS).unlink(), (m / WEIGHTS).mkdir()),
-        "{0}/model.safetensors: is gone",
+        "{0}/model.safetensors: is missing",
     ),
     "gone": (shutil.rmtree, "not in {1}"),
     "no card": (lambda m: (m / CARD).unlink(), "not in {1}"),
-    "another run's": (another_runs, f"{{0}} holds another run's, or its {CARD} was changed"),
-    "another run's card": (another_runs_whole_again, "{0} holds another run's, or its"),
-    "cut, and a card that says so": (cut_with_its_card, "{0} holds another run's, or its"),
-    "an empty card": (lambda m: (m / CARD).write_text(""), "{0} holds another run's, or its"),
+    "another run's": (
+        another_runs,
+        f"{{0}} holds the model of another run, or its {CARD} was changed",
+    ),
+    "another run's card": (another_runs_whole_again, "{0} holds the model of another run, or its"),
+    "cut, and a card that says so": (
+        cut_with_its_card,
+        "{0} holds the model of another run, or its",
+    ),
+    "an empty card": (
+        lambda m: (m / CARD).write_text(""),
+        "{0} holds the model of another run, or its",
+    ),
     "one file more": (
         lambda m: (m / "special_tokens_map.json").write_text("{}"),
-        "{0}/special_tokens_map.json: was put there later",
+        "{0}/special_tokens_map.json: was added later",
     ),
 }
 
@@ -115,7 +124,7 @@ def test_a_model_of_before_hashes_were_stored_is_made_again(tmp_path: Path) -> N
     config, _ = config_of(tmp_path), saved(tmp_path, "m")
     stored(config, tmp_path / "r", saved_model="m")
     (why,) = Resume(Store(tmp_path / "r")).find(config).reasons
-    assert "the run is of an earlier glue-bench, which stored no hash of it" in why
+    assert "an earlier glue-bench made this run, and stored no hash of its model" in why
 
 
 @pytest.mark.cases

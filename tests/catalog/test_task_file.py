@@ -87,7 +87,7 @@ def test_an_unknown_key_names_itself(old: str, new: str, tmp_path: Path) -> None
     [
         ("~nosuchuser/rows", "cannot be a file's name: no user is called 'nosuchuser'"),
         ("", "cannot be a file's name: expected the name of a folder"),
-        ("loop", "'loop', which is no folder"),
+        ("loop", "'loop', which is not a folder"),
         ("looped", "cannot be a file's name"),
         ("x" * 300, "cannot be a file's name"),
         ("a\\u0000b", "cannot be a file's name: .*NUL"),

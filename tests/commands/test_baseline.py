@@ -38,10 +38,10 @@ def test_a_baseline_is_saved_moved_and_shown(say: Any) -> None:
     code, text = say(*FIRST)
     assert code == 0
     assert text.splitlines()[0].endswith(" save: the first one")
-    assert f"took, of commit {OLD}, on main:\n   {SST2}, {RTE}\n" in text
+    assert f"took runs of commit {OLD} on main:\n   {SST2}, {RTE}\n" in text
     assert "left out: 1 of a dirty tree\n" in text
     assert "results/baselines/main: cells: 2, runs: 4\n" in text
-    assert "of these went wrong, and are counted beside the others: 1\n" in text
+    assert "runs that went wrong (counted, not averaged): 1\n" in text
     assert "cells with fewer than 10: 2, the fewest: 1;" in text
 
     for seed in range(42, 52):
@@ -50,7 +50,7 @@ def test_a_baseline_is_saved_moved_and_shown(say: Any) -> None:
     assert (code, "cells: 2, runs: 13\n" in text) == (0, True)
     assert "left out: 1 of another commit\n" in text
     code, text = say("accept", "main", SST2, "r", "--reason", "not wanted", "--gone")
-    assert (code, f"took out: {SST2}\n" in text, "few seeds" in text) == (0, True, False)
+    assert (code, f"removed: {SST2}\n" in text, "few seeds" in text) == (0, True, False)
     assert say("promote", "main", "r", "--reason", "back", "--commit", OLD[:4])[0] == 0
 
     code, text = say("list")

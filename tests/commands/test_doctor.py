@@ -112,7 +112,7 @@ def test_little_memory_is_said(said, monkeypatch) -> None:
     monkeypatch.setattr("harness.system.environment.facts", lambda: facts)
     code, out, _ = said()
     assert code == 0
-    assert "2 GiB of memory; real models want 4 GiB" in " ".join(out.split())
+    assert "2 GiB of memory; real models need 4 GiB" in " ".join(out.split())
 
 
 def test_every_model_is_told_of_once(said) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.compare import flip_tables
-from harness.compare.flips import ledger
+from harness.compare.flips import compare_runs
 from harness.records.store import Store, file_name
 from harness.spec import Case
 from tests.support import fakes
@@ -47,7 +47,7 @@ def test_the_ledger_as_text(flips) -> None:
     assert lines[4] == "Flips of SST-2 on toy data (generated, no GLUE scores)"
     numbers = ["validation", "250", "10", "15", "0", "88.00", "86.00", "-2.00", "0.424"]
     assert lines[7].split() == numbers
-    assert "knows nothing of seeds" in out
+    assert "takes no account of seeds" in out
     rows = lines[lines.index("") + 1 :]
     rows = rows[rows.index("") + 3 : -2]
     assert len(rows) == 20
@@ -107,8 +107,8 @@ def test_sentences_of_a_sample(tmp_path: Path, monkeypatch, capsys) -> None:
 
 def test_options_that_do_not_fit(flips) -> None:
     for args, words in [
-        (["--data", "toy"], "--data: found without --with-text"),
-        (["--with-text", "--format", "csv"], "CSV holds no sentences"),
+        (["--data", "toy"], "--data: only --with-text needs it"),
+        (["--with-text", "--format", "csv"], "CSV has no column for texts"),
         (["--with-text", "--data", "./none"], "which is no folder"),
     ]:
         code, out, err = flips(*args)
@@ -161,7 +161,7 @@ def test_exit_codes(tmp_path: Path, monkeypatch, capsys) -> None:
 @pytest.mark.parametrize("task", ["cola", "mrpc", "qqp", "mnli", "qnli"])
 def test_text_fits_80_columns(task: str) -> None:
     a, b = a_pair(task)
-    found = ledger(a.record, b.record, a.table, b.table)
+    found = compare_runs(a.record, b.record, a.table, b.table)
     texts = {
         name: dict(zip(split.ids, split.texts, strict=True))
         for name, split in toy_rows(task).items()
@@ -172,7 +172,7 @@ def test_text_fits_80_columns(task: str) -> None:
 
 def test_sentences_are_data() -> None:
     a, b = run("sst2", {"validation": ([1], [1])}), run("sst2", {"validation": ([1], [0])})
-    found = ledger(a.record, b.record, a.table, b.table)
+    found = compare_runs(a.record, b.record, a.table, b.table)
     wild = "\x1b[31mred\nline \u202e a|b <img src=x> [l](http://e) `c` \ud800"
     texts = {"validation": {0: (wild,)}}
     line = flip_tables.text(found, texts).splitlines()[-1]

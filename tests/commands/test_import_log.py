@@ -141,7 +141,7 @@ def test_an_id_that_another_run_has_is_refused(import_log: Import, tmp_path: Pat
     for forged in (made("cola", id=mine.id), made(id=mine.id, threads=1)):
         code, out, err = import_log(f"{BEGUN}\n{codec.to_line(forged)}")
         assert (code, out) == (5, "")
-        assert "which is left alone" in err
+        assert "and was not changed" in err
     assert Store(tmp_path / "r").load() == [mine]
 
 

@@ -22,9 +22,9 @@ SIDES = ((10, 20), (5, 10), (10, 10))  # new runs, and the base's
 LATER = NOW + timedelta(hours=1)
 
 
-def verdict(base: list[Record], new: list[Record], ok_alone: tuple[str, ...] = ()) -> Verdict:
+def verdict(base: list[Record], new: list[Record], incomplete: tuple[str, ...] = ()) -> Verdict:
     (found,) = compare(
-        base, new, thresholds.typed(["score:-0.2pt"]), ok_alone=ok_alone
+        base, new, thresholds.from_option(["score:-0.2pt"]), cells_without_failed=incomplete
     ).verdicts  # fmt: skip
     return found.verdict
 
@@ -80,9 +80,9 @@ def test_an_old_baseline_without_its_failures_never_makes_failures_worse() -> No
             Verdict.WORSE if bad > 3 else Verdict.INCOMPARABLE
         )
     (finding, *_) = gate.judge(
-        cell(base), cell(new), thresholds.typed(["score:-0.2pt"]).of(""), is_ok_alone=True
+        cell(base), cell(new), thresholds.from_option(["score:-0.2pt"]).of(""), lacks_failed=True
     )
-    assert "5 of 5 runs did not end ok: oom (out of memory). How often" in finding.why
+    assert "5 of 5 runs did not end ok: oom (out of memory). How many of" in finding.why
     assert finding.why.endswith("Mend: promote it again, from results that hold them")
     # What it does know is compared: scores, and runs that collapsed.
     assert verdict(base, side(spread(0.9)), (CELL,)) is Verdict.NOT_WORSE

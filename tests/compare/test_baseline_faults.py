@@ -37,7 +37,7 @@ def test_any_damage_is_an_error_that_names_the_file(tmp_path: Path) -> None:
         if path.suffix == ".json":
             with pytest.raises(StorageError, match=f"{path}: .*git restore {folder}"):
                 load(folder)
-        else:  # the act holds without its sum
+        else:  # a change is valid without its sum
             assert load(folder).last.number == 3
         path.write_bytes(whole)
     assert load(folder).last.reason == "third"
@@ -45,7 +45,7 @@ def test_any_damage_is_an_error_that_names_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("on_main")
-def test_acts_that_do_not_follow_each_other(tmp_path: Path) -> None:
+def test_changes_that_do_not_follow_each_other(tmp_path: Path) -> None:
     folder, other = moved_twice(tmp_path / "one"), moved_twice(tmp_path / "two")
     acts = folder / "acts"
     copies = {
@@ -54,7 +54,7 @@ def test_acts_that_do_not_follow_each_other(tmp_path: Path) -> None:
     }  # fmt: skip
     for name, source in copies.items():
         shutil.copy(acts / source, acts / name)
-        with pytest.raises(StorageError, match=r"name of an act|key number: found 3; expected 4"):
+        with pytest.raises(StorageError, match=r"name of a change|key number: found 3; expected 4"):
             load(folder)
         (acts / name).unlink()
     for name in ("0002.json", "0002.sha256"):
@@ -62,7 +62,7 @@ def test_acts_that_do_not_follow_each_other(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"0002.json: key previous: found"):
         load(folder)
     shutil.rmtree(acts)
-    with pytest.raises(StorageError, match="holds no act, yet runs/ holds runs"):
+    with pytest.raises(StorageError, match="there is no change, yet runs/ has runs"):
         load(folder)
     save(folder, select([run()]), "as after a first save that was cut off", "main", QUICK)
 
@@ -150,7 +150,7 @@ def test_of_two_at_once_the_second_is_refused(tmp_path: Path) -> None:
                 promote(folder, select([first]), "quicker", "main", QUICK)
             super().link(path, name)
 
-    with pytest.raises(StorageError, match=r"0002.json: another act was made at the same time"):
+    with pytest.raises(StorageError, match=r"0002.json: another change was made at the same time"):
         promote(folder, select([second]), "slower", "main", Overtaken())
     found = load(folder)
     assert (found.last.reason, first in found.records, second in found.records) == (

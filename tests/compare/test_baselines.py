@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.compare import averaged_runs, baselines
-from harness.compare.baselines import accept, load, located, promote, save
+from harness.compare.baselines import accept, load, locate, promote, save
 from harness.compare.selection import select
 from harness.errors import UsageError
 from harness.records.cells import cells
@@ -73,30 +73,30 @@ def test_a_baseline_keeps_what_failed_through_every_move(tmp_path: Path) -> None
     bad, unkeyed, rte = failed(seed=43), failed(seed=44, cell_key=None), run("rte")
     folder = saved(tmp_path, run(), bad, unkeyed, rte, failed("rte"))
     found = load(folder)
-    assert (len(found.records), found.ok_alone) == (4, set())
+    assert (len(found.records), found.cells_without_failed) == (4, set())
     promote(folder, select([run(seed=45), failed(seed=46)]), "more seeds", "main", QUICK)
     (cell, _) = cells(load(folder).records)
     assert {r.case.seed for r in averaged_runs.went_wrong(cell)} == {43, 44, 46}
     assert len(cell.records) == 5
     accept(folder, RTE, select([run("rte", commit=NEW), failed("rte", 43, commit=NEW)]), "x", QUICK)
     assert len(load(folder).records) == 7
-    assert load(folder).ok_alone == set()
+    assert load(folder).cells_without_failed == set()
 
 
 @pytest.mark.cases
 @pytest.mark.usefixtures("on_main")
 def test_an_old_baseline_says_that_it_lacks_what_failed(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(baselines, "_with_failed", lambda *args: ())  # as acts once were
+    monkeypatch.setattr(baselines, "_cells_with_failed", lambda *args: ())  # as acts once were
     runs = [run(seed=seed) for seed in range(42, 45)]
     folder = saved(tmp_path, *runs, run("rte"))
     act = folder / "acts" / "0001.json"
-    assert load(folder).ok_alone == {SST2, RTE}
+    assert load(folder).cells_without_failed == {SST2, RTE}
     monkeypatch.undo()
     monkeypatch.setattr(environment, "why_not_on", lambda branch, commit: None)
     promote(folder, select([run(seed=45)]), "one more seed does not complete it", "main", QUICK)
-    assert load(folder).ok_alone == {SST2, RTE}
+    assert load(folder).cells_without_failed == {SST2, RTE}
     promote(folder, select([*runs, *load(folder).records[-1:]]), "all of it", "main", QUICK)
-    assert load(folder).ok_alone == {RTE}
+    assert load(folder).cells_without_failed == {RTE}
     assert act.exists()
 
 
@@ -128,7 +128,7 @@ def test_a_baseline_is_read_as_it_was_saved(tmp_path: Path) -> None:
     folder = saved(tmp_path, *runs)
     found = load(folder)
     assert list(found.records) == runs == Store(folder).load()
-    assert (found.name, found.last.act, found.last.reason) == ("main", "save", "the first")
+    assert (found.name, found.last.kind, found.last.reason) == ("main", "save", "the first")
     assert (found.last.commit, found.last.branch, found.last.previous) == (OLD, "main", None)
     assert found.last.cells == (SST2, RTE)
     act = folder / "acts" / "0001.json"
@@ -155,7 +155,7 @@ def test_promoting_replaces_cells_joins_seeds_and_keeps_what_was(tmp_path: Path)
     found = load(folder)
     assert kept(found) == ids(newer, cola, other_inputs)
     assert found.last == last
-    assert [act.number for act in found.acts] == [1, 2, 3, 4]
+    assert [act.number for act in found.changes] == [1, 2, 3, 4]
     assert (last.cells, last.commit, last.branch) == ((COLA, SST2), NEW, "release")
     assert files(folder).items() >= before.items()
 
@@ -169,7 +169,7 @@ def test_accepting_moves_one_cell_alone(tmp_path: Path) -> None:
     runs = [worse, run("rte", commit=NEW)]
     act = accept(folder, SST2, select(runs), "an honest loss", QUICK)
     assert kept(load(folder)) == ids(worse, rte)
-    assert (act.act, act.cells, act.gone, act.branch) == ("accept", (SST2,), (), None)
+    assert (act.kind, act.cells, act.gone, act.branch) == ("accept", (SST2,), (), None)
     act = accept(folder, RTE, None, "not wanted", QUICK)
     assert kept(load(folder)) == ids(worse)
     assert (act.cells, act.gone, act.commit) == ((), (RTE,), None)
@@ -183,7 +183,7 @@ TOO_LONG = "x" * 301
 @pytest.mark.parametrize(
     ("do", "words"),
     [
-        (lambda f: save(f, select([run()]), "again", "main"), "such a baseline.* --reason TEXT"),
+        (lambda f: save(f, select([run()]), "again", "main"), "baseline exists.* --reason TEXT"),
         (lambda f: promote(f, select([run()]), " ", "main"), "--reason: found ' '; expected one"),
         (lambda f: promote(f, select([run()]), "two\nlines", "main"), r"found 'two\\nlines'"),
         (lambda f: accept(f, SST2, select([run()]), TOO_LONG), "at most 300"),
@@ -195,8 +195,8 @@ TOO_LONG = "x" * 301
         (lambda f: promote(f.with_name("mian"), select([run()]), "x", "main"),
          "no such baseline. Did you mean 'main'.*Beside it: main.*baseline save"),
         (lambda f: load(f / "none"), "none: no such baseline. Mend"),
-        (lambda f: located("../main", f) and located("Main", f), "'Main': expected a name"),
-        (lambda f: located("..", f), "expected a name"),
+        (lambda f: locate("../main", f) and locate("Main", f), "'Main': expected a folder"),
+        (lambda f: locate("..", f), "or a name of"),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("on_main")
@@ -204,7 +204,7 @@ def test_refused_and_nothing_moved(tmp_path: Path, do: Do, words: str) -> None:
     folder = saved(tmp_path)
     with pytest.raises(UsageError, match=words):
         do(folder)
-    assert load(folder).acts[0].act == "save"
+    assert load(folder).changes[0].kind == "save"
 
 
 def test_a_commit_that_is_not_on_the_branch_is_refused(tmp_path: Path, monkeypatch: Any) -> None:

@@ -36,7 +36,7 @@ NAMES = ("a", "b", "c")
 
 
 def of(base: list[Record], new: list[Record], *said: str) -> Comparison:
-    return compare(base, new, thresholds.typed(said or GATED))
+    return compare(base, new, thresholds.from_option(said or GATED))
 
 
 def found(comparison: Comparison) -> dict[str, Verdict]:
@@ -157,7 +157,7 @@ def test_a_cell_is_as_bad_as_the_worst_measure_that_is_gated() -> None:
     apart = [r.model_copy(update={"threads": 9}) for r in flat[1]]
     assert found(of(flat[0], apart, "score:1pt", "step_time:10%")) == {name: F}
     assert found(of(flat[0], apart, "step_time:10%")) == {name: X}
-    assert found(compare(*flat, thresholds.typed([]))) == {name: X}  # nothing is gated
+    assert found(compare(*flat, thresholds.from_option([]))) == {name: X}  # nothing is gated
 
 
 means = st.sampled_from([0.7, 0.85, 0.9, 0.9005, 0.902])
@@ -190,7 +190,7 @@ def test_swapped_sides_turn_worse_into_better_and_order_says_nothing(
     key = CellVerdict.name.fget
     for one, two in zip(*(sorted(c.verdicts, key=key) for c in (comparison, again)), strict=True):
         assert one.findings == two.findings
-    assert (comparison.exit, comparison.together) == (again.exit, again.together)
+    assert (comparison.exit, comparison.pooled) == (again.exit, again.pooled)
 
 
 @pytest.mark.parametrize("said", [GATED, ["score:-0.2pt", "step_time:+10%", "f1:1pt"]])
@@ -227,10 +227,10 @@ def test_a_line_of_the_table_has_both_means_the_change_and_its_bounds() -> None:
 
 def test_a_second_stage_is_asked_only_of_what_is_worse() -> None:
     worse, fine = (of(side(GOOD), side(values)).verdicts[0] for values in (BAD, GOOD))
-    assert comparing.confirmed(worse, None) is worse
-    assert comparing.confirmed(fine, worse) is fine
+    assert comparing.confirm(worse, None) is worse
+    assert comparing.confirm(fine, worse) is fine
     for second in (worse, fine):
-        both = comparing.confirmed(worse, second)
+        both = comparing.confirm(worse, second)
         assert (both.verdict, both.stages) == (second.verdict, 2)
 
 
@@ -271,7 +271,7 @@ def test_simulated_rates_of_all_cells_together(correlation: float, loss: float) 
 
 
 def _by_seed(side: np.ndarray) -> list[float]:
-    return comparing.by_seed([dict(enumerate(row)) for row in side.tolist()])
+    return comparing.mean_by_seed([dict(enumerate(row)) for row in side.tolist()])
 
 
 def some(models: int, runs: int, seed: int, first: int = 42) -> list[Record]:
@@ -285,7 +285,7 @@ def test_all_cells_together_are_each_seeds_mean_distance_from_the_base() -> None
     runs = np.hstack(scores)
     runs = (runs - runs.mean(1, keepdims=True)) / runs.std(1, ddof=1, keepdims=True)
     expected = stats.change(runs[:, :10].mean(0).tolist(), runs[:, 10:].mean(0).tolist())
-    together = of(base, new).together
+    together = of(base, new).pooled
     assert expected
     assert together
     assert dataclasses.astuple(together) == pytest.approx(dataclasses.astuple(expected))
@@ -293,19 +293,19 @@ def test_all_cells_together_are_each_seeds_mean_distance_from_the_base() -> None
 
 def test_all_cells_together_leave_out_what_is_not_averaged() -> None:
     base, new = some(3, 10, 1), some(3, 5, 2, first=900)
-    sound = of(base, new).together
+    sound = of(base, new).pooled
     fallen = [r.model_copy(update={"flags": ["collapsed"], "score": 0.1}) for r in new[:1]]
-    collapsed = of(base, fallen + new[1:]).together
+    collapsed = of(base, fallen + new[1:]).pooled
     assert sound
     assert collapsed
     assert (collapsed.new_runs, collapsed.base_runs) == (5, 10)
     assert abs(collapsed.change - sound.change) < 1
     same = [r.model_copy(update={"first_losses": [0.7, 0.6]}) for r in new[:5]]
-    assert of(base, same + new[5:]).together == of(base[10:], new[5:]).together
+    assert of(base, same + new[5:]).pooled == of(base[10:], new[5:]).pooled
     apart = side(GOOD[:4], model="m0") + failed([60], model="m0")
-    assert of(base, apart + new[5:]).together == of(base[10:], new[5:]).together
-    assert of(base, new[:5]).together is None  # one cell is not several
+    assert of(base, apart + new[5:]).pooled == of(base[10:], new[5:]).pooled
+    assert of(base, new[:5]).pooled is None  # one cell is not several
     others = [r.model_copy(update={"case": r.case.model_copy(update={"seed": 5000 + i})})
               for i, r in enumerate(new[10:])]  # fmt: skip
-    assert of(base, new[:10] + others).together is None  # no seed that every cell has
+    assert of(base, new[:10] + others).pooled is None  # no seed that every cell has
     assert "all cells together" in verdicts.text(of(base, new))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from harness.catalog import tasks
-from harness.compare.flips import Ledger, ledger
+from harness.compare.flips import Ledger, compare_runs
 from harness.errors import IntegrityError, NotComparable
 from harness.records.store import file_name
 from tests.support.flip_runs import Run, run
@@ -20,7 +20,7 @@ LABELS, A, B = [0, 1, 2, 0, 1], [0, 2, 0, 0, 1], [0, 1, 1, 1, 1]
 
 
 def ledger_of(a: Run, b: Run) -> Ledger:
-    return ledger(a.record, b.record, a.table, b.table)
+    return compare_runs(a.record, b.record, a.table, b.table)
 
 
 def mnli(predictions: list[int], **changed: Any) -> Run:
@@ -116,19 +116,19 @@ def sst2(labels: list[int], said: list[int], **changed: Any) -> Run:
         (mnli(A), sst2([0], [0]), "A is a run of mnli, B one of sst2"),
         (
             *[run("stsb", {"validation": ([1, 2], [1, 2])})] * 2,
-            "stsb: a regression task has no right and wrong",
+            "stsb: predictions of a regression task are neither right",
         ),
         (
             sst2([0, 1, 1], [0, 1, 1]), sst2([0, 0, 0], [0, 1, 1]),
-            "place 2: found row 1 with label 1 in A, row 1 with label 0 in B",
+            "place 2: found row 1 with label 1 in A and row 1 with label 0 in B",
         ),
         (
             sst2([0, 1], [0, 1], ids=[0, 4]), sst2([0, 1], [0, 1], ids=[0, 7]),
-            "place 2: found row 4 with label 1 in A, row 7 with label 1 in B",
+            "place 2: found row 4 with label 1 in A and row 7 with label 1 in B",
         ),
         (
             sst2([0, 1], [0, 1]), sst2([0], [0]),
-            "place 2: found row 1 with label 1 in A, nothing in B",
+            "place 2: found row 1 with label 1 in A and nothing in B",
         ),
         (*[sst2([], [])] * 2, "sst2: neither run predicted any row of validation"),
     ],
@@ -143,9 +143,13 @@ def test_runs_that_share_no_rows_are_refused(a: Run, b: Run, words: str) -> None
 @pytest.mark.parametrize(
     ("task", "metrics", "words"),
     [
-        ("sst2", {"accuracy": 0.5}, "accuracy is stored as 0.5, and its predictions, 3 of 4 right"),
-        ("cola", {"matthews_correlation": 0.5}, "matthews_correlation is stored as 0.5, and its"),
-        ("mrpc", {"accuracy": 0.75, "f1": 0.75}, "f1 is stored as 0.75, and its predictions"),
+        (
+            "sst2",
+            {"accuracy": 0.5},
+            "accuracy is stored as 0.5, but its predictions (3 of 4 right)",
+        ),
+        ("cola", {"matthews_correlation": 0.5}, "matthews_correlation is stored as 0.5, but its"),
+        ("mrpc", {"accuracy": 0.75, "f1": 0.75}, "f1 is stored as 0.75, but its predictions"),
     ],
 )
 def test_a_run_that_contradicts_its_predictions_is_an_error(

@@ -88,9 +88,9 @@ def test_facts_that_say_nothing_of_a_machine_keep_nothing_apart() -> None:
         ({}, {"created": DAY_LATER}, "day: 2026-01-02 and 2026-01-03"),
         ({"environment": FACTS | {"boot": None}}, {"environment": FACTS | {"boot": None}},
          "boot: unknown, so the machine may be another one"),
-        *[({}, {"flags": [flag]}, "no ok run that was not degraded or noisy or shared_cores")
+        *[({}, {"flags": [flag]}, "no ok run without degraded or noisy or shared_cores")
           for flag in ("degraded", "shared_cores", "noisy")],
-        ({"flags": ["noisy"]}, {}, "one side has no ok run that was not degraded"),
+        ({"flags": ["noisy"]}, {}, "one side has no ok run without degraded"),
     ],
 )  # fmt: skip
 def test_what_keeps_times_apart_leaves_scores_alone(
@@ -128,7 +128,7 @@ def test_the_direction_of_a_measure_is_never_reversed(name: str, factor: float, 
     assert found.verdict is (Verdict.BETTER if up == measure.higher_is_better else Verdict.WORSE)
     assert found.change
     assert (found.change.change > 0) == (up == measure.higher_is_better)
-    said = gate.as_text(found, found.change.change, "+")
+    said = gate.format_change(found, found.change.change, "+")
     assert said.startswith("+" if up else "-")  # a reader sees which way the figure went
     percent = 100 * (factor - 1 if up else 1 / factor - 1)
     if not measure.is_score:
@@ -171,7 +171,7 @@ def test_the_bases_own_runs_say_nothing_new() -> None:
         found = judged(base, new)["score"]
         assert found.verdict is Verdict.INCOMPARABLE
         count = 10 if new is base else 1
-        assert found.why.startswith(f"the base's own runs stand on both sides: {count}. Mend: run")
+        assert found.why.startswith(f"both sides hold the same runs: {count}. Mend: run")
 
 
 def test_a_run_that_failed_makes_the_rest_incomparable() -> None:
@@ -235,7 +235,7 @@ def test_seeds_that_gave_the_same_run_are_one() -> None:
     for base, new in ((side(GOOD), side(BAD, **same)), (side(GOOD, **same), side(BAD))):
         found = judged(base, new)["score"]
         assert found.verdict is Verdict.CANNOT_TELL
-        assert found.why == "its seeds gave the same run: they are one"
+        assert found.why == "its seeds gave the same run, so they count as one"
 
 
 def test_seeds_that_agree_are_no_surer_than_one_row_of_the_dev_set() -> None:
@@ -262,7 +262,9 @@ def test_what_cannot_be_told_says_what_could_be() -> None:
     assert "--glue-seeds" in judged(side([0.9]), side([0.1]))["score"].why
     cost = judged(side([200, 240], "examples_per_s"), side([210, 190], "examples_per_s"),
                   "examples_per_s:-10%")["examples_per_s"]  # fmt: skip
-    assert gate.as_text(cost, thresholds.parse("examples_per_s", "10%", "").margin(1)) == "10.0%"
+    assert (
+        gate.format_change(cost, thresholds.parse("examples_per_s", "10%", "").margin(1)) == "10.0%"
+    )
     assert "would take" in cost.why
 
 
@@ -286,7 +288,7 @@ def test_worse_is_what_both_stages_say(
     like = judged(side(GOOD), side(GOOD), *GATED)[name]
     one = dataclasses.replace(like, verdict=first)
     two = dataclasses.replace(like, verdict=second, why="so") if second else None
-    found = gate.confirmed(one, two)
+    found = gate.confirm(one, two)
     assert found.verdict is both
     assert found.is_gated
     if second and first is WORSE:
@@ -296,7 +298,7 @@ def test_worse_is_what_both_stages_say(
 
 def test_bits_are_counted_of_seeds_that_both_sides_ran_on_one_machine() -> None:
     base, new = side(GOOD), side([*GOOD[:4], 0.1])
-    assert gate.same_bits(cell(base), cell(new)) == "4/5"
-    assert gate.same_bits(cell(base), cell(facts(new, boot="another"))) == "4/5"
-    assert gate.same_bits(cell(base), cell(facts(new, torch="another"))) == "-"
-    assert gate.same_bits(cell(base), cell(side(GOOD, first=90))) == "-"
+    assert gate.count_bit_identical(cell(base), cell(new)) == "4/5"
+    assert gate.count_bit_identical(cell(base), cell(facts(new, boot="another"))) == "4/5"
+    assert gate.count_bit_identical(cell(base), cell(facts(new, torch="another"))) == "-"
+    assert gate.count_bit_identical(cell(base), cell(side(GOOD, first=90))) == "-"

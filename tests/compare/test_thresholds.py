@@ -26,7 +26,7 @@ def written(tmp_path: Path, toml: str) -> Path:
 
 
 def read(tmp_path: Path, toml: str) -> Thresholds:
-    return thresholds.configured(written(tmp_path, f"[tool.glue-bench.thresholds]\n{toml}"))
+    return thresholds.from_pyproject(written(tmp_path, f"[tool.glue-bench.thresholds]\n{toml}"))
 
 
 def said(found: Thresholds, cell: str = CELL) -> dict[str, str]:
@@ -59,9 +59,7 @@ def test_a_change_for_the_better_is_refused(measure: Measure) -> None:
     with pytest.raises(UsageError) as error:
         parse(measure.name, f"{wrong}1%", "here")
     message = str(error.value)
-    assert message.startswith(
-        f"here: found '{wrong}1%', a change for the better: of {measure.name}"
-    )
+    assert message.startswith(f"here: found '{wrong}1%', which is a gain: for {measure.name}")
     assert message.endswith(f"expected such as {right}1{measure.shown_in}")
     assert parse(measure.name, message.split()[-1], "here")  # what it advises is right
 
@@ -95,7 +93,7 @@ def test_no_change_and_more_than_all_are_refused(measure: Measure) -> None:
     if measure.is_score:
         all_of_it.append("100pt")
     for text in ("0%", nothing, endless, *all_of_it):
-        with pytest.raises(UsageError, match="expected more than 0, and less than all"):
+        with pytest.raises(UsageError, match="expected a finite number above 0"):
             parse(measure.name, text, "here")
     assert parse(measure.name, "99.9%", "here")
     assert measure.higher_is_better or parse(measure.name, "300%", "here")
@@ -103,15 +101,15 @@ def test_no_change_and_more_than_all_are_refused(measure: Measure) -> None:
 
 def test_an_unknown_measure_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"^--fail-on acuracy: unknown measure 'acuracy'.*'accur"):
-        thresholds.typed(["acuracy:-1pt"])
+        thresholds.from_option(["acuracy:-1pt"])
 
 
 def test_thresholds_are_typed_for_every_cell() -> None:
-    found = thresholds.typed(["accuracy:-1pt", "step_time:+10%", "peak_memory:64MB"])
+    found = thresholds.from_option(["accuracy:-1pt", "step_time:+10%", "peak_memory:64MB"])
     for cell in (CELL, "anything"):
         expected = {"accuracy": "-1pt", "step_time": "+10%", "peak_memory": "+64MB"}
         assert said(found, cell) == expected
-    assert said(thresholds.typed([])) == {}
+    assert said(thresholds.from_option([])) == {}
 
 
 @pytest.mark.parametrize(
@@ -122,13 +120,13 @@ def test_thresholds_are_typed_for_every_cell() -> None:
         ([":-1pt"], "unknown measure ''"),
         (["accuracy:"], "expected a number and one of"),
         (["accuracy:-1pt:2"], "expected a number and one of"),
-        (["f1:-1pt", "f1:-2pt"], "f1 was said twice; expected once"),
-        (["f1:-1pt", "f1:-1pt"], "f1 was said twice; expected once"),
+        (["f1:-1pt", "f1:-2pt"], "f1 is given twice; expected once"),
+        (["f1:-1pt", "f1:-1pt"], "f1 is given twice; expected once"),
     ],
 )
 def test_what_is_typed_wrong_is_refused(texts: list[str], words: str) -> None:
     with pytest.raises(UsageError) as error:
-        thresholds.typed(texts, "--option")
+        thresholds.from_option(texts, "--option")
     assert str(error.value).startswith("--option")
     assert words in str(error.value)
 
@@ -169,8 +167,8 @@ def test_a_share_of_any_base_is_the_same_margin_or_of_scores_in_proportion(
 
 
 def test_a_margin_of_a_fifth_of_a_point_holds_unless_another_is_said(tmp_path: Path) -> None:
-    assert said(thresholds.configured(tmp_path)) == {"score": "-0.2pt"}
-    assert said(thresholds.configured(written(tmp_path, ""))) == {"score": "-0.2pt"}
+    assert said(thresholds.from_pyproject(tmp_path)) == {"score": "-0.2pt"}
+    assert said(thresholds.from_pyproject(written(tmp_path, ""))) == {"score": "-0.2pt"}
     assert said(read(tmp_path, "")) == {"score": "-0.2pt"}
     assert said(read(tmp_path, '"sst2-*" = { score = "1pt" }')) == {"score": "-0.2pt"}
     found = said(read(tmp_path, '"rte-*" = { step_time = "10%" }'))
@@ -235,7 +233,7 @@ def test_two_alike_that_speak_of_other_measures_are_no_tie(tmp_path: Path) -> No
         ('"rte-*" = { scroe = "1pt" }', "unknown measure 'scroe'. Did you mean 'score'?"),
         ('"rte-*" = { score = "1pt", score = "2pt" }', "not valid TOML"),
         ('"rte-*" = { score = "1pt" }\n"rte-*" = { score = "2pt" }', "not valid TOML"),
-        ('"rte-*" = { score = "+1pt" }', "a change for the better"),
+        ('"rte-*" = { score = "+1pt" }', "which is a gain"),
     ],
 )
 def test_what_a_file_says_wrong_is_refused(tmp_path: Path, toml: str, words: str) -> None:
@@ -250,7 +248,7 @@ def test_what_a_file_says_wrong_is_refused(tmp_path: Path, toml: str, words: str
 )
 def test_what_is_no_table_is_refused(tmp_path: Path, toml: str) -> None:
     with pytest.raises(UsageError, match=r"pyproject\.toml: .*expected a table"):
-        thresholds.configured(written(tmp_path, toml))
+        thresholds.from_pyproject(written(tmp_path, toml))
 
 
 @pytest.mark.cases
@@ -261,7 +259,9 @@ def test_what_is_no_table_is_refused(tmp_path: Path, toml: str) -> None:
 )  # fmt: skip
 def test_a_pattern_that_fits_no_cell_is_refused(tmp_path: Path, pattern: str) -> None:
     limit = '{ score = "1pt" }'
-    with pytest.raises(UsageError, match="fits no cell; expected a pattern of TASK-MODEL-TARGET"):
+    with pytest.raises(
+        UsageError, match="matches no cell; expected a pattern of TASK-MODEL-TARGET"
+    ):
         read(tmp_path, f'"{pattern}" = {limit}')
 
 

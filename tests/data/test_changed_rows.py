@@ -85,7 +85,7 @@ def test_a_run_is_not_kept_for_other_rows_of_the_same_commit(
     found = Resume(store).find(config_of())
     assert found.record is None
     assert found.reasons == (
-        f"rows of {name}: the files in the Hub's cache are of the same commit, and hold others",
+        f"rows of {name}: the files in the Hub's cache are of the same commit, and hold other rows",
     )
 
 
@@ -100,7 +100,7 @@ def runs(mean: float, count: int, first: int, **rows: str) -> list[Record]:
 
 
 def judged(base: list[Record], new: list[Record]) -> Comparison:
-    return compare(base, new, thresholds.typed(["score:-0.2pt"]))
+    return compare(base, new, thresholds.from_option(["score:-0.2pt"]))
 
 
 @pytest.mark.parametrize(

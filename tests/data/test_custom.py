@@ -51,8 +51,8 @@ def test_a_blank_row_of_a_test_file_keeps_its_place(
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("test.csv", "review\na\n\n\n", r"test.csv:3: several blank lines end the file"),
-        ("test.tsv", "review\na\n\n\n", r"test.tsv:3: several blank lines end the file"),
+        ("test.csv", "review\na\n\n\n", r"test.csv:3: several blank lines at the end"),
+        ("test.tsv", "review\na\n\n\n", r"test.tsv:3: several blank lines at the end"),
         ("test.csv", 'id,review\n1,a\n""\n2,b\n', r"test.csv:3: 1 field\(s\); expected 2"),
         ("test.jsonl", '{"review": "a"}\n\n{"review": "b"}\n', "test.jsonl:2: a blank line"),
         ("test.jsonl", '{"review": "a"}\n{"review": null}\n', r"test.jsonl:2: .*nothing \(null\)"),

@@ -277,7 +277,7 @@ def test_a_test_file_that_is_not_there_is_one_error(reviews: Path) -> None:
         ('name = "reviews"', 'name = "rte"', "GLUE has a task of this name"),
         ('name = "reviews"', 'name = "My Task"', "expected lower-case letters"),
         ('name = "reviews"', "name = 3", "task 1: name: found '3'; expected a name in quotes"),
-        ('name = "reviews"', 'name = "cbow"', "a model or a target is called so"),
+        ('name = "reviews"', 'name = "cbow"', "a model or a target has this name"),
         ('name = "reviews"', f'name = "{"x" * 41}"', "at most 40"),
         ('data = "rows"', 'data = "rows/train.csv"', "a file; expected its folder"),
         ('data = "rows"', 'data = "~nobody-here/x"', "cannot be a file's name"),
@@ -298,10 +298,14 @@ def test_a_test_file_that_is_not_there_is_one_error(reviews: Path) -> None:
         ("metrics", "metric", "unknown key 'metric'. Did you mean 'metrics'"),
         ('"accuracy", "f1"', '"acuracy"', "Did you mean 'accuracy'"),
         ('labels = ["bad", "good"]\n', "", "found neither of labels and range; expected labels"),
-        ('["bad", "good"]', '["bad", "good", "fine"]', "f1 is the second label's, and there are 3"),
+        (
+            '["bad", "good"]',
+            '["bad", "good", "fine"]',
+            "f1 is that of the second of two labels, and there are 3",
+        ),
         ('["bad", "good"]', '["bad", "bad"]', "found one twice"),
         ('"review"', '"stars"', "found one column twice"),
-        ('data = "rows"', 'data = "row"', "found 'row', which is no folder"),
+        ('data = "rows"', 'data = "row"', "found 'row', which is not a folder"),
         ("[[task]]", "[[tasks]]", "unknown key 'tasks'. Did you mean 'task'"),
         ("[[task]]", "[task]", r"found \[task\]; expected \[\[task\]\]"),
         (REVIEWS, "task = [1]", r"found no \[\[task\]\]"),
@@ -322,7 +326,7 @@ def test_what_is_wrong_with_a_task_is_said(old: str, new: str, said: str, review
 
 def test_rows_are_never_split_by_us(reviews: Path) -> None:
     (reviews.parent / "rows" / "validation.csv").rename(reviews.parent / "rows" / "other.csv")
-    with pytest.raises(UsageError, match=r"no file for validation: .*'other.csv'.*yours to say"):
+    with pytest.raises(UsageError, match=r"no file for validation: .*'other.csv'.*does not choose"):
         task_file.read(reviews)
     with pytest.raises(UsageError, match="No such file"):
         task_file.read(reviews.with_name("none.toml"))

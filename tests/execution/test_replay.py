@@ -232,9 +232,15 @@ def test_steps_cut_up_for_the_memory_are_cut_up_again(stored: Stored) -> None:
 
 def test_what_a_record_leaves_open_has_an_option(stored: Stored, tmp_path: Path) -> None:
     for given, wanted in [
-        ({"model": str(stored.model)}, "rows came from a folder.*Mend: say --data DIR"),
+        (
+            {"model": str(stored.model)},
+            "rows came from a folder.*Mend: name the folder with --data DIR",
+        ),
         ({"data": str(stored.data)}, "model 'mine' came from a folder.*Mend: say --model FOLDER"),
-        ({"data": str(tmp_path / "none")}, "--data: found .*which is no folder .*; expected `toy`"),
+        (
+            {"data": str(tmp_path / "none")},
+            "--data: .*which is not a folder .*; expected `toy`",
+        ),
         ({"data": str(stored.data), "model": "./none"}, "no such folder"),
     ]:
         with pytest.raises(UsageError, match=wanted):
@@ -244,7 +250,8 @@ def test_what_a_record_leaves_open_has_an_option(stored: Stored, tmp_path: Path)
 def test_names_are_resolved_without_options() -> None:
     case = Case("rte", "toy-bert+scratch", "cpu-fp32", 7)
     recipe = dataclasses.asdict(resolve.recipe_for(tasks.get("rte"), recipes.get("toy"), 2))
-    record = fakes.record(case).model_copy(update={"recipe": recipe, "threads": 1})
+    record = fakes.record(case, identity={"adaptation": {"scratch": True}})
+    record = record.model_copy(update={"recipe": recipe, "threads": 1})
     config = verify.configuration(record)
     assert (config.case, config.scratch, config.replay_steps) == (case, True, 2)
     assert config.recipe.epochs == 2

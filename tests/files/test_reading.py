@@ -67,7 +67,7 @@ def test_a_trap_among_a_models_files_is_one_error(folder: Path, name: str, trap:
     [
         ("a header of 10 TB", "a header of 10,000,000,000,000 bytes is announced"),
         ("10 TB of numbers", r"tensors up to byte 10,000,\d+,\d+,\d+ are announced"),
-        ("deep", "its header is no JSON: RecursionError"),
+        ("deep", "its header is not JSON: RecursionError"),
     ],
 )
 def test_weights_that_announce_more_than_they_hold(folder: Path, file: str, words: str) -> None:
@@ -175,7 +175,7 @@ def test_a_few_bytes_that_stand_for_many_texts(
         ("LOOKUPS", "a login page", "was answered with 'text/html'.*a login page of the network"),
         ("LOOKUPS", "a body that drips", r"sent \d+ bytes in 0.8 s, and was given up"),
         ("LOOKUPS", "redirects without end", "redirects"),
-        ("DOWNLOADS", "a name above", "has the header etag: '../../../../evil', no file's name"),
+        ("DOWNLOADS", "a name above", "has the header etag: '../../../../evil'; expected a file's"),
         ("DOWNLOADS", "a file without end", "sent more than 100 bytes"),
     ],
 )
@@ -195,7 +195,7 @@ def test_a_server_that_is_no_hub_is_one_error_in_time(
         found = snapshots.fetch("model", "org/x", ["*.json"])
     snapshots._lookup.cache_clear()
     assert isinstance(found, snapshots.Absent)
-    assert re.search(words, found.found), found.found
+    assert re.search(words, found.why), found.why
 
 
 # ---- Limits -------------------------------------------------------------------------------------

@@ -244,7 +244,7 @@ def test_fetched_once_then_offline(tmp_path: Path) -> None:
         names = ("rte", "Org/Tiny-BERT", "nobody/knows")
         done = command(tmp_path, address, *GLUE_BENCH, "fetch", *names)
         assert done.returncode == 2, done.stderr
-        assert "nobody/knows: not fetched: the Hub knows none of this name" in done.stderr
+        assert "nobody/knows: not fetched: the Hub has none of this name" in done.stderr
         assert done.stdout.splitlines() == [
             f"rte: here, revision {hub_standin.COMMIT}",
             f"Org/Tiny-BERT: here, revision {hub_standin.COMMIT}",

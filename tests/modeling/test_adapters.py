@@ -92,7 +92,7 @@ def test_lora_changes_its_additions_and_the_head_alone() -> None:
 def test_before_training_the_encoder_says_what_it_said(method: str) -> None:
     """LoRA's additions begin at zero, and the head has the weights that it has without them."""
     plain = pretrained.load(TOY, RTE, 3)
-    encoder = adapters.adapted(pretrained.load(TOY, RTE, 3), method, RTE, 3)
+    encoder = adapters.adapt(pretrained.load(TOY, RTE, 3), method, RTE, 3)
     inputs = {
         "input_ids": torch.tensor([[2, 5, 6, 7, 3]]),
         "attention_mask": torch.ones(1, 5).long(),
@@ -108,7 +108,7 @@ def test_before_training_the_encoder_says_what_it_said(method: str) -> None:
 
 
 def test_features_are_means_over_real_tokens_and_are_computed_once() -> None:
-    encoder = adapters.adapted(pretrained.load(TOY, RTE, 1), "frozen", RTE, 1)
+    encoder = adapters.adapt(pretrained.load(TOY, RTE, 1), "frozen", RTE, 1)
     texts = [("the film is good", "bad"), ("a", "b"), ("the actor praised the film " * 6, "a")]
     encoded = tokenization.encode(encoder.tokenizer, texts, 32)
     calls: list[int] = []
@@ -173,10 +173,10 @@ ROWS = Split(
     range(8),
 )
 REFUSED = {
-    ("modernbert", "bitfit"): r"\+bitfit: this modernbert has no bias .* say \+lora",
+    ("modernbert", "bitfit"): r"\+bitfit: this modernbert has no bias .* use \+lora",
     ("llama", "bitfit"): r"\+bitfit: this llama has no bias",
     ("funnel", "frozen"): r"\+frozen: this funnel has \d+ states for \d+ tokens",
-    ("squeezebert", "lora"): r"\+lora: this squeezebert keeps its attention in grouped .* \+bitfit",
+    ("squeezebert", "lora"): r"\+lora: the attention of this squeezebert .* grouped .* \+bitfit",
 }
 
 
@@ -192,9 +192,9 @@ def test_every_family_trains_what_was_declared_and_is_saved(
     encoder = pretrained.load(folder, RTE, 1)
     if said := REFUSED.get((families.FAMILIES[name].model_type, method)):
         with pytest.raises(ModelError, match=said):
-            one_epoch(adapters.adapted(encoder, method, RTE, 1))
+            one_epoch(adapters.adapt(encoder, method, RTE, 1))
         return
-    encoder = adapters.adapted(encoder, method, RTE, 1)
+    encoder = adapters.adapt(encoder, method, RTE, 1)
     before = {n: tensor.clone() for n, tensor in encoder.network.state_dict().items()}
     one_epoch(encoder)
     after = encoder.network.state_dict()

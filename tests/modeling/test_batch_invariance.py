@@ -1,4 +1,4 @@
-"""What a network says of a row does not depend on the rows beside it, or the network is refused."""
+"""The logits of a row do not depend on the other rows of its batch, or the network is refused."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_family_that_nobody_knows_is_found_out_by_measuring(
 
 
 @pytest.mark.parametrize("name", ["mobilebert", "funnel"])
-def test_spare_padding_that_is_left_out_is_found_out(tmp_path: Path, name: str) -> None:
+def test_missing_extra_padding_is_noticed(tmp_path: Path, name: str) -> None:
     encoder = pretrained.load(families.pretrained(tmp_path, name), RTE, seed=1)
     assert measured(encoder, extra_padding=0)
 
@@ -100,9 +100,9 @@ def test_hashing_at_random_is_refused_with_the_reason(tmp_path: Path) -> None:
     encoder = pretrained.load(families.pretrained(tmp_path, "reformer"), RTE, seed=1)
     with pytest.raises(
         ModelError,
-        match=r"^a model: what this reformer says of a row depends on the rows beside it: padding "
-        r"to the longest row gives a difference of 0\.\d+ of their size; padding to 32 tokens "
-        r"gives .*; expected at most 0\.001\. The same batch twice .* draws at random .* Mend: ",
+        match=r"^a model: the logits of this reformer for a row depend on the other rows of its "
+        r"batch: padding to the longest row gives a relative difference of 0\.\d+; padding to 32 "
+        r"tokens gives .*; expected at most 0\.001\. .* evaluation is random\. Mend: ",
     ) as caught:
         measured(encoder)
     assert "\n" not in str(caught.value)
@@ -120,7 +120,7 @@ def test_rows_of_another_length_than_the_network_asks_for_are_refused(tmp_path: 
 
 def test_what_fails_on_every_row_is_refused_with_its_words(tmp_path: Path) -> None:
     folder = families.pretrained(tmp_path, "yoso", use_expectation=False)
-    with pytest.raises(ModelError, match=r"what this yoso says .* padding to 32 tokens fails: "):
+    with pytest.raises(ModelError, match=r"logits of this yoso .* padding to 32 tokens fails: "):
         measured(pretrained.load(folder, RTE, seed=1))
 
 
@@ -149,9 +149,9 @@ def odd(change: Callable[[torch.Tensor], torch.Tensor]) -> pretrained.LoadedMode
 
 def test_a_network_that_mixes_the_rows_of_a_batch_is_refused() -> None:
     assert measured(odd(lambda means: means)) is False
-    with pytest.raises(ModelError, match=r"padding to 32 tokens gives a difference of") as caught:
+    with pytest.raises(ModelError, match="to 32 tokens gives a relative difference of") as caught:
         measured(odd(lambda means: means - means.mean(dim=0)))
-    assert "at random" not in str(caught.value)
+    assert "is random" not in str(caught.value)
 
 
 def test_padding_that_makes_no_numbers_of_rows_is_refused() -> None:
@@ -188,7 +188,7 @@ def test_networks_from_scratch_keep_rows_apart(name: str, task: Any) -> None:
 @pytest.mark.parametrize("method", ["frozen", "lora", "bitfit"])
 def test_adapted_networks_are_measured_as_they_are(tmp_path: Path, method: str) -> None:
     plain = pretrained.load(families.pretrained(tmp_path, "bert"), RTE, seed=1)
-    assert measured(adapters.adapted(plain, method, RTE, seed=1)) is False
+    assert measured(adapters.adapt(plain, method, RTE, seed=1)) is False
 
 
 def test_measuring_leaves_no_trace(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_a_run_of_a_network_that_is_refused_says_so(tmp_path: Path) -> None:
     config = resolved(case, DataRequest(max_train=8, max_eval=8), epochs=1, threads=1)
     outcome, _ = runner.run(config)
     assert outcome.status == "failed"
-    assert f"{folder}: what this reformer says of a row depends on" in str(outcome.reason)
+    assert f"{folder}: the logits of this reformer for a row depend on" in str(outcome.reason)
 
 
 def test_shipped_models_keep_rows_apart() -> None:

@@ -18,7 +18,7 @@ import harness
 from harness import cli
 from harness.catalog import models, tasks
 from harness.errors import ModelError, StorageError, UsageError
-from harness.modeling import checkpoints, pretrained
+from harness.modeling import checkpoints, fine_tuned, pretrained
 from harness.spec import Case, DataRequest, RunConfig
 from tests.support import sessions, tiny
 from tests.support.configs import resolved
@@ -154,7 +154,7 @@ def test_texts_and_weights_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"1 weights are missing .* first '{lost}'"):
         checkpoints.load(folder)
     (folder / "model.safetensors").write_bytes(b"no tensors")
-    with pytest.raises(ModelError, match=r"found 10 bytes, where a header of .* is announced"):
+    with pytest.raises(ModelError, match=r"found 10 bytes, and a header of .* is announced"):
         checkpoints.load(folder)
 
 
@@ -223,9 +223,9 @@ def test_a_text_may_begin_with_a_hyphen(
     class Model:
         notes = ()
 
-        def answer(self, *texts: str) -> checkpoints.Answer:
+        def answer(self, *texts: str) -> fine_tuned.Answer:
             asked.append(texts)
-            return checkpoints.Answer({"good": 0.75, "b\x1bad": 0.25})
+            return fine_tuned.Answer({"good": 0.75, "b\x1bad": 0.25})
 
     monkeypatch.setattr(checkpoints, "load", lambda folder: Model())
     said = ("--", text) if text == "--" else (text,)

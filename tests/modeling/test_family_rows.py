@@ -55,15 +55,15 @@ def test_more_padding_changes_nothing(folders: dict[str, Path], name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["mobilebert", "funnel", "funnel-mlm"])
-def test_without_spare_padding_neighbours_leak(folders: dict[str, Path], name: str) -> None:
-    """The reason for `spare_padding`: were it not needed any more, this would say so."""
+def test_without_extra_padding_neighbours_leak(folders: dict[str, Path], name: str) -> None:
+    """The reason for `families.extra_padding`: were it not needed any more, this would say so."""
     encoder = dataclasses.replace(loud(folders[name], SST2), extra_padding=0)
     long = [texts for texts in SINGLES if len(texts[0].split()) > 3]
     alone, together = (logits(encoder, long, size) for size in (1, 8))
     assert not torch.allclose(alone, together, atol=1e-3)
 
 
-def test_spare_padding_fits_into_the_networks_positions(tmp_path: Path) -> None:
+def test_extra_padding_fits_into_the_networks_positions(tmp_path: Path) -> None:
     folder = families.pretrained(tmp_path, "mobilebert")
     tiny.edit(folder / "tokenizer_config.json", model_max_length=80)
     encoder = pretrained.load(folder, SST2, seed=1)

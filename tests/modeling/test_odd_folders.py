@@ -59,11 +59,11 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "prefixes outside the encoder": (
         with_tensors(lambda t: t.update({"prefix_tuning.wte.weight": torch.ones(2, 2)})),
-        "1 tensor (first 'prefix_tuning.wte.weight') an adapter's",
+        "1 tensor (first 'prefix_tuning.wte.weight') of an adapter",
     ),
     "relative positions": (
         with_tensors(lambda t: t.update({f"{RELATIVE}.weight": torch.ones(2, 2)})),
-        "transformers computes this part no more",
+        "transformers no longer computes this part",
     ),
     "attention by a package that is not here": (
         of_config(attn_implementation="flash_attention_2"),
@@ -181,7 +181,7 @@ def test_the_mend_for_a_lower_cased_vocabulary_mends_it(folder: Path, named: Any
     path.write_text(json.dumps(whole), "utf-8")
     tiny.edit(folder / "tokenizer_config.json", **named)
     (note,) = pretrained.notes_on(folder, pretrained.read_tokenizer(folder))
-    if '`"do_lower_case": false` in tokenizer_config.json' in note:
+    if '`"do_lower_case": false` into tokenizer_config.json' in note:
         tiny.edit(folder / "tokenizer_config.json", do_lower_case=False)
     else:
         assert "set `lowercase` of the normalizer to false in tokenizer.json" in note
@@ -195,7 +195,7 @@ def test_a_class_that_reads_text_otherwise_than_tokenizer_json_is_told(folder: P
     tiny.edit(folder / "tokenizer_config.json", tokenizer_class="RobertaTokenizerFast")
     (note,) = pretrained.load(folder, SST2, seed=1).notes
     assert "text is read by RobertaTokenizer" in note
-    assert "tokenizer.json makes of it 'a small film" in note
+    assert "tokenizer.json splits it into 'a small film" in note
     tiny.edit(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
     assert pretrained.load(folder, SST2, seed=1).notes == ()
 
@@ -208,9 +208,7 @@ def test_a_saved_model_beside_which_an_adapter_was_put_is_not_kept(tmp_path: Pat
     sha256 = cards.write(model, {"case": "x"})
     assert list(cards.problems(tmp_path, "m", sha256)) == []
     (model / ADAPTER).write_text("{}")
-    assert list(cards.problems(tmp_path, "m", sha256)) == [
-        f"{model / ADAPTER}: was put there later"
-    ]
+    assert list(cards.problems(tmp_path, "m", sha256)) == [f"{model / ADAPTER}: was added later"]
 
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 90868376\n"

@@ -71,7 +71,7 @@ def test_left_alignment_keeps_the_words_and_their_order(
     masks: list[list[bool]], words: list[int]
 ) -> None:
     mask = torch.tensor(masks)
-    aligned, lengths = scratch.left_aligned(torch.tensor([words] * len(masks)), mask)
+    aligned, lengths = scratch.align_left(torch.tensor([words] * len(masks)), mask)
     for row, kept, length in zip(aligned.tolist(), masks, lengths.tolist(), strict=True):
         expected = [word for word, keep in zip(words, kept, strict=True) if keep]
         assert length == max(1, len(expected))
@@ -119,7 +119,7 @@ def test_the_seed_decides_every_weight(name: str) -> None:
 
 
 def test_the_vocabulary_is_the_training_rows_own() -> None:
-    tokenizer = scratch.of_rows([("The film isn't good.", "Good FILM"), ("naïve", "x")])
+    tokenizer = scratch.train_tokenizer([("The film isn't good.", "Good FILM"), ("naïve", "x")])
     words = tokenizer.get_vocab()
     assert (words["[PAD]"], words["[UNK]"]) == (0, 1)
     assert {*words} == {

@@ -48,7 +48,7 @@ def said(tmp_path: Path, text: str) -> options.Settings:
         ("tasks = []", "expected one name or several"),
         ("resume = 1", "expected true or false"),
         ("seeds = 4294967296", "expected seeds of at most 4294967295"),
-        ("seeds = 1000000000", "at most 10,000 seeds; `1000000000,` is that one seed"),
+        ("seeds = 1000000000", "at most 10,000 seeds; `1000000000,` means that one seed"),
         ("jobs = 1000000000", "expected at most 1,024"),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_threshold_that_cannot_be_meant(limits: str, tmp_path: Path) -> None:
     text = f"[tool.glue-bench.thresholds]\n'*' = {{ score = {limits} }}\n"
     (tmp_path / "pyproject.toml").write_text(text)
     with pytest.raises(UsageError, match=r"thresholds\] '\*' score"):
-        thresholds.configured(tmp_path)
+        thresholds.from_pyproject(tmp_path)
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

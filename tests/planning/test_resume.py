@@ -105,7 +105,7 @@ def test_a_forged_identity_is_not_kept(tmp_path: Path) -> None:
     config = config_of()
     stored_for(config, tmp_path, identity=dict(config.identity) | {"numerics": 0})
     (why,) = Resume(Store(tmp_path)).find(config).reasons
-    assert why == "cell_key: is not the hash of the stored run's own identity"
+    assert why == "cell_key: is not the hash of the stored run's identity"
 
 
 DECIDES: dict[type, dict[str, Any]] = {

@@ -120,7 +120,7 @@ def test_a_stored_run_of_before_is_kept_and_a_forged_one_is_not(tmp_path: Path) 
     assert Resume(store).find(config).record == kept
     forged = then["identity"] | {"numerics": 2}
     path.write_bytes(sealed(raw | {"identity": forged, "cell_key": then["cell_key"]}))
-    assert "is not the hash of the stored run's own identity" in str(Resume(store).find(config))
+    assert "is not the hash of the stored run's identity" in str(Resume(store).find(config))
 
 
 @pytest.mark.skipif(not models.is_here(models.MODELS["minilm"]), reason="needs the extra minilm")

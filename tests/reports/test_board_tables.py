@@ -108,14 +108,14 @@ def test_a_row_with_holes_has_a_rank_interval_a_coverage_bar_and_no_average() ->
     assert figure.value is None
 
 
-@pytest.mark.parametrize("recipe", ["run-glue", "run-glue-7ep"])
+@pytest.mark.parametrize(("recipe", "epochs"), [("run-glue", 3), ("run-glue-7ep", 7)])
 @pytest.mark.parametrize("cap", [None, 50])
 def test_the_command_runs_the_cases_that_a_row_lacks_and_no_other(
-    tmp_path: Path, recipe: str, cap: int | None
+    tmp_path: Path, recipe: str, epochs: int, cap: int | None
 ) -> None:
     source = Source(kind="glue_data", max_train=cap, max_eval=cap)
     runs = [
-        scored(task, 0.5, "minilm", "cpu-bf16", seed, recipe=recipe, source=source)
+        scored(task, 0.5, "minilm", "cpu-bf16", seed, recipe=recipe, epochs=epochs, source=source)
         for task in ("cola", "rte")
         for seed in (7, 9)
     ]

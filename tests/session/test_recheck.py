@@ -119,7 +119,7 @@ def test_a_cell_that_was_not_compared_is_not_run_again() -> None:
     base = [run for name in ("a", "b", "other") for run in side(spread(0.9, 10), model=name)]
     new = [run for name in ("a", "b", "other") for run in side(spread(0.8), first=60, model=name)]
     new += failed([65], model="other")
-    gate, limits = Regression.__new__(Regression), thresholds.typed(["score:-0.2pt"])
+    gate, limits = Regression.__new__(Regression), thresholds.from_option(["score:-0.2pt"])
     gate.settings, gate.thresholds = Settings(recheck=3), limits
     gate._comparison = compare(base, new, limits)
 

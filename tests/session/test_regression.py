@@ -25,7 +25,7 @@ def test_an_item_per_cell_comes_last_and_says_what_it_found(gated: pytest.Pytest
         "*test_finetune*",
         f"benchmarks/test_regression.py::test_regression[[]{CELL}] PASSED*",
         "*test_regression[[]rte-toy-bert-cpu-fp32] PASSED*",
-        "*= verdicts, against the baseline main =*",
+        "*= verdicts against the baseline main =*",
         "score x 100, higher is better, margin -2pt",
         f"{CELL} *10+5  89.88  90.00 *..* not worse",
         "all cells together: * nothing certain",

@@ -10,7 +10,7 @@ import pytest
 from harness.files.disk import DISK
 from harness.records.store import Store
 from harness.submission import files
-from harness.submission.files import ENTRIES
+from harness.submission.files import SUBMISSION_FILES
 from harness.submission.selection import RunFilter, choose
 from tests.support.boarded import split_record
 from tests.support.entered import HUB, all_runs, answer, run
@@ -30,7 +30,7 @@ FORMAT = {  # lines with the header, and the labels, of gluebenchmark.com's samp
     "WNLI.tsv": (147, "0 1"),
     "AX.tsv": (1105, "entailment neutral contradiction"),
 }
-ENTRY = {entry.name: entry for entry in ENTRIES}
+BY_NAME = {file.name: file for file in SUBMISSION_FILES}
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_the_eleven_files_are_as_the_sample_submission(tmp_path: Path, submit: A
         found = lines(tmp_path / "s.zip", name)
         assert (found[0], found[-1], len(found) - 1) == ("index\tprediction", "", count)
         assert [line.split("\t")[0] for line in found[1:-1]] == [*map(str, range(count - 1))]
-        told, task = predictions(tmp_path / "s.zip", name), ENTRY[name].task
+        told, task = predictions(tmp_path / "s.zip", name), BY_NAME[name].task
         names = labels.split()
         assert told == [
             names[int(answer(task, row))]
@@ -111,7 +111,7 @@ def test_a_tie_goes_to_the_newest_whatever_its_seed(store, tmp_path) -> None:
         ({"status": "oom"}, "1 not ok"),
         ({"source": HUB.model_copy(update={"kind": "toy"})}, "1 on toy data, which is not GLUE"),
         ({"source": HUB.model_copy(update={"max_eval": 9})}, "1 scored on a part of dev"),
-        ({"rows": {}}, "1 without predictions of test: say --glue-predict-test"),
+        ({"rows": {}}, "1 without predictions of test: use --glue-predict-test"),
         ({"rows": {"test": 145}}, "1 with 145 rows of test, where GLUE has 146"),
     ],
 )
@@ -129,7 +129,7 @@ def test_what_keeps_a_run_out(store, submit, tmp_path, changed, why) -> None:
 
 def test_missing_files_are_named_with_the_command_that_makes_them(store, submit, tmp_path) -> None:
     source = HUB.model_copy(update={"max_train": 500})
-    run(store, "cola", source=source, recipe="run-glue-3ep", seed=7)
+    run(store, "cola", source=source, recipe="run-glue-3ep", epochs=3, seed=7)
     (tmp_path / "s.zip").write_text("older")
     code, out, err = submit("--fill", "sst2,MRPC,stsb,qqp", "--seed", 7)
     assert (code, out) == (4, "")
@@ -163,15 +163,15 @@ def test_placeholders_are_the_most_frequent_training_label(store, submit, tmp_pa
         assert f"placeholder: {word}" in next(x for x in out.splitlines() if x.startswith(name))
     assert f"placeholder: {', '.join(list(FORMAT)[:5])}" in " ".join(out.split())
     assert "WNLI.tsv" not in out[out.index("\nplaceholder: ") :]
-    assert files.placeholder(ENTRY["WNLI.tsv"]) == 0
+    assert files.placeholder(BY_NAME["WNLI.tsv"]) == 0
 
 
 def test_ax_comes_from_the_mnli_run_that_is_submitted(store, submit, tmp_path) -> None:
-    mnli = {entry.stored_as: entry.rows for entry in ENTRIES if entry.task == "mnli"}
+    mnli = {file.stored_as: file.rows for file in SUBMISSION_FILES if file.task == "mnli"}
     run(store, "mnli", seed=1, score=0.9, rows=mnli)
     code, _, err = submit("--fill", "wnli")
     assert code == 4
-    assert "1 without predictions of ax: say --glue-tasks mnli,ax" in err
+    assert "1 without predictions of ax: use --glue-tasks mnli,ax" in err
     code, out, _ = submit("--fill", "all")
     assert code == 0
     assert out.count("mnli-minilm-cpu-fp32-s1 ") == 2
@@ -228,7 +228,10 @@ def test_a_test_file_that_is_not_glues_own_is_told(store, submit) -> None:
     run(store, "wnli", official=False)
     run(store, "cola")
     code, out, _ = submit("--fill", "all")
-    assert (code, "another test file than GLUE's own: WNLI.tsv: as many rows" in out) == (0, True)
+    assert (code, "the test file differs from GLUE's: WNLI.tsv: it has as many rows" in out) == (
+        0,
+        True,
+    )
 
 
 def test_the_best_is_of_runs_that_were_scored_on_the_same_dev_rows(store, submit) -> None:
@@ -243,7 +246,7 @@ def test_the_best_is_of_runs_that_were_scored_on_the_same_dev_rows(store, submit
 @pytest.mark.parametrize(
     ("checked", "words"),
     [
-        ("counts", "dev rows that are GLUE's in number alone, texts not checked: WNLI.tsv"),
+        ("counts", "dev rows match GLUE's only in number, texts not checked: WNLI.tsv"),
         (None, "scored on dev rows that are not GLUE's: WNLI.tsv"),
     ],
 )
@@ -278,7 +281,7 @@ def test_of_two_sets_of_other_dev_rows_no_run_is_the_best(store, submit) -> None
     code, _, err = submit("--fill", "all")
     assert (code, err.count("\n")) == (2, 1)
     assert "wnli: runs were scored on 2 different sets of dev rows" in err
-    assert "Mend: keep the runs of each in a results folder of its own" in err
+    assert "Mend: keep the runs of each set in a results folder of its own" in err
 
 
 def test_predictions_that_are_not_those_the_record_tells_of(store, submit) -> None:

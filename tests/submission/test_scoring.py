@@ -15,7 +15,7 @@ from harness.catalog.glue_files import FILES
 from harness.errors import GlueBenchError
 from harness.records.store import Store
 from harness.submission import files, scoring
-from harness.submission.files import ENTRIES
+from harness.submission.files import SUBMISSION_FILES
 from tests.support.entered import run
 from tests.support.glue_files import encode, put
 from tests.support.glue_files import row as glue_row
@@ -102,14 +102,14 @@ def test_rows_of_a_range_by_their_numbers(tmp_path: Path) -> None:
 def test_a_submitted_file_scores_as_the_run_did(
     tmp_path_factory: pytest.TempPathFactory, name: str, draws: random.Random
 ) -> None:
-    (entry,) = [entry for entry in ENTRIES if entry.name == name]
-    labels = range(draws.randint(1, len(entry.row.labels)))
-    gold, told = (draws.choices(labels, k=entry.rows) for _ in range(2))
+    (file,) = [file for file in SUBMISSION_FILES if file.name == name]
+    labels = range(draws.randint(1, len(file.task_row.labels)))
+    gold, told = (draws.choices(labels, k=file.rows) for _ in range(2))
     folder = tmp_path_factory.mktemp("round")
-    (folder / "told").write_bytes(files.content(entry, told))
-    found = scoring.score(folder / "told", written(folder / "gold", *gold), entry.row)
-    assert found.metrics == metrics.evaluate(entry.row, gold, told)
-    assert found.floor == metrics.floor(entry.row, {"": gold})
+    (folder / "told").write_bytes(files.content(file, told))
+    found = scoring.score(folder / "told", written(folder / "gold", *gold), file.task_row)
+    assert found.metrics == metrics.evaluate(file.task_row, gold, told)
+    assert found.floor == metrics.floor(file.task_row, {"": gold})
 
 
 def test_a_stored_runs_predictions(tmp_path: Path, gold: Path, capsys, monkeypatch) -> None:
@@ -155,8 +155,8 @@ def test_ax_and_each_half_of_mnli_from_an_mnli_runs_predictions(tmp_path: Path) 
 
 INDEXED = FORMS["a submission"]
 BAD = {
-    "row counts": (TOLD[:7], "told: 7 predictions; expected 8, as "),
-    "a row twice": ([*INDEXED[:8], "3\t1"], "told:9: row 3 stands in line 5 too; expected"),
+    "row counts": (TOLD[:7], "told: 7 predictions; expected 8, one for each"),
+    "a row twice": ([*INDEXED[:8], "3\t1"], "told:9: row 3 is in line 5 too; expected"),
     "a row missing": ([*INDEXED[:8], "9\t1"], "told: no prediction for row 7, but one for row 9"),
     "an unknown label": (["1", "2", *TOLD[2:]], "told:2: '2'; expected a label of MRPC: 0, 1, not"),
     "another task's": (["1", "neutral", *TOLD[2:]], "told:2: 'neutral', a label of MNLI, AX; exp"),
@@ -165,7 +165,10 @@ BAD = {
     "an empty line": ([*TOLD[:7], ""], "told:8: ''; expected"),
     "three columns": ([INDEXED[0] + "\tx", "0\t1\t1"], "told:1: the header 'index\\tprediction\\t"),
     "no index": (["id\tprediction", *INDEXED[1:]], "told:1: the header 'id\\tprediction'; expect"),
-    "no header": (INDEXED[1:], "told:1: the header '0\\t1'; expected a value a line, or a header"),
+    "no header": (
+        INDEXED[1:],
+        "told:1: the header '0\\t1'; expected one value per line, or a header",
+    ),
     "a bad index": ([*INDEXED[:8], "x\t1"], "told:9: 'x\\t1'; expected a row number and a value,"),
     "a huge index": ([*INDEXED[:8], "9" * 5000 + "\t1"], "told:9: '999"),
     "a negative index": ([*INDEXED[:8], "-1\t1"], "told:9: '-1\\t1'; expected a row number"),

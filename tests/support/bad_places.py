@@ -32,7 +32,7 @@ def predict(folder: Path) -> None:
     """What `glue-bench predict` does with a folder."""
     from harness.catalog import models
     from harness.modeling import checkpoints
-    from harness.modeling.stored_weights import reading
+    from harness.modeling.library_errors import reading
 
     ours = (folder / checkpoints.CARD).is_file()
     whole = folder if ours else models.directory(models.get(str(folder)).model)
@@ -228,7 +228,7 @@ def settings(folder: Path) -> None:
     from harness.planning import options
 
     options.merge({}, folder, folder)
-    thresholds.configured(folder)
+    thresholds.from_pyproject(folder)
 
 
 def score(folder: Path) -> None:

@@ -26,7 +26,7 @@ from harness.errors import NotStored
 from harness.records import store
 from harness.records.schema import Record
 from harness.records.store import Store
-from harness.spec import case_id
+from harness.spec import Case
 from tests.support import printed
 from tests.support.crashes import run
 from tests.support.disks import Unflushed
@@ -43,7 +43,7 @@ def numbered(template: Record, *number: int) -> Record:
     """A record that can be made again from its number, to compare one that was read with."""
     name = hashlib.sha256(str(number).encode()).hexdigest()[:32]
     seed, last = number[-1], template.case
-    name_of_case = case_id(last.task, last.model, last.target, seed)
+    name_of_case = Case(last.task, last.model, last.target, seed).id
     case = last.model_copy(update={"seed": seed, "id": name_of_case})
     changed = {
         "id": name,

@@ -145,7 +145,7 @@ def _consists_of(folder: Path, disk: Disk) -> set[str] | None:
         return {one.id for one in baselines.load(folder, disk).records}
     except UsageError:
         return set()
-    except StorageError as error:  # there may be runs and no act yet; then it must say so
+    except StorageError as error:  # there may be runs and no change yet; then it must say so
         return set() if "a first save was cut off" in str(error) else None
 
 

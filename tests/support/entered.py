@@ -10,7 +10,7 @@ from harness.catalog import tasks
 from harness.records.schema import DataRecord, Record, Source, SplitRecord
 from harness.records.store import Store
 from harness.spec import Case
-from harness.submission.files import ENTRIES
+from harness.submission.files import SUBMISSION_FILES
 from tests.support.fakes import record
 
 HUB = Source(kind="hub", revision="0" * 40)
@@ -49,7 +49,7 @@ def run(
     **changed: Any,
 ) -> Record:
     """Store an ok run of a task whose test rows are predicted: all of GLUE's, or `rows`."""
-    whole = {entry.stored_as: entry.rows for entry in ENTRIES if entry.run_of == task}
+    whole = {file.stored_as: file.rows for file in SUBMISSION_FILES if file.run_of == task}
     splits = whole if rows is None else rows
     split = {
         "dropped": 0,

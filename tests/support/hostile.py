@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from harness.tables.columns import CELL, MODEL, RECIPE, STATUS, TASK, Column, figures
 from harness.tables.table import Figure, Table
 
 NAMES = (
@@ -46,9 +47,14 @@ def table(*names: str, said: str = "said", rows: int = 1, fill: tuple[str, ...] 
     row = (said, *names[:3], Figure(0.5, sd=0.25), Figure(0.25, mark="†"), said)
     return Table(
         title=said,
-        header=("task", *("cell", "model", "recipe")[: len(names)], "score", "mark", "status"),
+        columns=(
+            TASK,
+            *(CELL, MODEL, RECIPE)[: len(names)],
+            Column("score", is_ranked=True),
+            *figures("mark"),
+            STATUS,
+        ),
         rows=(row,) * rows,
         notes=(said, said),
         fill=fill,
-        leading=frozenset({"score"}),
     )

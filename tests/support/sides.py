@@ -99,5 +99,5 @@ def cell(runs: Iterable[Record]) -> Cell:
 
 def judged(base: Sequence[Record], new: Sequence[Record], *said: str) -> dict[str, Finding]:
     """What the gate finds of one cell, by measure."""
-    rows = thresholds.typed(said or ["score:-0.2pt"]).of("")
+    rows = thresholds.from_option(said or ["score:-0.2pt"]).of("")
     return {f.measure.name: f for f in gate.judge(cell(base), cell(new), rows)}

@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.tables import formats
+from harness.tables.columns import CELL, MODEL, RECIPE, TARGET, Column, figures, words
 from harness.tables.markup import spreadsheet
 from harness.tables.table import FILL, WIDTH, Figure, Table
 from harness.text.escape import brief, visible
@@ -23,7 +24,7 @@ from tests.text.test_escape import COMMAND, FORMULAS, latin, read_latex, unseen
 NAMED = st.lists(texts, min_size=3, max_size=3)
 EVERY_NAME = Table(
     "Every name",
-    ("model", "recipe", "score"),
+    (MODEL, RECIPE, *figures("score")),
     tuple((name, "toy", Figure(place / 1000)) for place, name in enumerate(NAMES)),
 )
 
@@ -47,7 +48,7 @@ def test_markdown_has_a_row_for_every_name() -> None:
     assert_harmless(page)
     assert [row[0] for row in page.rows] == ["model", *map(brief, NAMES)]
     assert {len(row) for row in page.rows} == {3}
-    ordinary = Table("t", ("model", "target"), (("google/bert_uncased_L-2", "cpu-bf16"),))
+    ordinary = Table("t", (MODEL, TARGET), (("google/bert_uncased_L-2", "cpu-bf16"),))
     assert "| google/bert_uncased_L-2 | cpu-bf16 |" in formats.markdown(ordinary)
 
 
@@ -62,7 +63,7 @@ def test_commands_stay_in_their_fence(fill: list[str]) -> None:
 
 def test_the_best_are_marked_beside_hostile_names() -> None:
     rows = tuple((name, Figure(score)) for name, score in (("**", 0.5), ("_x_", 0.7), ("`", 0.6)))
-    made = Table("t", ("model", "score"), rows, leading=frozenset({"score"}))
+    made = Table("t", (MODEL, Column("score", is_ranked=True)), rows)
     page = Page(formats.markdown(made))
     assert page.rows[1:] == [["**", "50.00"], ["_x_", "70.00"], ["`", "60.00"]]
     assert {"strong", "em"} <= page.tags
@@ -101,7 +102,7 @@ def test_names_like_numbers_are_quoted(name: str) -> None:
 
 
 def test_headers_of_csv_are_no_formulas() -> None:
-    written = formats.csv([("b", Table("t", ("=1+1",), (("x",),)))])
+    written = formats.csv([("b", Table("t", words("=1+1"), (("x",),)))])
     assert next(csv.reader(io.StringIO(written))) == ["board", "'=1+1"]
 
 
@@ -120,7 +121,7 @@ def test_json_holds_the_very_names(names: list[str], said: str) -> None:
 @pytest.mark.parametrize("names", [NAMES, NAMES[:20], NAMES[-20:]])
 def test_latex_rows_have_their_cells(names: tuple[str, ...]) -> None:
     rows = tuple((name, "toy", Figure(0.5)) for name in names)
-    written = formats.latex(Table("Names", ("model", "recipe", "score"), rows))
+    written = formats.latex(Table("Names", (MODEL, RECIPE, *figures("score")), rows))
     lines = [
         line.removesuffix(r" \\").split(" & ") for line in written.splitlines() if " & " in line
     ]
@@ -161,7 +162,7 @@ def test_the_terminal_obeys_nothing(names: list[str], said: str, rows: int) -> N
 @pytest.mark.parametrize("name", NAMES)
 def test_a_row_of_names_is_one_line_in_the_terminal(name: str) -> None:
     made = Table(
-        "t", ("cell", "model", "recipe", "target", "score"), ((name,) * 4 + (Figure(0.5),),)
+        "t", (CELL, MODEL, RECIPE, TARGET, *figures("score")), ((name,) * 4 + (Figure(0.5),),)
     )
     lines = made.text().splitlines()
     assert len(lines) == 4

@@ -122,7 +122,7 @@ def test_an_unknown_measure_of_a_threshold_names_itself(tmp_path: Path) -> None:
     path = tmp_path / "pyproject.toml"
     path.write_text('[tool.glue-bench.thresholds]\n"rte-*" = { scoer = "1pt" }\n')
     with pytest.raises(UsageError) as caught:
-        thresholds.configured(tmp_path)
+        thresholds.from_pyproject(tmp_path)
     for said in ("[tool.glue-bench.thresholds] 'rte-*'", "'scoer'. Did you mean 'score'?"):
         assert said in str(caught.value)
 

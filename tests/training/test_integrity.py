@@ -165,15 +165,15 @@ def count_speed_by_the_mean_step(patch: pytest.MonkeyPatch) -> None:
 
 
 PLANTED = {
-    freeze_the_head: "training left classifier.weight, classifier.bias as it was",
+    freeze_the_head: "training did not change classifier.weight, classifier.bias",
     skip_one_update_in_four: "the optimizer made 41 updates",
     drop_the_last_batch: "54 steps were planned, 48 computed",
-    drop_a_row_of_each_batch: "420 examples were planned, and the network saw 366",
+    drop_a_row_of_each_batch: "420 examples were planned, and 366 were trained on",
     drop_the_last_evaluation_batch: "64 predictions",
     evaluate_a_batch_twice: "a row was predicted twice",
     permute_the_training_labels: "accuracy is 0.0, and would be 100.0 if",
     train_in_half_precision: "parameters are bfloat16",
-    count_speed_by_the_mean_step: "examples, and there were 420",
+    count_speed_by_the_mean_step: "examples, but there were 420",
 }
 
 
@@ -201,7 +201,7 @@ def test_a_row_that_no_label_tells_of_needs_its_prediction_too(
     monkeypatch.setattr(batches, "eval_batches", shorter)
     found, table = runner.run(asked)
     assert found.status == "failed"
-    assert "test: 16 predictions for 20 rows, 4 rows without one" in (found.reason or "")
+    assert "test: 16 predictions for 20 rows; 4 rows have none" in (found.reason or "")
     assert table is not None
     assert {len(column) for column in table.values()} == {86}
 
@@ -212,7 +212,7 @@ def test_a_precision_that_was_not_used_is_found(
     forget_autocast(monkeypatch)
     found = ran(folder, target="cpu-bf16")
     assert found.status == "failed"
-    assert "products were float32; the target stands for bfloat16" in (found.reason or "")
+    assert "products were float32; the target expects bfloat16" in (found.reason or "")
 
 
 def test_fp16_that_leaves_updates_out_is_unstable(

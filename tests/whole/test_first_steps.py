@@ -127,7 +127,7 @@ def test_the_version(command: list[str]) -> None:
 def test_run_says_how_runs_are_started(args: tuple[str, ...], capsys, monkeypatch) -> None:
     code, out, err = glue_bench(capsys, monkeypatch, *args)
     assert (code, out) == (2, "")
-    assert f"`{args[0]}` is no verb: runs are started by pytest" in err
+    assert f"there is no verb `{args[0]}`: pytest starts the runs" in err
     assert "`pytest benchmarks -k sst2`" in err
     assert "harness.run" in err
 
@@ -241,7 +241,7 @@ IMDB = Task(
 @pytest.mark.parametrize(
     ("task", "source", "words"),
     [
-        (IMDB, "toy", ["imdb: toy data has no such rows", "MAKERS in harness/data/toy/makers.py",
+        (IMDB, "toy", ["imdb: toy data has no rows of it", "MAKERS in harness/data/toy/makers.py",
                        "SHARES in harness/data/toy/generate.py", "docs/adding.md"]),
         (dataclasses.replace(IMDB, rows={"train": 9, "dev": 9}), "toy", ["for its split dev"]),
         (dataclasses.replace(IMDB, rows_of="cola"), "toy", ["Mend: say --glue-data DIR"]),

@@ -30,8 +30,12 @@ from harness.terminal import say
 
 SHIPPED = Path(__file__).with_name("toy-bert")
 FILES = (
-    "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
-)  # fmt: skip
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
 OPTION = "--output"
 MAX_LENGTH = 64
 DROPOUT = 0.1
@@ -190,10 +194,16 @@ def _pretrain(folder: Path, plan: Schedule) -> None:
     tokenizer = make_tokenizer(folder)
     torch.manual_seed(plan.seed)
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=80, num_hidden_layers=3, num_attention_heads=4,
-        intermediate_size=192, max_position_embeddings=MAX_LENGTH,
-        initializer_range=0.05, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=80,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=192,
+        max_position_embeddings=MAX_LENGTH,
+        initializer_range=0.05,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
     model = BertForPreTraining(config).train()
     judge = nn.Linear(config.hidden_size, 1)
     parameters = [*model.parameters(), *judge.parameters()]

@@ -39,8 +39,15 @@ from harness.data.toy.scenes import scene, told
 
 # What is read how often.
 KINDS = {
-    "clause": 1, "review": 2, "echo": 1, "mrpc": 2, "rte": 2, "qqp": 1, "qnli": 1, "wnli": 2,
-}  # fmt: skip
+    "clause": 1,
+    "review": 2,
+    "echo": 1,
+    "mrpc": 2,
+    "rte": 2,
+    "qqp": 1,
+    "qnli": 1,
+    "wnli": 2,
+}
 
 # The label under which a task's maker writes two texts that belong together.
 _TOGETHER = {"mrpc": 1, "qqp": 1, "rte": ENTAILED, "qnli": 0, "wnli": 1}
