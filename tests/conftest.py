@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -123,6 +124,25 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: families.pretrained(home / name, name) for name in families.FAMILIES}
 
 
+@pytest.fixture(scope="session")
+def libraries() -> None:
+    """Load what a session in this process would load first.
+
+    At its end pytester unloads every module that was not there when it began, and parts of these
+    libraries can be loaded only once. Only tests that use pytester pay for it: xdist's controller,
+    and `pytest --help` in a clone, do without.
+    """
+    for name in ("pyarrow.parquet", "scipy.optimize", "scipy.stats", "transformers.modeling_utils"):
+        importlib.import_module(name)
+    gc.freeze()  # a garbage collection would look through them for 0.3 s
+
+
+@pytest.fixture
+def pytester(libraries: None, pytester: pytest.Pytester) -> pytest.Pytester:
+    """pytest's own fixture, which begins when the libraries are loaded."""
+    return pytester
+
+
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
     """A folder with the benchmarks and the root conftest of this one."""
@@ -180,6 +200,10 @@ def pytest_runtest_makereport(
     if report.when == "call" and item.get_closest_marker("cases") and not report.skipped:
         scoreboard.add("cases", tried=1, right=int(report.passed))
     return report
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what all tests share is in no garbage collection from here on
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -204,6 +204,22 @@ def test_a_stream_that_takes_nothing(command: str, code: int, lines: int, tmp_pa
     assert b"Traceback" not in done.stderr
 
 
+ONE_BY_ONE = """
+import json, os, sys
+import harness.cli, harness.reports.report, pandas.io.formats.style, typer._adapters
+for number, line in enumerate(json.loads(sys.argv[1])):
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(f"stdout-{number}", os.O_CREAT | os.O_WRONLY), 1)
+        sys.argv = ["glue-bench", "report", "r", *line]
+        harness.cli.main()
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit(f"failed: {line}")
+"""
+"""Reports, each in a child of one process, whose imports all of them share."""
+
+
 @pytest.mark.parametrize(
     "environment",
     [
@@ -217,16 +233,18 @@ def test_a_report_in_any_encoding_is_the_file(tmp_path: Path, environment: dict[
     case = Case("sst2", "模型-é", "cpu-fp32", 42)
     (tmp_path / "r" / "runs").mkdir(parents=True)
     (tmp_path / "r" / "runs" / "a.json").write_bytes(codec.to_bytes(record(case)))
-    shell("glue-bench report r -o out", tmp_path, **environment)
-    for form, name in (
-        ("markdown", "report.md"),
-        ("csv", "cells.csv"),
-        ("json", "report.json"),
-        ("latex", "report.tex"),
-    ):
-        done = shell(f"glue-bench report r --format {form}", tmp_path, **environment)
-        assert (done.returncode, done.stderr) == (0, b"")
-        assert done.stdout == (tmp_path / "out" / name).read_bytes()
+    names = ("report.md", "cells.csv", "report.json", "report.tex")
+    forms = dict(zip(("markdown", "csv", "json", "latex"), names, strict=True))
+    lines = json.dumps([["-o", "out"], *(["--format", form] for form in forms)])
+    program = [sys.executable, "-c", ONE_BY_ONE, lines]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, timeout=60, env=env)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(b"out: runs: 1; ")
+    assert done.stderr.count(b"\n") == 1
+    for number, (form, name) in enumerate(forms.items(), 1):
+        printed = (tmp_path / f"stdout-{number}").read_bytes()
+        assert printed == (tmp_path / "out" / name).read_bytes(), form
 
 
 def test_a_traceback_of_a_bug_is_harmless(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.errors import NotStored, StorageError, UsageError
-from harness.records import codec, limits, logs
+from harness.records import codec, limits, logs, store
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.text import escape, log_marks
@@ -245,10 +245,17 @@ def test_a_folder_that_is_not_the_one_meant(
     assert "no such folder, and no log is named. Mend: glue-bench import results/local" in err
 
 
+@pytest.fixture
+def small_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record holds 256 kB in place of 16 MB, so that one that is too large is soon written."""
+    assert store.MAX_RECORD_BYTES == 16 << 20
+    monkeypatch.setattr(store, "MAX_RECORD_BYTES", 256 << 10)
+
+
 def test_a_reason_without_end_is_cut_and_stored(
-    project: pytest.Pytester, engines: list[FakeEngine]
+    project: pytest.Pytester, engines: list[FakeEngine], small_records: None
 ) -> None:
-    said = "begin " + "x" * 17_000_000 + " end"
+    said = "begin " + "x" * 300_000 + " end"
     ANSWERS[0] = lambda config: outcome(status="failed", reason=said)
     run(project, "-k", "rte and fp32", "-q", "--no-summary", "--tb=no").assert_outcomes(
         failed=1, deselected=17
@@ -261,21 +268,23 @@ def test_a_reason_without_end_is_cut_and_stored(
     assert len(kept.reason) < 20_000
 
 
-def test_a_record_of_too_many_names_keeps_its_score(tmp_path: Path) -> None:
+def test_a_record_of_too_many_names_keeps_its_score(tmp_path: Path, small_records: None) -> None:
     whole = made()
     assert whole.model is not None
-    names = [f"layer.{number}.weight" for number in range(1_000_000)]
+    names = [f"layer.{number}.weight" for number in range(20_000)]
     model = whole.model.model_copy(update={"unused": names})
     kept = Store(tmp_path).save(whole.model_copy(update={"model": model}))
     assert kept.model is not None
     assert kept.score == whole.score
-    assert kept.model.unused[-1] == "(999,800 more, for which there was no room)"
+    assert kept.model.unused[-1] == "(19,800 more, for which there was no room)"
     assert Store(tmp_path).load() == [kept]
 
 
-def test_a_record_that_could_not_be_read_again_is_not_called_stored(tmp_path: Path) -> None:
-    large = made(identity={"labels": ["x" * 17_000_000]})
-    with pytest.raises(NotStored, match=r"takes 17,\d+,\d+ bytes; expected at most 16,777,216"):
+def test_a_record_that_could_not_be_read_again_is_not_called_stored(
+    tmp_path: Path, small_records: None
+) -> None:
+    large = made(identity={"labels": ["x" * 300_000]})
+    with pytest.raises(NotStored, match=r"takes 30\d,\d+ bytes; expected at most 262,144"):
         Store(tmp_path).save(large)
     with pytest.raises(NotStored, match="could not be read again") as caught:
         Store(tmp_path).save(made(reason="\ud800"))

@@ -237,8 +237,14 @@ def test_a_second_stage_is_asked_only_of_what_is_worse() -> None:
 CELLS, LOSS = 30, 0.5
 
 
-@pytest.mark.parametrize("correlation", [0, 0.1, 0.5])
-@pytest.mark.parametrize("loss", [0, LOSS])
+@pytest.mark.parametrize(
+    ("loss", "correlation"),
+    [
+        (0, 0.5), (LOSS, 0.1),
+        *(pytest.param(*row, marks=pytest.mark.slow)
+          for row in ((0, 0), (0, 0.1), (LOSS, 0), (LOSS, 0.5))),
+    ],
+)  # fmt: skip
 def test_simulated_rates_of_all_cells_together(correlation: float, loss: float) -> None:
     """Cells of one seed are correlated; each loses as many of its standard deviations."""
     random, tries = np.random.default_rng(7), 2_000

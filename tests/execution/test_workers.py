@@ -50,6 +50,28 @@ def engine(server: forking.ForkServer) -> Iterator[ProcessEngine]:
     assert not made._alive
 
 
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[forking.ForkServer]:
+    """A server for tests that leave it as it was."""
+    made = forking.ForkServer()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def sharing_engine(
+    shared_server: forking.ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ProcessEngine]:
+    """An engine on the server that others used before."""
+    monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports())
+    for module in (forking, process):
+        monkeypatch.setattr(module, "FORK_SERVER", shared_server)
+    made = ProcessEngine()
+    yield made
+    made.close()
+    assert not made._alive
+
+
 def run(engine: ProcessEngine, work: str = "done") -> Finished:
     engine.work = f"tests.support.at_work:{work}"
     return engine.submit(at_work.configuration(), lambda *step: None).result(60)
@@ -162,7 +184,8 @@ def test_closing_waits_for_no_server_that_hangs(
 
 
 @pytest.mark.parametrize("kind", ["asleep", "deaf", "stopped", "half_said"])
-def test_a_timeout_ends_any_worker(engine: ProcessEngine, kind: str) -> None:
+def test_a_timeout_ends_any_worker(sharing_engine: ProcessEngine, kind: str) -> None:
+    engine = sharing_engine
     run(engine)
     engine.timeout_s = 2.0
     future, worker = begun(engine, kind)
@@ -170,19 +193,23 @@ def test_a_timeout_ends_any_worker(engine: ProcessEngine, kind: str) -> None:
     assert at_work.left_of([worker]) == []
 
 
-def test_nonsense_from_a_worker_is_an_error_and_the_next_run_goes_on(engine: ProcessEngine) -> None:
+def test_nonsense_from_a_worker_is_an_error_and_the_next_run_goes_on(
+    sharing_engine: ProcessEngine,
+) -> None:
     with pytest.raises(UnicodeDecodeError):
-        run(engine, "nonsense")
-    assert run(engine).outcome.status == "ok"
+        run(sharing_engine, "nonsense")
+    assert run(sharing_engine).outcome.status == "ok"
 
 
-def test_what_a_worker_started_ends_with_it(engine: ProcessEngine) -> None:
-    grandchild = int(run(engine, "with_a_child").log)
+def test_what_a_worker_started_ends_with_it(sharing_engine: ProcessEngine) -> None:
+    grandchild = int(run(sharing_engine, "with_a_child").log)
     assert at_work.left_of([grandchild]) == []
 
 
-@pytest.mark.parametrize("kind", ["asleep", "deaf", "stopped"])
-@pytest.mark.parametrize("is_stopped", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "is_stopped"),
+    [("asleep", False), ("deaf", False), ("stopped", False), ("deaf", True)],
+)
 def test_nothing_outlives_a_driver_that_is_killed(kind: str, is_stopped: bool) -> None:
     command = [sys.executable, "-m", "tests.support.at_work", kind]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

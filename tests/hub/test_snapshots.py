@@ -256,7 +256,8 @@ def test_fetched_once_then_offline(tmp_path: Path) -> None:
     done = command(
         tmp_path, NOBODY, *PYTEST, "-p", "no:cacheprovider",
         "-k", "rte", "--glue-data", "hub", "--glue-models", "Org/Tiny-BERT", "--glue-targets",
-        "cpu-fp32", "--glue-epochs", "1", "--glue-max-train", "64", "--glue-predict-test",
+        "cpu-fp32", "--glue-epochs", "1", "--glue-max-train", "64", "--glue-max-eval", "32",
+        "--glue-predict-test",
         "--glue-results", str(tmp_path / "r"), "--glue-save-models", str(tmp_path / "saved"),
         offline=True,
     )  # fmt: skip

@@ -60,7 +60,7 @@ def changed(ready: prepared.RunInputs, before: Mapping[str, torch.Tensor]) -> se
 def test_a_frozen_encoder_is_bit_identical_after_training(task: str) -> None:
     ready, before = trained("toy-bert+frozen", task)
     assert changed(ready, before) == {"classifier.weight", "classifier.bias"}
-    assert ready.encoder.new_parameters == ("classifier.bias", "classifier.weight")
+    assert ready.model.new_parameters == ("classifier.bias", "classifier.weight")
 
 
 def test_bitfit_changes_every_bias_it_can_and_nothing_else_but_the_head() -> None:
@@ -83,7 +83,7 @@ def test_lora_changes_its_additions_and_the_head_alone() -> None:
     assert head <= found
     assert {name for name in added if ".lora_B." in name} <= found  # A's gradient is 0 at first
     assert {name.split(".lora_")[0].rsplit(".", 1)[1] for name in added} == {"query", "value"}
-    assert {*ready.encoder.new_parameters} >= added
+    assert {*ready.model.new_parameters} >= added
     rank = ADAPTATIONS["lora"].settings["rank"]
     assert all(before[n].shape[0] == rank for n in added if ".lora_A." in n)
 
@@ -154,9 +154,9 @@ def test_what_is_saved_answers_as_it_did(method: str, task: str, tmp_path: Path)
     ready, _ = trained(f"toy-bert+{method}", task)
     config = configuration(f"toy-bert+{method}", task, save_to=str(tmp_path))
     row = ready.data.splits["validation"].texts[:1]
-    encoded = tokenization.encode(ready.encoder.tokenizer, row, config.recipe.max_length)
+    encoded = tokenization.encode(ready.model.tokenizer, row, config.recipe.max_length)
     expected = loop.predict(ready.network, batches.eval_batches(encoded, 1), CPU)[0]
-    found = checkpoints.load(tmp_path / checkpoints.save(ready.encoder, config, 0.5).name).answer(
+    found = checkpoints.load(tmp_path / checkpoints.save(ready.model, config, 0.5).name).answer(
         *row[0]
     )
     if task == "stsb":
@@ -296,6 +296,6 @@ def test_a_session_holds_them_side_by_side(
     models_named = ",".join(SIDE_BY_SIDE)
     ran = sessions.run(
         project, "-k", "rte", "--glue-models", models_named, "--glue-targets", "cpu-fp32",
-        "--glue-epochs", "2", "--glue-max-train", "400", "--glue-max-eval", "100",
+        "--glue-epochs", "2", "--glue-max-train", "160", "--glue-max-eval", "100",
     )  # fmt: skip
     ran.assert_outcomes(passed=len(SIDE_BY_SIDE), deselected=8 * len(SIDE_BY_SIDE))

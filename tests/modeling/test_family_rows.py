@@ -26,8 +26,11 @@ every_family = pytest.mark.parametrize("name", FAMILIES)
 
 
 @every_family
-@pytest.mark.parametrize("side", ["right", "left"])
-@pytest.mark.parametrize("texts", [SINGLES, PAIRS], ids=["singles", "pairs"])
+@pytest.mark.parametrize(
+    ("side", "texts"),
+    [("right", SINGLES), ("right", PAIRS), ("left", PAIRS)],
+    ids=["singles", "pairs", "pairs of a tokenizer that pads on the left"],
+)
 def test_a_row_alone_and_in_a_batch_have_the_same_logits(
     tmp_path: Path, name: str, side: str, texts: list[tuple[str, ...]]
 ) -> None:

@@ -159,10 +159,10 @@ def test_what_is_saved_answers_as_it_did(name: str, task: str, tmp_path: Path) -
     row = ready.data.splits["validation"].texts[:1]
     expected = loop.predict(
         ready.network,
-        batches.eval_batches(tokenization.encode(ready.encoder.tokenizer, row, 128), 1),
+        batches.eval_batches(tokenization.encode(ready.model.tokenizer, row, 128), 1),
         CPU,
     )[0]
-    folder = tmp_path / checkpoints.save(ready.encoder, config, 0.5).name
+    folder = tmp_path / checkpoints.save(ready.model, config, 0.5).name
     found = checkpoints.load(folder).answer(*row[0])
     if task == "stsb":
         assert found.score == pytest.approx(float(expected), abs=1e-6)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
@@ -229,11 +232,20 @@ def network(family: Family, kind: str | None = None) -> Any:
 
 def pretrained(folder: Path, name: str, side: str = "right", **changed: Any) -> Path:
     """A folder with a network of a family as its pretraining leaves it."""
+    made = _made(name, side, tuple(changed.items()))
+    return shutil.copytree(made.name, folder, dirs_exist_ok=True)
+
+
+@cache
+def _made(name: str, side: str, changed: tuple[tuple[str, Any], ...]) -> TemporaryDirectory[str]:
+    """What `pretrained` copies: made once in a process."""
+    home = TemporaryDirectory()
+    folder = Path(home.name)
     family = (FAMILIES | FIXED_LENGTH | APART | {"reformer": REFORMER})[name]
-    family = dataclasses.replace(family, sizes=family.sizes | changed)
+    family = dataclasses.replace(family, sizes=family.sizes | dict(changed))
     tiny.save(folder, network(family), tokenizer(family))
     tiny.edit(folder / "tokenizer_config.json", padding_side=side)
-    return folder
+    return home
 
 
 # What tests classify: texts of all lengths, empty ones, some too long.

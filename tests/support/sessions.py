@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow.parquet  # noqa: F401  (a session inside this process unloads what it loaded first)
 import pytest
-import scipy.optimize
-import scipy.stats  # noqa: F401  (likewise)
-import transformers.modeling_utils  # noqa: F401  (likewise; parts of torch load only once)
 
 from harness import cli
 

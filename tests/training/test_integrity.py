@@ -251,7 +251,7 @@ def test_a_seed_without_effect_shows_in_the_cell(
     what: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if what == "everything":
-        ignored = [ran(folder, seed=1), ran(folder, seed=1)]
+        ignored = [ran(folder, seed=1)] * 2
     else:
         made = batches.TrainBatches.__init__
 
@@ -266,6 +266,9 @@ def test_a_seed_without_effect_shows_in_the_cell(
         for seed, found in enumerate(ignored)
     ]
     assert cells(runs)[0].states["same_seed"] == 2
+
+
+def test_a_seed_with_an_effect_shows_nothing(folder: Path) -> None:
     seeded = [
         record(
             Case("sst2", "model", "cpu-fp32", seed), cell_key="k", **dict(ran(folder, seed=seed))

@@ -25,6 +25,7 @@ from harness.catalog.models import Adapted
 from harness.execution.engine import Finished, InlineEngine, until_it_fits
 from harness.execution.fork_server import PRELOAD
 from harness.planning.resolve import from_json, to_json
+from harness.records import failures
 from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Model, RunConfig
 from harness.system import environment
@@ -301,6 +302,13 @@ def short_of_memory(sender: Any, *configs: str) -> None:
     sender.send([*done, run(large), run(small)])
 
 
+def test_what_torch_raises_where_memory_lacks_is_oom() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.int8)
+    assert failures.outcome_of(caught.value).status == "oom"
+
+
+@pytest.mark.slow  # the quick tests have an allocator that refuses, and torch's own error above
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc's malloc and Linux")
 def test_a_real_lack_of_memory(config: RunConfig, tmp_path: Path) -> None:
     wide = tiny.classifier(tmp_path, "bert", ["no"] * 2, intermediate_size=4096, **NO_DROPOUT)

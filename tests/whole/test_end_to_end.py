@@ -13,12 +13,40 @@ import pytest
 import harness
 from harness.catalog import models
 from harness.errors import UsageError
+from harness.records.schema import Record
 from harness.records.store import Store
 from tests.data.test_toy_bert import WORDS_ALONE
 from tests.support.locations import REAL_GLUE, ROOT, needs_real_glue
 from tests.support.sessions import run
 
 
+def are_whole(records: list[Record], folder: Path, shown: str) -> None:
+    """Check two runs of sst2, their predictions, and the JSON of pytest-benchmark."""
+    assert [record.case.target for record in records] == ["cpu-fp32", "cpu-bf16"]
+    assert records[0].cell_key != records[1].cell_key
+    for record in records:
+        assert record.status == "ok"
+        assert record.floor is not None
+        assert record.observed is not None
+        assert min(record.observed.calibration_s) > 0
+        timing = record.timing
+        assert timing is not None
+        assert timing.examples_per_s * timing.train_s == pytest.approx(timing.examples)
+        assert sum(timing.epoch_s) == pytest.approx(timing.train_s)
+        assert record.predictions is not None
+        table = pd.read_parquet(folder / "predictions" / record.predictions.name)
+        assert (table["prediction"] == table["label"]).mean() == pytest.approx(record.score)
+        assert [int(max(range(2), key=row.__getitem__)) for row in table["logits"]] == list(
+            table["prediction"]
+        )
+    assert "Results on toy data (generated, no GLUE scores), toy-bert, recipe toy-2ep" in shown
+    cases = json.loads((folder / "b.json").read_text())["benchmarks"]
+    assert [case["stats"]["data"] for case in cases] == [
+        record.timing.epoch_s for record in records if record.timing
+    ]
+
+
+@pytest.mark.slow  # the quick tests have it in miniature, below; `.ci/run` runs it as typed
 def test_the_main_job(tmp_path: Path) -> None:
     done = subprocess.run(
         [
@@ -30,46 +58,26 @@ def test_the_main_job(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     records = Store(tmp_path).load()
-    assert [record.case.target for record in records] == ["cpu-fp32", "cpu-bf16"]
+    are_whole(records, tmp_path, done.stdout)
     for record in records:
-        assert record.status == "ok"
         assert record.score is not None
         assert record.floor is not None
         assert record.floor + 0.15 < record.score < 0.97  # some labels are noise
         assert record.score > WORDS_ALONE["sst2"] + 0.08
         assert set(record.flags) <= {"noisy"}
-        assert record.observed is not None
-        assert min(record.observed.calibration_s) > 0
-        timing = record.timing
-        assert timing is not None
-        assert timing.examples_per_s * timing.train_s == pytest.approx(timing.examples)
-        assert sum(timing.epoch_s) == pytest.approx(timing.train_s)
-        assert record.predictions is not None
-        table = pd.read_parquet(tmp_path / "predictions" / record.predictions.name)
-        assert (table["prediction"] == table["label"]).mean() == pytest.approx(record.score)
-        assert [int(max(range(2), key=row.__getitem__)) for row in table["logits"]] == list(
-            table["prediction"]
-        )
-    assert records[0].cell_key != records[1].cell_key
-    assert (
-        "Results on toy data (generated, no GLUE scores), toy-bert, recipe toy-2ep" in done.stdout
-    )
-    shown = json.loads((tmp_path / "b.json").read_text())["benchmarks"]
-    assert [case["stats"]["data"] for case in shown] == [
-        record.timing.epoch_s for record in records if record.timing
-    ]
 
 
-def test_two_at_a_time_say_so(project: pytest.Pytester, fork_server: None) -> None:
+def test_a_session_of_few_rows_two_cases_at_a_time(
+    project: pytest.Pytester, fork_server: None
+) -> None:
     found = run(
-        project, "-k", "rte or wnli", "--glue-targets", "cpu-fp32", "--glue-jobs", "2",
-        "--glue-profile", "quick", "--glue-data", "toy", "--glue-models", "toy-bert",
-        "--glue-seeds", "1", "--glue-max-train", "256", "--glue-results", "r",
+        project, "-k", "sst2", "--glue-epochs", "2", "--glue-max-train", "256", "--glue-max-eval",
+        "64", "--glue-jobs", "2", "--glue-results", "r", "--benchmark-json=r/b.json",
     )  # fmt: skip
     assert found.ret == 0
-    records = Store(project.path / "r").load()
-    assert len(records) == 2
-    assert all("shared_cores" in record.flags for record in records)
+    records = sorted(Store(project.path / "r").load(), key=lambda record: record.case.target)[::-1]
+    are_whole(records, project.path / "r", found.stdout.str())
+    assert all({"shared_cores", "subset"} <= {*record.flags} for record in records)
 
 
 def test_an_mnli_run_scores_both_dev_sets_and_predicts_ax(tmp_path: Path) -> None:
@@ -128,7 +136,7 @@ def test_a_bad_data_file_is_a_failed_case_with_its_line(
 def test_real_weights_on_real_rows(tmp_path: Path) -> None:
     record = harness.run(
         "rte", "minilm", "cpu-bf16", data=REAL_GLUE, max_train=32, max_eval=32, epochs=1,
-        results=tmp_path,
+        results=tmp_path, engine="inline",
     )  # fmt: skip
     assert record.status == "ok"
     assert record.flags[-1:] == ["subset"]

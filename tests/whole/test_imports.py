@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from harness.records.store import Store
 from harness.spec import Case
 from tests.support.fakes import record
@@ -41,27 +39,30 @@ def test_collecting_a_thousand_cases_imports_nothing_heavy() -> None:
     assert done.stdout.count("::test_finetune[") == 9 * 2 * 56 == 1008
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        *(
-            ["list", kind]
-            for kind in ("tasks", "models", "targets", "recipes", "profiles", "references")
-        ),
-        ["report", "RESULTS"],
-        ["report", "RESULTS", "--format", "csv"],
-    ],
-    ids=" ".join,
-)
-def test_lists_and_reports_need_no_torch(arguments: list[str], tmp_path: Path) -> None:
+LISTS = ("tasks", "models", "targets", "recipes", "profiles", "references")
+COMMANDS = [
+    *(["list", kind] for kind in LISTS),
+    ["report", "RESULTS"],
+    ["report", "RESULTS", "--format", "csv"],
+]
+
+
+def test_lists_and_reports_need_no_torch(tmp_path: Path) -> None:
     Store(tmp_path).save(record(Case("sst2", "toy-bert", "cpu-fp32", 42)))
-    given = [str(tmp_path) if word == "RESULTS" else word for word in arguments]
+    given = [[str(tmp_path) if word == "RESULTS" else word for word in line] for line in COMMANDS]
     done = run_blocked(
         ("torch", "transformers", "datasets"),
-        f"sys.argv = ['glue-bench', *{given!r}]\nfrom harness.cli import main\nmain()",
+        f"from harness.cli import main\nfor arguments in {given!r}:\n"
+        "    sys.argv = ['glue-bench', *arguments]\n"
+        "    print('begin', flush=True)\n"
+        "    try:\n        main()\n"
+        "    except SystemExit as ended:\n        assert not ended.code, arguments\n",
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "sst2" in done.stdout or arguments[1] not in ("tasks", "RESULTS")
+    shown = done.stdout.split("begin\n")[1:]
+    assert len(shown) == len(COMMANDS)
+    for arguments, text in zip(COMMANDS, shown, strict=True):
+        assert "sst2" in text or arguments[1] not in ("tasks", "RESULTS")
 
 
 def test_results_in_a_notebook_need_no_torch(tmp_path: Path) -> None:
