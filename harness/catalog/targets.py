@@ -53,9 +53,9 @@ def get(name: str) -> Target:
     return TARGETS[name]
 
 
-def best() -> tuple[str, ...]:
+def fastest() -> tuple[str, ...]:
     """The one target that is probably the fastest on this machine."""
-    targets = present()
+    targets = defaults()
     for name in ("cuda-bf16", "mps-fp32"):
         if name in targets:
             return (name,)
@@ -88,11 +88,12 @@ def _cpu_flags() -> list[str]:
         return []
 
 
-def present() -> tuple[str, ...]:
+def defaults() -> tuple[str, ...]:
     """The targets that a profile selects on this machine where no option names one.
 
     This asks the operating system and not torch, because it is called while tests are collected. A
-    worker whose torch cannot use the device reports that when the case runs.
+    worker whose torch cannot use the device reports that when the case runs. XPUs are not looked
+    for: no file shows on every system that there is one.
     """
     names = ["cpu-fp32", "cpu-bf16"]
     if Path("/dev/nvidia0").exists():

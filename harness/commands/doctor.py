@@ -133,7 +133,7 @@ def _targets() -> Iterator[Finding]:
         note = f" (bf16 products: {bf16_products})" if bf16_products else ""
         usable.append(target.name + note)
     yield Finding("targets", ", ".join(usable))
-    built_in = {targets.TARGETS[name].device for name in targets.present()}
+    built_in = {targets.TARGETS[name].device for name in targets.defaults()}
     for device in built_in & {*absent}:  # this machine has it, but torch cannot use it
         mend = "install the build of torch for it: https://pytorch.org/get-started/locally/"
         yield Finding(BROKEN, f"this machine has a {device} device, but {absent[device]}", mend)

@@ -141,7 +141,7 @@ def _millions(model: Model) -> str:
 
 
 def _targets() -> Listing:
-    here = targets.present()
+    here = targets.defaults()
     rows = [
         [t.name, t.device, t.autocast or "parameters' own", "yes" if t.name in here else ""]
         for t in targets.TARGETS.values()

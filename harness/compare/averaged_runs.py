@@ -9,7 +9,7 @@ from harness.records.cells import Cell
 from harness.records.flags import Spoils, that_spoil
 from harness.records.schema import Record
 
-NOT_AVERAGED = frozenset(that_spoil(Spoils.MEAN))
+NOT_AVERAGED = frozenset(that_spoil(Spoils.GATE_MEAN))
 
 
 def is_sound(run: Record) -> bool:

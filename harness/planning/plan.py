@@ -167,7 +167,8 @@ def _complete(settings: Settings, profile: Profile) -> Settings:
         settings,
         data=settings.data or profile.data,
         models=settings.models or profile.models,
-        targets=settings.targets or (targets.best() if profile.best_target else targets.present()),
+        targets=settings.targets
+        or (targets.fastest() if profile.best_target else targets.defaults()),
         seeds=settings.seeds or profile.seeds,
         recipe=settings.recipe or profile.recipe,
         max_train=settings.max_train or profile.max_train,

@@ -12,7 +12,7 @@ from enum import Enum, auto
 class Spoils(Enum):
     """Which use of a run's figures a flag forbids."""
 
-    MEAN = auto()  # the run is counted, and its score is not averaged
+    GATE_MEAN = auto()  # the gate counts the run, and leaves its score out of the mean
     TIMES = auto()  # its times are not compared
     PUBLISHED = auto()  # its score is not compared with published ones
     TEST = auto()  # its test fails, where the profile demands scores above the floor
@@ -34,7 +34,7 @@ CONTAMINATED = "contaminated"
 FLAGS: dict[str, Flag] = {
     "collapsed": Flag(
         "predicts one class, or one value, for every row",
-        Spoils.MEAN,
+        Spoils.GATE_MEAN,
         submission="predicts one class alone",
     ),
     "at_floor": Flag(
@@ -43,7 +43,7 @@ FLAGS: dict[str, Flag] = {
         submission="no better than the best constant predictor",
     ),
     "flat_loss": Flag("the training loss did not fall"),
-    "unstable": Flag("fp16 left out more than 5% of the updates", Spoils.MEAN),
+    "unstable": Flag("fp16 left out more than 5% of the updates", Spoils.GATE_MEAN),
     "degraded": Flag(
         "ran out of memory and was computed in smaller parts: its times are not comparable",
         Spoils.TIMES,

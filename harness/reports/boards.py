@@ -18,9 +18,9 @@ from harness.catalog import tasks
 from harness.catalog.sources import SOURCES
 from harness.records.cells import Cell, by_source, cells, where
 from harness.records.schema import Record, Source
-from harness.reports import averages, columns
+from harness.reports import averages, score_basis
 from harness.reports.averages import ScoreRow
-from harness.reports.columns import HEX, Column
+from harness.reports.score_basis import HEX, ScoreBasis
 from harness.spec import Provenance
 
 
@@ -88,14 +88,14 @@ class Board:
     others: tuple[str, ...] = ()
 
     @cached_property
-    def names(self) -> Mapping[Column, str]:
+    def names(self) -> Mapping[ScoreBasis, str]:
         """The name of each column of its cells: the task's, if the task has only one column."""
-        return columns.names(columns.assign(self.cells))
+        return score_basis.names(score_basis.assign(self.cells))
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
         """The name of each column with its metrics."""
-        return columns.headers(columns.assign(self.cells))
+        return score_basis.headers(score_basis.assign(self.cells))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ class Board:
     @cached_property
     def placed(self) -> list[tuple[Cell, str]]:
         """Every cell with the name of its column; the task's name if all its runs failed early."""
-        found = columns.assign(self.cells)
+        found = score_basis.assign(self.cells)
         return [
             (cell, self.names[column] if column else cell.task)
             for cell, column in zip(self.cells, found, strict=True)
@@ -115,7 +115,7 @@ class Board:
 
     def column(self, cell: Cell) -> str:
         """The name of the column for a cell with some of the runs of one of the board's."""
-        return self.names.get(columns.of(cell), cell.task)
+        return self.names.get(score_basis.of(cell), cell.task)
 
     @cached_property
     def model_names(self) -> list[str]:
@@ -185,14 +185,16 @@ def _of_one_standing(source: Source, standing: Standing, members: list[Cell]) ->
     """
     if standing is Standing.CUSTOM:
         return [Board(source, standing, tuple(members))]
-    found = columns.assign(members)
-    names, count = columns.names(found), Counter(filter(None, found))
-    of_task: dict[str, list[Column]] = defaultdict(list)
+    found = score_basis.assign(members)
+    names, count = score_basis.names(found), Counter(filter(None, found))
+    of_task: dict[str, list[ScoreBasis]] = defaultdict(list)
     for column in sorted(count, key=lambda column: -count[column]):
         of_task[column.task].append(column)
     made = []
     for place in range(max(map(len, of_task.values()), default=1)):
-        here: set[Column | None] = {same[place] for same in of_task.values() if len(same) > place}
+        here: set[ScoreBasis | None] = {
+            same[place] for same in of_task.values() if len(same) > place
+        }
         here |= {None} if place == 0 else set()
         chosen = [cell for cell, column in zip(members, found, strict=True) if column in here]
         others = [names[column] for column in names if column in here]

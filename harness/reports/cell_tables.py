@@ -11,7 +11,7 @@ from harness.catalog import tasks
 from harness.records.cells import Cell, CheckedRows
 from harness.records.flags import CONTAMINATED, FLAGS
 from harness.records.schema import ModelRecord, Record, Timing
-from harness.reports import averages, columns
+from harness.reports import averages, score_basis
 from harness.reports.boards import Board, Row, boards
 from harness.spec import Provenance
 from harness.tables.columns import (
@@ -79,9 +79,9 @@ class CellLine:
 SCORE, N, FLOOR, TRAIN_S, SPEED, MEMORY = figures("score", "n", "floor", "train s", "ex/s", "MB")
 MEDIAN, COLLAPSED, TRAINED, SAVED = figures("median", "collapsed", "trained M", "saved MB")
 (METRICS,) = words("metrics")
-FILLED: Mapping[Column, Callable[[CellLine], TableValue]] = {
+CELL_COLUMNS: Mapping[Column, Callable[[CellLine], TableValue]] = {
     TASK: lambda line: line.task,
-    METRICS: lambda line: "+".join(columns.of(line.cell).metrics),
+    METRICS: lambda line: "+".join(score_basis.of(line.cell).metrics),
     MODEL: lambda line: line.model,
     TARGET: lambda line: line.cell.target,
     RECIPE: lambda line: line.cell.recipe,
@@ -100,7 +100,7 @@ FILLED: Mapping[Column, Callable[[CellLine], TableValue]] = {
     STATUS: lambda line: _status(line.cell, line.common),
 }
 """The columns of tables of cells, and what stands in each."""
-BRIEF = (SCORE, N, FLOOR, TRAIN_S, SPEED, MEMORY, STATUS)
+SUMMARY_COLUMNS = (SCORE, N, FLOOR, TRAIN_S, SPEED, MEMORY, STATUS)
 
 
 def every_figure(board: Board) -> Table:
@@ -111,8 +111,8 @@ def every_figure(board: Board) -> Table:
     ]
     return Table(
         title=f"Cells on {board.title}",
-        columns=tuple(FILLED),
-        rows=_rows(FILLED, lines),
+        columns=tuple(CELL_COLUMNS),
+        rows=_rows(CELL_COLUMNS, lines),
         notes=(FIGURES, *legend(board.cells), *whose_rows(board.cells)),
     )
 
@@ -130,7 +130,7 @@ def in_brief(board: Board) -> Table:
     lines = [
         CellLine(cell, task, cell.model, common, has_marks=False) for cell, task in board.placed
     ]
-    axes = {axis: dict.fromkeys(str(FILLED[axis](line)) for line in lines) for axis in AXES}
+    axes = {axis: dict.fromkeys(str(CELL_COLUMNS[axis](line)) for line in lines) for axis in AXES}
     shown = [axis for axis, values in axes.items() if len(values) > 1]
     recipes = _recipe_of_each_model(found) if {MODEL, RECIPE} <= {*shown} else []
     shown = [axis for axis in shown if axis is not RECIPE or not recipes]
@@ -140,7 +140,7 @@ def in_brief(board: Board) -> Table:
         for value in values
         if len(values) == 1
     ]
-    made = (TASK, *shown, *BRIEF)
+    made = (TASK, *shown, *SUMMARY_COLUMNS)
     return Table(
         title=", ".join([f"Results on {board.title}", *said]),
         columns=made,
@@ -150,7 +150,7 @@ def in_brief(board: Board) -> Table:
 
 
 def _rows(made: Iterable[Column], lines: Sequence[CellLine]) -> tuple[tuple[TableValue, ...], ...]:
-    fills = [FILLED[column] for column in made]
+    fills = [CELL_COLUMNS[column] for column in made]
     return tuple(tuple(fill(line) for fill in fills) for line in lines)
 
 

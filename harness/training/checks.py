@@ -26,7 +26,7 @@ MOST_DRIFT = 1.25  # ratio of the calibration times before and after training
 LEARNED = 0.7  # ratio of the final training loss to the best loss of a constant prediction
 LEAST_FALL = 0.99  # ratio of the final training loss to the first
 FEW_ROWS = 40  # so few that chance alone may give most of them another label
-FEW_STEPS = 4  # in a quarter of a run: too few to see whether the loss fell
+FEW_IN_A_QUARTER = 4  # in a quarter of a run: too few to see whether the loss fell
 ROUNDING = 1e-6  # relative
 
 
@@ -68,7 +68,7 @@ def _collapsed(run: Evidence) -> bool:
 
 def _is_flat(run: Evidence) -> bool:
     part = len(run.losses) // 4
-    if part < FEW_STEPS:
+    if part < FEW_IN_A_QUARTER:
         return False
     return fmean(run.losses[-part:]) > LEAST_FALL * fmean(run.losses[:part])
 
@@ -82,7 +82,7 @@ def _is_noisy(run: Evidence) -> bool:
     return times is not None and max(times) > MOST_DRIFT * min(times)
 
 
-HOLDS: dict[str, Callable[[Evidence], bool]] = {
+HAS_FLAG: dict[str, Callable[[Evidence], bool]] = {
     "collapsed": _collapsed,
     "at_floor": lambda run: run.score <= run.floor,
     "flat_loss": _is_flat,
@@ -101,7 +101,7 @@ HOLDS: dict[str, Callable[[Evidence], bool]] = {
 
 def of_run(run: Evidence) -> tuple[str, ...]:
     """The flags of a run, in the order of `FLAGS`."""
-    return tuple(name for name in FLAGS if name in HOLDS and HOLDS[name](run))
+    return tuple(name for name in FLAGS if name in HAS_FLAG and HAS_FLAG[name](run))
 
 
 def fault(run: Evidence) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -21,12 +21,46 @@ from harness.spec import Target
 aten = torch.ops.aten
 
 
+def _nothing() -> None:
+    """What a device does that has nothing to do."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A kind of device: what torch offers for it."""
+
+    is_available: Callable[[], bool]
+    synchronize: Callable[[], None]  # returns once the device has finished its work
+    empty_cache: Callable[[], None] = _nothing
+    peak_memory_bytes: Callable[[], int] | None = None  # None: it has no memory of its own
+
+
+BACKENDS = {
+    "cpu": Backend(lambda: True, synchronize=_nothing),
+    "cuda": Backend(
+        torch.cuda.is_available,
+        torch.cuda.synchronize,
+        torch.cuda.empty_cache,
+        torch.cuda.max_memory_allocated,
+    ),
+    "mps": Backend(torch.backends.mps.is_available, torch.mps.synchronize, torch.mps.empty_cache),
+    "xpu": Backend(
+        torch.xpu.is_available,
+        torch.xpu.synchronize,
+        torch.xpu.empty_cache,
+        torch.xpu.max_memory_allocated,
+    ),
+}
+"""The kinds of devices, by their names in torch."""
+
+
 class Device:
     """The device of a target. Raises `TargetUnavailable` where this machine has none."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        if not _available(target.device):
+        self.backend = BACKENDS[target.device]
+        if not self.backend.is_available():
             raise TargetUnavailable(
                 f"target {target.name}: torch {torch.__version__} finds no {target.device} device "
                 "on this machine. See `glue-bench doctor`"
@@ -79,22 +113,7 @@ class Device:
 
     def synchronize(self) -> None:
         """Wait until the device has finished its work, as must be before a clock is read."""
-        if self.torch.type == "cuda":
-            torch.cuda.synchronize()
-        elif self.torch.type == "mps":
-            torch.mps.synchronize()
-        elif self.torch.type == "xpu":
-            torch.xpu.synchronize()
-
-
-def _available(kind: str) -> bool:
-    probe = {
-        "cpu": lambda: True,
-        "cuda": torch.cuda.is_available,
-        "mps": torch.backends.mps.is_available,
-        "xpu": torch.xpu.is_available,
-    }
-    return bool(probe[kind]())
+        self.backend.synchronize()
 
 
 class CountingScaler(torch.amp.GradScaler):

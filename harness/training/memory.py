@@ -5,19 +5,17 @@ from __future__ import annotations
 import gc
 import traceback
 
-import torch
-
 from harness.errors import chain, is_out_of_memory
 from harness.spec import Target
+from harness.training.device import BACKENDS
 
 
 def peak_memory_bytes(target: Target) -> int | None:
     """The peak of device memory in tensors, in bytes; None if it has no memory of its own."""
-    if target.device == "cuda" and torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    if target.device == "xpu" and torch.xpu.is_available():
-        return torch.xpu.max_memory_allocated()
-    return None
+    backend = BACKENDS[target.device]
+    if backend.peak_memory_bytes is None or not backend.is_available():
+        return None
+    return backend.peak_memory_bytes()
 
 
 def release(error: BaseException, target: Target) -> None:
@@ -30,14 +28,5 @@ def release(error: BaseException, target: Target) -> None:
         traceback.clear_frames(link.__traceback__)
         link.__traceback__ = None
     gc.collect()
-    if (
-        is_out_of_memory(error) and target.device in EMPTY_CACHE
-    ):  # after other errors the device may not work
-        EMPTY_CACHE[target.device]()
-
-
-EMPTY_CACHE = {
-    "cuda": torch.cuda.empty_cache,
-    "mps": torch.mps.empty_cache,
-    "xpu": torch.xpu.empty_cache,
-}
+    if is_out_of_memory(error):  # after an error of another kind the device may not work
+        BACKENDS[target.device].empty_cache()

@@ -101,10 +101,10 @@ def test_profiles_mean_what_they_say() -> None:
         2000,
         False,
     )
-    assert len(quick.cases) == 6 * 1 * len(targets.present()) * 3
+    assert len(quick.cases) == 6 * 1 * len(targets.defaults()) * 3
     paper = plan.make(options.Settings(profile="paper"))
     assert {case.task for case in paper.cases} == set(tasks.GLUE_9)  # ax is MNLI's
-    assert {case.target for case in paper.cases} == set(targets.best())
+    assert {case.target for case in paper.cases} == set(targets.fastest())
     assert (len(paper.cases), paper.settings.recipe, paper.data.predict_test) == (
         9 * 5,
         "run-glue",
@@ -125,9 +125,9 @@ def test_profiles_mean_what_they_say() -> None:
     ],
 )
 def test_the_best_target_of_a_machine(monkeypatch, present, has_bf16, best) -> None:
-    monkeypatch.setattr(targets, "present", lambda: present)
+    monkeypatch.setattr(targets, "defaults", lambda: present)
     monkeypatch.setattr(targets, "cpu_has_bf16", lambda: has_bf16)
-    assert targets.best() == (best,)
+    assert targets.fastest() == (best,)
 
 
 def test_an_option_replaces_its_own_column(tmp_path) -> None:

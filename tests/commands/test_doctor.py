@@ -31,7 +31,7 @@ def is_toy_or_network(model: Model) -> bool:
 def test_what_a_machine_simply_does_not_have_breaks_nothing(said, monkeypatch) -> None:
     monkeypatch.setattr("harness.system.environment.version", without("peft", "sentencepiece"))
     monkeypatch.setattr("harness.catalog.models.is_here", is_toy_or_network)
-    monkeypatch.setattr("harness.catalog.targets.present", lambda: ("cpu-fp32", "cpu-bf16"))
+    monkeypatch.setattr("harness.catalog.targets.defaults", lambda: ("cpu-fp32", "cpu-bf16"))
     code, out, err = said()
     assert (code, err) == (0, "")
     lines = out.splitlines()
@@ -81,7 +81,7 @@ def test_a_device_that_torch_cannot_use_is_broken(said, monkeypatch) -> None:
                 raise TargetUnavailable(f"torch finds no {target.device} device")
 
     monkeypatch.setattr("harness.training.device.Device", NoCuda)
-    monkeypatch.setattr("harness.catalog.targets.present", lambda: ("cpu-fp32", "cuda-fp32"))
+    monkeypatch.setattr("harness.catalog.targets.defaults", lambda: ("cpu-fp32", "cuda-fp32"))
     code, out, _ = said()
     assert code == 1
     assert "BROKEN    this machine has a cuda device, but torch finds no cuda device" in out

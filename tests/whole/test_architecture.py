@@ -1,4 +1,4 @@
-"""The structure of the package: its wings, the arrows between them, and its public face."""
+"""The structure of the package: its wings, the imports between them, and its public face."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import harness
 from harness import errors
 from tests.support.locations import ROOT
 
-MOST_ARROWS = 150
+MOST_IMPORTS = 150
 MOST_MODULES_AT_THE_TOP = 16
 LONGEST_FILE = 355  # lines: about 300, and rows of facts may be a few more
 
@@ -47,23 +47,23 @@ def imports() -> dict[str, set[str]]:
     return found
 
 
-def room(module: str) -> str:
+def wing(module: str) -> str:
     """The wing, or the module at the top, that a module is in."""
     return [*module.split("."), "__init__"][1]
 
 
-def arrows() -> set[tuple[str, str]]:
-    pairs = {(room(a), room(b)) for a, targets in imports().items() for b in targets}
+def imports_between_wings() -> set[tuple[str, str]]:
+    pairs = {(wing(a), wing(b)) for a, targets in imports().items() for b in targets}
     return {(a, b) for a, b in pairs if a != b and "__init__" not in (a, b)}
 
 
-def test_few_arrows_run_between_the_wings() -> None:
-    assert len(arrows()) <= MOST_ARROWS
+def test_few_imports_cross_between_wings() -> None:
+    assert len(imports_between_wings()) <= MOST_IMPORTS
 
 
 def test_neither_wings_nor_modules_import_each_other_in_a_circle() -> None:
     by_wing: dict[str, set[str]] = defaultdict(set)
-    for importer, imported in arrows():
+    for importer, imported in imports_between_wings():
         by_wing[importer].add(imported)
     inside = {name: targets - {"harness", name} for name, targets in imports().items()}
     for graph in (by_wing, inside):

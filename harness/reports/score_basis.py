@@ -25,8 +25,8 @@ LONGEST = 30  # the most characters of labels in a column's name
 
 
 @dataclass(frozen=True)
-class Column:
-    """What the scores of one column of a table are of."""
+class ScoreBasis:
+    """What scores must have in common to stand in one column of a board."""
 
     task: str
     metrics: tuple[str, ...]  # the score is their mean
@@ -49,7 +49,7 @@ class Column:
         return hashlib.sha256("".join(digest for _, digest, _ in self.dev).encode()).hexdigest()
 
 
-def of(cell: Cell) -> Column:
+def of(cell: Cell) -> ScoreBasis:
     """What a cell's score is of, as its runs recorded it.
 
     Where their identity does not say so: the metrics that a run has, and GLUE's labels.
@@ -58,10 +58,12 @@ def of(cell: Cell) -> Column:
     metrics = said.get("metrics") or (row.metrics if row else _measured(cell))
     labels = said.get("labels", row.labels if row else None)
     dev = next((found for record in cell.records if (found := dev_digests(record))), ())
-    return Column(cell.task, tuple(sorted(metrics)), None if labels is None else tuple(labels), dev)
+    return ScoreBasis(
+        cell.task, tuple(sorted(metrics)), None if labels is None else tuple(labels), dev
+    )
 
 
-def assign(cells: Sequence[Cell]) -> list[Column | None]:
+def assign(cells: Sequence[Cell]) -> list[ScoreBasis | None]:
     """The column of each cell; None if it cannot be told.
 
     A cell whose runs all failed has the column of cells that asked for the same rows, or else the
@@ -71,7 +73,7 @@ def assign(cells: Sequence[Cell]) -> list[Column | None]:
     known = list(dict.fromkeys(column for column in found if column.dev))
     asked = {_asked(cell): column for cell, column in zip(cells, found, strict=True) if column.dev}
 
-    def settled(cell: Cell, column: Column) -> Column | None:
+    def settled(cell: Cell, column: ScoreBasis) -> ScoreBasis | None:
         if column.dev or cell.mean is not None:
             return column
         if cell.identity:
@@ -85,19 +87,19 @@ def assign(cells: Sequence[Cell]) -> list[Column | None]:
     return [settled(cell, column) for cell, column in zip(cells, found, strict=True)]
 
 
-def names(columns: Iterable[Column | None]) -> dict[Column, str]:
+def names(columns: Iterable[ScoreBasis | None]) -> dict[ScoreBasis, str]:
     """Each column's name: the task's if it has only one, else with all that distinguishes it."""
-    of_task: dict[str, list[Column]] = defaultdict(list)
+    of_task: dict[str, list[ScoreBasis]] = defaultdict(list)
     for column in filter(None, dict.fromkeys(columns)):
         of_task[column.task].append(column)
-    found: dict[Column, str] = {}
+    found: dict[ScoreBasis, str] = {}
     for task, same in of_task.items():
         words = [""] if len(same) == 1 else [f" ({details})" for details in _details(same)]
         found |= {column: task + said for column, said in zip(same, words, strict=True)}
     return found
 
 
-def headers(columns: Iterable[Column | None]) -> dict[str, str]:
+def headers(columns: Iterable[ScoreBasis | None]) -> dict[str, str]:
     """Each name of `names`, followed by its metrics unless it names them already."""
     return {
         name: f"{name} ({column.metrics_name})" if name == column.task else name
@@ -105,7 +107,7 @@ def headers(columns: Iterable[Column | None]) -> dict[str, str]:
     }
 
 
-def _details(same: Sequence[Column]) -> list[str]:
+def _details(same: Sequence[ScoreBasis]) -> list[str]:
     """What distinguishes the columns of one task, in words; what they share is left out."""
     words = [[column.metrics_name] for column in same]
     if len({column.labels for column in same}) > 1:
@@ -124,7 +126,7 @@ def _details(same: Sequence[Column]) -> list[str]:
     return [", ".join(said) for said in words]
 
 
-def _labels(column: Column) -> str:
+def _labels(column: ScoreBasis) -> str:
     if column.labels is None:
         return "unknown"
     return short("/".join(column.labels), LONGEST) or "a number"
@@ -141,7 +143,7 @@ def _measured(cell: Cell) -> list[str]:
     return sorted({name for split in found for name in split})
 
 
-def _kind(column: Column) -> tuple[str, tuple[str, ...], tuple[str, ...] | None]:
+def _kind(column: ScoreBasis) -> tuple[str, tuple[str, ...], tuple[str, ...] | None]:
     return column.task, column.metrics, column.labels
 
 

@@ -12,7 +12,7 @@ import harness
 from harness.records.cells import cells
 from harness.records.schema import DataRecord, Record, Source
 from harness.records.store import Store
-from harness.reports import board_tables, by_axis, cell_tables, columns, report
+from harness.reports import board_tables, by_axis, cell_tables, report, score_basis
 from harness.reports.boards import Board, boards
 from harness.spec import Axis, Case
 from tests.support.boarded import GLUE, HASH, shown, split_record
@@ -270,4 +270,4 @@ def test_three_runs_of_one_name_and_what_is_seen_of_them(tmp_path: Path) -> None
     assert frame["dev_sha256"].nunique() == 2
     assert frame["dev_checked"].isna().all()
     assert GLUE.kind not in set(frame["data"])
-    assert columns.of(cells([first])[0]).metrics_name == "acc"
+    assert score_basis.of(cells([first])[0]).metrics_name == "acc"
