@@ -19,10 +19,11 @@ from harness.execution.process import ProcessEngine
 from harness.execution.worker import UNLESS_SET
 from harness.hub import snapshots
 from tests.support import scoreboard
-from tests.support.fakes import ANSWERS, FakeEngine, outcome
+from tests.support.builders import outcome
+from tests.support.engines import ANSWERS, FakeEngine
 from tests.support.locations import ROOT
 
-pytest_plugins = ["pytester", "tests.support.gated", "tests.support.logged"]
+pytest_plugins = ["pytester", "tests.support.gate_project", "tests.support.log_files"]
 pytest.register_assert_rewrite("tests.support.glue_files")
 
 # Before torch is here: runs inside this process are as little disturbed by others as a worker's.
@@ -82,7 +83,7 @@ def _torch_as_it_was() -> Iterator[None]:
     if "torch" not in sys.modules:
         yield
         return
-    from tests.support.foreign import snapshot
+    from tests.support.torch_switches import snapshot
 
     before = snapshot()
     yield
@@ -118,10 +119,10 @@ def fork_server() -> None:
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder with a tiny pretrained network for each family; no test changes them."""
-    from tests.support import families
+    from tests.support import tiny_families
 
     home = tmp_path_factory.mktemp("families")
-    return {name: families.pretrained(home / name, name) for name in families.FAMILIES}
+    return {name: tiny_families.pretrained(home / name, name) for name in tiny_families.FAMILIES}
 
 
 @pytest.fixture(scope="session")

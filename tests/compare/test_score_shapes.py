@@ -9,7 +9,7 @@ import pytest
 
 from harness.compare import stats
 from tests.support import scoreboard
-from tests.support.rates import is_likely
+from tests.support.verdict_rates import is_likely
 
 COMPARISONS = 2_000
 FIRST, FRESH = (10, 5), (10, 10)  # runs of the base and new ones: stage 1, stage 2

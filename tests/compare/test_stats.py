@@ -15,8 +15,8 @@ from harness.compare import stats
 from harness.compare.gate import Verdict, decide
 from harness.compare.stats import Change
 from tests.support import scoreboard
-from tests.support.rates import chance_of_worse, is_likely
-from tests.support.sides import judged, side
+from tests.support.cell_runs import judged, side
+from tests.support.verdict_rates import chance_of_worse, is_likely
 
 COMPARISONS = 2_000
 SD, MARGIN = 0.01, 0.002

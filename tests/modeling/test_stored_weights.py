@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoModelForMaskedLM
 from harness.catalog import models, tasks
 from harness.errors import ModelError
 from harness.modeling import checkpoints, pretrained
-from tests.support import families, tiny
+from tests.support import tiny_families, tiny_models
 
 TOY = models.directory(models.MODELS["toy-bert"])
 RTE = tasks.TASKS["rte"]
@@ -114,7 +114,7 @@ def test_floating_point_weights_of_any_width_are_loaded(copy: Path, dtype: torch
 
 def test_a_quantization_config_is_refused_before_anything_is_read(copy: Path) -> None:
     for method in ("bitsandbytes", "gptq", "fp8", "compressed-tensors"):
-        tiny.edit(copy / "config.json", quantization_config={"quant_method": method})
+        tiny_models.edit(copy / "config.json", quantization_config={"quant_method": method})
         said = refused(copy)
         assert "quantization_config" in said
         assert method in said
@@ -204,7 +204,7 @@ def test_weights_kept_apart_by_pruning_are_refused_with_the_mend(copy: Path) -> 
 @pytest.mark.parametrize("prefix", ["", "bert."])
 @pytest.mark.parametrize("said", [1, 2])
 def test_layers_beyond_config_json_are_refused(copy: Path, said: int, prefix: str) -> None:
-    tiny.edit(copy / "config.json", num_hidden_layers=said)
+    tiny_models.edit(copy / "config.json", num_hidden_layers=said)
 
     def rename(tensors: Tensors) -> Tensors:
         return {f"{prefix}{n.removeprefix('bert.')}": x for n, x in tensors.items()}
@@ -227,12 +227,12 @@ LAYERS = {
 @pytest.mark.cases
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_beyond_config_json_is_refused_in_every_family(tmp_path: Path, name: str) -> None:
-    folder = families.pretrained(tmp_path, name)
+    folder = tiny_families.pretrained(tmp_path, name)
     said = json.loads((folder / "config.json").read_text())
     changed = {LAYERS[name]: 1}
     if "layer_types" in said:
         changed["layer_types"] = said["layer_types"][:1]
-    tiny.edit(folder / "config.json", **changed)
+    tiny_models.edit(folder / "config.json", **changed)
     message = refused(folder)
     assert f"{LAYERS[name]} 1" in message
     assert "2 layers" in message
@@ -308,20 +308,20 @@ def test_leftovers_that_change_nothing_are_loaded_without_a_word(tmp_path: Path)
     bert = Path(shutil.copytree(TOY, tmp_path / "bert"))
     encoder = harmless(bert, embeddings__position_ids=ids, classifier__weight=torch.ones(7, 80))
     assert encoder.unused == ()  # the head's shape is another: it is new
-    roberta = families.pretrained(tmp_path / "roberta", "roberta")
+    roberta = tiny_families.pretrained(tmp_path / "roberta", "roberta")
     added = {"roberta__pooler__dense__weight": torch.ones(16, 16)}
     assert "roberta.pooler" in harmless(roberta, **added).unused
-    gpt2 = families.pretrained(tmp_path / "gpt2", "gpt2")
+    gpt2 = tiny_families.pretrained(tmp_path / "gpt2", "gpt2")
     mask = torch.ones(1, 1, 80, 80)
     harmless(gpt2, h__0__attn__bias=mask.tril(), h__1__attn__masked_bias=torch.tensor(-1e4))
     harmless(gpt2, transformer__h__0__attn__bias=mask.bool())
-    harmless(families.pretrained(tmp_path / "gpt", "gpt"), h__0__attn__bias=mask.bool())
-    deberta = families.pretrained(tmp_path / "deberta", "deberta-v3")
+    harmless(tiny_families.pretrained(tmp_path / "gpt", "gpt"), h__0__attn__bias=mask.bool())
+    deberta = tiny_families.pretrained(tmp_path / "deberta", "deberta-v3")
     harmless(deberta, deberta__embeddings__word_embeddings___weight=torch.zeros(20, 16))
 
 
 def test_bare_prefixed_and_tied_checkpoints_load_alike(tmp_path: Path) -> None:
-    whole = families.pretrained(tmp_path / "whole", "bert")
+    whole = tiny_families.pretrained(tmp_path / "whole", "bert")
     bare = tmp_path / "bare"
     shutil.copytree(whole, bare)
     AutoModelForMaskedLM.from_pretrained(whole).bert.save_pretrained(bare)
@@ -344,7 +344,7 @@ def test_bare_prefixed_and_tied_checkpoints_load_alike(tmp_path: Path) -> None:
 
 @pytest.mark.cases
 def test_predict_reads_no_such_weights_either(tmp_path: Path) -> None:
-    folder = tiny.classifier(tmp_path / "m", "bert", ["no", "yes"])
+    folder = tiny_models.classifier(tmp_path / "m", "bert", ["no", "yes"])
     assert checkpoints.load(folder).answer("a").shares
     plain = load_file(folder / "model.safetensors")
     for added in (
@@ -360,10 +360,10 @@ def test_predict_reads_no_such_weights_either(tmp_path: Path) -> None:
 
 def test_a_missing_weight_is_no_wrappers_prefix(tmp_path: Path) -> None:
     """A weight of another shape, or one whose name ends as others do."""
-    folder = families.pretrained(tmp_path / "shape", "bert")
+    folder = tiny_families.pretrained(tmp_path / "shape", "bert")
     name = "bert.encoder.layer.0.output.dense.weight"
     change(folder, lambda tensors: tensors | {name: tensors[name][:-1]})
     assert f"first '{name}'" in refused(folder)
-    folder = families.pretrained(tmp_path / "lost", "llama")
+    folder = tiny_families.pretrained(tmp_path / "lost", "llama")
     change(folder, lambda tensors: {n: t for n, t in tensors.items() if n != "model.norm.weight"})
     assert "first 'model.norm.weight'" in refused(folder)

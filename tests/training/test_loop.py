@@ -22,7 +22,7 @@ from harness.spec import Recipe, Split, Target, Task
 from harness.training import loop, optimizers
 from harness.training.batches import TrainBatches, eval_batches
 from harness.training.device import Device
-from tests.support import families
+from tests.support import tiny_families
 
 ROWS, VOCABULARY, PAD = 64, 50, 0
 CPU = Device(Target("cpu-fp32", "cpu"))
@@ -224,7 +224,7 @@ def swapped_groups(network: Any, recipe: Recipe) -> list[dict[str, Any]]:
 
 def test_biases_that_are_matrices_do_not_decay(tmp_path: Path) -> None:
     network = pretrained.load(
-        families.pretrained(tmp_path, "xlnet"), tasks.TASKS["rte"], seed=1
+        tiny_families.pretrained(tmp_path, "xlnet"), tasks.TASKS["rte"], seed=1
     ).network
     decays, still = (
         {id(p) for p in group["params"]} for group in decay_groups(network, RECIPE)
