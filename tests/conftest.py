@@ -170,6 +170,17 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """torch on one thread: a tiny network is slower on two."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of the Hub, offline; nothing that was looked up before is remembered."""
     from datasets import config

@@ -1,4 +1,4 @@
-"""Calls of everything that reads a results folder, and a list of those that end without a clear error.
+"""Calls of everything that reads a results folder; those without a clear end are listed.
 
 A clear end is an exit code, or an error of glue-bench's own; any other exception is a crash.
 """
