@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +192,23 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     snapshots.find.cache_clear()
     snapshots.fetch_once.cache_clear()
     return tmp_path / "hub"
+
+
+@pytest.fixture
+def ask(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets this process ask the Hub at an address; its cache is empty at first."""
+    from huggingface_hub import close_session, constants
+
+    def at(address: str) -> None:
+        form = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", form)
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        close_session()  # which may know of a proxy
+        snapshots._lookup.cache_clear()
+
+    return at
 
 
 @pytest.hookimpl(tryfirst=True)  # before the header

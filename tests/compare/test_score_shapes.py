@@ -48,8 +48,13 @@ def _called(shape: str, runs: tuple[int, int], spread: float = 1.0, seed: int = 
     return worse
 
 
+QUICK = ("a tail of low scores", "scores near a ceiling", "one seed in ten bad", "heavy tails")
+
+
 @pytest.mark.cases
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape", [*QUICK, *(pytest.param(s, marks=pytest.mark.slow) for s in SHAPES if s not in QUICK)]
+)
 def test_unchanged_code_is_called_worse_once_in_a_hundred_whatever_its_scores_shape(
     shape: str,
 ) -> None:

@@ -17,7 +17,6 @@ from harness.errors import DataError, DataUnavailable
 from harness.hub import snapshots
 from harness.records.store import Store
 from harness.spec import Case, DataRequest, Task
-from tests.hub.test_snapshots import PYTEST, command
 from tests.support import hub_server, pytest_project
 from tests.support.configs import resolved
 
@@ -240,21 +239,24 @@ def test_predicting_a_test_split_that_is_not_named_is_one_error(
 
 
 def test_run_through_the_hub_then_read_offline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    project: pytest.Pytester,
+    ask: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     repositories = {("dataset", "org/reviews"): two_configs()}
     own = task(tmp_path, 'config = "de"\nsplits = { validation = "dev" }')
     with hub_server.serving(repositories) as (address, asked):
-        done = command(
-            tmp_path, address, *PYTEST, "-p", "no:cacheprovider", "--glue-task-file",
-            str(tmp_path / "mine.toml"), "--glue-models", "cbow", "--glue-targets", "cpu-fp32",
-            "--glue-epochs", "1", "--glue-engine", "inline", "--glue-results", str(tmp_path / "r"),
+        ask(address)
+        ran = pytest_project.run(
+            project, "--glue-task-file", str(tmp_path / "mine.toml"), "--glue-models", "cbow",
+            "--glue-targets", "cpu-fp32", "--glue-epochs", "1", "--glue-engine", "inline",
+            "--glue-results", str(tmp_path / "r"),
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+        ran.assert_outcomes(passed=1)
         assert any("de/dev.csv" in line for line in asked)
     (record,) = Store(tmp_path / "r").load()
     assert (record.source.kind, record.source.revision) == ("own", hub_server.COMMIT)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     snapshots.find.cache_clear()
     snapshots.fetch_once.cache_clear()

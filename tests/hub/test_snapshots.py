@@ -15,7 +15,6 @@ from harness.catalog import models, tasks
 from harness.data import glue_hub as hub_data
 from harness.data import load, row_sources, toy
 from harness.errors import DataError, DataUnavailable, ModelUnavailable
-from harness.hub import snapshots
 from harness.records.store import Store
 from harness.spec import DataRequest
 from tests.support import hub_server
@@ -145,23 +144,6 @@ def test_a_cached_model_is_found_by_its_id(hub_cache: Path) -> None:
 # ---- Asking a server that stands in for the Hub -------------------------------------------------
 
 NOBODY = "http://127.0.0.1:9"
-
-
-@pytest.fixture
-def ask(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Lets this process ask the Hub at an address; its cache is empty at first."""
-    from huggingface_hub import close_session, constants
-
-    def at(address: str) -> None:
-        form = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, address)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", form)
-        monkeypatch.setattr(constants, "ENDPOINT", address)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        close_session()  # which may know of a proxy
-        snapshots._lookup.cache_clear()
-
-    return at
 
 
 def test_files_that_are_here_are_only_fetched_again_on_request(
