@@ -1,26 +1,26 @@
 """The errors glue-bench raises.
 
     GlueBenchError
-    ├── UsageError          an option, name or combination that cannot be meant
+    ├── UsageError          a wrong option, name or combination of them
     ├── DataError           a data file that is missing, malformed or inconsistent
     ├── ModelError          weights or a tokenizer that are missing or do not fit
     ├── Unavailable         something this machine does not have
-    │   ├── ModelUnavailable    weights that are neither installed nor to be fetched
-    │   ├── DataUnavailable     a data set that is neither cached nor to be fetched
-    │   └── TargetUnavailable   a device or precision it cannot run
+    │   ├── ModelUnavailable    weights that are not installed and cannot be fetched
+    │   ├── DataUnavailable     a data set that is not cached and cannot be fetched
+    │   └── TargetUnavailable   a device or precision that it cannot run
     ├── TrainingDiverged    a loss or logit that is not finite
-    ├── NotComparable       two runs that have no rows in common to be compared by
-    ├── IntegrityError      a run whose own figures contradict each other
+    ├── NotComparable       two runs whose predictions cannot be compared
+    ├── IntegrityError      a run whose figures contradict each other
     ├── WorkerError         a worker process that did not return a result
     │   ├── WorkerCrashed
-    │   │   ├── WorkerKilled    by SIGKILL: as a rule, for want of memory
-    │   │   └── WorkerLost      together with the fork server, which is no fault of its own
+    │   │   ├── WorkerKilled    by SIGKILL, mostly because memory ran out
+    │   │   └── WorkerLost      because its fork server was gone
     │   └── WorkerTimeout
     └── StorageError        a record that could not be written or read
-        └── NotStored           a run's own: it holds the record
+        └── NotStored           a run's record; the error holds it as text
 
 Messages say where (file and line, or key), what was found, what was expected and how to mend it.
-Nothing in the package raises a bare ``Exception``; the runner turns each of these into a status.
+Nothing in the package raises a bare ``Exception``. `records.failures` has the status for each.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from harness.text.escape import harmless
 class GlueBenchError(Exception):
     """Base class of every error that glue-bench raises on purpose.
 
-    Its text is harmless wherever it is shown: names and values of others stand in it.
+    Its text contains names and values from elsewhere, so it is made harmless for terminals and
+    logs.
     """
 
     def __str__(self) -> str:
@@ -42,7 +43,7 @@ class GlueBenchError(Exception):
 
 
 class UsageError(GlueBenchError):
-    """An option, a name or a combination of both that cannot be meant."""
+    """A wrong option, a wrong name, or a combination of them that makes no sense."""
 
 
 class DataError(GlueBenchError):
@@ -54,15 +55,15 @@ class ModelError(GlueBenchError):
 
 
 class Unavailable(GlueBenchError):
-    """Something this machine does not have: a failure if the user named it, else a skip."""
+    """Something this machine does not have: a failure if the user named it, otherwise a skip."""
 
 
 class ModelUnavailable(Unavailable):
-    """Weights that are neither installed nor to be fetched."""
+    """Weights that are not installed and cannot be fetched."""
 
 
 class DataUnavailable(Unavailable):
-    """A data set that is neither cached nor to be fetched."""
+    """A data set that is not cached and cannot be fetched."""
 
 
 class TargetUnavailable(Unavailable):
@@ -74,11 +75,11 @@ class TrainingDiverged(GlueBenchError):
 
 
 class NotComparable(GlueBenchError):
-    """Two runs that have no rows in common to be compared by."""
+    """Two runs whose predictions cannot be compared row by row."""
 
 
 class IntegrityError(GlueBenchError):
-    """A run whose own figures contradict each other."""
+    """A run whose figures contradict each other."""
 
 
 class WorkerError(GlueBenchError):
@@ -90,14 +91,14 @@ class WorkerCrashed(WorkerError):
 
 
 class WorkerKilled(WorkerCrashed):
-    """A worker process that SIGKILL ended, as the system does when the machine's memory is full.
+    """A worker process that SIGKILL ended, which the system sends when memory is full.
 
-    A user's own `kill -9` looks no different, and is taken for the same.
+    A user's `kill -9` looks the same, and is treated the same.
     """
 
 
 class WorkerLost(WorkerCrashed):
-    """A worker process that was forked by a server which is gone, or hung and was killed."""
+    """A worker process whose fork server is gone, or hung and was killed."""
 
 
 class WorkerTimeout(WorkerError):
@@ -109,10 +110,10 @@ class StorageError(GlueBenchError):
 
 
 class NotStored(StorageError):
-    """A run that is over and whose record could not be written: here it is, as text.
+    """A run is over and its record could not be written: the error holds it as text.
 
-    `lines` are its session's announcement and `line`, the record: `glue-bench import` takes them
-    back, if `can_import`, and a traceback shows them too.
+    `line` is the record, `lines` the announcement of its session and the record. If `can_import`,
+    `glue-bench import` stores them. A traceback shows them too.
     """
 
     def __init__(self, message: str, lines: str, *, can_import: bool = True) -> None:
@@ -123,7 +124,7 @@ class NotStored(StorageError):
 
 
 class Exit(IntEnum):
-    """What a command came to. A benchmark session has pytest's own codes, and `STORAGE`."""
+    """The exit codes of a command. A benchmark session has pytest's codes, and `STORAGE`."""
 
     FINE = 0  # not worse
     WORSE = 1  # or different, or broken
@@ -133,14 +134,14 @@ class Exit(IntEnum):
     STORAGE = 5  # something could not be written or read
 
 
-FULL = (
+OUT_OF_MEMORY = (
     "allocate memory",  # torch, on a CPU
     "out of memory",  # on mps, and outside torch's own allocators
     "ALLOC_FAILED",  # cuBLAS, cuDNN
     "bad_alloc",  # C++
-    "could not create a primitive",  # oneDNN, which has no other words for it
+    "could not create a primitive",  # oneDNN has no other message for it
 )
-"""What a RuntimeError says where memory ran out."""
+"""Parts of the messages by which a RuntimeError says that memory ran out."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -148,7 +149,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     for link in chain(error):
         if isinstance(link, MemoryError) or type(link).__name__ == "OutOfMemoryError":  # torch's
             return True
-        if isinstance(link, RuntimeError) and any(words in str(link) for words in FULL):
+        if isinstance(link, RuntimeError) and any(words in str(link) for words in OUT_OF_MEMORY):
             return True
         if isinstance(link, OSError) and link.errno == errno.ENOMEM:
             return True
@@ -157,11 +158,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def chain(error: BaseException) -> list[BaseException]:
     """An error and all those that led to it."""
-    found: list[BaseException] = []
+    links: list[BaseException] = []
     todo: list[BaseException | None] = [error]
     while todo:
         link = todo.pop()
-        if link is not None and link not in found:
-            found.append(link)
+        if link is not None and link not in links:
+            links.append(link)
             todo += [link.__cause__, link.__context__]
-    return found
+    return links

@@ -1,7 +1,7 @@
-"""GLUE's metrics, under Hugging Face's names, as fractions; and how much one dev row moves each.
+"""GLUE's metrics as fractions, under Hugging Face's names, and how much one dev row moves each.
 
-They are scikit-learn's and scipy's, which is what the official GLUE metric script calls. Both are
-imported when a score is computed: collecting benchmark cases must stay quick.
+They are computed by scikit-learn and scipy, which the official GLUE metric script calls too. Both
+are imported only when a score is computed, so that collecting benchmark cases stays quick.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ Labels = Sequence[int] | Sequence[float]
 
 
 def accuracy(labels: Labels, predictions: Labels) -> float:
-    """Share of rows that are right."""
+    """The share of rows that are predicted correctly."""
     from sklearn.metrics import accuracy_score
 
     return float(accuracy_score(labels, predictions))
 
 
 def f1(labels: Labels, predictions: Labels) -> float:
-    """Binary F1 of class 1; 0.0 where class 1 neither occurs nor is predicted."""
+    """Binary F1 of class 1; 0.0 if class 1 neither occurs nor is predicted."""
     from sklearn.metrics import f1_score
 
     return float(f1_score(labels, predictions, pos_label=1, zero_division=0.0))
 
 
 def matthews_correlation(labels: Labels, predictions: Labels) -> float:
-    """Matthews correlation; 0.0 where labels or predictions are constant."""
+    """Matthews correlation; 0.0 if labels or predictions are constant."""
     from sklearn.metrics import matthews_corrcoef
 
     return (
@@ -47,14 +47,14 @@ def matthews_correlation(labels: Labels, predictions: Labels) -> float:
 
 
 def pearson(labels: Labels, predictions: Labels) -> float:
-    """Pearson correlation; 0.0 where labels or predictions are constant, never NaN."""
+    """Pearson correlation; 0.0 if labels or predictions are constant, never NaN."""
     from scipy.stats import pearsonr
 
     return _correlation(lambda: pearsonr(labels, predictions).statistic, labels, predictions)
 
 
 def spearmanr(labels: Labels, predictions: Labels) -> float:
-    """Spearman rank correlation; 0.0 where labels or predictions are constant, never NaN."""
+    """Spearman rank correlation; 0.0 if labels or predictions are constant, never NaN."""
     from scipy import stats
 
     return _correlation(lambda: stats.spearmanr(labels, predictions).statistic, labels, predictions)
@@ -72,32 +72,32 @@ METRICS: dict[str, Callable[[Labels, Labels], float]] = {
 }
 
 LEAST: Mapping[str, float] = {"accuracy": 0.0, "f1": 0.0}
-"""The least that a metric can be; of the others, which are correlations, -1. The most is 1."""
+"""The smallest value of a metric; -1 for the others, which are correlations. The largest is 1."""
 
 
 def is_constant(values: Labels) -> bool:
-    """Whether all values are the same: then a correlation is undefined and counted as 0.0."""
+    """Whether all values are equal. A correlation is then undefined, and counts as 0.0."""
     return len(set(values)) <= 1
 
 
 def evaluate(task: Task, labels: Labels, predictions: Labels) -> dict[str, float]:
-    """Each of the task's metrics on one split.
+    """Each of the task's metrics on one split, as fractions.
 
-    Raises `ValueError` where the two do not belong together, `UsageError` for a metric that there
-    is not.
+    Raises `ValueError` unless there are as many labels as predictions, `UsageError` for an unknown
+    metric.
     """
     for name in task.metrics:
         if name not in METRICS:
             raise UsageError(f"task {task.name}: {unknown('metric', name, METRICS)}")
     if len(labels) != len(predictions) or not labels:
         raise ValueError(
-            f"{len(labels)} labels and {len(predictions)} predictions: expected as many"
+            f"{len(labels)} labels and {len(predictions)} predictions: expected as many of both"
         )
     return {name: METRICS[name](labels, predictions) for name in task.metrics}
 
 
 def score(by_split: Mapping[str, Mapping[str, float]]) -> float:
-    """A task's one number: its metrics averaged on each split, then the splits averaged.
+    """A task's score: the mean of its metrics on each split, then the mean over the splits.
 
     GLUE paper, section 3.4: MNLI matched and mismatched count as one task.
     """
@@ -108,20 +108,21 @@ def floor(task: Task, by_split: Mapping[str, Labels]) -> float:
     """The score of the best constant predictor on these labels; 0.0 for a regression task."""
     if task.is_regression:
         return 0.0
-    return max(
-        score({
+    scores = []
+    for constant in range(len(task.labels)):
+        evaluated = {
             split: evaluate(task, labels, [constant] * len(labels))
             for split, labels in by_split.items()
-        })
-        for constant in range(len(task.labels))
-    )  # fmt: skip
+        }
+        scores.append(score(evaluated))
+    return max(scores)
 
 
 SCORE = "score"
 ABOUT = {"accuracy": 1.0, "f1": 2.0, "matthews_correlation": 4.0}
-"""About the most that a row is worth, in 1/rows, if each class has a quarter of them or more.
+"""About how much one row can change a metric, in 1/rows, if each class has at least a quarter.
 
-A correlation of real numbers has no steps: a prediction can move as little as it likes.
+A correlation of real numbers has no such step: a prediction can change by any small amount.
 """
 
 
@@ -130,31 +131,31 @@ def largest_steps(
     names: Sequence[str],
     classes: int,
 ) -> dict[str, float]:
-    """The most that another prediction for one row changes each figure, and their mean, `score`.
+    """The most that one changed prediction can change each metric, and their mean, `score`.
 
-    `by_split` holds labels and predictions of each dev set: numbers below `classes`, of as many
-    rows. A figure of several dev sets is the mean over them. Exact for `accuracy`, `f1` of class 1
-    and `matthews_correlation` of any number of classes; figures of other `names` have no steps,
-    and are left out.
+    `by_split` has labels and predictions of each dev set: numbers below `classes`, as many of both.
+    A metric of several dev sets is the mean over them. Results are fractions. They are exact for
+    `accuracy`, `f1` of class 1 and `matthews_correlation` of any number of classes. Metrics of
+    other `names` have no steps and are left out.
     """
     import numpy as np
 
-    names = [name for name in names if name in FIGURES]
+    names = [name for name in names if name in FROM_COUNTS]
     if not names:
         return {}
     most: dict[str, float] = {}
     for labels, predictions in by_split.values():
         changes = _changes(labels, predictions, names, classes)
-        found = dict(zip(names, changes, strict=True)) | {SCORE: changes.mean(axis=0)}
-        for name, change in found.items():
+        by_name = dict(zip(names, changes, strict=True)) | {SCORE: changes.mean(axis=0)}
+        for name, change in by_name.items():
             most[name] = max(most.get(name, 0.0), float(np.abs(change).max()) / len(by_split))
     return most
 
 
-def estimated(name: str, metrics: Iterable[str], rows: int, dev_sets: int) -> float:
-    """The worth of a row where its labels and predictions are not known: by `ABOUT`.
+def estimate_step(name: str, metrics: Iterable[str], rows: int, dev_sets: int) -> float:
+    """About how much one row can change a metric, or the `score`, from the number of rows alone.
 
-    `metrics` are those of the task, `rows` those of its smallest dev set.
+    `metrics` has the names of the task's metrics, `rows` is the size of its smallest dev set.
     """
     names = [*metrics] if name == SCORE else [name]
     if not rows or not names:
@@ -164,65 +165,62 @@ def estimated(name: str, metrics: Iterable[str], rows: int, dev_sets: int) -> fl
 
 @dataclass(frozen=True)
 class _Counts:
-    """What a figure is worked out from, after each of many moves: arrays of one shape."""
+    """What metrics are computed from: arrays with an entry for each possible change of one row."""
 
     rows: int
     right: np.ndarray
     true_positives: np.ndarray  # of class 1
     predicted_positives: np.ndarray
     positives: int
-    chance: np.ndarray  # sum over classes of rows predicted as it x rows labelled so
-    predicted_squares: np.ndarray  # sum over classes of the squared rows predicted as it
+    chance: np.ndarray  # sum over classes of rows predicted so x rows labelled so
+    predicted_squares: np.ndarray  # sum over classes of the square of the rows predicted so
     label_squares: int
 
 
-def _accuracy(found: _Counts) -> np.ndarray:
-    return found.right / found.rows
+def _accuracy(counts: _Counts) -> np.ndarray:
+    return counts.right / counts.rows
 
 
-def _f1(found: _Counts) -> np.ndarray:
-    whole = found.predicted_positives + found.positives
-    return 2 * found.true_positives / whole.clip(1)
+def _f1(counts: _Counts) -> np.ndarray:
+    both = counts.predicted_positives + counts.positives
+    return 2 * counts.true_positives / both.clip(1)
 
 
-def _matthews(found: _Counts) -> np.ndarray:
-    """Gorodkin, Computational Biology and Chemistry 28, 2004; 0 where either is constant."""
-    squared = float(found.rows) ** 2
-    spread = (squared - found.predicted_squares) * (squared - found.label_squares)
-    above_chance = found.right * float(found.rows) - found.chance
+def _matthews(counts: _Counts) -> np.ndarray:
+    """Gorodkin, Computational Biology and Chemistry 28, 2004; 0 if one side is constant."""
+    squared = float(counts.rows) ** 2
+    spread = (squared - counts.predicted_squares) * (squared - counts.label_squares)
+    above_chance = counts.right * float(counts.rows) - counts.chance
     return above_chance * (spread > 0) / spread.clip(1) ** 0.5
 
 
-FIGURES: Mapping[str, Callable[[_Counts], np.ndarray]] = {
-    "accuracy": _accuracy, "f1": _f1, "matthews_correlation": _matthews,
-}  # fmt: skip
+FROM_COUNTS: Mapping[str, Callable[[_Counts], np.ndarray]] = {
+    "accuracy": _accuracy,
+    "f1": _f1,
+    "matthews_correlation": _matthews,
+}
 
 
 def _changes(
     labels: Sequence[float], predictions: Sequence[float], names: Sequence[str], classes: int
 ) -> np.ndarray:
-    """By how much each figure (a row each) changes with every move that some dev row can make."""
+    """How much each metric changes with each possible change of one prediction.
+
+    Returns an array of (metrics, changes), in fractions; the first change is none.
+    """
     import numpy as np
 
-    held = np.zeros((classes, classes), dtype=np.int64)  # rows by label and prediction
-    np.add.at(held, (np.asarray(labels, dtype=int), np.asarray(predictions, dtype=int)), 1)
-    labelled, predicted, right = held.sum(1), held.sum(0), np.diag(held)
-    before, after = (axis.ravel() for axis in np.indices((classes, classes)))
-    other = predicted[before] - right[before] - held[after, before]
-    # A row that was right, one that gets right, and one that is wrong before and after.
-    kinds = [(-1, right[before] > 0), (1, held[after, before] > 0), (0, other > 0)]
-    parts = []
-    for gain, exists in kinds:
-        moves = np.flatnonzero(exists & (before != after))
-        parts.append(np.stack([np.full(len(moves), gain), before[moves], after[moves]]))
-    gain, before, after = np.concatenate([[[0], [0], [0]], *parts], axis=1)  # the first: no move
+    confusion = np.zeros((classes, classes), dtype=np.int64)  # rows by label and prediction
+    np.add.at(confusion, (np.asarray(labels, dtype=int), np.asarray(predictions, dtype=int)), 1)
+    labelled, predicted, right = confusion.sum(1), confusion.sum(0), np.diag(confusion)
+    gain, before, after = _possible_changes(confusion)
     label = np.where(gain < 0, before, np.where(gain > 0, after, -1))
     step = np.where(before == after, 0, 1)
     to_one = step * ((after == 1).astype(int) - (before == 1))
     counts = _Counts(
         rows=len(labels),
         right=right.sum() + gain,
-        true_positives=held[1, 1] + to_one * (label == 1),
+        true_positives=confusion[1, 1] + to_one * (label == 1),
         predicted_positives=predicted[1] + to_one,
         positives=int(labelled[1]),
         chance=(labelled @ predicted + labelled[after] - labelled[before]).astype(float),
@@ -231,5 +229,25 @@ def _changes(
         ).astype(float),
         label_squares=int(labelled @ labelled),
     )
-    figures = np.stack([FIGURES[name](counts) for name in names])
-    return figures - figures[:, :1]
+    values = np.stack([FROM_COUNTS[name](counts) for name in names])
+    return values - values[:, :1]
+
+
+def _possible_changes(confusion: np.ndarray) -> np.ndarray:
+    """All kinds of change of one prediction that the rows allow; the first one changes nothing.
+
+    Returns an array of (3, changes): 1 if the row becomes right, -1 if it becomes wrong, otherwise
+    0; the class predicted before; the class predicted after. `confusion` counts rows by label and
+    prediction.
+    """
+    import numpy as np
+
+    predicted, right = confusion.sum(0), np.diag(confusion)
+    before, after = (axis.ravel() for axis in np.indices(confusion.shape))
+    wrong_twice = predicted[before] - right[before] - confusion[after, before]
+    kinds = [(-1, right[before] > 0), (1, confusion[after, before] > 0), (0, wrong_twice > 0)]
+    parts = []
+    for gain, exists in kinds:
+        changes = np.flatnonzero(exists & (before != after))
+        parts.append(np.stack([np.full(len(changes), gain), before[changes], after[changes]]))
+    return np.concatenate([[[0], [0], [0]], *parts], axis=1)

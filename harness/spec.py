@@ -1,4 +1,4 @@
-"""The types that every part of the harness speaks. Frozen, without I/O, without torch."""
+"""The types that all parts of the harness share. They are frozen, and need no I/O and no torch."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Json = Any
 """A value parsed from JSON or TOML: `Any`, since its type is only known once it was checked."""
 JsonObject = Mapping[str, Json]
 
 NOTHING: JsonObject = MappingProxyType({})
-SourceKind = Literal["toy", "hub", "glue_data", "own"]  # as records say it: `catalog.sources`
-TEST = "test"  # the unlabelled splits of a task, by one name
+SourceKind = Literal["toy", "hub", "glue_data", "own"]
+"""The kinds of sources, by their names in records; see `catalog.sources`."""
+CUSTOM: Final = "own"  # the kind of custom data: records keep the name that it had first
+TEST = "test"  # one name for all unlabelled splits of a task
 
-Progress = Callable[[int, int], None]  # called with the steps done, and all there are
+Progress = Callable[[int, int], None]  # called with the number of steps done, and of all steps
 
 
 class Provenance(StrEnum):
-    """How far the rows of a split, or of a run, were found to be GLUE's own."""
+    """How far it was confirmed that the rows of a split, or of a run, are the official ones."""
 
-    official = (
-        "official"  # the file's sha256 is that of GLUE's, or it is a commit's of nyu-mll/glue
-    )
-    counted = "counted"  # as many rows, and as many of each class; the texts are not checked
+    # The file's sha256 is that of GLUE's file, or it is the one of a commit of nyu-mll/glue.
+    official = "official"
+    # The number of rows, and of each class, is the official one; the texts are not checked.
+    counted = "counted"
     other = "other"  # neither
 
 
 class Axis(StrEnum):
-    """What of runs can be held against one another, while all else is the same."""
+    """What can differ between two runs that are compared, while everything else is the same."""
 
     target = "target"
     model = "model"  # each with its own recipe
@@ -40,46 +42,48 @@ class Axis(StrEnum):
 
 @dataclass(frozen=True)
 class CustomRows:
-    """Where the rows of a user's task are: files of this machine, or a data set of the Hub."""
+    """Where the rows of a custom task are: files on this machine, or a data set of the Hub."""
 
     label: str  # the column
-    splits: Mapping[str, str]  # split -> absolute file, or the data set's own name of it
+    splits: Mapping[str, str]  # split -> absolute path, or the name of the split in the data set
     hub: str | None = None  # the data set's id
-    config: str | None = None  # likewise, where it has several
-    revision: str | None = None  # its commit; None: the one in the cache, or the newest
+    config: str | None = None  # the data set's config, if it has several
+    revision: str | None = None  # the data set's commit; None: the cached one, or the newest
 
 
 @dataclass(frozen=True)
 class Task:
-    """A GLUE task, or a user's. Split names are the Hub's (`validation` is what GLUE calls dev)."""
+    """A GLUE task or a custom task. Splits have the Hub's names: `validation` is GLUE's dev set."""
 
     name: str
-    title: str  # as the leaderboard prints it
+    title: str  # its name on the leaderboard
     text_columns: tuple[str, ...]
     labels: tuple[str, ...]  # in id order; empty for regression
     metrics: tuple[str, ...]  # the task's score is their unweighted mean
     rows: Mapping[str, int]  # official row count of each split
     class_counts: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: NOTHING)
-    label_means: Mapping[str, float] = field(default_factory=lambda: NOTHING)  # of regression
+    label_means: Mapping[str, float] = field(default_factory=lambda: NOTHING)  # of a regression
     evaluated: tuple[str, ...] = ("validation",)  # labelled splits that make the score
     predicted: tuple[str, ...] = ("test",)  # unlabelled splits that a submission needs
-    label_range: tuple[float, float] | None = None  # of a regression target
-    is_adversarial: bool = False  # its dev rows contradict training rows that share their sentences
-    part_of: str | None = None  # an evaluation set that another task's model predicts
-    rows_of: str | None = None  # the task whose rows these are; None: its own
-    only: Mapping[str, tuple[int, int]] = field(default_factory=lambda: NOTHING)  # split -> rows
-    earlier_rows: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # before corrections
-    # Split -> how many of its official rows have the texts of a training row; absent: not counted.
+    label_range: tuple[float, float] | None = None  # of a regression
+    is_adversarial: bool = False  # dev rows contradict training rows that have the same sentences
+    part_of: str | None = None  # the task whose models predict this evaluation set
+    rows_of: str | None = None  # the task whose rows it uses; None: it has rows of its own
+    # The row numbers that belong to the task, from the first to before the last; absent: all rows.
+    only: Mapping[str, tuple[int, int]] = field(default_factory=lambda: NOTHING)
+    # Row counts of an earlier version of the official files.
+    earlier_rows: Mapping[str, int] = field(default_factory=lambda: NOTHING)
+    # How many official rows of a split have the texts of a training row; absent: not counted.
     shared_with_train: Mapping[str, int] = field(default_factory=lambda: NOTHING)
-    custom: CustomRows | None = field(default=None, hash=False)  # of a user's task; None: GLUE's
+    custom: CustomRows | None = field(default=None, hash=False)  # None: a task of GLUE
 
     @property
     def source(self) -> str:
-        """The task under whose name a folder or a data set holds the rows."""
+        """The name under which a folder or a data set holds the rows."""
         return self.rows_of or self.name
 
     def stored_as(self, split: str) -> str:
-        """The name of a split in the records of runs that predict it."""
+        """The name of a split in records: that of the task, for a part of another task."""
         return self.name if self.part_of else split
 
     @property
@@ -94,11 +98,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of one split: `texts[i]` holds one string, or two for a pair task."""
+    """The rows of one split. `texts[i]` holds one string, or two for a pair task."""
 
     texts: Sequence[tuple[str, ...]]
     labels: Sequence[int] | Sequence[float] | None  # None: an unlabelled split
-    ids: Sequence[int]  # the row number in its source: unchanged by sampling
+    ids: Sequence[int]  # row numbers in the source, which sampling does not change
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -106,39 +110,39 @@ class Split:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a model is, as transformers builds it, and how many parameters were published of it."""
+    """The architecture of a model in transformers, and its published number of parameters."""
 
     family: str  # transformers' model_type
-    parameters: float | None = None  # as published; None: no source was found
-    counts: str = "encoder"  # what that number is of: the encoder, or "pretraining" with its head
-    source: str = ""  # of that number
-    # What differs from the family's defaults in transformers 5.23, as its config.json says.
-    config: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+    parameters: float | None = None  # the published number; None: no source was found
+    counts: str = "encoder"  # what is counted: "encoder", or "pretraining" for the head too
+    source: str = ""  # of the number of parameters
+    # The settings of its config.json that differ from the family's defaults in transformers 5.23.
+    config: JsonObject = field(default_factory=lambda: NOTHING, hash=False)
 
 
 @dataclass(frozen=True)
 class Model:
-    """Where a model comes from and what to know about it.
+    """Where a model comes from, and facts about it.
 
-    One of `package`, `hub` and `path` says where pretrained weights are; `network` names a network
-    that has none.
+    `package`, `hub` or `path` says where pretrained weights are. `network` names a network that has
+    no pretrained weights.
     """
 
     name: str
-    package: str | None = None  # the Python package that ships it
+    package: str | None = None  # the Python package that contains it
     folder: str = ""  # its folder inside that package
     hub: str | None = None  # its id on the Hugging Face Hub
     revision: str | None = None  # the commit there; None: the newest
-    path: str | None = None  # an absolute folder of the user's
-    network: str | None = None  # of `harness.modeling.scratch`: it starts from random weights
-    recipe: str | None = None  # used when none is named; None: its family's
+    path: str | None = None  # an absolute path of the user's folder
+    network: str | None = None  # a key of `scratch.NETWORKS`: it starts from random weights
+    recipe: str | None = None  # used where the user names none; None: its family's
     extra: str | None = None  # the extra of glue-bench that installs the package
     architecture: Architecture | None = None
-    read: str = ""  # what it was pretrained on, as far as a source says
-    contaminated: frozenset[str] = frozenset()  # tasks whose texts were seen in pretraining
-    quirks: str = ""  # what to know before fine-tuning it
-    sha256: str | None = None  # of its weights, which tells a copy under another name
-    # Its names in published results -> how that model is related to this one; "": it is the same.
+    read: str = ""  # the data it was pretrained on, if a source says it
+    contaminated: frozenset[str] = frozenset()  # tasks whose texts were in its pretraining
+    quirks: str = ""  # facts to know before fine-tuning it
+    sha256: str | None = None  # of its weights, to recognize a copy under another name
+    # Its names in published results -> how that model differs from this one; "": not at all.
     published: Mapping[str, str] = field(default_factory=lambda: NOTHING, hash=False)
     note: str = ""
 
@@ -147,42 +151,44 @@ class Model:
 class Target:
     """A device with a precision.
 
-    `autocast` is the dtype of the arithmetic; parameters and optimizer stay fp32.
+    `autocast` is the dtype of the arithmetic. Parameters and optimizer states stay fp32.
     """
 
     name: str
     device: str  # torch's device type: cpu, cuda, mps, xpu
-    autocast: str | None = None  # "bfloat16", "float16" or None for the parameters' own dtype
+    autocast: str | None = None  # "bfloat16", "float16", or None for fp32 arithmetic
     tf32: bool = False
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hyper-parameters of a fine-tuning run, with the source they are taken from."""
+    """The hyper-parameters of a fine-tuning run, with their source."""
 
     name: str
     source: str
     learning_rate: float
     epochs: int
     batch_size: int  # examples in one optimizer step
-    max_length: int  # tokens; longer inputs are truncated
+    max_length: int  # in tokens; longer inputs are truncated
     warmup: float = 0.0  # share of the steps in which the learning rate rises
-    warmup_rounds_up: bool = True  # a part of a step, as Trainer does; False: it is cut off
-    decays_from_start: bool = False  # the rate falls from step 0 on, below the warm-up: BERT's own
+    # Whether the number of warm-up steps is rounded up, as in Trainer, or down.
+    warmup_rounds_up: bool = True
+    # Whether the decay counts from step 0, as in BERT's optimizer, or from the end of the warm-up.
+    decays_from_start: bool = False
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
-    grad_clip: float | None = 1.0  # the longest that a step's gradient may be; None: any length
-    accumulation: int = 1  # micro-batches that one step is computed in
-    group_by_length: bool = False  # a step's rows are of like length: less padding
-    bias_correction: bool = True  # of Adam's moments; BERT's own optimizer left it out
-    held_out: float = 0.0  # share of the training rows that a seed sets aside, unused
+    grad_clip: float | None = 1.0  # the largest norm of a step's gradient; None: no limit
+    accumulation: int = 1  # micro-batches in one optimizer step
+    group_by_length: bool = False  # batches of rows of similar length, which need less padding
+    bias_correction: bool = True  # of Adam's moments; BERT's optimizer has none
+    held_out: float = 0.0  # share of the training rows that are set aside, unused, by the seed
     eval_batch_size: int = 64
     epochs_of: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # task -> epochs
 
     @property
     def micro_batch(self) -> int:
-        """Rows that are computed at once."""
+        """How many rows are computed at once."""
         return -(-self.batch_size // self.accumulation)
 
 
@@ -191,18 +197,18 @@ class Combination:
     """One task x model x target: what all runs of a cell have in common."""
 
     task: str
-    model: str  # its name in records: a row's, the Hub's id, or a folder's last part
+    model: str  # its name in records: of a row, the Hub's id, or a folder's last part
     target: str
 
     @property
     def name(self) -> str:
-        """For reading and for selecting, such as `sst2-minilm-cpu-fp32`; never parsed, no key."""
+        """A name for people and for `pytest -k`: `sst2-minilm-cpu-fp32`. It is never parsed."""
         return f"{self.task}-{self.model.rsplit('/', 1)[-1].lower()}-{self.target}"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One task x model x target x seed: what one benchmark item runs."""
+    """One task x model x target x seed. Each test of the benchmark runs one case."""
 
     task: str
     model: str  # as in `Combination`
@@ -216,7 +222,7 @@ class Case:
 
     @property
     def id(self) -> str:
-        """For reading and for selecting, such as `sst2-minilm-cpu-fp32-s42`; never parsed."""
+        """A name for people and for `pytest -k`: `sst2-minilm-cpu-fp32-s42`. It is never parsed."""
         return f"{self.cell}-s{self.seed}"
 
     @property
@@ -227,26 +233,26 @@ class Case:
 
 @dataclass(frozen=True)
 class DataRequest:
-    """Which data a run reads: `source` is "toy", "hub", "own" or an absolute folder."""
+    """The data that a run reads. `source` is "toy", "hub", `CUSTOM` or an absolute folder."""
 
     source: str = "toy"
     max_train: int | None = None
     max_eval: int | None = None
-    predict_test: bool = False  # also the unlabelled splits, to be predicted
-    needed: tuple[str, ...] = ()  # unlabelled sets that the user named: "test", or a part's name
-    snapshot: str | None = None  # hub: the folder that holds the revision
-    revision: str | None = None  # hub: the data set's commit
+    predict_test: bool = False  # also predict the unlabelled splits
+    needed: tuple[str, ...] = ()  # unlabelled sets that must exist: "test", or the name of a part
+    snapshot: str | None = None  # of the Hub: the folder of the revision
+    revision: str | None = None  # of the Hub: the data set's commit
 
     @property
     def kind(self) -> SourceKind:
-        """What holds the rows, as records say it."""
-        kinds: dict[str, SourceKind] = {"toy": "toy", "hub": "hub", "own": "own"}
+        """The kind of the source, by its name in records."""
+        kinds: dict[str, SourceKind] = {"toy": "toy", "hub": "hub", CUSTOM: CUSTOM}
         return kinds.get(self.source, "glue_data")
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything one run needs, resolved once in the driver and sent to its worker as JSON."""
+    """All that a run needs, resolved once in the driver and sent to the worker as JSON."""
 
     case: Case
     task: Task
@@ -254,17 +260,17 @@ class RunConfig:
     recipe: Recipe
     data: DataRequest
     model_directory: str | None  # None: a network that has no pretrained weights
-    identity: Mapping[str, Any]  # every field that decides the score
+    identity: JsonObject  # every input that decides the score, except the seed
     cell_key: str  # sha256 of `identity`
     threads: int
-    cpus: tuple[int, ...] | None = None  # the CPUs this run may use; None: all
-    jobs: int = 1  # runs that share the machine with this one, itself included
-    scratch: bool = False  # random initial weights in place of the pretrained ones
-    network: str | None = None  # of `harness.modeling.scratch`, in place of a folder
-    method: str | None = None  # of `catalog.adaptations`: which part is trained
-    vectors: str | None = None  # an absolute file of word vectors that a network starts from
-    contaminated: bool = False  # the model's pretraining saw the task's texts
-    warm_start: str | None = None  # the task that its weights were fine-tuned on before
-    save_to: str | None = None  # an absolute folder that the fine-tuned model is put in
-    oom_retries: int = 0  # how often this run was out of memory and began again
-    replay_steps: int | None = None  # only so many first steps, and nothing is evaluated
+    cpus: tuple[int, ...] | None = None  # the CPUs that this run may use; None: all
+    jobs: int = 1  # how many runs share the machine, including this one
+    scratch: bool = False  # start from random weights, not the pretrained ones
+    network: str | None = None  # a key of `scratch.NETWORKS`, in place of a folder
+    method: str | None = None  # the adaptation of `catalog.adaptations` that trains only a part
+    vectors: str | None = None  # the absolute path of the word vectors that a network starts from
+    contaminated: bool = False  # the task's texts were in the model's pretraining
+    warm_start: str | None = None  # the task that the weights were fine-tuned on before
+    save_to: str | None = None  # the absolute path of the folder for fine-tuned models
+    oom_retries: int = 0  # how often this run ran out of memory and started again
+    replay_steps: int | None = None  # compute only this many steps, and evaluate nothing

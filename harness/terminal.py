@@ -1,11 +1,12 @@
-"""The door: every text of glue-bench that goes to a terminal or a log goes out through here.
+"""All text that glue-bench prints goes to the terminal or a log through this module.
 
-Names, reasons, rows and messages of libraries are other people's words. Whatever a terminal would
-obey in them, what reorders a line or is not seen, and what a CI service or `glue-bench import`
-would read in a log is spelt out (`escape.harmless`). Line ends and tabs stay.
+Names, reasons, rows and messages of libraries come from elsewhere. In them, everything is escaped
+that a terminal would obey, that reorders a line or cannot be seen, and that a CI service or
+`glue-bench import` would read in a log (`escape.harmless`). Line ends and tabs stay.
 
 `say` prints a text. `say_document` prints the content of a file, which its format made harmless.
-`say_record` prints a record's own line. `Door` stands before a stream that others print on, too.
+`say_record` prints the line of a record. A `Door` is a stream that makes harmless what anybody
+writes to it.
 """
 
 from __future__ import annotations
@@ -16,34 +17,34 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Generator
-from typing import Any, TextIO, cast
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, BinaryIO, TextIO, cast
 
 from harness.errors import StorageError
 from harness.text.escape import Speller, harmless
 
 _CODE = "(?:0?[0-57]|2[2-9]|3[0-79]|4[0-79]|9[0-7]|10[0-7])"
 COLOUR = rf"\x1b\[(?:{_CODE}(?:;{_CODE})*)?m"
-"""What sets colours and weights; not what hides a text."""
+"""Escape sequences that set a colour or weight; none that hides text."""
 COLOURS = re.compile(COLOUR)
 DRAWING = re.compile(rf"\A(?:{COLOUR})*\r|{COLOUR}|\x1b\[[AK]|\x1b\]9;4;\d(?:;\d+)?\x1b\\")
-"""What pytest and progress bars draw with on a terminal: also back to the start of the line."""
+"""What pytest and progress bars use on a terminal, including a return to the line's start."""
 BAR = re.compile(r"\A\r|\x1b\[A")
-"""Likewise, of progress bars alone."""
+"""What only progress bars use."""
 
 
 def say(text: str = "", *, err: bool = False) -> None:
-    """Print a text and a line end on standard output, or on standard error, at once."""
+    """Print a text and a line end on standard output or standard error, without delay."""
     _print(f"{harmless(text)}\n", err=err)
 
 
 def say_part(text: str) -> None:
-    """Print the next part of what a worker printed; `WorkerLog` made it harmless as a whole."""
+    """Print the next part of a worker's output, which `WorkerLog` made harmless as a whole."""
     _print(text)
 
 
 def write_above_bars(text: str) -> None:
-    """`say_part`, above the progress bars that stand on the terminal."""
+    """As `say_part`, but above the progress bars on the terminal."""
     from tqdm import tqdm
 
     tqdm.write(encodable(text, sys.stdout), file=sys.stdout, end="")
@@ -51,9 +52,10 @@ def write_above_bars(text: str) -> None:
 
 
 def say_record(line: str) -> None:
-    """Print a record's line as it is, from which `glue-bench import` reads it back.
+    """Print a record's line unchanged, so that `glue-bench import` can read it.
 
-    On standard error where standard output takes nothing, as on a full disk. Raises `OSError`.
+    It goes to standard error if standard output cannot be written, as on a full disk. Raises
+    `OSError`.
     """
     try:
         _print(f"\n{line}\n")
@@ -62,7 +64,7 @@ def say_record(line: str) -> None:
 
 
 def say_document(text: str) -> None:
-    """Print a file's content; into another file or a pipe as UTF-8, byte for byte."""
+    """Print a file's content; to a file or a pipe it goes as UTF-8, byte for byte."""
     stream = sys.stdout
     if isinstance(stream, Door):
         stream.write_document(text)
@@ -71,25 +73,25 @@ def say_document(text: str) -> None:
 
 
 def flush() -> None:
-    """Have what was printed written now."""
+    """Write what is still buffered."""
     if sys.stdout is not None:
         sys.stdout.flush()
 
 
 def warn(text: str, stacklevel: int = 1) -> None:
-    """Warn the caller of the function that calls this; Python prints it as it is."""
+    """Warn the caller of the function that calls this one."""
     warnings.warn(harmless(text), stacklevel=stacklevel + 2)
 
 
 def _print(text: str, *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
-    if stream is not None:  # a process may have been started without it
+    if stream is not None:  # a process may be started without it
         stream.write(encodable(text, stream))
         stream.flush()
 
 
-def encodable(text: str, stream: Any) -> str:
-    """`text` with what the stream's encoding lacks spelt out."""
+def encodable(text: str, stream: object) -> str:
+    """`text`, with an escape for each character that the stream's encoding lacks."""
     encoding = getattr(stream, "encoding", None)
     if not isinstance(encoding, str) or text.isascii():
         return text
@@ -97,9 +99,9 @@ def encodable(text: str, stream: Any) -> str:
 
 
 class Door:
-    """A text stream through which only harmless text reaches the one behind it.
+    """A text stream that passes only harmless text on to the stream behind it.
 
-    `passed` matches what is let through as it is. It has no `buffer`: no bytes get past it.
+    Text that `passed` matches goes through unchanged. It has no `buffer`, so no bytes get past it.
     """
 
     def __init__(self, stream: TextIO, passed: re.Pattern[str] | None = None) -> None:
@@ -109,18 +111,18 @@ class Door:
         self._lock = threading.RLock()
 
     def write(self, text: str) -> int:
-        """Write `text`, harmless; returns its length."""
+        """Write `text`, made harmless; returns its length."""
         with self._lock:
-            if text.startswith("\r") and not self._returns:  # a bar, in a log: a line each time
+            if text.startswith("\r") and not self._returns:  # a progress bar in a log
                 text = f"\n{text[1:]}"
             self.put(encodable(self._spelt(text), self.stream))
         return len(text)
 
     def let_through(self, text: str) -> None:
-        """Let this text pass from now on, as it is."""
+        """Let this text through unchanged from now on."""
         self._spelt.let_through(text)
 
-    def writelines(self, lines: Any) -> None:
+    def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
 
@@ -134,24 +136,24 @@ class Door:
             self.put(text.encode(), buffer)
         self.flush()
 
-    def put(self, content: str | bytes, stream: Any = None) -> None:
-        """Hand text, or bytes, to the stream behind."""
-        target: Any = stream or self.stream
+    def put(self, content: str | bytes, buffer: BinaryIO | None = None) -> None:
+        """Write text to the stream behind, or bytes to its `buffer`."""
+        target: Any = buffer or self.stream  # takes what `content` is
         target.write(content)
 
     def flush(self) -> None:
         self.stream.flush()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # whatever the stream behind has
         if name in ("buffer", "stream"):
             raise AttributeError(name)
         return getattr(self.stream, name)
 
 
 class _CommandDoor(Door):
-    """A command's own: when nobody reads any more, it goes on to its exit code in silence.
+    """The door of a command. If nobody reads its output any more, the command goes on in silence.
 
-    Raises `StorageError` where standard output can't be written for another reason.
+    Raises `StorageError` if standard output cannot be written for another reason.
     """
 
     def __init__(self, stream: TextIO, name: str) -> None:
@@ -159,20 +161,20 @@ class _CommandDoor(Door):
         self._name, self._is_lost = name, False
         self._error: StorageError | None = None
 
-    def put(self, content: str | bytes, stream: Any = None) -> None:
+    def put(self, content: str | bytes, buffer: BinaryIO | None = None) -> None:
         if not self._is_lost:
-            with self._losing():
-                super().put(content, stream)
+            with self._noting_loss():
+                super().put(content, buffer)
 
     def flush(self) -> None:
-        if self._error:  # again: typer has no ear for what its first, empty write raises
+        if self._error:  # raised again, since typer ignores an error of its first, empty write
             raise self._error
         if not self._is_lost:
-            with self._losing():
+            with self._noting_loss():
                 super().flush()
 
     @contextlib.contextmanager
-    def _losing(self) -> Generator[None]:
+    def _noting_loss(self) -> Generator[None]:
         try:
             yield
         except OSError as error:
@@ -182,12 +184,12 @@ class _CommandDoor(Door):
                 return
             self._error = StorageError(
                 f"{self._name}: could not write: {error.strerror or error}. Mend: make room there, "
-                "or send it elsewhere"
+                "or redirect it"
             )
             raise self._error from error
 
     def _point_nowhere(self) -> None:
-        """Let what is still buffered go: Python writes it when it ends, and would complain."""
+        """Discard what is buffered: Python writes it at exit, and would report an error."""
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.stream.fileno())
@@ -196,9 +198,9 @@ class _CommandDoor(Door):
 
 @contextlib.contextmanager
 def command() -> Generator[None]:
-    """Standard output and standard error behind doors, as long as a command runs.
+    """Put standard output and standard error behind doors while a command runs.
 
-    They stay where an error is not expected: Python prints its traceback through them.
+    After an unexpected error they stay, so that Python prints the traceback through them.
     """
     with _replaced(_CommandDoor, "standard output", "standard error"):
         yield
@@ -206,19 +208,19 @@ def command() -> Generator[None]:
 
 @contextlib.contextmanager
 def doors() -> Generator[None]:
-    """Standard output and standard error behind doors, while a library works in this process."""
+    """Put standard output and standard error behind doors while a library works in this process."""
     with _replaced(lambda stream, _: Door(stream, DRAWING if stream.isatty() else None), "", ""):
         yield
 
 
 @contextlib.contextmanager
-def _replaced(door: Any, *names: str) -> Generator[None]:
+def _replaced(door: Callable[[TextIO, str], Door], *names: str) -> Generator[None]:
     before = sys.stdout, sys.stderr
-    made = [
+    replacements = [
         stream if stream is None or isinstance(stream, Door) else door(stream, name)
         for stream, name in zip(before, names, strict=True)
     ]
-    sys.stdout, sys.stderr = (cast("TextIO", one) for one in made)
+    sys.stdout, sys.stderr = (cast("TextIO", stream) for stream in replacements)
     keep = False
     try:
         yield
@@ -226,8 +228,8 @@ def _replaced(door: Any, *names: str) -> Generator[None]:
         keep = door is _CommandDoor
         raise
     finally:
-        # Whoever else put a stream there, as pytest does while it captures, takes it away again.
-        if not keep and sys.stdout is made[0]:
+        # If another stream is there now, as while pytest captures, its owner removes it again.
+        if not keep and sys.stdout is replacements[0]:
             sys.stdout = before[0]
-        if not keep and sys.stderr is made[1]:
+        if not keep and sys.stderr is replacements[1]:
             sys.stderr = before[1]

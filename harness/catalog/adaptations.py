@@ -20,7 +20,7 @@ class Adaptation:
     name: str
     note: str
     source: str = ""
-    recipe: str | None = None  # used when none is named; None: the model's own
+    recipe: str | None = None  # used where the user names none; None: that of the model
     settings: Mapping[str, float] = field(default_factory=lambda: NOTHING, hash=False)
     package: str | None = None  # the Python package it needs; glue-bench has an extra of that name
     trains_part: bool = False  # of a pretrained network; a model can have only one such adaptation

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.catalog.weights import ADAPTER, CARD, READ
+from harness.catalog.model_files import ADAPTER, CARD, READ
 from harness.files import hashes, paths, reading
 from harness.spec import JsonObject
 

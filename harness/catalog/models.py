@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.catalog import adaptations, weights
+from harness.catalog import adaptations, model_files, weights
 from harness.catalog.adaptations import ADAPTATIONS, Adaptation
 from harness.catalog.model_rows import MODELS
 from harness.errors import ModelError, ModelUnavailable, UsageError
@@ -25,7 +25,7 @@ from harness.text.names import MOST_GUESSES, guesses, one_of, unknown
 from harness.text.values import shown
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
-FILES, OTHER_FILES = weights.NEEDED, (*weights.OPTIONAL, weights.CARD)
+FILES, OTHER_FILES = model_files.NEEDED, (*model_files.OPTIONAL, model_files.CARD)
 """Patterns of the files that are fetched: those that a model must have, and those that it may."""
 
 

@@ -21,7 +21,7 @@ class Facts:
     network: str | None = None  # of `harness.modeling.scratch`: cbow, cnn, bilstm
     method: str | None = None  # of `harness.catalog.adaptations`: frozen, lora, bitfit
     device: str = "cpu"
-    autocast: str | None = None  # "bfloat16", "float16"; None: the parameters' own dtype
+    autocast: str | None = None  # "bfloat16", "float16"; None: the dtype of the parameters
     recipe: JsonObject = field(default_factory=lambda: NOTHING)  # by the fields of `Recipe`
     # config.json; of a stored run at most its "model_type" is known.
     config: JsonObject = field(default_factory=lambda: NOTHING)

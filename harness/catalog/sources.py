@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.spec import SourceKind
+from harness.spec import CUSTOM, SourceKind
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ SOURCES: dict[SourceKind, RowSource] = {
         ),
         RowSource("glue_data", "a glue_data folder", "GLUE dev (glue_data folder)", is_glue=True),
         RowSource(
-            "own",
+            CUSTOM,
             "custom data",
             "custom data (no GLUE task)",
             is_glue=False,

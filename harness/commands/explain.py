@@ -60,11 +60,10 @@ def text(explanation: Explanation) -> str:
     else:
         reasons = list(explanation.reuse.reasons)
     verdict = "keep" if run else "run"
-    labels = ["case", "cell_key", verdict, *[""] * (len(reasons) - 1)]
+    lines = [("case", explanation.case), ("cell_key", explanation.cell_key)]
+    lines += zip([verdict, *[""] * len(reasons)], reasons, strict=False)
     indent = " " * LABEL
     return "\n".join(
         textwrap.fill(words, WIDTH, initial_indent=f"{label:{LABEL}}", subsequent_indent=indent)
-        for label, words in zip(
-            labels, [explanation.case, explanation.cell_key, *reasons], strict=True
-        )
+        for label, words in lines
     )

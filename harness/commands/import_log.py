@@ -39,10 +39,24 @@ def import_(
 
     A record that cannot be stored is named, with the reason; all others are stored.
     """
+    _require_folder(results, file)
+    count, damaged = _store_records(results, file, unannounced=unannounced)
+    if not count:
+        where = "standard input" if file == Path("-") else shown_path(file)
+        raise UsageError(
+            f"{where}: holds no record; expected the log of a session that could not store one "
+            f"(docs/results.md). A session that stored all of its records prints none. Mend: name "
+            f"the log of such a session, as in `{EXAMPLE}`"
+        )
+    if damaged:
+        raise typer.Exit(Exit.STORAGE)
+
+
+def _store_records(results: Path, file: Path, *, unannounced: bool) -> tuple[int, int]:
+    """Store what the log holds; returns how many records it has, and how many were not stored."""
     from harness.records import logs
     from harness.records.store import Store
 
-    _require_folder(results, file)
     store, count, damaged = Store(results), 0, 0
     with logs.opened(file) as read:
         for record in logs.records(read, unannounced=unannounced):
@@ -56,15 +70,7 @@ def import_(
                 complain([error], leave=False)
                 continue
             say(f"{record.case.id}: {'stored' if is_new else 'was there already'}")
-    if not count:
-        where = "standard input" if file == Path("-") else shown_path(file)
-        raise UsageError(
-            f"{where}: holds no record; expected the log of a session that could not store one "
-            f"(docs/results.md). A session that stored all of its records prints none. Mend: name "
-            f"the log of such a session, as in `{EXAMPLE}`"
-        )
-    if damaged:
-        raise typer.Exit(Exit.STORAGE)
+    return count, damaged
 
 
 def _require_folder(results: Path, file: Path) -> None:

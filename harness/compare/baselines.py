@@ -102,7 +102,7 @@ def load(folder: Path, disk: Disk = DISK) -> Baseline:
             raise _absent(folder, disk)
         return Baseline(folder, changes, tuple(_read_runs(folder, changes, disk)))
     except StorageError as error:  # a results folder may do without a file, a baseline may not
-        mend = f"Mend: bring it back, such as by `git restore {shown_path(folder)}`"
+        mend = f"Mend: restore it, such as with `git restore {shown_path(folder)}`"
         raise StorageError(str(error).replace(codec.MEND, mend)) from error
 
 
@@ -119,7 +119,7 @@ def _absent(folder: Path, disk: Disk) -> UsageError | StorageError:
     hint = f" Did you mean '{guess}'?" if guess else ""
     beside = f" Beside it: {', '.join(known)}." if known else ""
     return UsageError(
-        f"{shown_path(folder)}: no such baseline.{hint}{beside} Mend: {save_command} makes it"
+        f"{shown_path(folder)}: no such baseline.{hint}{beside} Mend: make it with {save_command}"
     )
 
 

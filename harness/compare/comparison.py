@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from types import MappingProxyType
 
-from harness.compare import averaged_runs, gate, stats
+from harness.compare import averaged_runs, gate, machines, stats
 from harness.compare.gate import Finding, Verdict
 from harness.compare.stats import Change
 from harness.compare.thresholds import Thresholds
@@ -66,8 +66,8 @@ class CellVerdict:
 
     @property
     def bits(self) -> str:
-        """How many seeds are bit-identical on both sides, as `gate.count_bit_identical` says it."""
-        return gate.count_bit_identical(self.base, self.new) if self.base and self.new else "-"
+        """How many seeds are bit-identical: see `machines.count_bit_identical`."""
+        return machines.count_bit_identical(self.base, self.new) if self.base and self.new else "-"
 
 
 @dataclass(frozen=True)

@@ -6,26 +6,23 @@ docs/gate.md says what each verdict means and at which error rates.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from enum import StrEnum
 from itertools import chain
 from statistics import fmean
 
 from harness import metrics
-from harness.compare import averaged_runs, stats
-from harness.compare.measures import MEASURES, Measure, Needs
+from harness.compare import averaged_runs, machines, stats
+from harness.compare.measures import MEASURES, Measure
 from harness.compare.stats import Change
 from harness.compare.thresholds import Threshold
 from harness.records.cells import Cell, used_digests
 from harness.records.diff import brief, differences
 from harness.records.flags import Spoils, that_spoil
 from harness.records.schema import Record
-from harness.system.environment import MACHINE
 
 SLOWED = that_spoil(Spoils.TIMES)
-DAY = timedelta(days=1)
 SHOWN = ("score", "step_time")  # shown even without a threshold
 
 
@@ -194,7 +191,7 @@ def _row_resolution(name: str, run: Record) -> float:
     splits = run.data.splits if run.data else {}
     rows = [split.rows for dev, split in splits.items() if dev in run.metrics]
     names = {metric for values in run.metrics.values() for metric in values}
-    return metrics.estimated(name, names, min(rows, default=0), len(rows))
+    return metrics.estimate_step(name, names, min(rows, default=0), len(rows))
 
 
 def judge_cost(
@@ -211,33 +208,13 @@ def judge_cost(
     sides = [[r for r in cell.ok if not set(SLOWED) & set(r.flags)] for cell in (base, new)]
     then, now = ([value for r in side if (value := measure.of(r))] for side in sides)
     finding = _compare_values(measure, threshold, then, now)
-    differing = machine_differences(*sides, measure.needs, but_for)
+    differing = machines.differences(*sides, measure.needs, but_for)
     if differing or not then or not now:
-        why = "; ".join(differing) or f"one side has no ok run without {' or '.join(SLOWED)}"
+        why = (
+            "; ".join(differing) or f"one side has no ok run free of the flags {', '.join(SLOWED)}"
+        )
         return replace(finding, verdict=Verdict.INCOMPARABLE, why=why, change=None)
     return finding
-
-
-def machine_differences(
-    base: Sequence[Record], new: Sequence[Record], needs: Needs, but_for: Collection[str] = ()
-) -> list[str]:
-    """How the machines of the two sides differ, and when they ran if that counts, a line each."""
-    facts = [*MACHINE, "boot"] if needs is Needs.MOMENT else [*MACHINE]
-    facts = [name for name in facts if name not in but_for]
-    lines = []
-    for name in facts:
-        then, now = ({str(run.environment.get(name)) for run in side} for side in (base, new))
-        if len(then | now) > 1:
-            lines.append(f"{name}: was {' or '.join(sorted(then))}, is {' or '.join(sorted(now))}")
-        elif name == "boot" and then | now == {"None"}:
-            lines.append("boot: unknown, so the machine may be another one")
-    then, now = ({str(run.threads) for run in side} for side in (base, new))
-    if len(then | now) > 1:
-        lines.append(f"threads: was {' or '.join(sorted(then))}, is {' or '.join(sorted(now))}")
-    times = [run.created for run in (*base, *new)]
-    if needs is Needs.MOMENT and times and max(times) - min(times) > DAY:
-        lines.append(f"day: {min(times):%Y-%m-%d} and {max(times):%Y-%m-%d}")
-    return lines
 
 
 def _compare_values(
@@ -318,25 +295,6 @@ def confirm(first: Finding, second: Finding | None) -> Finding:
     if not second.is_gated:  # times that cannot be compared do not disprove the first stage
         second = replace(second, verdict=Verdict.CANNOT_TELL)
     return replace(second, why=f"worse in stage 1, not in stage 2. {second.why}".strip())
-
-
-def count_bit_identical(base: Cell, new: Cell) -> str:
-    """How many seeds are bit-identical, out of those that could be: `3/5`; `-` if none could.
-
-    A seed counts whose losses, metrics and predictions are the same on both sides, out of the seeds
-    that both sides ran on the same kind of machine.
-    """
-    before = {run.case.seed: run for run in base.ok}
-    pairs = [(before[run.case.seed], run) for run in new.ok if run.case.seed in before]
-    pairs = [
-        (then, now) for then, now in pairs if not machine_differences([then], [now], Needs.MACHINE)
-    ]
-    same = sum(_results(then) == _results(now) for then, now in pairs)
-    return f"{same}/{len(pairs)}" if pairs else "-"
-
-
-def _results(run: Record) -> tuple[object, ...]:
-    return (run.first_losses, run.metrics, run.predictions and run.predictions.sha256)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -41,30 +41,26 @@ def check(path: Path) -> None:
             "plain rows, or gzip, bzip2, xz or zip data",
             "unpack it, and name the folder as data",
         )
-    unpack = next((unpack for mark, unpack in STREAMS.items() if start.startswith(mark)), None)
     try:
-        if start.startswith(ZIP):
-            with zipfile.ZipFile(path) as archive:
-                size = sum(member.file_size for member in archive.infolist())
-        elif unpack:
-            with unpack(path) as stream:
-                size = _length(stream)
-        else:
-            return
+        size = _unpacked_size(path, start)
     except DAMAGED as cause:
-        raise error(
-            at(path),
-            f"cannot be unpacked: {type(cause).__name__}",
-            "a whole file",
-            "bring it again",
-        ) from cause
+        found = f"cannot be unpacked: {type(cause).__name__}"
+        raise error(at(path), found, "a whole file", "fetch it again") from cause
     if size > ROWS.most:
-        raise error(
-            at(path),
-            f"{path.stat().st_size:,} bytes that unpack to more than {ROWS.most:,}",
-            "fewer",
-            "take a part of it",
-        )
+        found = f"{path.stat().st_size:,} bytes that unpack to more than {ROWS.most:,}"
+        raise error(at(path), found, "fewer", "use a part of it")
+
+
+def _unpacked_size(path: Path, start: bytes) -> int:
+    """How many bytes a file unpacks to; 0 if it is not compressed. `start` are its first bytes."""
+    if start.startswith(ZIP):
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    unpack = next((unpack for mark, unpack in STREAMS.items() if start.startswith(mark)), None)
+    if unpack is None:
+        return 0
+    with unpack(path) as stream:
+        return _length(stream)
 
 
 class Stream(Protocol):

@@ -68,6 +68,22 @@ def check_files(name: str, builder: str, files: Iterable[str], snapshot: Path) -
             ) from error
 
 
+def read_errors() -> tuple[type[Exception], ...]:
+    """What `datasets` raises for files that it cannot read, apart from YAML that is not valid."""
+    from datasets.exceptions import DatasetsError
+
+    return (
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+        NotImplementedError,
+        DatasetsError,
+    )
+
+
 def plain_columns(features: Features | None) -> list[str]:
     """The columns of texts, numbers or classes. Reading any other kind may open files."""
     import datasets

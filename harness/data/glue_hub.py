@@ -116,7 +116,6 @@ def _blob(file: Path) -> str | None:
 def _open(snapshot: Path, config: str, split: str) -> Dataset:
     import datasets.config
     import yaml
-    from datasets.exceptions import DatasetsError
 
     datasets.disable_progress_bars()
     try:
@@ -125,17 +124,7 @@ def _open(snapshot: Path, config: str, split: str) -> Dataset:
         data_card.check(snapshot, REPOSITORY)
         with snapshots.offline():
             return datasets.load_dataset(str(snapshot), config, split=split, cache_dir=str(cache))
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-        NotImplementedError,
-        DatasetsError,
-        yaml.YAMLError,
-    ) as error:
+    except (*data_card.read_errors(), yaml.YAMLError) as error:
         cause = error.__cause__ or error
         reason = " ".join(f"{type(cause).__name__}: {cause}".split())
         raise DataError(

@@ -174,10 +174,9 @@ def _read_by_datasets(data_set: DataSet, split: str) -> Rows:
     import datasets.config
 
     custom = data_set.custom
-    # Any keyword of a builder. In CSV, "None" and the like must stay texts.
-    settings: dict[str, Any] = (
-        {"keep_default_na": False} if _kind(data_set.builder) == "csv" else {}
-    )
+    settings: dict[str, Any] = {}  # keywords of the builder, which differ between formats
+    if _kind(data_set.builder) == "csv":
+        settings["keep_default_na"] = False  # so that "None" and the like stay texts
     with _reading(f"{custom.hub}/{split}", data_set.snapshot), snapshots.offline():
         files = {Path(path) for paths in data_set.files.values() for path in paths}
         name = hub_files.cache_name(path for path in files if path.is_file())
@@ -242,7 +241,6 @@ def _has_labels(data_set: DataSet, split: str) -> bool:
 def _reading(where: str, snapshot: Path) -> Generator[None]:
     """Turn whatever `datasets` raises for a data set into a `DataError` with all its causes."""
     import yaml
-    from datasets.exceptions import DatasetsError
 
     try:
         yield
@@ -253,16 +251,7 @@ def _reading(where: str, snapshot: Path) -> Generator[None]:
             f"between its lines ---. Mend: name another revision of {where}, or a folder with a "
             "copy of its files"
         ) from error
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-        NotImplementedError,
-        DatasetsError,
-    ) as error:
+    except data_card.read_errors() as error:
         raise DataError(
             f"{where}: cannot be read: {'; '.join(_causes(error))[:400]}. Mend: correct config or "
             "splits of the task, or name a folder with files that can be read"

@@ -13,7 +13,7 @@ from harness.catalog import tasks
 from harness.data import custom, glue_folder, glue_hub, toy
 from harness.errors import UsageError
 from harness.hub.snapshots import Snapshot
-from harness.spec import NOTHING, DataRequest, SourceKind, Split, Task
+from harness.spec import CUSTOM, NOTHING, DataRequest, SourceKind, Split, Task
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ ROWS: dict[SourceKind, type[Rows]] = {
     "toy": ToyRows,
     "hub": HubRows,
     "glue_data": FolderRows,
-    "own": CustomTaskRows,
+    CUSTOM: CustomTaskRows,
 }
 
 
@@ -187,7 +187,7 @@ def located(request: DataRequest, task: Task) -> DataRequest:
     cannot be had, and `UsageError` for a task that toy data does not have.
     """
     if task.custom:
-        request = dataclasses.replace(request, source="own")
+        request = dataclasses.replace(request, source=CUSTOM)
     return ROWS[request.kind].locate(request, task)
 
 

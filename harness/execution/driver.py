@@ -22,7 +22,7 @@ from harness.records import failures, limits, redaction
 from harness.records.journal import EventName, Journal
 from harness.records.schema import CaseInfo, Outcome, PredictionTable, Record, Source, revised
 from harness.records.store import Store
-from harness.spec import Case, Progress, RunConfig
+from harness.spec import CUSTOM, Case, Progress, RunConfig
 from harness.system import environment
 from harness.text.escape import harmless
 
@@ -242,7 +242,7 @@ class Driver:
             profile=self.plan.profile.name,
             session=self.journal.session,
             source=Source(
-                kind="own" if case.task in self.plan.custom_tasks else self.plan.data.kind,
+                kind=CUSTOM if case.task in self.plan.custom_tasks else self.plan.data.kind,
                 revision=config.data.revision if config else None,
                 max_train=self.plan.data.max_train,
                 max_eval=self.plan.data.max_eval,

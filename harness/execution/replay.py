@@ -22,10 +22,6 @@ from harness.system import environment
 from harness.text.values import shown
 
 CODE = ("commit", "glue-bench")
-ENVIRONMENT = (
-    *("torch", "transformers", "tokenizers", "datasets", "numpy", "python"),
-    *("os", "machine", "cpu", "cores"),
-)
 
 
 def verify(
@@ -174,7 +170,7 @@ def _code(record: Record, config: RunConfig) -> list[str]:
 
 
 def _environment(record: Record, config: RunConfig, now: Outcome) -> list[str]:
-    lines = _facts(record, ENVIRONMENT)
+    lines = _facts(record, environment.ROUNDING)
     if record.model and now.model:
         lines += _of("bf16_products", record.model.bf16_products, now.model.bf16_products)
     return lines + _of("threads", record.threads, config.threads)

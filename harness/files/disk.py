@@ -1,8 +1,8 @@
-"""Every call by which results reach the disk, or come from it: tests put a failing disk here.
+"""Every call by which results are written to the disk or read from it; tests replace the disk.
 
 What the calls promise after a power cut, on a disk that honours flushing: the bytes of a file are
-there if `flush` returned after they were written; a name is there, or gone, if `flush_folder`
-returned after it was made or removed. Anything else may be there, or not, or in part.
+there if `flush` returned after they were written. A name is there, or gone, if `flush_folder`
+returned after it was made or removed. Anything else may be there in full, in part or not at all.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from harness.files import paths
 from harness.text.values import shown_path
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
-NO_FOLDER_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # there is nothing to be flushed
+NO_FOLDER_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # there is nothing to flush
 
 
 class Disk:
-    """The real one. Each method is one call of the operating system; all raise `OSError`."""
+    """The real disk. Each method is one call of the operating system; all raise `OSError`."""
 
     def make_folder(self, folder: Path) -> None:
-        """Make one folder; one that exists is fine."""
+        """Make one folder, if it does not exist."""
         folder.mkdir(exist_ok=True)
 
     def create(self, path: Path) -> int:
-        """Make an empty file and open it for writing; refuses a name that is taken."""
+        """Make an empty file and open it for writing. A name that is taken is an error."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
 
     def write(self, descriptor: int, content: bytes) -> int:
-        """Write; returns how many bytes were taken, which may be fewer."""
+        """Write; returns how many bytes were written, which may be fewer than given."""
         return os.write(descriptor, content)
 
     def flush(self, descriptor: int) -> None:
@@ -43,26 +43,26 @@ class Disk:
         os.fsync(descriptor)
 
     def close(self, descriptor: int) -> None:
-        """Close; never the moment at which anything becomes safe."""
+        """Close; this flushes nothing."""
         os.close(descriptor)
 
     def link(self, path: Path, name: Path) -> None:
-        """Give a file a second name; refuses one that is taken."""
+        """Give a file a second name; raises `FileExistsError` if it is taken."""
         os.link(path, name)
 
     def rename(self, path: Path, name: Path) -> None:
-        """Give a file another name, in place of whatever had it."""
+        """Give a file another name, replacing whatever had it."""
         path.rename(name)
 
     def keep_access(self, path: Path, old: os.stat_result) -> None:
-        """Give a file the owner and permissions of the one whose place it takes."""
-        with contextlib.suppress(PermissionError):  # another's file in a folder of ours
+        """Give a file the owner and permissions of the file that it replaces."""
+        with contextlib.suppress(PermissionError):  # somebody else's file in our folder
             if (new := path.stat()).st_uid != old.st_uid or new.st_gid != old.st_gid:
                 os.chown(path, old.st_uid, old.st_gid)
         path.chmod(stat.S_IMODE(old.st_mode) & 0o777)
 
     def remove(self, path: Path) -> None:
-        """Take a name away."""
+        """Remove a name."""
         path.unlink()
 
     def flush_folder(self, folder: Path) -> None:
@@ -77,7 +77,7 @@ class Disk:
             os.close(descriptor)
 
     def read(self, path: Path, limit: int) -> bytes:
-        """The first `limit` bytes of a file; never waits for what is no file, such as a pipe."""
+        """The first `limit` bytes of a file; raises for anything else, such as a pipe."""
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             status = os.fstat(descriptor)
@@ -86,15 +86,15 @@ class Disk:
             content = os.read(descriptor, min(limit, status.st_size + 1))
             if len(content) == status.st_size:
                 return content
-            with open(descriptor, "rb", closefd=False) as rest:  # it grew, or is a large one
+            with open(descriptor, "rb", closefd=False) as rest:  # it grew, or is large
                 return content + rest.read(limit - len(content))
         finally:
             os.close(descriptor)
 
     def names(self, folder: Path) -> list[str]:
-        """The names in a folder, in order; none if there is no such folder."""
+        """The names in a folder, sorted; none if there is no such folder."""
         try:
-            return sorted(os.listdir(folder))  # noqa: PTH208  (a Path each takes long for 100,000)
+            return sorted(os.listdir(folder))  # noqa: PTH208  (100,000 Paths would take long)
         except FileNotFoundError:
             return []
 
@@ -103,7 +103,7 @@ DISK = Disk()
 
 
 def read_file(disk: Disk, path: Path, limit: int, mend: str) -> bytes:
-    """A whole file. Raises `StorageError`, also where it has more than `limit` bytes."""
+    """A whole file. Raises `StorageError`, also if it has more than `limit` bytes."""
     try:
         content = disk.read(path, limit + 1)
     except OSError as error:
@@ -114,7 +114,7 @@ def read_file(disk: Disk, path: Path, limit: int, mend: str) -> bytes:
 
 
 def names_in(disk: Disk, folder: Path, suffix: str | tuple[str, ...], mend: str) -> list[str]:
-    """The names in a folder that end so, in order. Raises `StorageError`."""
+    """The names in a folder that end in `suffix`, sorted. Raises `StorageError`."""
     try:
         return [name for name in disk.names(folder) if name.endswith(suffix)]
     except OSError as error:
@@ -122,7 +122,7 @@ def names_in(disk: Disk, folder: Path, suffix: str | tuple[str, ...], mend: str)
 
 
 def _unreadable(path: Path, error: OSError, mend: str) -> StorageError:
-    if error.errno in paths.NAMES:  # nothing is damaged: no such folder can be
+    if error.errno in paths.NAMES:  # nothing is damaged: the path itself is impossible
         mend = "Mend: name another"
     return StorageError(f"{shown_path(path)}: cannot be read: {paths.reason(error)}. {mend}")
 
@@ -130,20 +130,21 @@ def _unreadable(path: Path, error: OSError, mend: str) -> StorageError:
 def make_folders(disk: Disk, folder: Path) -> None:
     """Make a folder and those above it, so that they survive a power cut.
 
-    A folder that is there may have been made by another process just now, and its name not be safe:
-    so all of them are flushed.
+    All of them are flushed: another process may have just made one and not flushed it yet.
     """
     folder = folder.absolute()
     for place in reversed((folder, *folder.parents)):
         if not place.exists():
             disk.make_folder(place)
     for place in folder.parents:
-        with contextlib.suppress(PermissionError):  # may be ours to search, but not to open
+        with contextlib.suppress(
+            PermissionError
+        ):  # we may be allowed to search it, but not to open it
             disk.flush_folder(place)
 
 
 def write_all(disk: Disk, descriptor: int, content: bytes) -> None:
-    """Write every byte; a full disk may take a part without an error, and then it is one."""
+    """Write every byte. Raises `OSError`, also if a full disk takes only a part of them."""
     left = memoryview(content)
     while left:
         taken = disk.write(descriptor, bytes(left))
@@ -153,8 +154,8 @@ def write_all(disk: Disk, descriptor: int, content: bytes) -> None:
 
 
 def write_file(disk: Disk, path: Path, content: bytes) -> None:
-    """Put `content` at `path`: whole, flushed, and never in place of another file."""
-    temporary = _beside(disk, path, content)
+    """Put `content` at `path`, whole and flushed. Raises `FileExistsError` if the name is taken."""
+    temporary = _write_beside(disk, path, content)
     try:
         try:
             disk.link(temporary, path)  # unlike a rename, fails where `path` exists
@@ -171,15 +172,15 @@ def write_file(disk: Disk, path: Path, content: bytes) -> None:
 
 
 def replace_file(disk: Disk, path: Path, content: bytes) -> None:
-    """Put `content` at `path`, whole and flushed, in place of a regular file that may be there.
+    """Put `content` at `path`, whole and flushed; a regular file that is there is replaced.
 
-    That one's permissions are kept. Raises `OSError`, also where anything else is there: a link or
-    a device would be replaced by a file in its name.
+    Its permissions are kept. Raises `OSError`, also if anything else is there, such as a link or a
+    device.
     """
-    _replaceable(path)
-    temporary = _beside(disk, path, content)
+    _regular_file(path)
+    temporary = _write_beside(disk, path, content)
     try:
-        if old := _replaceable(path):
+        if old := _regular_file(path):
             disk.keep_access(temporary, old)
         disk.rename(temporary, path)
     except BaseException:
@@ -189,19 +190,19 @@ def replace_file(disk: Disk, path: Path, content: bytes) -> None:
     disk.flush_folder(path.parent)
 
 
-def _replaceable(path: Path) -> os.stat_result | None:
-    """What is known of the regular file at `path`; None if nothing is there."""
+def _regular_file(path: Path) -> os.stat_result | None:
+    """The status of the regular file at `path`; None if nothing is there. Raises `OSError`."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EEXIST, f"there is {paths.kind(found.st_mode)}, and no file")
-    return found
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EEXIST, f"there is {paths.kind(status.st_mode)}, and no file")
+    return status
 
 
-def _beside(disk: Disk, path: Path, content: bytes) -> Path:
-    """A flushed file of that content in the folder of `path`, under a name of its own."""
+def _write_beside(disk: Disk, path: Path, content: bytes) -> Path:
+    """Write a flushed file with that content in the folder of `path`; returns its path."""
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     with _created(disk, temporary) as descriptor:
         write_all(disk, descriptor, content)
@@ -211,7 +212,7 @@ def _beside(disk: Disk, path: Path, content: bytes) -> Path:
 
 @contextlib.contextmanager
 def _created(disk: Disk, path: Path) -> Generator[int]:
-    """A new file, open; closed at the end, and removed if the block fails."""
+    """A new open file; it is closed at the end, and removed if the block fails."""
     descriptor = disk.create(path)
     try:
         try:

@@ -1,4 +1,4 @@
-"""sha256 of files, and when one must be read again."""
+"""The sha256 of files, remembered until a file changes."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from harness.files import reading
 
 
 def sha256(path: Path) -> str:
-    """Of a file's bytes, all of them read now. Raises `OSError`, also for what is no file."""
+    """The sha256 of a file's bytes, read now. Raises `OSError`, also if it is no file."""
     with reading.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remembered(path: Path) -> str:
-    """Of a file's bytes, read again where its `stamp` is another. Raises `OSError`."""
+    """The sha256 of a file's bytes, read again only if its `stamp` changed. Raises `OSError`."""
     return _of_stamp(path, stamp(path))
 
 
 def stamp(path: Path) -> tuple[int, ...]:
-    """What changes with every write to a file, whatever time it is given afterwards.
+    """Facts of which one changes with every write to a file, even if its times are set back.
 
-    Device, inode, size in bytes, and the times of the last change of content and of inode in ns.
-    Raises `OSError`.
+    They are device, inode, size in bytes, and the times in ns of the last change of the content and
+    of the inode. Raises `OSError`.
     """
     facts = path.stat()
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns

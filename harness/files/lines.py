@@ -1,6 +1,6 @@
-"""The lines of a text file: UTF-8, ended by a line feed, and what can be wrong with them.
+"""Reads the lines of a UTF-8 text file, and says what is wrong with them.
 
-A byte order mark before the first line and a carriage return before a line feed are no text.
+A byte order mark before the first line, and a carriage return before a line feed, are dropped.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from harness.errors import DataError
 from harness.files import reading
 from harness.text.values import shown, shown_path
 
-MAX_LINE = 1 << 20  # bytes, line end included
+MAX_LINE = 1 << 20  # bytes, with the line end
 
 UTF_16 = "convert it with iconv -f UTF-16 -t UTF-8"
 UTF_32 = "convert it with iconv -f UTF-32 -t UTF-8"
-SIGNATURES = (  # the first that fits: UTF-32's mark begins with UTF-16's
+SIGNATURES = (  # the first match counts: UTF-32's mark begins with UTF-16's
     (
         b"version https://git-lfs.github.com/spec/",
         "a git-lfs pointer, not the data itself",
@@ -39,7 +39,7 @@ SIGNATURES = (  # the first that fits: UTF-32's mark begins with UTF-16's
         "unzip it, or save a workbook as CSV in UTF-8",
     ),
     (b"\xd0\xcf\x11\xe0", "an Excel workbook or Word document", "save it as CSV in UTF-8"),
-    (b"PAR1", "Parquet data", "call the file .parquet"),
+    (b"PAR1", "Parquet data", "give the file the ending .parquet"),
     (b"ARROW1", "Arrow data", "save it as Parquet: pandas.read_feather(...).to_parquet(...)"),
     (b"\xff\xfe\0\0", "UTF-32 text (little-endian)", UTF_32),
     (b"\0\0\xfe\xff", "UTF-32 text (big-endian)", UTF_32),
@@ -47,7 +47,7 @@ SIGNATURES = (  # the first that fits: UTF-32's mark begins with UTF-16's
     (b"\xfe\xff", "UTF-16 text (big-endian)", UTF_16),
 )
 WINDOWS_ONLY = frozenset(range(0x80, 0xA0))  # bytes that are control characters in Latin-1
-UNDEFINED = frozenset((0x81, 0x8D, 0x8F, 0x90, 0x9D))  # bytes that Windows-1252 does not have
+UNDEFINED = frozenset((0x81, 0x8D, 0x8F, 0x90, 0x9D))  # bytes without meaning in Windows-1252
 
 
 class Digest(Protocol):
@@ -58,20 +58,20 @@ class Digest(Protocol):
 
 @dataclass(frozen=True)
 class Form:
-    """What a file is meant to be, in the words of its errors."""
+    """What a file should be, in words for error messages."""
 
-    file: str  # "a tab-separated file"
-    line: str  # what a line holds
-    again: str  # what brings a sound copy
-    too_long: str  # what mends a line that is too long
+    file: str  # such as "a tab-separated file"
+    line: str  # the content of a line
+    again: str  # how to get an undamaged copy
+    too_long: str  # how to mend a line that is too long
     kind: reading.Kind = reading.ROWS
 
 
 def read(path: Path, form: Form, digest: Digest | None = None) -> Iterator[tuple[int, str]]:
-    """Number (from 1) and text of each line; `digest` gets the raw bytes on the way.
+    """The number (from 1) and text of each line; `digest` is updated with the raw bytes.
 
-    Raises `DataError`; `FileNotFoundError` and `NotADirectoryError` are left to the caller, who
-    knows what to look for.
+    Raises `DataError`. `FileNotFoundError` and `NotADirectoryError` pass: the caller knows which
+    file to ask for.
     """
     offset = 0
     with opened(path, form) as stream:
@@ -103,7 +103,7 @@ def read(path: Path, form: Form, digest: Digest | None = None) -> Iterator[tuple
 
 @contextmanager
 def opened(path: Path, form: Form) -> Generator[BufferedReader, None, None]:
-    """Open a file; what goes wrong then or while it is read is a `DataError`, but a missing one."""
+    """Open a file. An error now, or while it is read, is a `DataError`, unless it is missing."""
     try:
         with reading.opened(path, form.kind) as stream:
             yield stream
@@ -123,7 +123,7 @@ def opened(path: Path, form: Form) -> Generator[BufferedReader, None, None]:
 
 
 def error(where: str, found: str, expected: str, mend: str) -> DataError:
-    """What is wrong with a file, and where."""
+    """An error about a file: where, what was found, what was expected, and how to mend it."""
     return DataError(f"{where}: {found}; expected {expected}; {mend}")
 
 
@@ -133,16 +133,16 @@ def at(path: Path, line: int | None = None) -> str:
 
 
 def refuse_signature(path: Path, start: bytes) -> None:
-    """Raise `DataError` for a file that is no text, by how it starts."""
+    """Raise `DataError` if a file starts like one that is no UTF-8 text."""
     for signature, name, mend in SIGNATURES:
         if start.startswith(signature):
             raise error(at(path), f"the file is {name}", "UTF-8 text", mend)
 
 
 def from_another_encoding(raw: bytes) -> str:
-    """How to mend bytes that are not UTF-8, by what they can be instead."""
+    """How to mend bytes that are not UTF-8, from a guess at their encoding."""
     if any(char > "\x7f" and char != "\ufffd" for char in raw.decode(errors="replace")):
-        return "correct the text there: other characters are UTF-8"
+        return "correct the text there: the other characters are UTF-8"
     guess = "Latin-1: iconv -f LATIN1 -t UTF-8"
     if not UNDEFINED.isdisjoint(raw):
         guess = "iconv -f ENCODING -t UTF-8"
@@ -157,11 +157,11 @@ def decoded(path: Path, raw: bytes) -> str:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as cause:
-        # The decoder does not count the mark.
+        # The decoder does not count the byte order mark.
         start = cause.start + 3 * raw.startswith(codecs.BOM_UTF8)
-        said = f"byte 0x{raw[start]:02x} is not UTF-8"
+        found = f"byte 0x{raw[start]:02x} is not UTF-8"
         line = 1 + raw[:start].count(b"\n")
-        raise error(at(path, line), said, "UTF-8 text", from_another_encoding(raw)) from cause
+        raise error(at(path, line), found, "UTF-8 text", from_another_encoding(raw)) from cause
     if "\0" in text:
         line = 1 + text[: text.index("\0")].count("\n")
         raise error(at(path, line), "a NUL byte", "UTF-8 text", _without_nul(raw))
@@ -169,17 +169,17 @@ def decoded(path: Path, raw: bytes) -> str:
 
 
 def _without_nul(raw: bytes) -> str:
-    """How to mend a NUL byte: every second one is one in UTF-16 text of mostly ASCII."""
+    """How to mend a NUL byte. In UTF-16 text that is mostly ASCII, every second byte is NUL."""
     first, second = (raw[start::2].count(0) for start in (0, 1))
     if max(first, second) < len(raw) // 4:
-        return "take it out, or save the file again"
+        return "remove it, or save the file again"
     return f"convert it with iconv -f UTF-16{'BE' if first > second else 'LE'} -t UTF-8"
 
 
 def _unreadable(path: Path, cause: OSError) -> DataError:
     mend = "check the disk and the mount"
     if cause.errno == errno.ELOOP:
-        mend = "replace the symbolic link, which leads to itself"
+        mend = "replace the symbolic link, which points to itself"
     elif isinstance(cause, PermissionError):
         mend = "give yourself read permission for it and search permission for its folders"
     return error(at(path), f"cannot be read: {cause.strerror}", "a readable file", mend)

@@ -30,8 +30,7 @@ whose rows are independent differ by at most 2e-6, and the others by 2e-3 to 1.3
 
 WORDS = ("a", "small", "film", "that", "few", "will", "see", "and", "nobody", "who", "forgets")
 FAILURES = (RuntimeError, ValueError, IndexError, TypeError, AttributeError)
-"""What networks of transformers were seen to raise for rows of a length that they cannot compute.
-"""
+"""The exceptions that networks of transformers raised in trials, for rows of a wrong length."""
 
 LONG, SHORT, MIDDLE = 40, 1, 6  # words in a generated text
 
@@ -67,28 +66,32 @@ def needs_fixed_length(
     difference too.
     """
     config = getattr(network, "config", None)
-    known = config is not None and families.has_fixed_length(config)
-    texts, attempts = _make_texts(pairs, _known_words(tokenizer, known_ids)), []
-    for fixed in (True,) if known else (False, True):
+    is_known = config is not None and families.has_fixed_length(config)
+    texts, problems = _make_texts(pairs, _known_words(tokenizer, known_ids)), []
+    for fixed in (True,) if is_known else (False, True):
         encoded = tokenization.encode(tokenizer, texts, max_length, extra_padding, fixed=fixed)
-        try:
-            difference = largest_difference(network, encoded)
-        except FAILURES as error:
-            if is_out_of_memory(error):
-                raise
-            result = f"fails: {shown(str(error)[:160])}"
-        else:
-            if difference <= TOLERANCE:
-                return fixed
-            result = f"gives a relative difference of {difference:.2g}"
+        problem = _problem(network, encoded)
+        if problem is None:
+            return fixed
         width = f"to {encoded.width} tokens" if fixed else "to the longest row"
-        attempts.append(f"padding {width} {result}")
+        problems.append(f"padding {width} {problem}")
     raise ModelError(
         f"{model}: the logits of this {getattr(config, 'model_type', 'network')} for a row depend "
-        f"on the other rows of its batch: {'; '.join(attempts)}; expected at most {TOLERANCE:g}"
+        f"on the other rows of its batch: {'; '.join(problems)}; expected at most {TOLERANCE:g}"
         f"{_note_randomness(network, encoded)}. Mend: name another model, or a recipe with another "
         "max_length if the network needs rows of one length"
     )
+
+
+def _problem(network: PretrainedNetwork, encoded: tokenization.Encoded) -> str | None:
+    """What is wrong if rows are padded this way; None: nothing."""
+    try:
+        difference = largest_difference(network, encoded)
+    except FAILURES as error:
+        if is_out_of_memory(error):
+            raise
+        return f"fails: {shown(str(error)[:160])}"
+    return None if difference <= TOLERANCE else f"gives a relative difference of {difference:.2g}"
 
 
 def largest_difference(network: PretrainedNetwork, encoded: tokenization.Encoded) -> float:

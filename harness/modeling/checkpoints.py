@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModel
 
-from harness.catalog import cards, weights
-from harness.catalog.weights import CARD, WEIGHTS
+from harness.catalog import cards, model_files, weights
+from harness.catalog.model_files import CARD, WEIGHTS
 from harness.errors import ModelError, StorageError
 from harness.hub import snapshots
 from harness.modeling import (
@@ -240,7 +240,7 @@ def _read_card(directory: Path) -> JsonObject:
     path = directory / CARD
     if not os.path.lexists(path):
         return {}
-    card = weights.read_object(path)
+    card = model_files.read_object(path)
     for key, (is_valid, expected) in CARD_KEYS.items():
         if key in card and not is_valid(card[key]):
             raise ModelError(

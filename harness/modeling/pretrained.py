@@ -18,7 +18,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from harness.catalog import weights
+from harness.catalog import model_files
 from harness.errors import ModelError
 from harness.hub import snapshots
 from harness.modeling import (
@@ -224,7 +224,7 @@ def read_config(directory: Path) -> ModelConfig:
     config.json may ask for tuples, or for states of every layer, which cost memory. Raises
     `ModelError` where it cannot be read.
     """
-    weights.refuse_pickles(directory)
+    model_files.refuse_pickles(directory)
     with reading(directory):
         config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
         for part in (config, config.get_text_config()):

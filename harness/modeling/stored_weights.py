@@ -15,8 +15,8 @@ from safetensors import safe_open
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
-from harness.catalog import weights
-from harness.catalog.weights import ADAPTER, INDEX, WEIGHTS
+from harness.catalog import model_files
+from harness.catalog.model_files import ADAPTER, INDEX, WEIGHTS
 from harness.errors import ModelError
 from harness.modeling import unused_tensors
 from harness.modeling.library_errors import reading
@@ -124,7 +124,7 @@ def headers(directory: Path, config: ModelConfig) -> dict[str, Tensor]:
     first = named or (WEIGHTS if (directory / WEIGHTS).is_file() else INDEX)
     names: Iterable[str] = [first]
     if first.endswith(".json"):
-        index = weights.read_object(directory / first)
+        index = model_files.read_object(directory / first)
         names = sorted({*index["weight_map"].values()})
     tensors: dict[str, Tensor] = {}
     for file_name in names:

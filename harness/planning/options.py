@@ -204,7 +204,7 @@ class Settings:
         "SECONDS", "stop a run that takes longer (default: an hour; paper: a week)", seconds
     )
     # The key of an option -> where its value was given: an option, a variable, or the file.
-    said: Mapping[str, str] = field(default_factory=dict, compare=False)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @contextlib.contextmanager
     def naming(self, key: str) -> Generator[None]:
@@ -212,9 +212,9 @@ class Settings:
         try:
             yield
         except UsageError as error:
-            if key not in self.said:
+            if key not in self.origins:
                 raise
-            raise UsageError(f"{self.said[key]}: {error}") from None
+            raise UsageError(f"{self.origins[key]}: {error}") from None
 
 
 OPTIONS = tuple(
@@ -233,7 +233,7 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
     """
     from_file = read_file(root / "pyproject.toml")
     values: dict[str, Value] = {}
-    said: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for option in OPTIONS:
         typed = command_line.get(option.key)
         in_environment = os.environ.get(option.environment or "") or None
@@ -243,10 +243,10 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
             (from_file.get(option.name), f"pyproject.toml: [tool.glue-bench] {option.name}", root),
         ):
             if text is not None:
-                said[option.key] = str(where)
+                origins[option.key] = str(where)
                 values[option.key] = _value(option, text, str(where), base)
                 break
-    return Settings(**values, said=said)
+    return Settings(**values, origins=origins)
 
 
 def _value(option: Option, text: str, where: str, base: Path) -> Value:

@@ -121,7 +121,7 @@ def make(settings: Settings) -> Plan:
     with settings.naming("profile"):
         profile = profiles.get(settings.profile or profiles.DEFAULT)
     complete = _complete(settings, profile)
-    source = checked_source(str(complete.data), settings.said.get("data", "data"))
+    source = checked_source(str(complete.data), settings.origins.get("data", "data"))
     with settings.naming("targets"):
         chosen_targets = {name: targets.get(name) for name in complete.targets or ()}
     with settings.naming("models"):
@@ -136,17 +136,15 @@ def make(settings: Settings) -> Plan:
         custom = task_file.read(Path(settings.task_file))
     with settings.naming("tasks"):
         chosen = [_find_task(name, custom) for name in settings.tasks or custom or profile.tasks]
+    # What the user named must exist; what only the profile names may be missing.
     needed = [TEST] if settings.predict_test else []
     needed += [task.name for task in chosen if task.part_of and settings.tasks]
+    predict_test = bool(complete.predict_test)
     plan = Plan(
         profile=profile,
         settings=complete,
         data=DataRequest(
-            source,
-            complete.max_train,
-            complete.max_eval,
-            bool(complete.predict_test),
-            needed=tuple(needed),
+            source, complete.max_train, complete.max_eval, predict_test, tuple(needed)
         ),
         tasks={task.name: task for task in map(_trained_task, chosen)},
         models=chosen_models,

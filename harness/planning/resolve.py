@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from harness.catalog import models, numerics, recipes, weights
+from harness.catalog import model_files, models, numerics, recipes, weights
 from harness.catalog.adaptations import check_installed
 from harness.catalog.models import Adapted
 from harness.catalog.sources import SOURCES
@@ -89,7 +89,7 @@ def _default_recipe(adapted: Adapted, directory: Path | None) -> Recipe:
     """The recipe of a model where the user named none: its row's, or its family's."""
     if adapted.recipe:
         return recipes.get(adapted.recipe)
-    return recipes.get(recipes.default(weights.configuration(directory) if directory else {}))
+    return recipes.get(recipes.default(model_files.configuration(directory) if directory else {}))
 
 
 def _vectors(adapted: Adapted, file: str | None) -> str | None:
@@ -155,7 +155,7 @@ def _facts(
         device=target["device"],
         autocast=target["autocast"],
         recipe=recipe,
-        config=weights.configuration(directory) if directory else {},
+        config=model_files.configuration(directory) if directory else {},
     )
 
 

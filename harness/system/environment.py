@@ -1,6 +1,6 @@
-"""Facts about this machine and process: what a record may say of them, and memory.
+"""Facts about this machine and process for records, and the memory of processes.
 
-None is a host name, user name, path or environment variable.
+No fact is a host name, user name, path or environment variable.
 """
 
 from __future__ import annotations
@@ -12,32 +12,25 @@ import platform
 import re
 import resource
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 from harness.system import git
 from harness.text.values import shown
 
-HERE = Path(__file__).parents[1]  # the package
+HERE = Path(__file__).parents[1]  # the folder of the package
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "scipy")
+Value = str | int | bool | None
 
 
 @functools.cache
-def facts() -> dict[str, str | int | bool | None]:
-    """Versions and hardware. Imports none of the packages it names."""
+def facts() -> dict[str, Value]:
+    """The value of each fact of `FACTS`, and the commit. Imports none of the packages."""
     commit, dirty = revision()
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("glue-bench", *PACKAGES)},
-        "os": platform.system(),
-        "machine": platform.machine(),
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "boot": boot(),
-        "commit": commit,
-        "dirty": dirty,
-    }
+    return {fact.name: fact.read() for fact in FACTS} | {"commit": commit, "dirty": dirty}
 
 
 def version(package: str) -> str | None:
@@ -49,37 +42,37 @@ def version(package: str) -> str | None:
 
 
 def boot() -> str | None:
-    """What tells this machine, since it was last started, from every other; says nothing else.
+    """16 hexadecimal digits that are unique to this machine since its last start.
 
-    Linux draws a random id at each start; here is a hash of it. None where there is none.
+    They are a hash of the random id that Linux draws at each start. None on other systems.
     """
     try:
-        drawn = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_bytes()
     except OSError:
         return None
-    return hashlib.sha256(b"glue-bench" + drawn.strip()).hexdigest()[:16]
+    return hashlib.sha256(b"glue-bench" + boot_id.strip()).hexdigest()[:16]
 
 
 def cpu_name() -> str:
     """The CPU's model name."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
-    except OSError:  # no Linux: platform knows
-        found = None
-    return found[1].strip() if found else platform.processor()
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    except OSError:  # not Linux
+        match = None
+    return match[1].strip() if match else platform.processor()
 
 
 def revision() -> tuple[str | None, bool | None]:
-    """The commit that this checkout of glue-bench stands at, and whether it was changed since."""
+    """The commit of this checkout of glue-bench, and whether files were changed since."""
     if place_in_checkout() is None:
         return None, None
     return git.head(HERE), git.is_changed(HERE)
 
 
 def place_in_checkout() -> Path | None:
-    """Where this package is in its checkout, such as `harness`.
+    """The path of this package within its checkout, such as `harness`.
 
-    None if it was installed without its repository, or inside somebody else's, or if git fails.
+    None if it was installed without its repository or inside another one, or if git fails.
     """
     return git.place_of(HERE, "__init__.py")
 
@@ -87,13 +80,12 @@ def place_in_checkout() -> Path | None:
 def why_not_on(branch: str, commit: str) -> str | None:
     """Why `commit` is not known to be in the history of a branch of this checkout; None: it is.
 
-    The branch may be a local one, or that of the remote `origin` as it was last fetched.
+    The branch may be local, or a branch of the remote `origin` as last fetched.
     """
     if place_in_checkout() is None:
         return "cannot tell: glue-bench does not run from a git checkout of its own, or git fails"
     refs = (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}")
-    found = _refs(*refs)
-    if not found & {*refs}:  # others: `branch` was a pattern
+    if not _refs(*refs) & {*refs}:  # git takes `branch` for a pattern, which may match others
         return f"cannot tell: this checkout has no branch {shown(branch)}, and none of origin's"
     if not git.is_full_id(commit) or git.ask(HERE, "cat-file", "-e", f"{commit}^{{commit}}").code:
         return "cannot tell: this checkout does not have the commit"
@@ -104,8 +96,9 @@ def why_not_on(branch: str, commit: str) -> str | None:
     return f"it is not in the history of {shown(branch)}"
 
 
-def _refs(*which: str) -> set[str]:
-    return {*(git.ask(HERE, "for-each-ref", "--format=%(refname)", *which).text or "").split()}
+def _refs(*arguments: str) -> set[str]:
+    names = git.ask(HERE, "for-each-ref", "--format=%(refname)", *arguments).text or ""
+    return {*names.split()}
 
 
 def usable_cpus() -> tuple[int, ...]:
@@ -116,16 +109,16 @@ def usable_cpus() -> tuple[int, ...]:
 
 
 def memory_bytes(field: str, pid: int | str = "self") -> int | None:
-    """`VmRSS` (memory now) or `VmHWM` (its peak) of a process; None where it cannot be read."""
+    """`VmRSS` (resident memory now) or `VmHWM` (its peak) of a process; None: cannot be read."""
     try:
-        found = re.search(rf"^{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
+        match = re.search(rf"^{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
     except OSError:
         return None
-    return int(found[1]) * 1024 if found else None
+    return int(match[1]) * 1024 if match else None
 
 
 def peak_memory_bytes() -> int:
-    """The most resident memory this process held since `restart_peak_memory`, or since it began."""
+    """The peak of this process's resident memory since `restart_peak_memory` or its start."""
     peak = memory_bytes("VmHWM")
     if peak is not None:
         return peak
@@ -134,13 +127,47 @@ def peak_memory_bytes() -> int:
 
 
 def restart_peak_memory() -> int | None:
-    """Forget the peak so far; returns the memory held now: the floor of what follows."""
+    """Forget the peak so far; returns the memory held now, the baseline memory of a run."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # no Linux, or not allowed: the peak then includes what came before
+    except OSError:  # not Linux, or not allowed: the peak then includes what came before
         return None
     return memory_bytes("VmRSS")
 
 
-MACHINE = ("cpu", "cores", "memory_bytes", "machine", "os", "python", "torch", "transformers",
-           "tokenizers", "numpy")  # fmt: skip
+@dataclass(frozen=True)
+class Fact:
+    """A fact of a run's environment, and how it is found out."""
+
+    name: str
+    read: Callable[[], Value]
+    moves_times: bool = True  # times and memory are compared only between runs with equal values
+    moves_losses: bool = True  # losses of one seed may differ by rounding where the value differs
+
+
+FACTS = (
+    Fact("python", platform.python_version),
+    Fact("glue-bench", partial(version, "glue-bench"), moves_times=False, moves_losses=False),
+    *(
+        Fact(
+            name,
+            partial(version, name),
+            moves_times=name not in ("datasets", "scikit-learn", "scipy"),
+            moves_losses=name not in ("scikit-learn", "scipy"),
+        )
+        for name in PACKAGES
+    ),
+    Fact("os", platform.system),
+    Fact("machine", platform.machine),
+    Fact("cpu", cpu_name),
+    Fact("cores", os.cpu_count),
+    Fact(
+        "memory_bytes",
+        lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        moves_losses=False,
+    ),
+    # The gate asks for it where times have to be close.
+    Fact("boot", boot, moves_times=False, moves_losses=False),
+)
+MACHINE = tuple(fact.name for fact in FACTS if fact.moves_times)
+ROUNDING = tuple(fact.name for fact in FACTS if fact.moves_losses)

@@ -1,9 +1,9 @@
-"""Every question that is put to git. Asking runs no code that a repository names.
+"""Every call of git. None runs code that a repository names.
 
-A repository's own configuration names programs: hooks, a file system monitor, filters, what
-fetches objects that are missing. Here each is switched off, and so is what the environment says of
-where the repository is (`GIT_DIR` and its kin). The user's own configuration is read: without its
-`safe.directory`, git says nothing of a checkout that belongs to somebody else.
+A repository's configuration names programs: hooks, a file system monitor, filters, a program that
+fetches missing objects. Here each is switched off. Variables such as `GIT_DIR`, which say where the
+repository is, are not passed on. The user's own configuration is read: without its
+`safe.directory`, git refuses a checkout that belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ SWITCHED_OFF = (
     "diff.external=",
     "log.showSignature=false",
     "protocol.allow=never",
-    "safe.bareRepository=explicit",  # a folder that merely looks like a repository is none
+    "safe.bareRepository=explicit",  # a folder that only looks like a repository does not count
     "submodule.recurse=false",
 )
 ENVIRONMENT = {
-    "GIT_ALLOW_PROTOCOL": "none",  # unlike protocol.allow, no repository's protocol.ext.allow wins
+    "GIT_ALLOW_PROTOCOL": "none",  # wins over a repository's protocol.ext.allow
     "GIT_NO_LAZY_FETCH": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",  # an id means the object whose hash it is
+    "GIT_NO_REPLACE_OBJECTS": "1",  # so that an id always means the object with that hash
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
@@ -48,15 +48,15 @@ WITHOUT_CONFIGURATION = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_ATTR_NOSYSTEM": "1",
 }
-"""For a repository that was made here, and needs nothing of the user's own configuration."""
+"""Variables for a repository that was made here and needs no configuration of the user."""
 
 INSTALLED = ("site-packages", "dist-packages")
-"""Folders of packages that were installed: a repository that tracks one is not the package's."""
+"""Folders of installed packages: a repository that tracks one is not the package's own."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What git wrote, and its exit code: that of `timeout` (124), or of a shell (127), for none."""
+    """What git wrote, and its exit code; 124: it took too long; 127: it could not be started."""
 
     code: int
     output: bytes
@@ -64,7 +64,7 @@ class Answer:
 
     @property
     def text(self) -> str | None:
-        """What it wrote, without the last line end; None where it failed."""
+        """The output without the last line end; None if git failed."""
         return None if self.code else os.fsdecode(self.output).removesuffix("\n")
 
 
@@ -75,10 +75,10 @@ def ask(
     also: dict[str, str] | None = None,
     timeout_s: float | None = None,
 ) -> Answer:
-    """Run git in a folder, with no code of its repository. Raises nothing: see `Answer`.
+    """Run git in a folder, without code of its repository. Raises nothing: see `Answer`.
 
-    `given` is its standard input; `also` are variables of its environment. Without `timeout_s` it
-    has `TIMEOUT_S`.
+    `given` is its standard input; `also` has variables for its environment. The default for
+    `timeout_s` is `TIMEOUT_S`.
     """
     limit_s = TIMEOUT_S if timeout_s is None else timeout_s
     settings = [word for setting in SWITCHED_OFF for word in ("-c", setting)]
@@ -92,7 +92,7 @@ def ask(
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-    except (OSError, ValueError) as error:  # no git, no such folder; a NUL among the arguments
+    except (OSError, ValueError) as error:  # no git, no such folder, a NUL in an argument
         return Answer(127, b"", str(getattr(error, "strerror", None) or error))
     with process:
         try:
@@ -107,9 +107,9 @@ def ask(
 
 
 def place_of(folder: Path, file: str) -> Path | None:
-    """Where a folder is in the checkout that tracks a file of it.
+    """The path of a folder within the checkout that tracks `file` of it.
 
-    None where no checkout does, or one that holds installed packages.
+    None if no checkout tracks it, or only as an installed package.
     """
     if ask(folder, "ls-files", "--error-unmatch", "--", file).code:
         return None
@@ -120,34 +120,32 @@ def place_of(folder: Path, file: str) -> Path | None:
 
 
 def head(folder: Path) -> str | None:
-    """The id of the commit that a checkout stands at."""
-    found = ask(folder, "rev-parse", "--verify", "HEAD^{commit}").text
-    return found if is_full_id(found) else None
+    """The id of a checkout's current commit; None if git cannot tell."""
+    commit = ask(folder, "rev-parse", "--verify", "HEAD^{commit}").text
+    return commit if is_full_id(commit) else None
 
 
 def is_changed(folder: Path) -> bool | None:
-    """Whether a checkout's tracked files are others than its commit's; None: git cannot tell.
+    """Whether tracked files of a checkout were changed since its commit; None: git cannot tell.
 
-    Filters are not run. A file with a filter, such as one of LFS, is seen as changed where it was
+    Filters are not run. So a file with a filter, such as one of LFS, counts as changed if it was
     touched since git last looked at it.
     """
     without_filters = _without_filters(folder)
     if without_filters is None:
         return None
-    said = ask(
-        folder, *without_filters, "status", "--porcelain", "--untracked-files=no",
-        "--ignore-submodules=dirty", "--no-renames",
-    ).text  # fmt: skip
-    return None if said is None else bool(said)
+    options = ("--untracked-files=no", "--ignore-submodules=dirty", "--no-renames")
+    changes = ask(folder, *without_filters, "status", "--porcelain", *options).text
+    return None if changes is None else bool(changes)
 
 
 def _without_filters(folder: Path) -> list[str] | None:
-    """Options by which no filter that any configuration names is run."""
-    named = ask(folder, "config", "--list", "--name-only", "-z").text
-    if named is None:
+    """Options that switch off every filter of the configuration; None: git cannot tell."""
+    keys = ask(folder, "config", "--list", "--name-only", "-z").text
+    if keys is None:
         return None
-    filters = {key.rpartition(".")[0] for key in named.split("\0") if key.startswith("filter.")}
-    if any("=" in name for name in filters):  # `-c` would read another name
+    filters = {key.rpartition(".")[0] for key in keys.split("\0") if key.startswith("filter.")}
+    if any("=" in name for name in filters):  # `-c` would cut the name at that character
         return None
     settings = ("clean=", "smudge=", "process=", "required=false")
     return [
@@ -156,5 +154,5 @@ def _without_filters(folder: Path) -> list[str] | None:
 
 
 def is_full_id(text: object) -> bool:
-    """Whether a text is a whole id of an object, in hex digits: no branch, no option, no part."""
+    """Whether a text is the full id of an object, in hexadecimal digits."""
     return isinstance(text, str) and FULL_ID.fullmatch(text) is not None

@@ -1,11 +1,11 @@
-"""Runs a command, and ends all that it started when it is over or nobody waits for it any more.
+"""Runs a command, and ends every process that it started when it ends or its driver is gone.
 
     python -I -S supervisor.py COMMAND...
 
-Run as a file, by a driver that holds the other end of standard input: when the driver ends that, or
-dies, however it died, the command and every process that came of it are killed. On Linux these are
-all descendants, for an orphan among them becomes this process's child (prctl(2),
-PR_SET_CHILD_SUBREAPER); elsewhere the command's process group.
+A driver runs this file and holds the other end of its standard input. When the driver closes that,
+or dies in whatever way, the command and the processes that it started are killed. On Linux these
+are all descendants, since orphans become children of this process (prctl(2),
+PR_SET_CHILD_SUBREAPER). On other systems they are the command's process group.
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ PAUSE_S = 0.02
 
 
 def prctl(option: int, value: int) -> None:
-    """Set a property of this process, on Linux; elsewhere nothing."""
+    """Set a property of this process on Linux; does nothing on other systems."""
     if IS_LINUX:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def main(command: list[str]) -> int:
-    """Run a command to its end, or to the driver's; its exit code, as a shell gives it."""
+    """Run a command until it or the driver ends; returns its exit code, as a shell does."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    prctl(PR_SET_PDEATHSIG, signal.SIGCONT)  # so that one who was stopped reads the end of input
-    # Safe here: this process has no threads yet.
+    prctl(
+        PR_SET_PDEATHSIG, signal.SIGCONT
+    )  # so that a stopped supervisor reads the end of its input
+    # `preexec_fn` is safe here, since this process has no threads yet.
     child = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_supervisor
     )
@@ -50,14 +52,14 @@ def _die_with_supervisor() -> None:
 
 
 def _watch(child: subprocess.Popen[bytes]) -> None:
-    """Wait for the end of standard input; then kill what runs, which ends `main`'s waiting."""
+    """Wait for the end of standard input, then kill the command, for which `main` waits."""
     while os.read(0, 4096):
         pass
     child.kill()
 
 
 def end_all(group: int) -> None:
-    """Kill what is left of a command: its process group, and on Linux all descendants."""
+    """Kill what remains of a command: its process group, and on Linux all descendants."""
     while True:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
@@ -75,20 +77,20 @@ def end_all(group: int) -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """The ids of all processes below one."""
-    below: dict[int, list[int]] = {}
+    """The ids of all descendants of a process."""
+    children_of: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                # pid (name) state parent ...; a name may hold any sign, brackets too
+                # pid (name) state parent ...; a name may contain brackets too
                 fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                below.setdefault(int(fields[1]), []).append(int(entry.name))
-    found, todo = [], [pid]
+                children_of.setdefault(int(fields[1]), []).append(int(entry.name))
+    pids, todo = [], [pid]
     while todo:
-        children = below.get(todo.pop(), [])
-        found += children
+        children = children_of.get(todo.pop(), [])
+        pids += children
         todo += children
-    return found
+    return pids
 
 
 if __name__ == "__main__":

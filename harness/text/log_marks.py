@@ -1,12 +1,12 @@
-"""The two marks by which `glue-bench import` finds what a session printed, and who may print them.
+"""The two marks by which `glue-bench import` finds a session's records in a log.
 
 A session announces itself, on a line of its own, before it loads anything of a model:
 
     GLUE-BENCH-SESSION 20260102T030405-1a2b3c4d
 
-A record that cannot be stored is printed as `GLUE-BENCH-RECORD {...}`, and holds the same id. All
-text that is not the harness's own (names, messages, what workers print) has the marks spelt
-otherwise (`escape.harmless`), so that no file of a model can print a record of its own making.
+A record that cannot be stored is printed as `GLUE-BENCH-RECORD {...}`, and holds the same id. In
+all text from elsewhere (names, messages, output of workers) the marks are escaped
+(`escape.harmless`), so that no file of a model can forge a record.
 """
 
 from __future__ import annotations
@@ -28,6 +28,6 @@ def announcement(session: str) -> str:
 
 
 def announced(line: bytes) -> str | None:
-    """The session that a line of a log announces; text may stand before it, and none after it."""
-    found = _ANNOUNCED.search(line)
-    return found[1].decode() if found else None
+    """The session that a line of a log announces. There may be text before it, but none after."""
+    match = _ANNOUNCED.search(line)
+    return match[1].decode() if match else None

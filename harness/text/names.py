@@ -1,4 +1,4 @@
-"""What to say of a name that nobody knows."""
+"""Messages about unknown names: what the name was probably meant to be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from harness.text.values import drawn, shown
 
-HIDDEN = ("Cf", "Mn")  # Unicode's categories of marks that are not seen as characters
+HIDDEN = ("Cf", "Mn")  # Unicode's categories of format characters and of marks such as accents
 
 MOST_GUESSES = 6
 NO_SYNONYMS: Mapping[str, str] = MappingProxyType({})
@@ -21,10 +21,10 @@ def guesses(
 ) -> list[str]:
     """The known names that `name` was probably meant to be, the likeliest first; maybe none.
 
-    In this order: the same letters in another order; a plural; names that begin with `name`, or
-    have it among their parts, as `bert-base-uncased` has `bert-base` and `cuda-fp16` has `cuda`;
-    names of similar letters. A device's number (`cuda:0`) counts for nothing. `synonyms` maps a
-    part that people write to the one that is known.
+    These are tried in order: the same letters in another order; the plural; names that begin with
+    `name`; names that contain it, as `bert-base-uncased` contains `bert-base` and `cuda-fp16`
+    contains `cuda`; similar names. A device's number (`cuda:0`) is ignored. `synonyms` maps a part
+    that people write to the known one.
     """
     known = list(known)
     parts = [synonyms.get(part, part) for part in _parts(re.sub(r":\d+$", "", name))]
@@ -40,13 +40,13 @@ def guesses(
 
 
 def case_of(name: str) -> str:
-    """A case as pytest prints it, `test_finetune[CASE]` with its file before it, as its bare id."""
-    found = re.fullmatch(r"(?:.*::)?test_finetune\[(.+)\]", name)
-    return found[1] if found else name
+    """The id of a case that is given as pytest prints it, `FILE::test_finetune[CASE]`."""
+    match = re.fullmatch(r"(?:.*::)?test_finetune\[(.+)\]", name)
+    return match[1] if match else name
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` was probably meant to be; one that looks the same is first."""
+    """The known name that `name` was probably meant to be, above all one that looks the same."""
     known = list(known)
     alike = (other for other in known if drawn(other) == drawn(name))
     return next(alike, None) or next(iter(guesses(name, known)), None)
@@ -55,12 +55,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def unknown(
     kind: str, name: str, known: Iterable[str], synonyms: Mapping[str, str] = NO_SYNONYMS
 ) -> str:
-    """A message that an unknown name deserves: the nearest known ones, and all of them."""
+    """The message about an unknown name: the nearest known ones, then all of them."""
     known = list(known)
-    found = [f"'{guess}'" for guess in guesses(name, known, synonyms)[:MOST_GUESSES]]
-    hint = f" Did you mean {one_of(found)}?" if found else ""
+    quoted = [f"'{guess}'" for guess in guesses(name, known, synonyms)[:MOST_GUESSES]]
+    hint = f" Did you mean {one_of(quoted)}?" if quoted else ""
     if alike := next((other for other in known if drawn(other) == drawn(name)), None):
-        hint = f" It looks like '{alike}', and is {name!a}."
+        hint = f" It looks like '{alike}', but is {name!a}."
     return f"unknown {kind} {shown(name)}.{hint} Known: {', '.join(known)}."
 
 
@@ -75,17 +75,17 @@ def _parts(name: str) -> list[str]:
 
 
 def _holds(whole: list[str], parts: list[str]) -> bool:
-    """Whether `parts` stand in `whole`, one after the other."""
+    """Whether `whole` contains `parts`, one after the other."""
     starts = range(len(whole) - len(parts) + 1)
     return any(whole[start:][: len(parts)] == parts for start in starts)
 
 
 def lookalike(name: str, known: Iterable[str]) -> str:
-    """What to add to a message about `name` where a known name looks the same on a screen.
+    """What to add to a message about `name` if a known name looks nearly the same on a screen.
 
-    One that differs in capitals, spaces or the way its characters are composed (`é` can be one
-    character or two); both are then shown by their characters' codes, as is a name in which ASCII
-    letters and others are mixed (a Cyrillic a looks like a Latin one). Empty for other names.
+    Such names differ in capitals, spaces or the way characters are composed (`é` can be one
+    character or two). Both are then shown by their characters' codes. So is a name that mixes ASCII
+    letters with others (a Cyrillic a looks like a Latin one). Empty for other names.
     """
     for other in known:
         if other != name and _look(other) == _look(name):
@@ -95,6 +95,6 @@ def lookalike(name: str, known: Iterable[str]) -> str:
 
 
 def _look(name: str) -> str:
-    """A name without what is hard to see: composition, width, capitals, spaces, marks of format."""
+    """A name without what is hard to see: composition, width, capitals, spaces, hidden marks."""
     seen = unicodedata.normalize("NFKC", name).casefold()
     return "".join(c for c in seen if not c.isspace() and unicodedata.category(c) not in HIDDEN)

@@ -1,4 +1,4 @@
-"""Values and names as they may stand in a message: on one line, and not to be taken for another."""
+"""Values, names and paths in messages: on one line, and not to be confused with others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.text.escape import UNSEEN
 
 VALUE_WIDTH = 80
 VALUE_END = 25
-"""Characters kept of the end of a value that is cut."""
+"""The number of characters that are kept at the end of a value that is cut."""
 LATIN = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u04bb\u0501\u051b\u051d"
     "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0405\u0406\u0408"
@@ -20,21 +20,21 @@ LATIN = str.maketrans(
 """Cyrillic and Greek letters that fonts draw as a Latin one (Unicode's confusables.txt)."""
 LOOKALIKES = frozenset(map(chr, LATIN))
 SPELT = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[nrt\\])")
-"""What a text holds that looks like a character that is spelt out."""
+"""Text that looks like an escape sequence."""
 ALIKE = re.compile("[\u2010\u2011\u2212\u2160-\u217f\ufb00-\ufb06]")
-"""Signs that are drawn as ASCII ones: hyphens, minus, Roman numerals, ligatures."""
+"""Characters that look like ASCII ones: hyphens, minus, Roman numerals, ligatures."""
 
 
 def shown(value: object) -> str:
-    """`value` as it may stand in a message: on one line, escaped, at most 80 characters.
+    """`value` for a message: in quotes, on one line, escaped, at most 80 characters of it.
 
-    What would look like another text is spelt out: a letter and its accent as two characters, a
-    Cyrillic letter among Latin ones. Of a longer value the middle gives way.
+    Text that looks like another text is escaped too, such as a Cyrillic letter among Latin ones, or
+    an accent that is a character of its own. The middle of a longer value is cut.
     """
     try:
         text = value if isinstance(value, str) else str(value)
-    except ValueError:  # Python writes out no whole number of more than 4,300 digits
-        text = f"a {type(value).__name__} too long to be shown"
+    except ValueError:  # Python does not print whole numbers of more than 4,300 digits
+        text = f"a {type(value).__name__} that is too long to show"
     if len(text) > VALUE_WIDTH:
         text = f"{text[: VALUE_WIDTH - VALUE_END - 3]}...{text[-VALUE_END:]}"
     return f"'{text}'" if _is_seen(text) else ascii(text)
@@ -45,7 +45,7 @@ def _is_seen(text: str) -> bool:
 
 
 def looks_like_another(text: str) -> bool:
-    """Whether a different text would be drawn the same."""
+    """Whether a different text would look the same."""
     if SPELT.search(text):
         return True
     if text.isascii():
@@ -54,15 +54,15 @@ def looks_like_another(text: str) -> bool:
         return True
     if LOOKALIKES.isdisjoint(text):
         return False
-    letters = [one for one in text if one.isalpha() and one not in LOOKALIKES]
+    letters = [char for char in text if char.isalpha() and char not in LOOKALIKES]
     has_latin = any(map(_is_latin, letters))
-    return has_latin or not letters  # Cyrillic words are known by their other letters
+    return has_latin or not letters  # other letters show that a word is Cyrillic or Greek
 
 
 def drawn(text: str) -> str:
-    """What a text looks like: the same for two that fonts draw the same."""
+    """What a text looks like; equal for two texts that look the same."""
     whole = unicodedata.normalize("NFKC", UNSEEN.sub("", text).translate(LATIN))
-    return "".join(one for one in whole if one.isprintable())
+    return "".join(char for char in whole if char.isprintable())
 
 
 def _is_latin(letter: str) -> bool:
@@ -70,11 +70,11 @@ def _is_latin(letter: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """A name as it may stand in a message or a table: whole, on one line, escaped if it must be."""
+    """A name for a message or a table: whole, on one line, escaped only if needed."""
     return text if _is_seen(text) else ascii(text)
 
 
 def shown_path(path: Path) -> str:
-    """A path as it may stand in a message, whole: files are found by it."""
-    text = str(path)  # accents as they are: some file systems part all of them
+    """A path for a message: whole, so that it can be copied, and escaped only if needed."""
+    text = str(path)  # some file systems store every accent apart: those are not escaped
     return text if text.isprintable() else ascii(text)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.optimizer import ParamsT
 
 from harness.spec import Recipe
 
@@ -23,7 +24,7 @@ def adamw(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return UncorrectedAdamW(groups, rate, recipe.betas, recipe.eps)
 
 
-def decay_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+def decay_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
     """Parameter groups: matrices decay; layer norms and biases do not, XLNet's of two axes too."""
     groups: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
     for name, parameter in network.named_parameters():
@@ -50,7 +51,7 @@ class UncorrectedAdamW(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Any,
+        params: ParamsT,
         lr: float,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-6,
@@ -60,7 +61,7 @@ class UncorrectedAdamW(torch.optim.Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> Any:
+    def step(self, closure: Any = None) -> Any:  # overloaded by torch; no closure is ever given
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
             if not parameters:

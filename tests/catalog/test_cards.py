@@ -12,7 +12,7 @@ import pytest
 
 import harness
 from harness.catalog import cards
-from harness.catalog.weights import CARD
+from harness.catalog.model_files import CARD
 from harness.planning.resume import Resume
 from harness.records.schema import Record
 from harness.records.store import Store

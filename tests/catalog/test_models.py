@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog import models, recipes, weights
+from harness.catalog import model_files, models, recipes, weights
 from harness.errors import ModelError, ModelUnavailable, UsageError
 from harness.planning import options, plan
 from harness.spec import Model
@@ -191,11 +191,11 @@ def test_a_folder_that_is_no_model(folder: Path, change, words: str) -> None:
 
 
 def test_a_folder_without_an_own_recipe_has_its_familys(folder: Path) -> None:
-    assert recipes.default(weights.configuration(folder)) == "miniature"
+    assert recipes.default(model_files.configuration(folder)) == "miniature"
     config = json.loads((folder / "config.json").read_text())
     for changed in ({"hidden_size": 768}, {"model_type": "roberta"}, {"hidden_size": None}):
         assert recipes.default(config | changed) == "run-glue"
     for text in ("", "[]", "{"):
         (folder / "config.json").write_text(text)
         with pytest.raises(ModelError, match=r"config\.json: "):
-            weights.configuration(folder)
+            model_files.configuration(folder)

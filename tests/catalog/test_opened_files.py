@@ -13,7 +13,7 @@ import pytest
 import transformers
 from transformers import AutoTokenizer
 
-from harness.catalog import tasks, weights
+from harness.catalog import model_files, tasks, weights
 from harness.modeling import pretrained
 from tests.support import tiny_families, tiny_models
 from tests.support.opened_files import needs_inotify, opened
@@ -155,4 +155,4 @@ def test_the_vocabulary_of_every_tokenizer_of_transformers_would_be_in_the_key(
     (tmp_path / "config.json").write_text("{}")
     for name in names:
         (tmp_path / name).write_text("{}")
-    assert names <= set(weights.files(tmp_path))
+    assert names <= set(model_files.files(tmp_path))

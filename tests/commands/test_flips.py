@@ -108,8 +108,8 @@ def test_sentences_of_a_sample(tmp_path: Path, monkeypatch, capsys) -> None:
 def test_options_that_do_not_fit(flips) -> None:
     for args, words in [
         (["--data", "toy"], "--data: only --with-text needs it"),
-        (["--with-text", "--format", "csv"], "CSV has no column for texts"),
-        (["--with-text", "--data", "./none"], "which is no folder"),
+        (["--with-text", "--format", "csv"], "CSV holds no sentences"),
+        (["--with-text", "--data", "./none"], "which is not a folder"),
     ]:
         code, out, err = flips(*args)
         assert (code, out) == (2, "")

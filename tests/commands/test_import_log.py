@@ -285,7 +285,7 @@ def test_a_record_that_could_not_be_read_again_is_not_called_stored(
     tmp_path: Path, small_records: None
 ) -> None:
     large = made(identity={"labels": ["x" * 300_000]})
-    with pytest.raises(NotStored, match=r"takes 30\d,\d+ bytes; a record has at most 262,144"):
+    with pytest.raises(NotStored, match=r"takes 30\d,\d+ bytes; expected at most 262,144"):
         Store(tmp_path).save(large)
     with pytest.raises(NotStored, match="could not be read again") as caught:
         Store(tmp_path).save(made(reason="\ud800"))

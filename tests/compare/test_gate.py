@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.compare import gate, stats, thresholds
+from harness.compare import gate, machines, stats, thresholds
 from harness.compare.gate import Verdict
 from harness.compare.measures import MEASURES
 from harness.records.identity import key_of
@@ -88,9 +88,9 @@ def test_facts_that_say_nothing_of_a_machine_keep_nothing_apart() -> None:
         ({}, {"created": DAY_LATER}, "day: 2026-01-02 and 2026-01-03"),
         ({"environment": FACTS | {"boot": None}}, {"environment": FACTS | {"boot": None}},
          "boot: unknown, so the machine may be another one"),
-        *[({}, {"flags": [flag]}, "no ok run without degraded or noisy or shared_cores")
+        *[({}, {"flags": [flag]}, "no ok run free of the flags degraded, noisy, shared_cores")
           for flag in ("degraded", "shared_cores", "noisy")],
-        ({"flags": ["noisy"]}, {}, "one side has no ok run without degraded"),
+        ({"flags": ["noisy"]}, {}, "one side has no ok run free of the flags degraded"),
     ],
 )  # fmt: skip
 def test_what_keeps_times_apart_leaves_scores_alone(
@@ -298,7 +298,7 @@ def test_worse_is_what_both_stages_say(
 
 def test_bits_are_counted_of_seeds_that_both_sides_ran_on_one_machine() -> None:
     base, new = side(GOOD), side([*GOOD[:4], 0.1])
-    assert gate.count_bit_identical(cell(base), cell(new)) == "4/5"
-    assert gate.count_bit_identical(cell(base), cell(facts(new, boot="another"))) == "4/5"
-    assert gate.count_bit_identical(cell(base), cell(facts(new, torch="another"))) == "-"
-    assert gate.count_bit_identical(cell(base), cell(side(GOOD, first=90))) == "-"
+    assert machines.count_bit_identical(cell(base), cell(new)) == "4/5"
+    assert machines.count_bit_identical(cell(base), cell(facts(new, boot="another"))) == "4/5"
+    assert machines.count_bit_identical(cell(base), cell(facts(new, torch="another"))) == "-"
+    assert machines.count_bit_identical(cell(base), cell(side(GOOD, first=90))) == "-"

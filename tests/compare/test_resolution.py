@@ -69,7 +69,7 @@ def test_of_several_dev_sets_a_row_moves_its_own_share_of_the_mean() -> None:
 
 def test_a_correlation_of_real_numbers_has_no_steps() -> None:
     assert metrics.largest_steps({"validation": ([1, 2], [2, 1])}, ("pearson",), 1) == {}
-    assert metrics.estimated("score", ("pearson", "spearmanr"), 1_500, 1) == 0.0
+    assert metrics.estimate_step("score", ("pearson", "spearmanr"), 1_500, 1) == 0.0
 
 
 @pytest.mark.cases
@@ -80,7 +80,7 @@ def test_a_row_of_colas_dev_set_is_worth_a_quarter_of_a_point() -> None:
     predictions = [label ^ int(wrong) for label, wrong in zip(labels, is_wrong, strict=True)]
     found = metrics.largest_steps({"validation": (labels, predictions)}, NAMES[2:], 2)
     assert 0.0024 < found["score"] < 0.0030
-    assert found["score"] < metrics.estimated("score", NAMES[2:], 1_043, 1) < 0.004
+    assert found["score"] < metrics.estimate_step("score", NAMES[2:], 1_043, 1) < 0.004
 
 
 @given(st.integers(25, 75), st.integers(0, 10))
@@ -89,7 +89,7 @@ def test_the_estimate_is_about_what_a_useful_model_gives(ones: int, wrong: int) 
     predictions = [0] * wrong + [1] * ones + [0] * (100 - ones - wrong)
     found = metrics.largest_steps({"validation": (labels, predictions)}, NAMES, 2)
     for name in ("accuracy", "f1", "matthews_correlation"):
-        assert 0.3 < found[name] / metrics.estimated(name, NAMES, 100, 1) < 1.5
+        assert 0.3 < found[name] / metrics.estimate_step(name, NAMES, 100, 1) < 1.5
 
 
 def data(rows: int) -> DataRecord:

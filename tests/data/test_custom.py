@@ -184,8 +184,8 @@ def test_what_the_first_line_is_is_said(name: str, content: str, said: str, tmp_
         (b"caf\xe9 \x93", "byte 0xe9 is not UTF-8; .*iconv -f WINDOWS-1252 -t UTF-8"),
         (b"caf\xe9", "iconv -f LATIN1 -t UTF-8"),
         (b"a \x81", "iconv -f ENCODING -t UTF-8"),  # Windows-1252 has no such byte
-        (b"caf\xc3\xa9 \xe9", "correct the text there: other characters are UTF-8"),
-        (b"a\0b", "a NUL byte; .*take it out"),
+        (b"caf\xc3\xa9 \xe9", "correct the text there: the other characters are UTF-8"),
+        (b"a\0b", "a NUL byte; .*remove it"),
     ],
 )
 def test_what_the_encoding_may_be_is_said(text: bytes, said: str, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_what_the_encoding_may_be_is_said(text: bytes, said: str, tmp_path: Path
         (gzip.compress(TRAIN.encode(), mtime=0), "gzip-compressed"),
         (b"PK\x03\x04", "a zip archive.*a workbook as CSV"),
         (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
-        (b"PAR1", "Parquet data; .*call the file .parquet"),
+        (b"PAR1", "Parquet data; .*give the file the ending .parquet"),
         (b"ARROW1", "Arrow data"),
     ],
 )

@@ -286,7 +286,7 @@ def test_a_test_file_that_is_not_there_is_one_error(reviews: Path) -> None:
         ('data = "rows"', 'data = "hub:org/a..b"', "expected hub:ORG/NAME"),
         ('["accuracy", "f1"]', '["acc"]', "unknown metric 'acc'. Did you mean 'accuracy'"),
         ('["accuracy", "f1"]', '["mcc"]', "Did you mean 'matthews_correlation'"),
-        ('data = "rows"', 'data = "rows"\nconfig = "en"', "config: of data sets of the Hub"),
+        ('data = "rows"', 'data = "rows"\nconfig = "en"', "config: only for a data set of the Hub"),
         ('data = "rows"', 'data = "rows"\nsplits = 3', "splits: found '3'; expected a table"),
         (
             'data = "rows"',

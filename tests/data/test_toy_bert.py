@@ -171,19 +171,17 @@ def dev_score(task: Task, seed: int, way: Way = PLAIN) -> tuple[float, float]:
     if way.shuffled:
         Random(seed).shuffle(labels)
     rows = Split(texts, labels[: way.rows], range(len(texts)))
-    encoder = load(WEIGHTS, task, seed, scratch=way.scratch)
+    loaded = load(WEIGHTS, task, seed, scratch=way.scratch)
 
     def encoded(texts: Sequence[tuple[str, ...]]) -> tokenization.Encoded:
-        return tokenization.encode(encoder.tokenizer, texts, recipe.max_length)
+        return tokenization.encode(loaded.tokenizer, texts, recipe.max_length)
 
     order = batches.TrainBatches(encoded(texts), rows, recipe, seed)
-    loop.fine_tune(encoder.network, task, recipe, order, device, seed)
+    loop.fine_tune(loaded.network, task, recipe, order, device, seed)
     found, right = {}, []
     for name in task.evaluated:
         dev, gold = splits[name], splits[name].labels or ()
-        logits = loop.predict(
-            encoder.network, batches.eval_batches(encoded(dev.texts), 128), device
-        )
+        logits = loop.predict(loaded.network, batches.eval_batches(encoded(dev.texts), 128), device)
         guessed = loop.predictions(task, logits)
         found[name] = metrics.evaluate(task, gold, guessed)
         right.append(fmean(a == b for a, b in zip(gold, guessed, strict=True)))

@@ -99,7 +99,7 @@ def test_the_message_names_what_a_link_leads_to(
     (tmp_path / "latest.zip").symlink_to("real.zip")
     _, _, err = command("submit", results, "-o", tmp_path / "latest.zip", "--fill", "all")
     assert "latest.zip: it is a symbolic link, which is not followed" in err
-    assert f"name the file that it leads to, {tmp_path}/real.zip" in err
+    assert f"name the file that it points to, {tmp_path}/real.zip" in err
     assert (tmp_path / "real.zip").read_text() == "precious"
 
 
@@ -154,7 +154,7 @@ def test_a_file_that_may_not_be_written_to_stays(
 ) -> None:
     (tmp_path / "x").write_text("mine")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(StorageError, match=r"it may not be written to. Mend: allow it by `chmod"):
+    with pytest.raises(StorageError, match=r"it may not be written. Mend: allow it with `chmod"):
         outputs.replace(tmp_path / "x", b"new", "-o", "y")
     assert (tmp_path / "x").read_text() == "mine"
 

@@ -32,9 +32,9 @@ def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     (tmp_path / "empty").mkdir()
     return {
         "no user": "~nosuchuser/x",
-        "leads to itself": "./loop",
-        "leads to itself, inside": "./loop/x",
-        "link to what is not there": "./dangling",
+        "points to itself": "./loop",
+        "points to itself, inside": "./loop/x",
+        "link to something that does not exist": "./dangling",
         "it is a file": "./file",
         "a part of it is a file": "./file/x",
         "longer than a file system allows": f"./{LONG}",
@@ -103,7 +103,7 @@ def test_an_option_says_why_a_path_cannot_be(
     with pytest.raises(UsageError) as caught:
         plan.make(options.merge({option.replace("-", "_"): path}, tmp_path, tmp_path))
     assert any(
-        words in str(caught.value) for words in ("'nosuchuser'", "leads to itself", "found ''")
+        words in str(caught.value) for words in ("'nosuchuser'", "points to itself", "found ''")
     )
 
 

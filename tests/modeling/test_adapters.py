@@ -92,29 +92,29 @@ def test_lora_changes_its_additions_and_the_head_alone() -> None:
 def test_before_training_the_encoder_says_what_it_said(method: str) -> None:
     """LoRA's additions begin at zero, and the head has the weights that it has without them."""
     plain = pretrained.load(TOY, RTE, 3)
-    encoder = adapters.adapt(pretrained.load(TOY, RTE, 3), method, RTE, 3)
+    loaded = adapters.adapt(pretrained.load(TOY, RTE, 3), method, RTE, 3)
     inputs = {
         "input_ids": torch.tensor([[2, 5, 6, 7, 3]]),
         "attention_mask": torch.ones(1, 5).long(),
     }
     with torch.no_grad():
-        logits = encoder.network.eval()(**inputs).logits
+        logits = loaded.network.eval()(**inputs).logits
         if method == "frozen":
             states = plain.network.eval().bert(**inputs).last_hidden_state.mean(dim=1)
-            expected = encoder.network.classifier(states)
+            expected = loaded.network.classifier(states)
         else:
             expected = plain.network.eval()(**inputs).logits
     assert torch.allclose(logits, expected, atol=1e-6)
 
 
 def test_features_are_means_over_real_tokens_and_are_computed_once() -> None:
-    encoder = adapters.adapt(pretrained.load(TOY, RTE, 1), "frozen", RTE, 1)
+    loaded = adapters.adapt(pretrained.load(TOY, RTE, 1), "frozen", RTE, 1)
     texts = [("the film is good", "bad"), ("a", "b"), ("the actor praised the film " * 6, "a")]
-    encoded = tokenization.encode(encoder.tokenizer, texts, 32)
+    encoded = tokenization.encode(loaded.tokenizer, texts, 32)
     calls: list[int] = []
-    encoder.network.encoder.register_forward_hook(lambda *_: calls.append(1))
-    features = Features(encoded, encoder.network, CPU)
-    encoder.network.train()  # dropout must stay off all the same
+    loaded.network.encoder.register_forward_hook(lambda *_: calls.append(1))
+    features = Features(encoded, loaded.network, CPU)
+    loaded.network.train()  # dropout must stay off all the same
     found = features.batch(None, np.array([2, 0, 1])).inputs["features"]
     again = features.batch(torch.tensor([0, 1, 0]), np.array([1, 2, 0])).inputs["features"]
     assert len(calls) == 1
@@ -122,7 +122,7 @@ def test_features_are_means_over_real_tokens_and_are_computed_once() -> None:
     with torch.no_grad():
         for row in range(3):
             alone = encoded.batch(None, np.array([row])).inputs
-            states = encoder.network.encoder.eval()(**alone).last_hidden_state[0]
+            states = loaded.network.encoder.eval()(**alone).last_hidden_state[0]
             assert torch.allclose(found[[2, 0, 1].index(row)], states.mean(dim=0), atol=1e-5)
     assert (features.truncated, len(features)) == (encoded.truncated, 3)
 
@@ -189,38 +189,38 @@ def test_every_family_trains_what_was_declared_and_is_saved(
     name: str, method: str, tmp_path: Path
 ) -> None:
     folder = tiny_families.pretrained(tmp_path / "model", name)
-    encoder = pretrained.load(folder, RTE, 1)
+    loaded = pretrained.load(folder, RTE, 1)
     if said := REFUSED.get((tiny_families.FAMILIES[name].model_type, method)):
         with pytest.raises(ModelError, match=said):
-            one_epoch(adapters.adapt(encoder, method, RTE, 1))
+            one_epoch(adapters.adapt(loaded, method, RTE, 1))
         return
-    encoder = adapters.adapt(encoder, method, RTE, 1)
-    before = {n: tensor.clone() for n, tensor in encoder.network.state_dict().items()}
-    one_epoch(encoder)
-    after = encoder.network.state_dict()
+    loaded = adapters.adapt(loaded, method, RTE, 1)
+    before = {n: tensor.clone() for n, tensor in loaded.network.state_dict().items()}
+    one_epoch(loaded)
+    after = loaded.network.state_dict()
     found = {n for n, tensor in after.items() if not torch.equal(tensor, before[n])}
-    declared = {n for n, p in encoder.network.named_parameters() if p.requires_grad}
+    declared = {n for n, p in loaded.network.named_parameters() if p.requires_grad}
     assert found <= declared
-    assert declared >= {*encoder.new_parameters}
-    inside = f"{encoder.network.base_model_prefix}."
+    assert declared >= {*loaded.new_parameters}
+    inside = f"{loaded.network.base_model_prefix}."
     assert any(not n.startswith(inside) for n in found)
     assert method == "frozen" or any(n.startswith(inside) for n in found)
 
-    encoded = tokenization.encode(encoder.tokenizer, ROWS.texts, 32, encoder.extra_padding)
-    expected = loop.predict(encoder.network, batches.eval_batches(encoded, 1), CPU)
+    encoded = tokenization.encode(loaded.tokenizer, ROWS.texts, 32, loaded.extra_padding)
+    expected = loop.predict(loaded.network, batches.eval_batches(encoded, 1), CPU)
     config = configuration(f"toy-bert+{method}", save_to=str(tmp_path))
-    tuned = checkpoints.load(tmp_path / checkpoints.save(encoder, config, 0.5).name)
+    tuned = checkpoints.load(tmp_path / checkpoints.save(loaded, config, 0.5).name)
     for texts, row in zip(ROWS.texts, expected.softmax(dim=1).tolist(), strict=True):
         answer = dataclasses.replace(tuned, max_length=32).answer(*texts)
         assert [*answer.shares.values()] == pytest.approx(row, abs=1e-5)
 
 
-def one_epoch(encoder: pretrained.LoadedModel) -> None:
-    inputs: Any = tokenization.encode(encoder.tokenizer, ROWS.texts, 32, encoder.extra_padding)
-    if isinstance(encoder.network, adapters.FrozenEncoder):
-        inputs = Features(inputs, encoder.network, CPU)
+def one_epoch(loaded: pretrained.LoadedModel) -> None:
+    inputs: Any = tokenization.encode(loaded.tokenizer, ROWS.texts, 32, loaded.extra_padding)
+    if isinstance(loaded.network, adapters.FrozenEncoder):
+        inputs = Features(inputs, loaded.network, CPU)
     rows = batches.TrainBatches(inputs, ROWS, RECIPE, seed=0)
-    loop.fine_tune(encoder.network, RTE, RECIPE, rows, CPU, seed=0)
+    loop.fine_tune(loaded.network, RTE, RECIPE, rows, CPU, seed=0)
 
 
 def test_a_frozen_encoders_scores_are_not_rounded_to_ties() -> None:

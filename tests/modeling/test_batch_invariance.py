@@ -29,10 +29,10 @@ SST2, RTE, STSB = (tasks.TASKS[name] for name in ("sst2", "rte", "stsb"))
 ONE_LENGTH = pytest.mark.parametrize("name", FIXED_LENGTH)
 
 
-def measured(encoder: pretrained.LoadedModel, length: int = 32, **changed: Any) -> bool:
-    asked = {"extra_padding": encoder.extra_padding, "pairs": True} | changed
+def measured(loaded: pretrained.LoadedModel, length: int = 32, **changed: Any) -> bool:
+    asked = {"extra_padding": loaded.extra_padding, "pairs": True} | changed
     return batch_invariance.needs_fixed_length(
-        "a model", encoder.network, encoder.tokenizer, length, **asked
+        "a model", loaded.network, loaded.tokenizer, length, **asked
     )
 
 
@@ -43,11 +43,11 @@ def measured(encoder: pretrained.LoadedModel, length: int = 32, **changed: Any) 
 def test_rows_of_most_families_need_no_more_than_their_batch(tmp_path: Path, name: str) -> None:
     folder = tiny_families.pretrained(tmp_path, name)
     for scratch in (False, True):
-        encoder = pretrained.load(folder, RTE, seed=1, scratch=scratch)
-        assert measured(encoder) is False
-        assert measured(encoder, pairs=False) is False
-    encoder = loud(folder, RTE)
-    assert torch.allclose(logits(encoder, PAIRS, 1), logits(encoder, PAIRS, 8), atol=1e-5)
+        loaded = pretrained.load(folder, RTE, seed=1, scratch=scratch)
+        assert measured(loaded) is False
+        assert measured(loaded, pairs=False) is False
+    loaded = loud(folder, RTE)
+    assert torch.allclose(logits(loaded, PAIRS, 1), logits(loaded, PAIRS, 8), atol=1e-5)
 
 
 @pytest.mark.cases
@@ -56,10 +56,10 @@ def test_rows_of_most_families_need_no_more_than_their_batch(tmp_path: Path, nam
 def test_rows_of_one_length_have_the_same_logits_alone_and_in_a_batch(
     tmp_path: Path, name: str, texts: list[tuple[str, ...]]
 ) -> None:
-    encoder = loud(tiny_families.pretrained(tmp_path, name), RTE if len(texts[0]) == 2 else SST2)
-    fixed = measured(encoder)
+    loaded = loud(tiny_families.pretrained(tmp_path, name), RTE if len(texts[0]) == 2 else SST2)
+    fixed = measured(loaded)
     assert fixed
-    alone, some, together = (logits(encoder, texts, size, fixed=fixed) for size in (1, 3, 8))
+    alone, some, together = (logits(loaded, texts, size, fixed=fixed) for size in (1, 3, 8))
     assert torch.allclose(alone, together, atol=1e-5)
     assert torch.allclose(alone, some, atol=1e-5)
     assert len({tuple(row) for row in alone.round(decimals=4).tolist()}) >= len(texts) - 1
@@ -68,9 +68,9 @@ def test_rows_of_one_length_have_the_same_logits_alone_and_in_a_batch(
 @ONE_LENGTH
 def test_without_one_length_their_neighbours_leak(tmp_path: Path, name: str) -> None:
     """The reason for `FIXED_LENGTH`: were it not needed any more, this would say so."""
-    encoder = loud(tiny_families.pretrained(tmp_path, name), SST2)
+    loaded = loud(tiny_families.pretrained(tmp_path, name), SST2)
     long = [texts for texts in SINGLES if len(texts[0].split()) > 3]
-    alone, together = (logits(encoder, long, size) for size in (1, 8))
+    alone, together = (logits(loaded, long, size) for size in (1, 8))
     assert not torch.allclose(alone, together, atol=1e-3)
 
 
@@ -81,17 +81,15 @@ def test_a_family_that_nobody_knows_is_found_out_by_measuring(
     tmp_path: Path, name: str, scratch: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows_for, "FIXED_LENGTH", frozenset())
-    encoder = pretrained.load(
-        tiny_families.pretrained(tmp_path, name), RTE, seed=1, scratch=scratch
-    )
-    assert measured(encoder)
-    assert measured(encoder, pairs=False)
+    loaded = pretrained.load(tiny_families.pretrained(tmp_path, name), RTE, seed=1, scratch=scratch)
+    assert measured(loaded)
+    assert measured(loaded, pairs=False)
 
 
 @pytest.mark.parametrize("name", ["mobilebert", "funnel"])
 def test_missing_extra_padding_is_noticed(tmp_path: Path, name: str) -> None:
-    encoder = pretrained.load(tiny_families.pretrained(tmp_path, name), RTE, seed=1)
-    assert measured(encoder, extra_padding=0)
+    loaded = pretrained.load(tiny_families.pretrained(tmp_path, name), RTE, seed=1)
+    assert measured(loaded, extra_padding=0)
 
 
 # ---- What no padding helps ---------------------------------------------------------------------
@@ -99,14 +97,14 @@ def test_missing_extra_padding_is_noticed(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.cases
 def test_hashing_at_random_is_refused_with_the_reason(tmp_path: Path) -> None:
-    encoder = pretrained.load(tiny_families.pretrained(tmp_path, "reformer"), RTE, seed=1)
+    loaded = pretrained.load(tiny_families.pretrained(tmp_path, "reformer"), RTE, seed=1)
     with pytest.raises(
         ModelError,
         match=r"^a model: the logits of this reformer for a row depend on the other rows of its "
         r"batch: padding to the longest row gives a relative difference of 0\.\d+; padding to 32 "
         r"tokens gives .*; expected at most 0\.001\. .* evaluation is random\. Mend: ",
     ) as caught:
-        measured(encoder)
+        measured(loaded)
     assert "\n" not in str(caught.value)
 
 
@@ -115,9 +113,9 @@ def test_rows_of_another_length_than_the_network_asks_for_are_refused(tmp_path: 
     folder = tiny_families.pretrained(
         tmp_path, "nystromformer", num_landmarks=8, segment_means_seq_len=48
     )
-    encoder = pretrained.load(folder, RTE, seed=1)
+    loaded = pretrained.load(folder, RTE, seed=1)
     with pytest.raises(ModelError, match=r"padding to 32 tokens fails: .*another max_length"):
-        measured(encoder)
+        measured(loaded)
 
 
 def test_what_fails_on_every_row_is_refused_with_its_words(tmp_path: Path) -> None:
@@ -183,8 +181,8 @@ def test_memory_that_runs_out_is_said_to_be_memory() -> None:
 @pytest.mark.parametrize("task", [SST2, RTE], ids=lambda task: task.name)
 def test_networks_from_scratch_keep_rows_apart(name: str, task: Any) -> None:
     split = Split([("the film", "is good")[: len(task.text_columns)]], [0], [0])
-    encoder = networks.load(name, task, split, 1, None)
-    assert measured(encoder, pairs=task is RTE) is False
+    loaded = networks.load(name, task, split, 1, None)
+    assert measured(loaded, pairs=task is RTE) is False
 
 
 @pytest.mark.parametrize("method", ["frozen", "lora", "bitfit"])
@@ -194,16 +192,16 @@ def test_adapted_networks_are_measured_as_they_are(tmp_path: Path, method: str) 
 
 
 def test_measuring_leaves_no_trace(tmp_path: Path) -> None:
-    encoder = pretrained.load(tiny_families.pretrained(tmp_path, "bert"), RTE, seed=1)
-    before = pretrained.weights_sha256(encoder.network)
+    loaded = pretrained.load(tiny_families.pretrained(tmp_path, "bert"), RTE, seed=1)
+    before = pretrained.weights_sha256(loaded.network)
     for training in (True, False):
-        encoder.network.train(training)
+        loaded.network.train(training)
         state = torch.get_rng_state()
-        measured(encoder)
-        assert encoder.network.training is training
+        measured(loaded)
+        assert loaded.network.training is training
         assert torch.equal(torch.get_rng_state(), state)
-    assert pretrained.weights_sha256(encoder.network) == before
-    assert not encoder.network.base_model._forward_hooks
+    assert pretrained.weights_sha256(loaded.network) == before
+    assert not loaded.network.base_model._forward_hooks
 
 
 # ---- Whole runs --------------------------------------------------------------------------------

@@ -33,15 +33,15 @@ def configuration(task: str, home: Path) -> RunConfig:
 
 @pytest.mark.parametrize("task", ["sst2", "stsb", "mnli"])
 def test_a_saved_model_is_loaded_by_transformers(task: str, tmp_path: Path) -> None:
-    encoder = pretrained.load(TOY, tasks.TASKS[task], seed=1)
-    name = checkpoints.save(encoder, configuration(task, tmp_path), score=0.5).name
+    loaded = pretrained.load(TOY, tasks.TASKS[task], seed=1)
+    name = checkpoints.save(loaded, configuration(task, tmp_path), score=0.5).name
     assert name == f"{task}-toy-bert-cpu-fp32-s42"
     folder = tmp_path / name
     network = AutoModelForSequenceClassification.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     inputs = tokenizer("the film is good", return_tensors="pt")
     with torch.no_grad():
-        assert torch.equal(network.eval()(**inputs).logits, encoder.network.eval()(**inputs).logits)
+        assert torch.equal(network.eval()(**inputs).logits, loaded.network.eval()(**inputs).logits)
     if task == "stsb":
         assert network.config.problem_type == "regression"
     else:
@@ -51,9 +51,9 @@ def test_a_saved_model_is_loaded_by_transformers(task: str, tmp_path: Path) -> N
 
 
 def test_a_model_that_is_there_is_never_replaced(tmp_path: Path) -> None:
-    encoder = pretrained.load(TOY, tasks.TASKS["sst2"], seed=1)
+    loaded = pretrained.load(TOY, tasks.TASKS["sst2"], seed=1)
     config = configuration("sst2", tmp_path)
-    names = [checkpoints.save(encoder, config, score).name for score in (0.1, 0.2, 0.3)]
+    names = [checkpoints.save(loaded, config, score).name for score in (0.1, 0.2, 0.3)]
     assert names == [names[0], f"{names[0]}.2", f"{names[0]}.3"]
     cards = [json.loads((tmp_path / name / "glue-bench.json").read_text()) for name in names]
     assert [card["score"] for card in cards] == [0.1, 0.2, 0.3]
@@ -62,11 +62,11 @@ def test_a_model_that_is_there_is_never_replaced(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_nothing_half_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = pretrained.load(TOY, tasks.TASKS["sst2"], seed=1)
+    loaded = pretrained.load(TOY, tasks.TASKS["sst2"], seed=1)
 
     for thing, error in (
-        (encoder.tokenizer, OSError(errno.ENOSPC, "No space left on device")),
-        (encoder.network, SafetensorError("No space left on device")),  # what safetensors raises
+        (loaded.tokenizer, OSError(errno.ENOSPC, "No space left on device")),
+        (loaded.network, SafetensorError("No space left on device")),  # what safetensors raises
     ):
 
         def full(folder: Path, error: Exception = error) -> None:
@@ -77,7 +77,7 @@ def test_a_full_disk_leaves_nothing_half_saved(
         with monkeypatch.context() as patched:
             patched.setattr(thing, "save_pretrained", full)
             with pytest.raises(StorageError, match=r"No space left on device.* Mend: make room"):
-                checkpoints.save(encoder, configuration("sst2", tmp_path), score=0.5)
+                checkpoints.save(loaded, configuration("sst2", tmp_path), score=0.5)
         assert list(tmp_path.iterdir()) == []
 
 
@@ -181,7 +181,7 @@ def test_predict_reads_a_network_from_scratch(tmp_path: Path, capsys, monkeypatc
     )
     assert code == 0
     assert {line.split()[1] for line in said.splitlines()} == {"negative", "positive"}
-    with pytest.raises(ModelError, match=r"holds a network that starts from nothing.*such as cbow"):
+    with pytest.raises(ModelError, match=r"holds a network that has no pretrained .*such as cbow"):
         models.directory(models.get(str(folder)).model)
 
 
@@ -204,11 +204,11 @@ def test_a_bilstm_that_was_saved_under_earlier_names_is_read(tmp_path: Path) -> 
 
 @pytest.mark.cases
 def test_a_model_with_a_long_name_is_saved_under_a_shorter_one(tmp_path: Path) -> None:
-    encoder = pretrained.load(TOY, tasks.TASKS["sst2"], seed=1)
+    loaded = pretrained.load(TOY, tasks.TASKS["sst2"], seed=1)
     config = configuration("sst2", tmp_path)
     for last in "ab":
         case = dataclasses.replace(config.case, model="m" * 254 + last)
-        name = checkpoints.save(encoder, dataclasses.replace(config, case=case), score=0.5).name
+        name = checkpoints.save(loaded, dataclasses.replace(config, case=case), score=0.5).name
         assert len(name) <= 200
         card = json.loads((tmp_path / name / "glue-bench.json").read_text())
         assert card["case"] == case.id

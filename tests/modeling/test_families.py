@@ -37,22 +37,22 @@ every_family = pytest.mark.parametrize("name", FAMILIES)
 @every_family
 def test_only_the_head_is_new(folders: dict[str, Path], name: str) -> None:
     family = FAMILIES[name]
-    encoder = pretrained.load(folders[name], RTE, seed=1)
-    assert set(encoder.new_parameters) == family.head
+    loaded = pretrained.load(folders[name], RTE, seed=1)
+    assert set(loaded.new_parameters) == family.head
     stored = load_file(folders[name] / "model.safetensors")
     kept = set()
-    for parameter_name, parameter in encoder.network.named_parameters():
+    for parameter_name, parameter in loaded.network.named_parameters():
         assert parameter.dtype is torch.float32
         if parameter_name not in family.head:
             key = parameter_name
             if key not in stored:  # a bare encoder's name, without its place in a classifier
-                key = key.removeprefix(f"{encoder.network.base_model_prefix}.")
+                key = key.removeprefix(f"{loaded.network.base_model_prefix}.")
             first = 0
             if FAMILIES[name].model_type == "funnel" and "word_embeddings" in key:
                 first = 1  # transformers zeroes the padding token's row, which nothing depends on
             assert torch.equal(parameter[first:], stored[key][first:]), parameter_name
             kept.add(parameter_name)
-    inside = {n for n in kept if n.startswith(f"{encoder.network.base_model_prefix}.")}
+    inside = {n for n in kept if n.startswith(f"{loaded.network.base_model_prefix}.")}
     assert len(inside) > 10
     assert kept - inside == family.keeps
 
@@ -72,10 +72,10 @@ def test_a_lost_weight_of_the_encoder_is_an_error(
 ) -> None:
     family = FAMILIES[name]
     network = tiny_families.network(family)
-    encoder = pretrained.load(folders[name], RTE, seed=1).network
+    loaded = pretrained.load(folders[name], RTE, seed=1).network
     own = [
-        n for n, _ in encoder.named_parameters()
-        if n.startswith(f"{encoder.base_model_prefix}.") and n in network.state_dict()
+        n for n, _ in loaded.named_parameters()
+        if n.startswith(f"{loaded.base_model_prefix}.") and n in network.state_dict()
     ]  # fmt: skip
     lost = next(n for n in own if "layer" in n or "blocks" in n or ".h." in n)
     weights = {n: w for n, w in network.state_dict().items() if n != lost}
@@ -103,21 +103,21 @@ def split_of(task: Task) -> Split:
 def test_training_changes_encoder_and_head(
     folders: dict[str, Path], name: str, task: Task, device: Device
 ) -> None:
-    encoder = pretrained.load(folders[name], task, seed=1)
-    before = {n: p.detach().clone() for n, p in encoder.network.named_parameters()}
+    loaded = pretrained.load(folders[name], task, seed=1)
+    before = {n: p.detach().clone() for n, p in loaded.network.named_parameters()}
     split = split_of(task)
-    encoded = tokenization.encode(encoder.tokenizer, split.texts, 32, encoder.extra_padding)
-    witness = RunProbe(encoder.network)
+    encoded = tokenization.encode(loaded.tokenizer, split.texts, 32, loaded.extra_padding)
+    witness = RunProbe(loaded.network)
     rows = batches.TrainBatches(encoded, split, RECIPE, seed=0)
     with device.active():
-        done = loop.fine_tune(encoder.network, task, RECIPE, rows, device, seed=0)
-        found = loop.predict(encoder.network, batches.eval_batches(encoded, 4), device)
+        done = loop.fine_tune(loaded.network, task, RECIPE, rows, device, seed=0)
+        found = loop.predict(loaded.network, batches.eval_batches(encoded, 4), device)
     assert done.updates == 6
     assert np.isfinite(done.losses).all()
     assert witness.unchanged == []
     assert witness.arithmetic == device.arithmetic
-    changed = {n for n, p in encoder.network.named_parameters() if not torch.equal(p, before[n])}
-    inside = {n for n in changed if n.startswith(f"{encoder.network.base_model_prefix}.")}
+    changed = {n for n, p in loaded.network.named_parameters() if not torch.equal(p, before[n])}
+    inside = {n for n in changed if n.startswith(f"{loaded.network.base_model_prefix}.")}
     assert len(inside) > 0.7 * len(before) - len(FAMILIES[name].head)
     assert found.shape == (len(PAIRS), task.outputs)
 
@@ -125,25 +125,25 @@ def test_training_changes_encoder_and_head(
 @every_family
 def test_a_regression_head_stays_fp32_under_autocast(folders: dict[str, Path], name: str) -> None:
     for task, dtype in ((STSB, torch.float32), (RTE, torch.bfloat16)):
-        encoder = pretrained.load(folders[name], task, seed=1)
-        encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.extra_padding)
+        loaded = pretrained.load(folders[name], task, seed=1)
+        encoded = tokenization.encode(loaded.tokenizer, PAIRS, 32, loaded.extra_padding)
         batch = tokenization.collate(encoded, None, np.arange(4))
         with BF16.autocast():
-            assert encoder.network(**batch.inputs).logits.dtype is dtype
+            assert loaded.network(**batch.inputs).logits.dtype is dtype
 
 
 @every_family
 def test_evaluation_has_the_arithmetic_of_training(folders: dict[str, Path], name: str) -> None:
     """bf16 logits under `predict` are those of a forward pass, however products are computed."""
-    encoder = loud(folders[name], SST2)
-    encoded = tokenization.encode(encoder.tokenizer, SINGLES, 32, encoder.extra_padding)
+    loaded = loud(folders[name], SST2)
+    encoded = tokenization.encode(loaded.tokenizer, SINGLES, 32, loaded.extra_padding)
     batch = tokenization.collate(encoded, None, np.arange(len(SINGLES)))
     with UpcastProducts():
-        found = loop.predict(encoder.network, [batch], BF16)
+        found = loop.predict(loaded.network, [batch], BF16)
         with BF16.autocast():
-            own = encoder.network.eval()(**batch.inputs).logits.detach().float()
+            own = loaded.network.eval()(**batch.inputs).logits.detach().float()
     assert torch.equal(found, own)
-    assert not torch.equal(found, loop.predict(encoder.network, [batch], CPU))
+    assert not torch.equal(found, loop.predict(loaded.network, [batch], CPU))
 
 
 # ---- On disk -----------------------------------------------------------------------------------
@@ -154,16 +154,16 @@ def test_evaluation_has_the_arithmetic_of_training(folders: dict[str, Path], nam
 def test_a_saved_model_says_the_same(
     folders: dict[str, Path], name: str, task: Task, tmp_path: Path
 ) -> None:
-    encoder = loud(folders[name], task)
+    loaded = loud(folders[name], task)
     config = resolved(Case(task.name, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
     config = dataclasses.replace(config, save_to=str(tmp_path))
-    folder = tmp_path / checkpoints.save(encoder, config, score=0.5).name
-    encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.extra_padding)
+    folder = tmp_path / checkpoints.save(loaded, config, score=0.5).name
+    encoded = tokenization.encode(loaded.tokenizer, PAIRS, 32, loaded.extra_padding)
     inputs = tokenization.collate(encoded, None, np.arange(len(PAIRS))).inputs
     plain = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     tuned = checkpoints.load(folder)
     with torch.no_grad():
-        own = encoder.network.eval()(**inputs).logits
+        own = loaded.network.eval()(**inputs).logits
         for network in (plain, tuned.network):
             assert torch.allclose(network(**inputs).logits, own, atol=1e-6)
     for texts, row in zip(PAIRS, own, strict=True):

@@ -35,24 +35,24 @@ def test_a_row_alone_and_in_a_batch_have_the_same_logits(
     tmp_path: Path, name: str, side: str, texts: list[tuple[str, ...]]
 ) -> None:
     folder = tiny_families.pretrained(tmp_path, name, side)
-    encoder = loud(folder, RTE if len(texts[0]) == 2 else SST2)
-    alone, together = (logits(encoder, texts, size) for size in (1, 8))
+    loaded = loud(folder, RTE if len(texts[0]) == 2 else SST2)
+    alone, together = (logits(loaded, texts, size) for size in (1, 8))
     assert torch.allclose(alone, together, atol=1e-5)
     # What a text says is seen: only the rows of unknown or no words may be alike.
     assert len({tuple(row) for row in alone.round(decimals=4).tolist()}) >= len(texts) - 1
     left = FAMILIES[name].model_type == "xlnet"
-    assert encoder.tokenizer.padding_side == ("left" if left else "right")
+    assert loaded.tokenizer.padding_side == ("left" if left else "right")
 
 
 @every_family
 def test_more_padding_changes_nothing(folders: dict[str, Path], name: str) -> None:
-    encoder = loud(folders[name], SST2)
-    encoded = tokenization.encode(encoder.tokenizer, SINGLES, 32, encoder.extra_padding)
+    loaded = loud(folders[name], SST2)
+    encoded = tokenization.encode(loaded.tokenizer, SINGLES, 32, loaded.extra_padding)
     wider = [
         dataclasses.replace(encoded, extra_padding=encoded.extra_padding + more)
         for more in range(10)
     ]
-    found = [loop.predict(encoder.network, batches.eval_batches(e, 8), CPU) for e in wider]
+    found = [loop.predict(loaded.network, batches.eval_batches(e, 8), CPU) for e in wider]
     for other in found[1:]:
         assert torch.allclose(other, found[0], atol=1e-5)
 
@@ -60,20 +60,20 @@ def test_more_padding_changes_nothing(folders: dict[str, Path], name: str) -> No
 @pytest.mark.parametrize("name", ["mobilebert", "funnel", "funnel-mlm"])
 def test_without_extra_padding_neighbours_leak(folders: dict[str, Path], name: str) -> None:
     """The reason for `families.extra_padding`: were it not needed any more, this would say so."""
-    encoder = dataclasses.replace(loud(folders[name], SST2), extra_padding=0)
+    loaded = dataclasses.replace(loud(folders[name], SST2), extra_padding=0)
     long = [texts for texts in SINGLES if len(texts[0].split()) > 3]
-    alone, together = (logits(encoder, long, size) for size in (1, 8))
+    alone, together = (logits(loaded, long, size) for size in (1, 8))
     assert not torch.allclose(alone, together, atol=1e-3)
 
 
 def test_extra_padding_fits_into_the_networks_positions(tmp_path: Path) -> None:
     folder = tiny_families.pretrained(tmp_path, "mobilebert")
     tiny_models.edit(folder / "tokenizer_config.json", model_max_length=80)
-    encoder = pretrained.load(folder, SST2, seed=1)
-    encoded = tokenization.encode(encoder.tokenizer, [("a " * 500,)], 128, encoder.extra_padding)
+    loaded = pretrained.load(folder, SST2, seed=1)
+    encoded = tokenization.encode(loaded.tokenizer, [("a " * 500,)], 128, loaded.extra_padding)
     assert encoded.lengths.tolist() == [79]
     batch = tokenization.collate(encoded, None, np.array([0]))
-    assert encoder.network(**batch.inputs).logits.isfinite().all()
+    assert loaded.network(**batch.inputs).logits.isfinite().all()
 
 
 # ---- Columns -----------------------------------------------------------------------------------
@@ -96,19 +96,19 @@ def test_a_tokenizer_that_makes_no_mask_is_made_to(tmp_path: Path) -> None:
     tiny_models.edit(
         folder / "tokenizer_config.json", model_input_names=["input_ids", "token_type_ids"]
     )
-    encoder = loud(folder, RTE)
-    assert torch.allclose(logits(encoder, PAIRS, 1), logits(encoder, PAIRS, 8), atol=1e-5)
+    loaded = loud(folder, RTE)
+    assert torch.allclose(logits(loaded, PAIRS, 1), logits(loaded, PAIRS, 8), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["bert", "albert", "squeezebert", "mobilebert", "xlnet", "funnel"])
 def test_types_of_tokens_that_a_network_knows_reach_it(folders: dict[str, Path], name: str) -> None:
-    encoder = loud(folders[name], RTE)
-    encoded = tokenization.encode(encoder.tokenizer, PAIRS, 32, encoder.extra_padding)
+    loaded = loud(folders[name], RTE)
+    encoded = tokenization.encode(loaded.tokenizer, PAIRS, 32, loaded.extra_padding)
     columns = dict(encoded.columns)
     columns["token_type_ids"] = np.zeros_like(columns["token_type_ids"])
     flat = dataclasses.replace(encoded, columns=columns)
     one, other = (
-        loop.predict(encoder.network, batches.eval_batches(e, 8), CPU) for e in (encoded, flat)
+        loop.predict(loaded.network, batches.eval_batches(e, 8), CPU) for e in (encoded, flat)
     )
     assert not torch.allclose(one, other, atol=1e-3)
 

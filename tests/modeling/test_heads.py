@@ -59,11 +59,11 @@ def test_a_trained_head_with_the_tasks_labels_is_kept(
 ) -> None:
     folder = tiny_models.classifier(tmp_path, "bert", stored)
     own = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    encoder = pretrained.load(folder, own_task(*wanted), seed=1)
-    assert encoder.new_parameters == ()
-    assert list(encoder.network.config.id2label.values()) == wanted
+    loaded = pretrained.load(folder, own_task(*wanted), seed=1)
+    assert loaded.new_parameters == ()
+    assert list(loaded.network.config.id2label.values()) == wanted
     theirs = dict(zip(stored, own(**ROWS).logits[0].tolist(), strict=True))
-    ours = encoder.network.eval()(**ROWS).logits[0].tolist()
+    ours = loaded.network.eval()(**ROWS).logits[0].tolist()
     for label, logit in zip(wanted, ours, strict=True):
         same = label if label in theirs else next(
             name for name in theirs if heads.normalized(name) == heads.normalized(label)
@@ -90,8 +90,8 @@ def test_a_head_of_other_labels_is_new(
     tmp_path: Path, stored: list[str], wanted: list[str]
 ) -> None:
     folder = tiny_models.classifier(tmp_path, "bert", stored)
-    encoder = pretrained.load(folder, own_task(*wanted), seed=1)
-    assert set(encoder.new_parameters) == {"classifier.weight", "classifier.bias"}
+    loaded = pretrained.load(folder, own_task(*wanted), seed=1)
+    assert set(loaded.new_parameters) == {"classifier.weight", "classifier.bias"}
 
 
 def test_only_the_last_layer_is_reordered(tmp_path: Path) -> None:
@@ -99,9 +99,9 @@ def test_only_the_last_layer_is_reordered(tmp_path: Path) -> None:
     labels = [f"topic {place}" for place in range(16)]  # the network's width
     folder = tiny_models.classifier(tmp_path, "roberta", labels)
     own = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    encoder = pretrained.load(folder, own_task(*reversed(labels)), seed=1)
+    loaded = pretrained.load(folder, own_task(*reversed(labels)), seed=1)
     expected = own(**ROWS).logits[0].flip(0)
-    assert torch.allclose(encoder.network.eval()(**ROWS).logits[0], expected, atol=1e-6)
+    assert torch.allclose(loaded.network.eval()(**ROWS).logits[0], expected, atol=1e-6)
 
 
 # ---- What config.json says -----------------------------------------------------------------------
@@ -109,11 +109,9 @@ def test_only_the_last_layer_is_reordered(tmp_path: Path) -> None:
 
 def saved(folder: Path, task: Task, home: Path) -> Path:
     """A folder's model with a head for `task`, as a run would save it."""
-    encoder = tiny_families.loud(folder, task)
+    loaded = tiny_families.loud(folder, task)
     config = resolved(Case(task.name, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
-    return (
-        home / checkpoints.save(encoder, dataclasses.replace(config, save_to=str(home)), 0.5).name
-    )
+    return home / checkpoints.save(loaded, dataclasses.replace(config, save_to=str(home)), 0.5).name
 
 
 @pytest.mark.cases

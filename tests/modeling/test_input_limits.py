@@ -53,22 +53,22 @@ LONGEST = dict.fromkeys(FAMILIES, 80) | {
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_text_longer_than_the_positions_is_cut_to_them(tmp_path: Path, name: str) -> None:
     folder = without_length(tiny_families.pretrained(tmp_path, name))
-    encoder = pretrained.load(folder, SST2, seed=1)
-    encoded = encoder.encode("train", split(LONG), 128)
+    loaded = pretrained.load(folder, SST2, seed=1)
+    encoded = loaded.encode("train", split(LONG), 128)
     most = LONGEST[name] or 128
     assert int(encoded.lengths.max()) == most
     assert encoded.truncated == 1
     batch = tokenization.collate(encoded, None, np.array([0, 1]))
-    assert encoder.network.eval()(**batch.inputs).logits.isfinite().all()
+    assert loaded.network.eval()(**batch.inputs).logits.isfinite().all()
 
 
 def test_what_the_tokenizer_says_counts_where_it_is_less(tmp_path: Path) -> None:
     for said, most in ((40, 40), (80, 78), (512, 78), (-1, 78)):
         folder = tiny_families.pretrained(tmp_path / str(said), "roberta")
         tiny_models.edit(folder / "tokenizer_config.json", model_max_length=said)
-        encoder = pretrained.load(folder, SST2, seed=1)
-        assert int(encoder.encode("train", split(LONG), 128).lengths.max()) == most
-        assert int(encoder.encode("train", split(LONG), 32).lengths.max()) == 32
+        loaded = pretrained.load(folder, SST2, seed=1)
+        assert int(loaded.encode("train", split(LONG), 128).lengths.max()) == most
+        assert int(loaded.encode("train", split(LONG), 32).lengths.max()) == 32
 
 
 @pytest.mark.cases
@@ -78,14 +78,14 @@ def test_a_row_needs_room_for_its_texts(tmp_path: Path, task: Task, least: int) 
     for said in (least - 1, least):
         folder = tiny_families.pretrained(tmp_path / str(said), "bert")
         tiny_models.edit(folder / "tokenizer_config.json", model_max_length=said)
-        encoder = pretrained.load(folder, task, seed=1)
+        loaded = pretrained.load(folder, task, seed=1)
         if said < least:
             with pytest.raises(
                 ModelError, match=rf"may have at most {said} tokens.* so {least} or more"
             ):
-                encoder.encode("train", texts, 128)
+                loaded.encode("train", texts, 128)
         else:
-            assert int(encoder.encode("train", texts, 128).lengths.max()) == least
+            assert int(loaded.encode("train", texts, 128).lengths.max()) == least
 
 
 SMALL = {
@@ -176,12 +176,12 @@ def test_positions_are_counted_from_the_networks_own_padding_id(
         tmp_path, tiny_families.network(family), tiny_families.tokenizer(family)
     )
     plain = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
-    encoder = pretrained.load(folder, SST2, seed=1)
-    assert encoder.network.config.pad_token_id == said
-    assert encoder.tokenizer.pad_token_id == 0
-    encoded = encoder.encode("train", split([("a b c",), ("the film is good j i h",)]), 32)
+    loaded = pretrained.load(folder, SST2, seed=1)
+    assert loaded.network.config.pad_token_id == said
+    assert loaded.tokenizer.pad_token_id == 0
+    encoded = loaded.encode("train", split([("a b c",), ("the film is good j i h",)]), 32)
     batch = tokenization.collate(encoded, None, np.array([0, 1]))
-    states = encoder.network.eval().base_model(**batch.inputs).last_hidden_state
+    states = loaded.network.eval().base_model(**batch.inputs).last_hidden_state
     for row, length in enumerate(encoded.lengths):
         ids = batch.inputs["input_ids"][row : row + 1, :length]
         alone = plain.base_model(ids).last_hidden_state
@@ -192,8 +192,8 @@ def test_a_decoder_knows_the_tokenizers_padding(tmp_path: Path) -> None:
     for name, said in (("gpt2", None), ("llama", 7), ("xlnet", 5)):
         folder = tiny_families.pretrained(tmp_path / name, name)
         tiny_models.edit(folder / "config.json", pad_token_id=said)
-        encoder = pretrained.load(folder, SST2, seed=1)
-        assert encoder.network.config.pad_token_id == encoder.tokenizer.pad_token_id
+        loaded = pretrained.load(folder, SST2, seed=1)
+        assert loaded.network.config.pad_token_id == loaded.tokenizer.pad_token_id
 
 
 # ---- Ids -----------------------------------------------------------------------------------------
@@ -210,11 +210,11 @@ def with_more_tokens(folder: Path, *tokens: str, **special: str) -> Path:
 @pytest.mark.cases
 def test_a_tokenizer_with_a_token_more_is_judged_by_the_ids_that_occur(tmp_path: Path) -> None:
     folder = with_more_tokens(tiny_families.pretrained(tmp_path, "bert"), "<image>")
-    encoder = pretrained.load(folder, SST2, seed=1)
-    assert len(encoder.tokenizer) == len(tiny_models.WORDS) + 1
-    encoder.encode("train", split([("a b",), ("the film",)]), 32)
+    loaded = pretrained.load(folder, SST2, seed=1)
+    assert len(loaded.tokenizer) == len(tiny_models.WORDS) + 1
+    loaded.encode("train", split([("a b",), ("the film",)]), 32)
     with pytest.raises(ModelError) as caught:
-        encoder.encode("validation", split([("a b",), ("c",), ("the <image> film",)]), 32)
+        loaded.encode("validation", split([("a b",), ("c",), ("the <image> film",)]), 32)
     message = str(caught.value)
     assert "validation, row 2" in message
     assert "'<image>'" in message
@@ -250,9 +250,9 @@ def test_a_type_that_the_network_lacks_is_one_error(tmp_path: Path) -> None:
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )  # fmt: skip
     tokenizer.save_pretrained(folder)
-    encoder = pretrained.load(folder, RTE, seed=1)
+    loaded = pretrained.load(folder, RTE, seed=1)
     with pytest.raises(ModelError, match=r"train, row 0: the type of '\[CLS\]' has the id 2"):
-        encoder.encode("train", split([("a", "b")]), 32)
+        loaded.encode("train", split([("a", "b")]), 32)
 
 
 # ---- Types of texts ------------------------------------------------------------------------------
@@ -270,9 +270,9 @@ def test_a_tokenizer_class_that_hides_the_types_does_not_lose_them(
     said.pop("model_input_names", None)
     path.write_text(json.dumps(said))
     assert "token_type_ids" not in AutoTokenizer.from_pretrained(folder)("a", "b")
-    encoder = tiny_families.loud(folder, RTE)
-    assert "token_type_ids" in encoder.tokenizer.model_input_names
-    assert torch.equal(tiny_families.logits(encoder, tiny_families.PAIRS, 4), plain)
+    loaded = tiny_families.loud(folder, RTE)
+    assert "token_type_ids" in loaded.tokenizer.model_input_names
+    assert torch.equal(tiny_families.logits(loaded, tiny_families.PAIRS, 4), plain)
 
 
 def test_types_that_tokenizer_json_does_not_have_are_not_made_up(tmp_path: Path) -> None:
@@ -298,14 +298,14 @@ def test_a_cased_vocabulary_that_is_lower_cased_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "m"
     transformers.BertModel(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
-    encoder = pretrained.load(folder, SST2, seed=1)
-    (note,) = encoder.notes
+    loaded = pretrained.load(folder, SST2, seed=1)
+    (note,) = loaded.notes
     assert "lower-cased" in note
     assert '"do_lower_case": false' in note
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    encoder = pretrained.load(folder, SST2, seed=1)
-    assert encoder.notes == ()
-    assert encoder.tokenizer.tokenize("The Film") == ["The", "Film"]
+    loaded = pretrained.load(folder, SST2, seed=1)
+    assert loaded.notes == ()
+    assert loaded.tokenizer.tokenize("The Film") == ["The", "Film"]
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": true}')
     pretrained.load(folder, SST2, seed=1).tokenizer.save_pretrained(folder)
     assert (folder / "tokenizer.json").is_file()  # in which `lowercase` decides nothing

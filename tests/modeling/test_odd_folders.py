@@ -14,7 +14,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from harness.catalog import cards, models, tasks, weights
-from harness.catalog.weights import ADAPTER
+from harness.catalog.model_files import ADAPTER
 from harness.errors import ModelError
 from harness.modeling import checkpoints, pretrained
 from tests.support import tiny_models
@@ -122,13 +122,13 @@ def test_a_part_of_a_head_is_none(tmp_path: Path, gone: str) -> None:
     """What is left of it would stand in the file's order, beside a new part in the task's."""
     folder = tiny_models.classifier(tmp_path / "m", "bert", ["positive", "negative"])
     with_tensors(lambda t: t.pop(f"classifier.{gone}"))(folder)
-    encoder = pretrained.load(folder, SST2, seed=1)
+    loaded = pretrained.load(folder, SST2, seed=1)
     head = {"classifier.bias", "classifier.weight"}
-    assert head <= {*encoder.new_parameters}
+    assert head <= {*loaded.new_parameters}
     with_tensors(lambda t: [t.pop(name, None) for name in head])(folder)
     without = pretrained.load(folder, SST2, seed=1)
-    assert without.new_parameters == encoder.new_parameters
-    kept = dict(encoder.network.named_parameters())
+    assert without.new_parameters == loaded.new_parameters
+    kept = dict(loaded.network.named_parameters())
     stored = load_file(folder / "model.safetensors")
     assert not head & {*stored}
     assert not kept["classifier.bias"].any()  # as every new one starts

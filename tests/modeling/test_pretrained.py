@@ -13,8 +13,7 @@ from transformers import AutoModelForSequenceClassification
 
 from harness.catalog import models, targets, tasks, weights
 from harness.errors import ModelError, ModelUnavailable
-from harness.modeling import checkpoints, tokenization
-from harness.modeling import pretrained as encoders
+from harness.modeling import checkpoints, pretrained, tokenization
 from harness.training import batches, loop
 from harness.training.device import Device
 from tests.support import model_payloads, tiny_families, tiny_models
@@ -29,27 +28,27 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_only_the_head_is_new_and_labels_have_names() -> None:
-    encoder = encoders.load(TOY, RTE, seed=1)
-    assert all("classifier" in name or "pooler" in name for name in encoder.new_parameters)
-    assert encoder.network.config.id2label == {0: "entailment", 1: "not_entailment"}
+    loaded = pretrained.load(TOY, RTE, seed=1)
+    assert all("classifier" in name or "pooler" in name for name in loaded.new_parameters)
+    assert loaded.network.config.id2label == {0: "entailment", 1: "not_entailment"}
     shipped = load_file(TOY / "model.safetensors")
-    own = encoder.network.bert.state_dict()
+    own = loaded.network.bert.state_dict()
     assert len(shipped) > 30
     for name, tensor in shipped.items():
         assert torch.equal(tensor, own[name]), name
 
 
 def test_the_seed_decides_the_head() -> None:
-    heads = [encoders.load(TOY, RTE, seed).network.classifier.weight for seed in (1, 1, 2)]
+    heads = [pretrained.load(TOY, RTE, seed).network.classifier.weight for seed in (1, 1, 2)]
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
 
 
 def test_scratch_keeps_the_shape_and_nothing_else() -> None:
-    pretrained, scratch = (encoders.load(TOY, RTE, 1, scratch=s) for s in (False, True))
-    assert pretrained.parameters == scratch.parameters
+    trained, scratch = (pretrained.load(TOY, RTE, 1, scratch=s) for s in (False, True))
+    assert trained.parameters == scratch.parameters
     name = "bert.embeddings.word_embeddings.weight"
-    ours, theirs = (dict(e.network.named_parameters())[name] for e in (pretrained, scratch))
+    ours, theirs = (dict(e.network.named_parameters())[name] for e in (trained, scratch))
     assert not torch.equal(ours, theirs)
     assert name in scratch.new_parameters
 
@@ -63,7 +62,7 @@ def test_a_half_precision_checkpoint_is_loaded_as_fp32(copy: Path, dtype: torch.
     config = json.loads((copy / "config.json").read_text())
     config["dtype"] = str(dtype).removeprefix("torch.")
     (copy / "config.json").write_text(json.dumps(config))
-    network = encoders.load(copy, RTE, 1).network
+    network = pretrained.load(copy, RTE, 1).network
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
 
 
@@ -73,7 +72,7 @@ def test_a_missing_weight_is_an_error_with_its_name(copy: Path) -> None:
     del tensors[lost]
     save_file(tensors, copy / "model.safetensors", {"format": "pt"})
     with pytest.raises(ModelError, match=r"query\.weight") as caught:
-        encoders.load(copy, RTE, 1)
+        pretrained.load(copy, RTE, 1)
     assert "fetch the model again" in str(caught.value)
 
 
@@ -83,26 +82,26 @@ def test_a_weight_of_another_shape_is_an_error(copy: Path) -> None:
     tensors[name] = tensors[name][:-1].contiguous()
     save_file(tensors, copy / "model.safetensors", {"format": "pt"})
     with pytest.raises(ModelError, match="word_embeddings"):
-        encoders.load(copy, RTE, 1)
+        pretrained.load(copy, RTE, 1)
 
 
 def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model that transformers can read"):
-        encoders.load(tmp_path, RTE, 1)
+        pretrained.load(tmp_path, RTE, 1)
 
 
 def test_pickled_weights_are_never_read(copy: Path) -> None:
     torch.save(load_file(copy / "model.safetensors"), copy / "pytorch_model.bin")
     (copy / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="no model that transformers can read"):
-        encoders.load(copy, RTE, 1)
+        pretrained.load(copy, RTE, 1)
 
 
 @pytest.mark.parametrize("name", ["pickled-shards", "pickled-by-name"])
 def test_pickles_that_a_file_names_are_never_read(name: str, tmp_path: Path) -> None:
     folder = model_payloads.folder(tmp_path, name, tmp_path / "canaries")
     said = r"expected a name that ends in .safetensors: pickles are never loaded\. Mend: save"
-    for load in (lambda: encoders.load(folder, RTE, 1), lambda: checkpoints.load(folder),
+    for load in (lambda: pretrained.load(folder, RTE, 1), lambda: checkpoints.load(folder),
                  lambda: weights.checked(folder)):  # fmt: skip
         with pytest.raises(ModelError, match=said):
             load()
@@ -113,7 +112,7 @@ def test_a_folder_without_a_tokenizer_is_an_error(copy: Path) -> None:
         if path.name not in ("config.json", "model.safetensors"):
             path.unlink()
     with pytest.raises(ModelError, match=r"holds no tokenizer; .* save the tokenizer there too"):
-        encoders.load(copy, RTE, 1)
+        pretrained.load(copy, RTE, 1)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +131,7 @@ def test_a_folder_without_a_tokenizer_is_an_error(copy: Path) -> None:
 def test_a_damaged_file_is_one_error(copy: Path, name: str, content: str) -> None:
     (copy / name).write_text(content)
     with pytest.raises(ModelError, match="no model that transformers can read") as caught:
-        encoders.load(copy, RTE, 1)
+        pretrained.load(copy, RTE, 1)
     assert "\n" not in str(caught.value)
 
 
@@ -149,21 +148,21 @@ def test_a_head_of_the_tasks_own_labels_is_kept_in_the_tasks_order(
 ) -> None:
     folder = tiny_models.classifier(tmp_path, family, [label.upper() for label in order])
     own = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    encoder = encoders.load(folder, MNLI, seed=1)
-    assert encoder.new_parameters == ()
-    assert list(encoder.network.config.id2label.values()) == list(MNLI.labels)
+    loaded = pretrained.load(folder, MNLI, seed=1)
+    assert loaded.new_parameters == ()
+    assert list(loaded.network.config.id2label.values()) == list(MNLI.labels)
     theirs = dict(zip(order, own(**ROWS).logits[0].tolist(), strict=True))
-    ours = dict(zip(MNLI.labels, encoder.network.eval()(**ROWS).logits[0].tolist(), strict=True))
+    ours = dict(zip(MNLI.labels, loaded.network.eval()(**ROWS).logits[0].tolist(), strict=True))
     assert ours == pytest.approx(theirs, abs=1e-6)
 
 
 def test_a_pretrained_prediction_head_is_kept_and_only_the_rest_is_new(tmp_path: Path) -> None:
     """ModernBERT's classifier starts with the dense layer that its masked-language head trained."""
     folder = tiny_models.pretrained(tmp_path, "modernbert")
-    encoder = encoders.load(folder, MNLI, seed=1)
-    assert set(encoder.new_parameters) == {"classifier.weight", "classifier.bias"}
+    loaded = pretrained.load(folder, MNLI, seed=1)
+    assert set(loaded.new_parameters) == {"classifier.weight", "classifier.bias"}
     kept = load_file(folder / "model.safetensors")["head.dense.weight"]
-    assert torch.equal(encoder.network.state_dict()["head.dense.weight"], kept)
+    assert torch.equal(loaded.network.state_dict()["head.dense.weight"], kept)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +177,7 @@ def test_a_pretrained_prediction_head_is_kept_and_only_the_rest_is_new(tmp_path:
 )
 def test_a_head_of_other_labels_is_replaced(tmp_path: Path, labels: list[str]) -> None:
     folder = tiny_models.classifier(tmp_path, "roberta", labels)
-    one, same, other = (encoders.load(folder, MNLI, seed) for seed in (1, 1, 2))
+    one, same, other = (pretrained.load(folder, MNLI, seed) for seed in (1, 1, 2))
     head = {"dense.weight", "dense.bias", "out_proj.weight", "out_proj.bias"}
     assert set(one.new_parameters) == {f"classifier.{name}" for name in head}
     assert one.network.config.num_labels == 3
@@ -194,8 +193,8 @@ def test_a_head_of_other_labels_is_replaced(tmp_path: Path, labels: list[str]) -
 
 def test_a_regression_task_never_inherits_a_head(tmp_path: Path) -> None:
     folder = tiny_models.classifier(tmp_path, "bert", ["LABEL_0"])
-    encoder = encoders.load(folder, STSB, seed=1)
-    assert set(encoder.new_parameters) == {"classifier.weight", "classifier.bias"}
+    loaded = pretrained.load(folder, STSB, seed=1)
+    assert set(loaded.new_parameters) == {"classifier.weight", "classifier.bias"}
 
 
 # ---- Tokens ------------------------------------------------------------------------------------
@@ -203,26 +202,25 @@ def test_a_regression_task_never_inherits_a_head(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "gpt2"])
 def test_a_row_alone_and_in_a_batch_have_the_same_logits(tmp_path: Path, family: str) -> None:
-    encoder = encoders.load(tiny_models.classifier(tmp_path, family, ["x", "y"]), RTE, seed=1)
+    loaded = pretrained.load(tiny_models.classifier(tmp_path, family, ["x", "y"]), RTE, seed=1)
     texts = [("a b c d e f", "the film is good"), ("a", "bad"), ("", "g"), ("j " * 200, "h " * 3)]
-    encoded = tokenization.encode(encoder.tokenizer, texts, max_length=32)
+    encoded = tokenization.encode(loaded.tokenizer, texts, max_length=32)
     assert encoded.truncated == 1
     assert max(encoded.lengths) == 32
     assert ("token_type_ids" in encoded.columns) == (family == "bert")
     device = Device(targets.get("cpu-fp32"))
     alone, together = (
-        loop.predict(encoder.network, batches.eval_batches(encoded, size), device)
-        for size in (1, 4)
+        loop.predict(loaded.network, batches.eval_batches(encoded, size), device) for size in (1, 4)
     )
     assert torch.allclose(alone, together, atol=1e-5)
-    assert encoder.network.config.pad_token_id == encoder.tokenizer.pad_token_id
+    assert loaded.network.config.pad_token_id == loaded.tokenizer.pad_token_id
 
 
 def test_a_tokenizer_that_cannot_pad_is_an_error(tmp_path: Path) -> None:
     folder = tiny_models.classifier(tmp_path, "gpt2", ["x", "y"])
     tiny_models.edit(folder / "tokenizer_config.json", eos_token=None, unk_token=None)
     with pytest.raises(ModelError, match=r"no padding token, and no .* Mend: add `pad_token`"):
-        encoders.load(folder, RTE, 1)
+        pretrained.load(folder, RTE, 1)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +249,7 @@ def test_of_a_long_pair_the_longer_side_is_cut(
 def test_a_regression_head_stays_fp32_under_autocast() -> None:
     inputs = {"input_ids": torch.tensor([[2, 5, 6, 7]]), "attention_mask": torch.ones(1, 4).long()}
     for task, dtype in ((STSB, torch.float32), (RTE, torch.bfloat16)):
-        network = encoders.load(TOY, task, 1).network
+        network = pretrained.load(TOY, task, 1).network
         with torch.autocast("cpu", torch.bfloat16):
             assert network(**inputs).logits.dtype is dtype
 
@@ -279,8 +277,8 @@ def test_the_hash_of_a_network_covers_names_dtypes_shapes_and_bytes() -> None:
             setattr(made, name, value)
         return made
 
-    plain = encoders.weights_sha256(network())
-    assert encoders.weights_sha256(network()) == plain
+    plain = pretrained.weights_sha256(network())
+    assert pretrained.weights_sha256(network()) == plain
     one = torch.arange(6.0).reshape(2, 3)
     one[1, 2] = torch.nextafter(one[1, 2], torch.tensor(9.0))
     others = [
@@ -293,11 +291,11 @@ def test_the_hash_of_a_network_covers_names_dtypes_shapes_and_bytes() -> None:
         network(places=torch.zeros(3, dtype=torch.int32)),
         network(places=torch.zeros(3)),  # the same bytes
     ]
-    assert len({plain, *map(encoders.weights_sha256, others)}) == 9
+    assert len({plain, *map(pretrained.weights_sha256, others)}) == 9
     renamed = torch.nn.Sequential()
     renamed.heavy = network().weight
     renamed.register_buffer("places", torch.arange(3))
-    assert encoders.weights_sha256(renamed) != plain
+    assert pretrained.weights_sha256(renamed) != plain
 
 
 def sentencepiece_folder(folder: Path) -> Path:
@@ -322,8 +320,8 @@ def test_a_sentencepiece_model_is_read_or_says_what_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = sentencepiece_folder(tmp_path)
-    tokenizer = encoders.read_tokenizer(folder)
+    tokenizer = pretrained.read_tokenizer(folder)
     assert tokenizer.tokenize("the film")
-    monkeypatch.setattr(encoders, "find_spec", lambda name: None)
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"needs the Python packages.*\.\[sentencepiece\]"):
-        encoders.read_tokenizer(folder)
+        pretrained.read_tokenizer(folder)

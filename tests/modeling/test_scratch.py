@@ -28,7 +28,7 @@ ROWS = [("the film is good", "a bad film"), ("good", "film"), ("", "a b c d e f 
 NAMES = list(scratch.NETWORKS)
 
 
-def loaded(name: str, task: str = "rte", seed: int = 1) -> Any:
+def load(name: str, task: str = "rte", seed: int = 1) -> Any:
     width = len(tasks.TASKS[task].text_columns)
     rows = Split([row[:width] for row in ROWS], [0, 1, 0, 1], range(4))
     return scratch.load(name, tasks.TASKS[task], rows, seed)
@@ -43,11 +43,11 @@ def configuration(
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("task", ["rte", "sst2", "stsb", "mnli"])
 def test_a_row_alone_and_in_a_batch_have_the_same_logits(name: str, task: str) -> None:
-    encoder = loaded(name, task)
+    loaded = load(name, task)
     texts = [row[: len(tasks.TASKS[task].text_columns)] for row in ROWS]
-    encoded = tokenization.encode(encoder.tokenizer, texts, 6)
+    encoded = tokenization.encode(loaded.tokenizer, texts, 6)
     alone, together = (
-        loop.predict(encoder.network, batches.eval_batches(encoded, size), CPU) for size in (1, 4)
+        loop.predict(loaded.network, batches.eval_batches(encoded, size), CPU) for size in (1, 4)
     )
     assert alone.shape == (4, tasks.TASKS[task].outputs)
     assert torch.allclose(alone, together, atol=1e-6)
@@ -55,11 +55,11 @@ def test_a_row_alone_and_in_a_batch_have_the_same_logits(name: str, task: str) -
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_sides_of_a_pair_are_told_apart(name: str) -> None:
-    encoder = loaded(name)
+    loaded = load(name)
     encoded = tokenization.encode(
-        encoder.tokenizer, [("good film", "bad"), ("good", "film bad")], 10
+        loaded.tokenizer, [("good film", "bad"), ("good", "film bad")], 10
     )
-    logits = loop.predict(encoder.network, batches.eval_batches(encoded, 2), CPU)
+    logits = loop.predict(loaded.network, batches.eval_batches(encoded, 2), CPU)
     assert not torch.allclose(logits[0], logits[1], atol=1e-4)
 
 
@@ -113,7 +113,7 @@ def test_the_bilstm_computes_what_torchs_own_does_of_packed_rows() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_seed_decides_every_weight(name: str) -> None:
-    one, same, other = (loaded(name, seed=seed).network.state_dict() for seed in (1, 1, 2))
+    one, same, other = (load(name, seed=seed).network.state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(one[key], same[key]) for key in one)
     assert any(not torch.equal(one[key], other[key]) for key in one)
 
@@ -184,8 +184,8 @@ def glove(tmp_path: Path) -> Path:
 
 def test_words_of_the_file_start_from_its_vectors(glove: Path) -> None:
     rows = Split(ROWS, [0, 1, 0, 1], range(4))
-    encoder = scratch.load("cbow", tasks.TASKS["rte"], rows, 1, str(glove))
-    weights, words = encoder.network.encoder.embedding.weight, encoder.tokenizer.get_vocab()
+    loaded = scratch.load("cbow", tasks.TASKS["rte"], rows, 1, str(glove))
+    weights, words = loaded.network.encoder.embedding.weight, loaded.tokenizer.get_vocab()
     assert weights.shape[1] == 3
     assert weights[words["film"]].tolist() == [1, 2, 3]
     assert weights[words["good"]].tolist() == pytest.approx([0.5, -0.01, 0])
@@ -196,9 +196,9 @@ def test_words_of_the_file_start_from_its_vectors(glove: Path) -> None:
 def test_a_file_cannot_give_padding_a_vector(glove: Path) -> None:
     glove.write_text(glove.read_text() + "[PAD] 5 5 5\n[UNK] 6 6 6\n")
     rows = Split(ROWS, [0, 1, 0, 1], range(4))
-    encoder = scratch.load("cbow", tasks.TASKS["rte"], rows, 1, str(glove))
-    assert encoder.network.encoder.embedding.weight[0].tolist() == [0, 0, 0]
-    assert encoder.network.encoder.embedding.weight[1].tolist() != [6, 6, 6]
+    loaded = scratch.load("cbow", tasks.TASKS["rte"], rows, 1, str(glove))
+    assert loaded.network.encoder.embedding.weight[0].tolist() == [0, 0, 0]
+    assert loaded.network.encoder.embedding.weight[1].tolist() != [6, 6, 6]
 
 
 def test_a_header_of_counts_is_left_out(glove: Path) -> None:

@@ -1,10 +1,8 @@
-"""Weights that the network of config.json cannot use: refused by name, never cast or dropped."""
+"""Weights that cannot be used as they are stored: refused by name, never cast or dropped."""
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,44 +10,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMaskedLM
 
-from harness.catalog import models, tasks
 from harness.errors import ModelError
 from harness.modeling import checkpoints, pretrained
 from tests.support import tiny_families, tiny_models
-
-TOY = models.directory(models.MODELS["toy-bert"])
-RTE = tasks.TASKS["rte"]
-Tensors = dict[str, torch.Tensor]
-QUERY = "encoder.layer.0.attention.self.query.weight"
+from tests.support.changed_weights import QUERY, RTE, TOY, Tensors, change, is_matrix, refused
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(TOY, tmp_path / "model"))
-
-
-def change(folder: Path, change_tensors: Callable[[Tensors], Tensors]) -> Path:
-    """Write the weights of a folder again, changed."""
-    path = folder / "model.safetensors"
-    tensors = change_tensors(load_file(path))
-    save_file({name: t.contiguous() for name, t in tensors.items()}, path, {"format": "pt"})
-    return folder
-
-
-def refused(folder: Path) -> str:
-    with pytest.raises(ModelError) as caught:
-        pretrained.load(folder, RTE, 1)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert "Mend: " in message
-    return message
-
-
-def is_matrix(name: str, tensor: torch.Tensor) -> bool:
-    return "encoder.layer" in name and tensor.dim() == 2
-
-
-# ---- dtypes ------------------------------------------------------------------------------------
 
 
 def as_int8(tensors: Tensors) -> Tensors:
@@ -76,10 +45,19 @@ def test_int8_weights_with_scales_beside_them_are_refused(copy: Path) -> None:
 @pytest.mark.filterwarnings("ignore:Casting complex values")
 @pytest.mark.parametrize(
     "dtype",
-    [torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64, torch.bool,
-     torch.float8_e4m3fn, torch.float8_e5m2, torch.complex64],
+    [
+        torch.int8,
+        torch.uint8,
+        torch.int16,
+        torch.int32,
+        torch.int64,
+        torch.bool,
+        torch.float8_e4m3fn,
+        torch.float8_e5m2,
+        torch.complex64,
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_weights_that_are_no_plain_floating_point_numbers_are_refused(
     copy: Path, dtype: torch.dtype
 ) -> None:
@@ -141,103 +119,6 @@ def test_fp64_weights_beyond_fp32_are_refused(copy: Path) -> None:
     assert "not finite" in refused(change(copy, huge))
 
 
-# ---- Tensors that the network has no place for ---------------------------------------------------
-
-
-@pytest.mark.cases
-@pytest.mark.parametrize(
-    ("added", "mend"),
-    [
-        ("QUERY.lora_A.weight", "merge_and_unload"),
-        ("QUERY.lora_A.default.weight", "merge_and_unload"),
-        ("base_model.model.bert.QUERY.lora_B.weight", "merge_and_unload"),
-        ("QUERY.ia3_l", "merge_and_unload"),
-        ("QUERY.lora_magnitude_vector", "merge_and_unload"),
-        ("QUERY.hada_w1_a", "merge_and_unload"),
-        ("encoder.layer.0.output.adapters.task.down.weight", "adapter"),
-        ("adapters.layer.0.down.weight", "adapter"),
-        ("prefix_encoder.embedding.weight", "adapter"),
-        ("prompt_encoder.default.embedding.weight", "adapter"),
-        ("QUERY.weight_mask", "prune.remove"),
-        ("QUERY.mask_scores", "prun"),
-        ("QUERY.weight_scale", "dequantize"),
-        ("QUERY.weight_zero_point", "dequantize"),
-        ("QUERY.weight.absmax", "dequantize"),
-        ("QUERY.SCB", "dequantize"),
-        ("encoder.gate.weight", "config.json"),
-    ],
-)
-@pytest.mark.parametrize("prefix", ["", "bert."])
-def test_an_unexpected_tensor_of_the_encoder_is_refused(
-    copy: Path, added: str, mend: str, prefix: str
-) -> None:
-    name = added.replace("QUERY", QUERY.removesuffix(".weight"))
-    if name.startswith("encoder"):
-        name = prefix + name
-
-    def add(tensors: Tensors) -> Tensors:
-        bare = {n.removeprefix("bert."): x for n, x in tensors.items()}
-        return {f"{prefix}{n}": x for n, x in bare.items()} | {name: torch.ones(4, 4)}
-
-    said = refused(change(copy, add))
-    assert name[:60] in said
-    assert "1 tensor" in said
-    assert mend in said
-
-
-def test_weights_kept_apart_by_pruning_are_refused_with_the_mend(copy: Path) -> None:
-    """torch.nn.utils.prune keeps NAME_orig and NAME_mask in place of NAME."""
-
-    def prune(tensors: Tensors) -> Tensors:
-        found = {}
-        for name, tensor in tensors.items():
-            if is_matrix(name, tensor):
-                found |= {f"{name}_orig": tensor, f"{name}_mask": torch.ones_like(tensor)}
-            else:
-                found[name] = tensor
-        return found
-
-    assert "prune.remove" in refused(change(copy, prune))
-
-
-@pytest.mark.cases
-@pytest.mark.parametrize("prefix", ["", "bert."])
-@pytest.mark.parametrize("said", [1, 2])
-def test_layers_beyond_config_json_are_refused(copy: Path, said: int, prefix: str) -> None:
-    tiny_models.edit(copy / "config.json", num_hidden_layers=said)
-
-    def rename(tensors: Tensors) -> Tensors:
-        return {f"{prefix}{n.removeprefix('bert.')}": x for n, x in tensors.items()}
-
-    message = refused(change(copy, rename))
-    assert f"num_hidden_layers {said}" in message
-    assert "3 layers" in message
-
-
-LAYERS = {
-    "bert": "num_hidden_layers", "roberta": "num_hidden_layers", "distilbert": "n_layers",
-    "electra": "num_hidden_layers", "deberta": "num_hidden_layers",
-    "deberta-v3": "num_hidden_layers", "mpnet": "num_hidden_layers", "xlnet": "n_layer",
-    "modernbert": "num_hidden_layers", "gpt": "n_layer", "gpt2": "n_layer",
-    "llama": "num_hidden_layers", "mobilebert": "num_hidden_layers",
-    "squeezebert": "num_hidden_layers",
-}  # fmt: skip
-
-
-@pytest.mark.cases
-@pytest.mark.parametrize("name", LAYERS)
-def test_a_layer_beyond_config_json_is_refused_in_every_family(tmp_path: Path, name: str) -> None:
-    folder = tiny_families.pretrained(tmp_path, name)
-    said = json.loads((folder / "config.json").read_text())
-    changed = {LAYERS[name]: 1}
-    if "layer_types" in said:
-        changed["layer_types"] = said["layer_types"][:1]
-    tiny_models.edit(folder / "config.json", **changed)
-    message = refused(folder)
-    assert f"{LAYERS[name]} 1" in message
-    assert "2 layers" in message
-
-
 @pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "module._orig_mod.", "0.auto_model."])
 @pytest.mark.parametrize("prefix", ["", "bert."])
 def test_names_with_a_wrappers_prefix_are_told(copy: Path, wrapper: str, prefix: str) -> None:
@@ -245,14 +126,6 @@ def test_names_with_a_wrappers_prefix_are_told(copy: Path, wrapper: str, prefix:
         return {f"{wrapper}{prefix}{n.removeprefix('bert.')}": x for n, x in tensors.items()}
 
     assert f"begin with '{wrapper}'" in refused(change(copy, wrap))
-
-
-def test_a_weight_under_two_names_is_refused(copy: Path) -> None:
-    def twice(tensors: Tensors) -> Tensors:
-        bare = {n.removeprefix("bert."): x for n, x in tensors.items()}
-        return bare | {f"bert.{QUERY}": bare[QUERY] + 1}
-
-    assert "two names" in refused(change(copy, twice))
 
 
 def test_an_adapter_beside_the_weights_is_refused(copy: Path) -> None:
@@ -276,48 +149,6 @@ def test_shards_are_read_by_their_index(copy: Path) -> None:
     assert "lora_A" in refused(copy)
     save_file({n: x.to(torch.int8) for n, x in last.items()}, shards[-1], {"format": "pt"})
     assert "I8" in refused(copy)
-
-
-# ---- What may be left unused ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "unused"),
-    [
-        ("bert", ["cls.predictions"]), ("bert-nsp", ["cls.predictions", "cls.seq_relationship"]),
-        ("roberta", ["lm_head"]), ("distilbert", ["vocab_layer_norm", "vocab_projector",
-        "vocab_transform"]), ("electra", ["discriminator_predictions.dense",
-        "discriminator_predictions.dense_prediction"]), ("gpt2", []), ("xlnet", ["lm_loss"]),
-        ("modernbert", ["decoder"]),
-    ],
-)  # fmt: skip
-def test_heads_of_pretraining_are_left_out_and_named(
-    folders: dict[str, Path], name: str, unused: list[str]
-) -> None:
-    assert list(pretrained.load(folders[name], RTE, 1).unused) == unused
-
-
-def harmless(copy: Path, **added: torch.Tensor) -> pretrained.LoadedModel:
-    names = {name.replace("__", "."): tensor for name, tensor in added.items()}
-    return pretrained.load(change(copy, lambda tensors: tensors | names), RTE, 1)
-
-
-def test_leftovers_that_change_nothing_are_loaded_without_a_word(tmp_path: Path) -> None:
-    """As in published files: masks and places kept as buffers, poolers nobody reads, old heads."""
-    ids = torch.arange(64)[None]
-    bert = Path(shutil.copytree(TOY, tmp_path / "bert"))
-    encoder = harmless(bert, embeddings__position_ids=ids, classifier__weight=torch.ones(7, 80))
-    assert encoder.unused == ()  # the head's shape is another: it is new
-    roberta = tiny_families.pretrained(tmp_path / "roberta", "roberta")
-    added = {"roberta__pooler__dense__weight": torch.ones(16, 16)}
-    assert "roberta.pooler" in harmless(roberta, **added).unused
-    gpt2 = tiny_families.pretrained(tmp_path / "gpt2", "gpt2")
-    mask = torch.ones(1, 1, 80, 80)
-    harmless(gpt2, h__0__attn__bias=mask.tril(), h__1__attn__masked_bias=torch.tensor(-1e4))
-    harmless(gpt2, transformer__h__0__attn__bias=mask.bool())
-    harmless(tiny_families.pretrained(tmp_path / "gpt", "gpt"), h__0__attn__bias=mask.bool())
-    deberta = tiny_families.pretrained(tmp_path / "deberta", "deberta-v3")
-    harmless(deberta, deberta__embeddings__word_embeddings___weight=torch.zeros(20, 16))
 
 
 def test_bare_prefixed_and_tied_checkpoints_load_alike(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def said(tmp_path: Path, text: str) -> options.Settings:
         ("results = true", "results: found 'True'; expected text in quotes"),
         ("results = 2020-01-01T00:00:00Z", "expected text in quotes"),
         ("results = ''", "found ''; expected the name of a folder"),
-        (r'results = "a\u0000b"', "holds no NUL character"),
+        (r'results = "a\u0000b"', "cannot contain a NUL"),
         ("results = '~nosuchuser/x'", "no user is called 'nosuchuser'"),
         ("models = [['a']]", "models: found '['a']'; expected text in quotes"),
         ("models = {a = 1}", "expected text in quotes"),
@@ -72,7 +72,7 @@ def test_an_unknown_name_says_where_it_was_said(key: str, value: str, tmp_path: 
     with pytest.raises(UsageError, match=f"^--glue-{key}: unknown"):
         plan.make(typed)
     with pytest.raises(UsageError, match=r"^unknown"):  # from Python: nothing was typed
-        plan.make(replace(typed, said={}))
+        plan.make(replace(typed, origins={}))
 
 
 @pytest.mark.parametrize(

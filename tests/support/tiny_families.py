@@ -17,8 +17,8 @@ from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
 
 from harness.catalog import targets
-from harness.modeling import pretrained as encoders
 from harness.modeling import tokenization
+from harness.modeling.pretrained import LoadedModel, load
 from harness.spec import Task
 from harness.training import batches, loop
 from harness.training.device import Device
@@ -256,23 +256,23 @@ PAIRS = [
 ]  # fmt: skip
 
 
-def loud(folder: Path, task: Task) -> encoders.LoadedModel:
+def loud(folder: Path, task: Task) -> LoadedModel:
     """A loaded model whose new weights are so large that every leak would reach its logits."""
-    encoder = encoders.load(folder, task, seed=1)
+    loaded = load(folder, task, seed=1)
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter_name, parameter in encoder.network.named_parameters():
-            if parameter_name in encoder.new_parameters:
+        for parameter_name, parameter in loaded.network.named_parameters():
+            if parameter_name in loaded.new_parameters:
                 parameter.add_(0.3 * torch.randn(parameter.shape, generator=random))
-    return encoder
+    return loaded
 
 
 def logits(
-    encoder: encoders.LoadedModel,
+    loaded: LoadedModel,
     texts: Sequence[tuple[str, ...]],
     size: int,
     *,
     fixed: bool = False,
 ) -> torch.Tensor:
-    encoded = tokenization.encode(encoder.tokenizer, texts, 32, encoder.extra_padding, fixed=fixed)
-    return loop.predict(encoder.network, batches.eval_batches(encoded, size), CPU)
+    encoded = tokenization.encode(loaded.tokenizer, texts, 32, loaded.extra_padding, fixed=fixed)
+    return loop.predict(loaded.network, batches.eval_batches(encoded, size), CPU)

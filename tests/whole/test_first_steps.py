@@ -245,7 +245,7 @@ IMDB = Task(
         (IMDB, "toy", ["imdb: toy data has no rows of it", "MAKERS in harness/data/toy/makers.py",
                        "SHARES in harness/data/toy/generate.py", "docs/adding.md"]),
         (dataclasses.replace(IMDB, rows={"train": 9, "dev": 9}), "toy", ["for its split dev"]),
-        (dataclasses.replace(IMDB, rows_of="cola"), "toy", ["Mend: say --glue-data DIR"]),
+        (dataclasses.replace(IMDB, rows_of="cola"), "toy", ["Mend: use --glue-data DIR"]),
         (IMDB, "DIR", ["imdb: harness/catalog/glue_files.py does not say which file holds its",
                        'File("imdb", "train", ...)']),
     ],

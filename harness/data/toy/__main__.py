@@ -1,4 +1,4 @@
-"""`python -m harness.data.toy pretrain` makes the toy BERT anew."""
+"""`python -m harness.data.toy pretrain` pretrains the toy BERT again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.terminal import command
 
 
 def main() -> None:
-    """Reads the command line."""
+    """Run the verb of the command line."""
     parser = argparse.ArgumentParser(prog="python -m harness.data.toy")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("pretrain", help="pretrain toy-bert on the toy world's running text")

@@ -1,7 +1,7 @@
-"""The toy tasks: miniatures of GLUE's, generated.
+"""Generate the toy tasks, which are miniatures of GLUE's.
 
-`generate` has `makers` make every row of every split, keeps rows apart and then gives a share of
-them a wrong label, as in data that people labelled: no model can be right about those.
+`makers` make the rows, and no row is in two splits. Then a share of the rows get a wrong label, as
+human annotators make mistakes too. No model can predict those labels.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from harness.spec import Split, Task
 
 HERE = "harness/data/toy/generate.py"
 VERSION = 1
-"""Changes whenever any row does."""
+"""It changes whenever any row changes."""
 
 NOISE = 0.06
-"""Share of wrong labels; for scores, the standard deviation of their error over 5."""
+"""The share of wrong labels; for scores, the standard deviation of the error, divided by 5."""
 
 ROWS = {"train": 1000, "validation": 250, "test": 100}
-LARGER = ("wnli",)  # trained on twice as many: with 1,000, one seed in six learns nothing
+LARGER = ("wnli",)  # 2,000 training rows: with 1,000, one seed in six learns nothing
 
-# How often each label is the true one; for STS-B, each whole score.
+# The share of rows with each true label; for STS-B, with each whole score.
 SHARES: Mapping[str, tuple[float, ...]] = {
     "cola": (0.42, 0.58),
     "sst2": (0.48, 0.52),
@@ -40,7 +40,7 @@ SHARES: Mapping[str, tuple[float, ...]] = {
 
 
 def missing(task: Task) -> list[str]:
-    """What a task's miniature still lacks, as the tables that have no row of it."""
+    """The tables of toy data that have no row for a task; empty if toy data has the task."""
     tables = {"MAKERS in harness/data/toy/makers.py": MAKERS, "SHARES in " + HERE: SHARES}
     lacking = [table for table, rows in tables.items() if task.name not in rows]
     unsized = [name for name in task.rows if name.split("_")[0] not in ROWS]
@@ -48,10 +48,10 @@ def missing(task: Task) -> list[str]:
 
 
 def generate(task_name: str, noise: float = NOISE) -> dict[str, Split]:
-    """Every split of a toy task, by the names its row in `harness.catalog.tasks` gives them.
+    """Every split of a toy task, by the names of its row in `catalog.tasks`.
 
-    The rows are the same on every machine; `noise` changes labels only. `generate("mnli")` also
-    holds the diagnostic rows, as the split `ax`.
+    The rows are the same on every machine, and `noise` changes only labels. `generate("mnli")` also
+    has the diagnostic rows, as the split `ax`.
     """
     task = get(task_name)
     seen: set[frozenset[str]] = set()
@@ -90,7 +90,7 @@ def _joined(first: Split, second: Split) -> Split:
 
 
 def _region(rng: Random, task: str, split: str) -> Region:
-    """MNLI's mismatched sets come from where its training set does not."""
+    """A random region. MNLI's mismatched sets have another region than its training set."""
     if task == "mnli":
         return COAST if split.endswith("mismatched") else TOWN
     return rng.choice(REGIONS)
@@ -112,6 +112,6 @@ def _flipped(rng: Random, labels: Sequence[int], share: float, classes: int) -> 
 
 
 def _blurred(rng: Random, score: int, noise: float) -> float:
-    """The score as a few people would agree on it: near, and in steps of 0.2."""
+    """The score with an error, as the mean of a few annotators: in steps of 0.2."""
     blurred = min(5.0, max(0.0, rng.gauss(score, 5 * noise)))
     return round(blurred * 5) / 5

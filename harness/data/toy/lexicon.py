@@ -119,12 +119,12 @@ def members(kinds: Mapping[str, tuple[str, ...]]) -> list[str]:
 
 
 def plural(noun: str) -> str:
-    """Two of them."""
+    """The plural of a noun."""
     return noun + "s"
 
 
 def third_person(verb: str) -> str:
-    """What one of them does now."""
+    """The third person singular, present tense."""
     return verb + ("es" if verb.endswith(("sh", "ss")) else "s")
 
 
@@ -134,7 +134,7 @@ def past(verb: str) -> str:
 
 
 def gerund(verb: str) -> str:
-    """What goes on now."""
+    """The gerund."""
     return (verb[:-1] if verb.endswith("e") else verb) + "ing"
 
 

@@ -1,4 +1,4 @@
-"""How a row of each task is made from a random stream and its true label."""
+"""Make a row of each task from a random stream and the true label."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def paraphrase(rng: Random, label: int, region: Region) -> Texts:
 
 
 def altered(rng: Random, what: Scene) -> Scene:
-    """A scene that differs in who, in whom, in the deed, or in who did it to whom."""
+    """A scene with another agent, another patient, the opposite verb, or swapped roles."""
     ways = [
         replace(what, agent=sibling(rng, what.agent)),
         replace(what, patient=sibling(rng, what.patient)),
@@ -93,7 +93,7 @@ def inference(rng: Random, label: int, region: Region) -> Texts:
     """A premise and a hypothesis that it entails (0), leaves open (1) or excludes (2)."""
     what = scene(rng, region, negated=0.3)
     if what.negated:
-        # Less detail does not follow from a denial, so these differ in words or in people only.
+        # A negated sentence does not entail one with less detail: only words or people may differ.
         other = {
             ENTAILED: what,
             NEUTRAL: replace(what, agent=sibling(rng, what.agent)),
@@ -114,7 +114,7 @@ def entailment(rng: Random, label: int, region: Region) -> Texts:
 
 
 def diagnostic(rng: Random, label: int, region: Region) -> Texts:
-    """Inference under denial, where a wider word entails a narrower one, and not the reverse."""
+    """Inference from negated sentences: a wider word entails a narrower one, not the reverse."""
     what = replace(scene(rng, region), negated=True)
     narrow = narrowed(what)
     wide = widened(what)
@@ -154,7 +154,7 @@ def misplaced(rng: Random, what: Scene, about: str) -> Scene:
 
 
 def pronoun(rng: Random, label: int, region: Region) -> Texts:
-    """A sentence with a pronoun, and a rightful reading of it (1) or a wrong one."""
+    """A sentence with a pronoun, and a right reading of it (1) or a wrong one."""
     return puzzle(rng, bool(label), region)
 
 

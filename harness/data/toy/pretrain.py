@@ -1,9 +1,9 @@
-"""Makes `toy-bert`: a small BERT that has read the toy world's running text.
+"""Pretrain `toy-bert`: a small BERT, on the running text of the toy world.
 
-As in BERT, some words are hidden or replaced and the encoder learns to name them. Two more heads
-make its reading quicker, and are thrown away like the first: one learns which words were replaced
-(as in ELECTRA, Clark et al. 2020), and the pooler learns whether any was, in place of BERT's
-next-sentence objective. No label of any task is used.
+As in BERT, some words are masked or replaced and the encoder learns to predict them. Two more heads
+make it learn faster: one predicts which words were replaced (as in ELECTRA, Clark et al. 2020), and
+one on the pooler predicts whether any was, in place of BERT's next-sentence objective. All three
+heads are thrown away. No label of any task is used.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ FILES = (
 OPTION = "--output"
 MAX_LENGTH = 64
 DROPOUT = 0.1
-"""Of fine-tuning; reading goes without, since no text comes twice."""
+"""In fine-tuning. Pretraining has no dropout, since no text occurs twice."""
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """Tokens 0 to 4 of the vocabulary."""
 
 IGNORED = -100
-"""Cross-entropy passes over these targets."""
+"""The target that cross-entropy ignores."""
 
 MISFITS = ("word", "word", "word", "exchange", "exchange", "form", "order")
-"""Ways to spoil one sentence of a pair."""
+"""Ways to corrupt one sentence of a pair."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to read."""
+    """Hyper-parameters of the pretraining."""
 
     steps: int = 9000
     batch: int = 32
@@ -75,7 +75,7 @@ def words() -> list[str]:
 
 
 def make_tokenizer(folder: Path) -> BertTokenizer:
-    """A WordPiece vocabulary with every toy word whole, and letters to spell all others."""
+    """A WordPiece tokenizer with every toy word as one token, and letters for all other words."""
     letters = string.ascii_lowercase + string.digits
     pieces = [*letters, *(f"##{letter}" for letter in letters), *string.punctuation]
     vocabulary = list(dict.fromkeys([*SPECIAL, *pieces, *words()]))
@@ -88,11 +88,11 @@ def make_tokenizer(folder: Path) -> BertTokenizer:
 
 @dataclass
 class Row:
-    """One text as the encoder sees it, and what it is to find."""
+    """One text as the encoder reads it, and its targets."""
 
     tokens: list[int]
     sides: list[int]  # 0 for the first sentence, 1 for the second
-    targets: list[int]  # what stood where a word was hidden or replaced; IGNORED elsewhere
+    targets: list[int]  # the original word where one was masked or replaced; IGNORED elsewhere
     replaced: bool
 
 
@@ -103,14 +103,15 @@ class Batch:
     inputs: dict[str, Tensor]
     targets: Tensor
     replaced: Tensor  # for each row, 1 if any word was
-    visible: Tensor  # whether each token is a word to judge
+    visible: Tensor  # whether each token is a word that is not masked
     wrong: Tensor  # 1.0 for each visible word that was replaced
 
 
 def spoilt(rng: Random, words: list[str], alone: bool) -> list[str]:
-    """The words with one to three changes that somebody who reads the text can notice.
+    """The words with one to three changes that a reader of the text can notice.
 
-    In a text of one sentence that is bad grammar, in a pair mostly what does not agree.
+    In a text of one sentence they break the grammar; in a pair they mostly contradict the other
+    sentence.
     """
     changed = list(words)
     for _ in range(rng.choice((1, 1, 2, 3))):
@@ -132,7 +133,7 @@ def spoilt(rng: Random, words: list[str], alone: bool) -> list[str]:
 
 
 def exercise(rng: Random, sentences: Texts, ids: dict[str, int], hidden_share: float) -> Row:
-    """A text with some words hidden and, in half of all cases, some replaced."""
+    """A text with some words masked and, in half of all cases, some replaced."""
     row = Row([ids["[CLS]"]], [0], [IGNORED], replaced=rng.random() < 0.5)
     victim = rng.randrange(len(sentences)) if row.replaced else None
     for side, sentence in enumerate(sentences):
@@ -149,7 +150,7 @@ def exercise(rng: Random, sentences: Texts, ids: dict[str, int], hidden_share: f
 
 
 def batches(tokenizer: BertTokenizer, plan: Schedule) -> Iterator[Batch]:
-    """The running text as exercises."""
+    """Endless batches of the running text."""
     rng = Random(f"exercise/{plan.seed}")
     stream = running_text(f"pretrain/{plan.seed}/{VERSION}")
     ids = tokenizer.get_vocab()
@@ -175,9 +176,9 @@ def padded(rows: list[list[int]], fill: int) -> Tensor:
 
 
 def pretrain(folder: Path = SHIPPED, plan: Schedule = Schedule()) -> None:
-    """Writes the tokenizer and the encoder to `folder`, once all of it is made.
+    """Pretrain the encoder, and write it and its tokenizer to `folder` at the end.
 
-    Raises `UsageError` or `StorageError` before it begins where a file cannot be put there.
+    Raises `UsageError` or `StorageError` before it starts if the files cannot be written there.
     """
     outputs.check_files(folder, FILES, OPTION)
     with tempfile.TemporaryDirectory(prefix="glue-bench-") as scratch:
@@ -189,11 +190,9 @@ def pretrain(folder: Path = SHIPPED, plan: Schedule = Schedule()) -> None:
         outputs.replace(folder / name, content, OPTION, f"{folder}-2")
 
 
-def _pretrain(folder: Path, plan: Schedule) -> None:
-    torch.set_num_threads(1)  # sums in one order: the same weights however many cores there are
-    tokenizer = make_tokenizer(folder)
-    torch.manual_seed(plan.seed)
-    config = BertConfig(
+def make_config(tokenizer: BertTokenizer) -> BertConfig:
+    """The architecture of toy-bert, without dropout."""
+    return BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=80,
         num_hidden_layers=3,
@@ -204,6 +203,14 @@ def _pretrain(folder: Path, plan: Schedule) -> None:
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
+
+
+def _pretrain(folder: Path, plan: Schedule) -> None:
+    # In one thread the order of sums, and so the weights, do not depend on the number of cores.
+    torch.set_num_threads(1)
+    tokenizer = make_tokenizer(folder)
+    torch.manual_seed(plan.seed)
+    config = make_config(tokenizer)
     model = BertForPreTraining(config).train()
     judge = nn.Linear(config.hidden_size, 1)
     parameters = [*model.parameters(), *judge.parameters()]

@@ -1,4 +1,4 @@
-"""A scene is who did what to whom, where and when; and what may be said of it.
+"""Scenes: who did what to whom, where and when; and sentences about them.
 
 `Scene.text` writes a scene down. The functions below turn one scene into another whose relation
 to the first is known: `reworded` keeps the meaning, `weakened` leaves a consequence, `unsettled`
@@ -131,7 +131,7 @@ def told(rng: Random, what: Scene, passive: float = 0.3) -> str:
 
 
 def swapped(what: Scene) -> Scene:
-    """The agent suffers what the patient did; needs two people."""
+    """The scene with agent and patient swapped; both must be people."""
     return replace(what, agent=what.patient, patient=what.agent)
 
 
@@ -156,7 +156,7 @@ def sibling(rng: Random, phrase: Phrase) -> Phrase:
 
 
 def strangers(rng: Random, region: Region, what: Scene) -> list[Scene]:
-    """The scene with its agent, or its patient, of a kind that is not in it."""
+    """Two scenes: one with an agent, one with a patient of a kind that is not in this one."""
     present = {KIND_OF[what.agent.noun], KIND_OF[what.patient.noun]}
 
     def other(phrase: Phrase) -> Phrase:
@@ -176,12 +176,12 @@ def general(phrase: Phrase) -> Phrase:
 
 
 def widened(what: Scene) -> Scene:
-    """The scene with a wider word for the patient, and nothing besides."""
+    """The scene with a wider word for the patient, without place and time."""
     return replace(what, patient=general(what.patient), place=None, time=None)
 
 
 def narrowed(what: Scene) -> Scene:
-    """The scene with nothing besides."""
+    """The scene without place and time."""
     return replace(what, place=None, time=None)
 
 

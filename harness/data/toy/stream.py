@@ -1,7 +1,7 @@
-"""Running text of the toy world: what the toy BERT reads before it is fine-tuned.
+"""Running text of the toy world, on which the toy BERT is pretrained.
 
-Sentences and pairs of sentences that belong together, as somebody would write them who says only
-what follows. No row of a task has its label here, and held-out rows are left out altogether.
+It has single sentences, and pairs of which the second follows from the first. It has no labels of
+any task, and no rows of dev and test sets.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from harness.data.toy.questions import COMPARED
 from harness.data.toy.reviews import BLAME, PRAISE, opinion, review, verdict
 from harness.data.toy.scenes import scene, told
 
-# What is read how often.
+# Each kind of text -> how often it occurs.
 KINDS = {
     "clause": 1,
     "review": 2,
@@ -49,7 +49,7 @@ KINDS = {
     "wnli": 2,
 }
 
-# The label under which a task's maker writes two texts that belong together.
+# The label with which a task's maker writes two texts that belong together.
 _TOGETHER = {"mrpc": 1, "qqp": 1, "rte": ENTAILED, "qnli": 0, "wnli": 1}
 
 
@@ -80,7 +80,7 @@ def _text(rng: Random, kind: str, region: Region) -> Texts:
 
 @cache
 def held_out() -> frozenset[object]:
-    """What the tasks keep for evaluation: pairs as sets, single sentences as they are."""
+    """The rows of dev and test sets: a pair as a set of texts, a single sentence as its text."""
     rows: set[object] = set()
     for task in GLUE_9:
         for name, split in generate(task).items():
@@ -91,7 +91,7 @@ def held_out() -> frozenset[object]:
 
 @cache
 def forms() -> dict[str, list[str]]:
-    """For each word, its other forms: one of them in its place is bad grammar."""
+    """For each word, its other forms. One of them in its place breaks the grammar."""
     nouns = [noun for kind, found in MEMBERS.items() for noun in (kind, *found)]
     nouns += [place for region in REGIONS for place in region.places]
     groups: list[Sequence[str]] = [(noun, plural(noun)) for noun in nouns]
@@ -102,7 +102,7 @@ def forms() -> dict[str, list[str]]:
 
 @cache
 def rivals() -> dict[str, list[str]]:
-    """For each word, others of its class: one of them in its place says something else."""
+    """For each word, others of its class. One of them in its place changes the meaning."""
     people = [noun for region in REGIONS for noun in members(region.people)]
     things = [noun for region in REGIONS for noun in members(region.things)]
     places = [place for region in REGIONS for place in region.places]
@@ -124,7 +124,7 @@ def rivals() -> dict[str, list[str]]:
 
 
 def _others(groups: Iterable[Sequence[str]]) -> dict[str, list[str]]:
-    """For each word, those it shares a group with."""
+    """For each word, the other words of its groups."""
     found: dict[str, list[str]] = {}
     for group in groups:
         for word in group:
