@@ -21,7 +21,7 @@ from harness.execution import interrupt
 from harness.planning import options
 from harness.session import pytest_output, summary
 from harness.session.session import ALL_CELLS, GlueSession, case_of, cell_of
-from harness.session.timing import show_times
+from harness.session.timing import VirtualClock, show_times
 from harness.spec import Case
 from harness.terminal import say_record
 from harness.text import log_marks
@@ -94,8 +94,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     with _as_usage_error():
         cases = glue.plan.cases
     if "glue_case" in parameters:
-        timed = _benchmark_marks(metafunc.definition, glue)
-        params = [pytest.param(case, id=case.id, marks=_marks(case) + timed) for case in cases]
+        params = [pytest.param(case, id=case.id, marks=_marks(case)) for case in cases]
         metafunc.parametrize("glue_case", params)
     if "glue_cell" in parameters and glue.regression:
         params = [
@@ -113,20 +112,25 @@ def _marks(case: Case) -> list[pytest.MarkDecorator]:
     return [pytest.mark.glue(**fields | {"task": name}) for name in names]
 
 
-def _benchmark_marks(test: pytest.Item, glue: GlueSession) -> list[pytest.MarkDecorator]:
-    """The timer and group of a test in pytest-benchmark, unless the test says its own."""
-    if test.get_closest_marker("benchmark"):
-        return []
-    return [pytest.mark.benchmark(timer=glue.clock, group="fine-tuning, seconds per epoch")]
-
-
 def pytest_itemcollected(item: pytest.Item) -> None:
     case, cell = case_of(item), cell_of(item)
+    glue = item.config.stash[SESSION]
     if case:  # so that `-k ax` selects the run that predicts ax
         item.extra_keyword_matches.update(part.name for part in tasks.parts(case.task))
+    if case and "glue_show_times" in getattr(item, "fixturenames", ()):
+        _time_by(item, glue.clock)
     if cell:  # so that `-k s42` selects the runs of that seed and the verdict on them
-        cases = item.config.stash[SESSION].plan.cases
+        cases = glue.plan.cases
         item.extra_keyword_matches.update(c.id for c in cases if cell in (c.cell, ALL_CELLS))
+
+
+def _time_by(item: pytest.Item, clock: VirtualClock) -> None:
+    """Have pytest-benchmark read this clock; the test's own mark may name another group."""
+    own = item.get_closest_marker("benchmark")
+    options = {"group": "fine-tuning, seconds per epoch", **(own.kwargs if own else {})}
+    item.add_marker(pytest.mark.benchmark(**options | {"timer": clock}), append=False)
+    # A case that failed, or was kept from an earlier session, has no times.
+    item.add_marker(pytest.mark.filterwarnings("ignore:Benchmark fixture was not used"))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -338,3 +338,24 @@ def test_a_disk_that_fills_up_costs_no_result(
     (back,) = [record for record in stored(project) if record.case.task == "sst2"]
     assert back.score == 0.9
     assert Store(project.path / "results" / "local").has_predictions(back)
+
+
+def test_a_test_of_ones_own_has_times_in_its_own_group(
+    project: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    project.makepyfile(
+        test_mine="""
+        import pytest
+
+        @pytest.mark.benchmark(group="mine")
+        def test_mine(glue_run, glue_show_times, glue_case):
+            glue_show_times(glue_run(glue_case))
+        """
+    )
+    only = ("test_mine.py", "-k", "sst2 and fp32", "-W", "error", *ARGS)
+    found = project.runpytest_inprocess(*only, "--benchmark-json=out.json")
+    found.assert_outcomes(passed=1, deselected=17)
+    (case,) = json.loads((project.path / "out.json").read_text())["benchmarks"]
+    assert (case["group"], case["stats"]["data"]) == ("mine", [1.0, 2.0])
+    kept = project.runpytest_inprocess(*only, "--glue-resume")
+    kept.assert_outcomes(passed=1, deselected=17, warnings=0)
