@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from harness.execution.process import ProcessEngine
 from harness.execution.worker import UNLESS_SET
 from harness.hub import snapshots
 from tests.support import scoreboard
-from tests.support.fakes import ANSWERS, FakeEngine, outcome
+from tests.support.builders import outcome
+from tests.support.engines import ANSWERS, FakeEngine
 from tests.support.locations import ROOT
 
-pytest_plugins = ["pytester", "tests.support.gated", "tests.support.logged"]
+pytest_plugins = ["pytester", "tests.support.gate_project", "tests.support.log_files"]
 pytest.register_assert_rewrite("tests.support.glue_files")
 
 # Before torch is here: runs inside this process are as little disturbed by others as a worker's.
@@ -82,7 +83,7 @@ def _torch_as_it_was() -> Iterator[None]:
     if "torch" not in sys.modules:
         yield
         return
-    from tests.support.foreign import snapshot
+    from tests.support.torch_switches import snapshot
 
     before = snapshot()
     yield
@@ -118,10 +119,10 @@ def fork_server() -> None:
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder with a tiny pretrained network for each family; no test changes them."""
-    from tests.support import families
+    from tests.support import tiny_families
 
     home = tmp_path_factory.mktemp("families")
-    return {name: families.pretrained(home / name, name) for name in families.FAMILIES}
+    return {name: tiny_families.pretrained(home / name, name) for name in tiny_families.FAMILIES}
 
 
 @pytest.fixture(scope="session")
@@ -169,6 +170,17 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """torch on one thread: a tiny network is slower on two."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of the Hub, offline; nothing that was looked up before is remembered."""
     from datasets import config
@@ -180,6 +192,23 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     snapshots.find.cache_clear()
     snapshots.fetch_once.cache_clear()
     return tmp_path / "hub"
+
+
+@pytest.fixture
+def ask(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets this process ask the Hub at an address; its cache is empty at first."""
+    from huggingface_hub import close_session, constants
+
+    def at(address: str) -> None:
+        form = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", form)
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        close_session()  # which may know of a proxy
+        snapshots._lookup.cache_clear()
+
+    return at
 
 
 @pytest.hookimpl(tryfirst=True)  # before the header

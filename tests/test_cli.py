@@ -12,9 +12,9 @@ from harness.records import codec
 from harness.records.store import Store
 from harness.spec import Case
 from harness.text import log_marks
-from tests.support.fakes import record
+from tests.support.builders import record
 from tests.support.locations import ROOT
-from tests.support.sessions import glue_bench
+from tests.support.pytest_project import glue_bench
 
 SESSION = "20260102T030405-1a2b3c4d"
 

@@ -14,9 +14,10 @@ from harness.files.disk import write_file
 from harness.records import journal
 from harness.records.schema import Record
 from harness.records.store import Store
-from tests.support.fakes import ANSWERS, FakeEngine, died, outcome
-from tests.support.printed import records_in
-from tests.support.sessions import ARGS, glue_bench, run
+from tests.support.builders import outcome
+from tests.support.engines import ANSWERS, FakeEngine, died
+from tests.support.printed_records import records_in
+from tests.support.pytest_project import ARGS, glue_bench, run
 
 
 def stored(project: pytest.Pytester) -> list[Any]:

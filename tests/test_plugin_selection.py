@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.sessions import ARGS, run
+from tests.support.pytest_project import ARGS, run
 
 
 def test_the_default_is_every_task_in_two_precisions(project: pytest.Pytester) -> None:

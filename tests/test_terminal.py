@@ -21,11 +21,11 @@ from harness.records.store import Store
 from harness.spec import Case
 from harness.text.escape import Speller, harmless
 from harness.text.escape import json as harmless_json
-from tests.support import printed
-from tests.support.fakes import record
-from tests.support.hostile import texts
+from tests.support import printed_records
+from tests.support.builders import record
+from tests.support.hostile_names import texts
 from tests.support.locations import ROOT
-from tests.support.unruly import EVERY, FORGED, IMPORTED, TEXTS, faults, unruly
+from tests.support.terminal_texts import EVERY, FORGED, IMPORTED, TEXTS, faults, unruly
 
 COMMANDS = ("::", "##[", "##vso[", "##teamcity[", "section_start:1", "travis_fold:", codec.MARK)
 
@@ -75,7 +75,7 @@ def test_a_records_line_is_harmless_and_reads_back() -> None:
         case = Case("sst2", "toy-bert", "cpu-fp32", 42)
         made = record(case, status="failed", reason=text.encode(errors="replace").decode())
         line = codec.to_line(made)
-        assert printed.records_in(f"x\n{line}\ny") == [made]
+        assert printed_records.records_in(f"x\n{line}\ny") == [made]
         assert unruly(line) == [IMPORTED]
 
 
@@ -264,5 +264,5 @@ def test_a_traceback_of_a_bug_is_harmless(tmp_path: Path) -> None:
 
 
 def test_the_forged_line_of_these_tests_would_be_imported() -> None:
-    assert not isinstance(printed.records_in(FORGED)[0], Exception)
+    assert not isinstance(printed_records.records_in(FORGED)[0], Exception)
     assert unruly(FORGED)

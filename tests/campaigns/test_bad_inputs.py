@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from harness.hub import snapshots
-from tests.support import hub_hostile, scoreboard
-from tests.support.bad_input_child import HANG_S
+from tests.support import hostile_servers, scoreboard
+from tests.support.input_process import HANG_S
 
 pytestmark = pytest.mark.faults
 
@@ -28,7 +28,7 @@ def tried(place: str, home: Path) -> list[dict[str, Any]]:
     environment = {name: said for name, said in os.environ.items() if not name.startswith("HF_")}
     environment |= {"HF_HOME": str(home / "hf"), "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.bad_input_child", place, str(home)],
+        [sys.executable, "-m", "tests.support.input_process", place, str(home)],
         env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -94,11 +94,11 @@ def test_servers_that_are_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     answers: dict[str, str] = {}
-    for name, server in [*hub_hostile.LOOKUPS.items(), *hub_hostile.DOWNLOADS.items()]:
+    for name, server in [*hostile_servers.LOOKUPS.items(), *hostile_servers.DOWNLOADS.items()]:
         home = tmp_path / str(len(answers))
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "a" / "b" / "hub"))
         snapshots._lookup.cache_clear()
-        with hub_hostile.serving(server) as address:
+        with hostile_servers.serving(server) as address:
             monkeypatch.setattr(constants, "ENDPOINT", address)
             began = time.monotonic()
             found = snapshots.fetch("model", "org/x", ["*.json"])

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.records.test_store_faults import none_wrong
-from tests.support import damage, failures, scoreboard, store_machine
-from tests.support.crashes import crash_states, crash_states_of_journal, crash_states_of_two
-from tests.support.failures import in_child
+from tests.support import damaged_bytes, disk_failures, scoreboard, store_machine
+from tests.support.disk_failures import in_child
+from tests.support.power_cuts import crash_states, crash_states_of_journal, crash_states_of_two
 
 pytestmark = pytest.mark.faults
 
@@ -45,13 +45,13 @@ def test_power_cuts_of_a_journal(tmp_path: Path) -> None:
 
 
 def test_every_error_at_every_call(tmp_path: Path) -> None:
-    counts = failures.failing_calls(tmp_path)
+    counts = disk_failures.failing_calls(tmp_path)
     assert counts["injected"] == counts["survived"]
     scoreboard.add("faults", **counts)
 
 
 def test_a_full_disk_at_every_byte(tmp_path: Path) -> None:
-    none_wrong("disk full", failures.limited_files(tmp_path, 1))
+    none_wrong("disk full", disk_failures.limited_files(tmp_path, 1))
 
 
 def test_writers(tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_writers(tmp_path: Path) -> None:
 
 
 def test_damaged_records() -> None:
-    scoreboard.add("damaged records", **damage.damaged_files(10_000))
-    scoreboard.add("damaged records", **damage.damaged_lines(10_000))
+    scoreboard.add("damaged records", **damaged_bytes.damaged_files(10_000))
+    scoreboard.add("damaged records", **damaged_bytes.damaged_lines(10_000))
 
 
 def test_volume(tmp_path: Path) -> None:

@@ -16,9 +16,16 @@ import pytest
 
 from harness.errors import Exit
 from harness.records.store import Store
-from tests.support import boarded, forged_journals, forged_predictions, forger, scoreboard, sides
+from tests.support import (
+    board_runs,
+    cell_runs,
+    forged_journals,
+    forged_predictions,
+    forger,
+    scoreboard,
+)
+from tests.support.folder_readers import Readers, command, filled, good, raw_of
 from tests.support.locations import GOLDEN, ROOT
-from tests.support.readers import Readers, command, filled, good, raw_of
 
 pytestmark = pytest.mark.faults
 DRIVEN = 1_200  # forged records that were read soundly and go through every reader
@@ -27,14 +34,14 @@ TOGETHER = 60  # of them in one folder
 
 def bases() -> Iterator[tuple[str, forger.Raw]]:
     """Real records of each kind: made today, of schema 1 and 2, of MNLI, of a run that crashed."""
-    yield "made", raw_of(sides.run(50))
+    yield "made", raw_of(cell_runs.run(50))
     published = sorted((ROOT / "results/published/runs").glob("mrpc-minilm-*.json"))[0]
     for path in (published, GOLDEN / "schema1.json"):
         raw = json.loads(path.read_text())
         raw.pop("crc32", None)
         yield path.name, raw
-    yield "mnli", raw_of(boarded.scored("mnli", 0.8))
-    yield "dead", raw_of(boarded.dead("rte"))
+    yield "mnli", raw_of(board_runs.scored("mnli", 0.8))
+    yield "dead", raw_of(board_runs.dead("rte"))
 
 
 @pytest.fixture
@@ -99,7 +106,7 @@ def _crashes(tmp_path: Path, sound: Path, forged: Sequence[forger.Forged]) -> It
 
 
 def test_what_a_forged_record_makes_of_a_report(tmp_path: Path, sound: Path) -> None:
-    raw = raw_of(sides.run(50)) | {"score": 0.99}
+    raw = raw_of(cell_runs.run(50)) | {"score": 0.99}
     folder = filled(tmp_path / "x", sound, [forger.Forged("score", forger.sealed(raw))])
     before = command("report", sound)
     for words in (("report", folder), ("compare", folder, sound), ("status", folder)):

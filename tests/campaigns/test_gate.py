@@ -10,7 +10,7 @@ from harness.compare import thresholds
 from harness.compare.comparison import Comparison, compare, confirm
 from harness.compare.gate import Verdict
 from tests.support import scoreboard
-from tests.support.planted import FAULTS, HEALTHY, Runs
+from tests.support.planted_faults import FAULTS, HEALTHY, Runs
 
 BASE, FRESH = range(42, 62), range(500, 520)
 A_A = [range(100 + 10 * i, 110 + 10 * i) for i in range(10)]

@@ -15,7 +15,7 @@ import pytest
 
 from harness.records import sessions
 from harness.records.store import Store
-from tests.support import at_work, scoreboard
+from tests.support import fake_workers, scoreboard
 from tests.support.locations import ROOT
 
 pytestmark = [
@@ -30,7 +30,7 @@ WORKERS = ("asleep", "deaf", "stopped", "half_said")
 def driver_of(kind: str) -> tuple[subprocess.Popen[str], int, int]:
     """A driver with one worker at work, and the pids of its server and worker."""
     driver = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.at_work", kind],
+        [sys.executable, "-m", "tests.support.fake_workers", kind],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert driver.stdout
@@ -48,7 +48,7 @@ def test_a_driver_that_ends_leaves_nothing(kind: str, end: signal.Signals, befor
             if before in (name, "both"):
                 os.kill(pid, STOP)
         driver.send_signal(end)
-        orphans = at_work.left_of([server, worker])
+        orphans = fake_workers.left_of([server, worker])
         for pid in orphans:
             os.kill(pid, KILL)
     scoreboard.add("drivers killed", tried=1, orphans=len(orphans))
@@ -77,7 +77,7 @@ class Session:
                 alive = self._family(session.pid)
                 seen |= {one.pid for one in alive}
                 self._strike(alive, strike, draw)
-        self.orphans = at_work.left_of(sorted(seen))
+        self.orphans = fake_workers.left_of(sorted(seen))
         return session.returncode
 
     def _family(self, pid: int) -> list[psutil.Process]:

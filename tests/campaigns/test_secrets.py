@@ -12,7 +12,7 @@ import pytest
 from harness.errors import GlueBenchError, UsageError
 from harness.session import checkout
 from harness.system import environment
-from tests.support import canaries, model_payloads, own_rows, payloads, scoreboard
+from tests.support import canaries, custom_task, model_payloads, payloads, scoreboard
 
 pytestmark = pytest.mark.faults
 ALL = (
@@ -190,7 +190,7 @@ def test_canaries_in_models_and_data_of_the_home_folder(project: canaries.Projec
 
 
 def test_canaries_in_tasks_reports_and_baselines(project: canaries.Project) -> None:
-    own = own_rows.put(project.home / "own", {})
+    own = custom_task.put(project.home / "own", {})
     results = project.folder / "results" / "own"
     project.run("pytest", "benchmarks", "--glue-task-file", str(own), "--glue-tasks", "reviews",
                 "--glue-targets", "cpu-fp32", "--glue-results", str(results))  # fmt: skip

@@ -23,7 +23,7 @@ from harness.training import runner
 from tests.support import scoreboard
 from tests.support.configs import resolved
 from tests.support.locations import ROOT
-from tests.support.sessions import run
+from tests.support.pytest_project import run
 
 MATRIX = (
     "--glue-profile", "quick", "--glue-data", "toy", "--glue-models", "toy-bert",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import outlet_files, outlets, scoreboard
-from tests.support.unruly import TEXTS, nameable, typeable
+from tests.support.terminal_texts import TEXTS, nameable, typeable
 from tests.whole.test_outlets import told
 
 pytestmark = pytest.mark.faults

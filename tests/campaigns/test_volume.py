@@ -24,8 +24,8 @@ from harness.reports import report
 from harness.reports.boards import boards
 from harness.spec import Axis, Case
 from tests.records.test_store import BROKEN
-from tests.support import fakes, scoreboard
-from tests.support.children import SCHEMA_3, numbered
+from tests.support import builders, scoreboard
+from tests.support.campaign_processes import SCHEMA_3, numbered
 
 MODELS = [f"model-{number}" for number in range(20)]
 TARGETS = ("cpu-fp32", "cpu-bf16")
@@ -40,7 +40,7 @@ def run(template: Record, number: int) -> Record:
     name = f"{task}-{model}-{target}"
     case = {"id": f"{name}-s{42 + seed}", "task": task, "model": model, "target": target}
     made = numbered(template, number)
-    like = fakes.record(Case(task, model, target, 0), score=0.9 - number % 900 / 1000)
+    like = builders.record(Case(task, model, target, 0), score=0.9 - number % 900 / 1000)
     return made.model_copy(
         update={
             "case": made.case.model_copy(update={**case, "seed": 42 + seed}),

@@ -18,12 +18,12 @@ from harness.reports.report import NAMES
 from harness.spec import Case
 from harness.text import log_marks
 from tests.commands.test_import_log import BAD
-from tests.support import odd_places, scoreboard
-from tests.support.entered import run
-from tests.support.fakes import record
-from tests.support.logged import BEGUN, SESSION, made, raw_line
-from tests.support.odd_places import everything
-from tests.support.sessions import glue_bench
+from tests.support import scoreboard, special_paths
+from tests.support.builders import record
+from tests.support.log_files import BEGUN, SESSION, made, raw_line
+from tests.support.pytest_project import glue_bench
+from tests.support.special_paths import everything
+from tests.support.submission_runs import run
 
 pytestmark = pytest.mark.faults
 
@@ -55,8 +55,8 @@ def project_of_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("on_main")
 def test_outputs(project_of_runs: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = {"tried": 0, "refused": 0, "harmed": 0}
-    files = odd_places.not_for_files(project_of_runs / "files")
-    folders = odd_places.not_for_folders(project_of_runs / "folders")
+    files = special_paths.not_for_files(project_of_runs / "files")
+    folders = special_paths.not_for_folders(project_of_runs / "folders")
     for commands, places in ((FILES, files), (FOLDERS, folders)):
         for words, (name, place) in itertools.product(commands, places.items()):
             before = everything(project_of_runs)

@@ -17,8 +17,8 @@ from harness.planning.resume import Resume
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.spec import Case, DataRequest, RunConfig
+from tests.support.builders import TABLE, record
 from tests.support.configs import resolved
-from tests.support.fakes import TABLE, record
 
 CASE = Case("rte", "toy-bert", "cpu-fp32", 42)
 WEIGHTS = "model.safetensors"

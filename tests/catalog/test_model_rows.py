@@ -18,7 +18,7 @@ from harness.catalog.weights import warm_start
 from harness.hub import snapshots
 from harness.spec import Case, DataRequest, Model
 from harness.training import runner
-from tests.support import families, hub_standin, sessions, tiny
+from tests.support import hub_server, pytest_project, tiny_families, tiny_models
 from tests.support.configs import resolved
 from tests.support.locations import ROOT
 
@@ -44,7 +44,7 @@ def test_it_has_the_published_number_of_parameters(model: Model) -> None:
 
 
 def test_every_family_of_a_row_is_held_by_tests() -> None:
-    tested = {row.model_type for row in families.FAMILIES.values()}
+    tested = {row.model_type for row in tiny_families.FAMILIES.values()}
     assert {model.architecture.family for model in OF_THE_HUB if model.architecture} <= tested
 
 
@@ -70,14 +70,14 @@ def test_the_docs_have_every_row() -> None:
 def test_one_row_is_listed_whole(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, said, _ = sessions.glue_bench(
+    code, said, _ = pytest_project.glue_bench(
         capsys, monkeypatch, "list", "models", "--model", "deberta-v3-small"
     )
     assert code == 0
     for part in ("a59be8a", "142 million", "160 GB", "extra sentencepiece", "by family"):
         assert part in said
     assert max(map(len, said.splitlines())) <= 80
-    code, _, said = sessions.glue_bench(
+    code, _, said = pytest_project.glue_bench(
         capsys, monkeypatch, "list", "models", "--model", "deberta-v3-smal"
     )
     assert code == 2
@@ -125,7 +125,7 @@ def test_weights_that_were_fine_tuned_before_say_so(
 
 
 def test_a_warm_start_is_a_flag(tmp_path: Path) -> None:
-    folder = tiny.classifier(tmp_path, "bert", ["contradiction", "neutral", "entailment"])
+    folder = tiny_models.classifier(tmp_path, "bert", ["contradiction", "neutral", "entailment"])
     rows = DataRequest("toy", 16, 8)
     config = resolved(
         Case("rte", str(folder), "cpu-fp32", 1), rows, recipe="toy", epochs=1, threads=1
@@ -139,11 +139,11 @@ def test_a_warm_start_is_a_flag(tmp_path: Path) -> None:
 
 def test_a_row_may_name_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    files = hub_standin.model(TOY)
-    snapshot = hub_standin.put_in_cache(tmp_path, "model", "org/one", files)
+    files = hub_server.model(TOY)
+    snapshot = hub_server.put_in_cache(tmp_path, "model", "org/one", files)
     (snapshot.parents[1] / "refs" / "main").write_text("0" * 40)  # since then it has moved on
     snapshots.find.cache_clear()
-    model = Model("one", hub="org/one", revision=hub_standin.COMMIT)
+    model = Model("one", hub="org/one", revision=hub_server.COMMIT)
     assert is_here(model)
     assert directory(model) == snapshot
     assert not is_here(replace(model, revision=None))

@@ -15,8 +15,8 @@ from transformers import AutoTokenizer
 
 from harness.catalog import model_files, tasks, weights
 from harness.modeling import pretrained
-from tests.support import families, tiny
-from tests.support.opened import needs_inotify, opened
+from tests.support import tiny_families, tiny_models
+from tests.support.opened_files import needs_inotify, opened
 
 SST2 = tasks.get("sst2")
 BESIDE = {
@@ -63,7 +63,7 @@ def check_each_moves_the_key(folder: Path, seen: set[str]) -> None:
 
 @needs_inotify
 @pytest.mark.cases
-@pytest.mark.parametrize("name", families.FAMILIES)
+@pytest.mark.parametrize("name", tiny_families.FAMILIES)
 def test_every_file_that_is_opened_for_a_family_is_in_the_key(
     name: str, folders: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -81,7 +81,7 @@ def pieces() -> bytes:
     """A SentencePiece model of the words of tiny models."""
     sentencepiece = pytest.importorskip("sentencepiece")
     drawn, made = random.Random(0), io.BytesIO()
-    texts = [" ".join(drawn.choices(tiny.WORDS[5:], k=8)) for _ in range(200)]
+    texts = [" ".join(drawn.choices(tiny_models.WORDS[5:], k=8)) for _ in range(200)]
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(texts), model_writer=made, vocab_size=40, hard_vocab_limit=False,
         minloglevel=2, pad_id=3,
@@ -96,7 +96,7 @@ BPE = {
     )
 }
 VOCABULARIES: dict[str, str] = {
-    "vocab.txt": "\n".join(tiny.WORDS) + "\n",
+    "vocab.txt": "\n".join(tiny_models.WORDS) + "\n",
     "vocab.json": json.dumps(BPE),
     "merges.txt": "#version: 0.2\na b\n",
     "entity_vocab.json": '{"[MASK]": 0, "[UNK]": 1, "[PAD]": 2, "[MASK2]": 3}',
@@ -137,7 +137,7 @@ def test_every_file_that_a_familys_own_tokenizer_opens_is_in_the_key(
         known = VOCABULARIES.get(name)
         (tmp_path / name).write_bytes(known.encode() if known else pieces())
     with opened(tmp_path) as seen:
-        assert len(AutoTokenizer.from_pretrained(tmp_path)) > len(tiny.WORDS) - 6
+        assert len(AutoTokenizer.from_pretrained(tmp_path)) > len(tiny_models.WORDS) - 6
     assert set(OWN_TOKENIZERS[family]) <= seen
     check_each_moves_the_key(tmp_path, seen)
 

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.metrics import METRICS
 from harness.spec import Model
 from tests.support.locations import ROOT
-from tests.support.sessions import glue_bench
+from tests.support.pytest_project import glue_bench
 
 FACTS = ROOT.parent / "shared" / "facts"
 FOLDER = resources.files("harness").joinpath("published")

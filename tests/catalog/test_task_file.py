@@ -12,8 +12,8 @@ import pytest
 
 from harness.catalog import task_file
 from harness.errors import DataError, UsageError
-from tests.support import sessions
-from tests.support.own_rows import CLASSES, TOML, loaded, put, task
+from tests.support import pytest_project
+from tests.support.custom_task import CLASSES, TOML, loaded, put, task
 
 cases = pytest.mark.cases
 WHOLE = TOML + CLASSES
@@ -177,7 +177,7 @@ def test_a_path_that_is_not_utf_8_is_one_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["~nosuchuser/mine.toml", "loop.toml", "none.toml"])
 def test_an_option_that_names_no_file_is_a_usage_error(name: str, project: pytest.Pytester) -> None:
     (project.path / "loop.toml").symlink_to("loop.toml")
-    ran = sessions.run(project, "--collect-only", "--glue-task-file", name)
+    ran = pytest_project.run(project, "--collect-only", "--glue-task-file", name)
     assert ran.ret == pytest.ExitCode.USAGE_ERROR
     assert str(ran.stderr).count("ERROR: ") == 1
     assert "Traceback" not in str(ran.stderr)

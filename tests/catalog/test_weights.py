@@ -15,9 +15,9 @@ from harness.catalog import models, tasks, weights
 from harness.errors import ModelError
 from harness.modeling import pretrained
 from harness.spec import Case, DataRequest
-from tests.support import tiny
+from tests.support import tiny_models
 from tests.support.configs import resolved
-from tests.support.opened import needs_inotify, opened
+from tests.support.opened_files import needs_inotify, opened
 
 SST2 = tasks.get("sst2")
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -117,7 +117,7 @@ def test_a_shard_outside_the_folder_is_refused(name: str, shards: Path) -> None:
 def test_a_name_that_leaves_the_folder_is_refused(
     file: str, key: str, said: Any, folder: Path
 ) -> None:
-    tiny.edit(folder / file, **{key: said})
+    tiny_models.edit(folder / file, **{key: said})
     with pytest.raises(ModelError, match=rf"{file}: key {key}: found .* expected the name of a"):
         weights.fingerprint(folder)
 
@@ -155,7 +155,7 @@ def test_paths_that_transformers_replaces_by_the_folders_own_files_are_no_harm(
 ) -> None:
     (home := tmp_path / "elsewhere").mkdir()
     shutil.copy(folder / "vocab.txt", home)
-    tiny.edit(folder / CONFIG_FILE, vocab_file=str(home / "vocab.txt"), merges=[["a", "b"]])
+    tiny_models.edit(folder / CONFIG_FILE, vocab_file=str(home / "vocab.txt"), merges=[["a", "b"]])
     before = weights.fingerprint(folder)
     with opened(home) as seen:
         AutoTokenizer.from_pretrained(folder)
@@ -179,7 +179,7 @@ def test_a_file_that_another_names_is_in_the_key(
 ) -> None:
     (folder / name).parent.mkdir(exist_ok=True)
     shutil.copy(folder / copy_of, folder / name)
-    tiny.edit(folder / file, **{key: name if key == "transformers_weights" else [name]})
+    tiny_models.edit(folder / file, **{key: name if key == "transformers_weights" else [name]})
     with opened(folder) as seen:
         pretrained.load(folder, SST2, seed=1)
     assert name in seen

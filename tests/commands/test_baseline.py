@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harness.records.store import Store
-from tests.support.baselined import NEW, OLD, QUICK, RTE, SST2, run
-from tests.support.sessions import glue_bench
+from tests.support.baselines import NEW, OLD, QUICK, RTE, SST2, run
+from tests.support.pytest_project import glue_bench
 
 pytestmark = pytest.mark.usefixtures("on_main")
 FIRST = ("save", "main", "r", "--reason", "the first one")

@@ -9,7 +9,7 @@ from harness.commands import doctor
 from harness.errors import TargetUnavailable
 from harness.spec import Model
 from harness.system import environment
-from tests.support.sessions import glue_bench
+from tests.support.pytest_project import glue_bench
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from harness.compare import flip_tables
 from harness.compare.flips import compare_runs
 from harness.records.store import Store, file_name
 from harness.spec import Case
-from tests.support import fakes
-from tests.support.flip_runs import Run, on_toy_rows, run, toy_rows
-from tests.support.rendered import Page, assert_harmless
-from tests.support.sessions import glue_bench
+from tests.support import builders
+from tests.support.markdown_pages import Page, assert_harmless
+from tests.support.prediction_runs import Run, on_toy_rows, run, toy_rows
+from tests.support.pytest_project import glue_bench
 from tests.whole.test_imports import run_blocked
 
 WRONG_A, WRONG_B = range(30), range(10, 45)  # 10 rows gained, 15 lost, of 250
@@ -135,7 +135,7 @@ def test_exit_codes(tmp_path: Path, monkeypatch, capsys) -> None:
     path = tmp_path / "runs" / file_name(kept)
     (b,) = stored(tmp_path, other)
     (foreign,) = stored(tmp_path, on_toy_rows("rte", WRONG_A))
-    bare = Store(tmp_path).save(fakes.record(Case("sst2", "toy-bert", "cpu-fp32", 7))).id
+    bare = Store(tmp_path).save(builders.record(Case("sst2", "toy-bert", "cpu-fp32", 7))).id
 
     def flips(*args: object) -> tuple[int, str, str]:
         return glue_bench(capsys, monkeypatch, "flips", *args, "--results", tmp_path)

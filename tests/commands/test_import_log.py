@@ -19,10 +19,11 @@ from harness.records import codec, limits, logs, store
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.text import escape, log_marks
-from tests.support import odd_places
-from tests.support.fakes import ANSWERS, FakeEngine, outcome
-from tests.support.logged import BEGUN, Import, made, raw_line
-from tests.support.sessions import glue_bench, run
+from tests.support import special_paths
+from tests.support.builders import outcome
+from tests.support.engines import ANSWERS, FakeEngine
+from tests.support.log_files import BEGUN, Import, made, raw_line
+from tests.support.pytest_project import glue_bench, run
 
 
 def around(log: str, before: str, after: str = "") -> bytes:
@@ -185,8 +186,8 @@ def test_a_packed_log_names_what_unpacks_it(magic: bytes, import_log: Import) ->
 
 
 def test_what_is_no_log(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    places = odd_places.not_for_files(tmp_path / "odd")
-    before = odd_places.everything(tmp_path)
+    places = special_paths.not_for_files(tmp_path / "odd")
+    before = special_paths.everything(tmp_path)
     for name, path in places.items():
         if name == "NUL":
             continue
@@ -194,7 +195,7 @@ def test_what_is_no_log(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyP
         assert (code, out) == (2, ""), name
         assert "Mend: " in err
         assert len(err.splitlines()) == 1
-    assert odd_places.everything(tmp_path) == before
+    assert special_paths.everything(tmp_path) == before
 
 
 def test_a_pipe_is_read_to_its_end(

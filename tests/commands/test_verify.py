@@ -11,8 +11,8 @@ from harness.execution.engine import InlineEngine
 from harness.records.schema import Record
 from harness.records.store import Store, file_name
 from harness.spec import Case
-from tests.support import fakes
-from tests.support.sessions import glue_bench
+from tests.support import builders
+from tests.support.pytest_project import glue_bench
 from tests.whole.test_imports import run_blocked
 
 
@@ -86,8 +86,8 @@ def test_the_exit_code_says_whether_it_is_the_same(
 
 
 def test_what_cannot_be_meant_is_one_line(verify, tmp_path: Path) -> None:
-    lost = fakes.record(Case("rte", "toy-bert", "cpu-fp32", 42), first_losses=[], status="failed",
-                        reason="x.tsv:3: found")  # fmt: skip
+    case = Case("rte", "toy-bert", "cpu-fp32", 42)
+    lost = builders.record(case, first_losses=[], status="failed", reason="x.tsv:3: found")
     Store(tmp_path).save(lost)
     path = tmp_path / "runs" / file_name(lost)
     for args, expected, words in [

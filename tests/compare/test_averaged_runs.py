@@ -13,8 +13,8 @@ from harness.compare.gate import Verdict
 from harness.compare.selection import select
 from harness.records.schema import Record
 from tests.support import scoreboard
-from tests.support.rates import chance_that_failures_are_worse, is_likely
-from tests.support.sides import NOW, cell, failed, judged, run, side, spread
+from tests.support.cell_runs import NOW, cell, failed, judged, run, side, spread
+from tests.support.verdict_rates import chance_that_failures_are_worse, is_likely
 
 CELL = "sst2-toy-bert-cpu-fp32"
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)

@@ -15,8 +15,8 @@ from harness.compare.selection import select
 from harness.errors import StorageError
 from harness.records.schema import Record
 from harness.records.store import Store
-from tests.support import crashes, scoreboard
-from tests.support.baselined import NEW, QUICK, RTE, files, ids, kept, moved_twice, run, saved
+from tests.support import power_cuts, scoreboard
+from tests.support.baselines import NEW, QUICK, RTE, files, ids, kept, moved_twice, run, saved
 from tests.support.disks import Failing, Unflushed
 
 
@@ -93,7 +93,7 @@ def test_an_act_that_says_what_none_can_say(
 @pytest.mark.parametrize("links", [True, False])
 @pytest.mark.usefixtures("on_main")
 def test_a_power_cut_leaves_the_old_baseline_or_the_new(tmp_path: Path, links: bool) -> None:
-    counts = crashes.crash_states_of_baseline(tmp_path, links=links)
+    counts = power_cuts.crash_states_of_baseline(tmp_path, links=links)
     assert (counts["explored"] > 100, counts["violations"]) == (True, 0)
     scoreboard.add("crash states", **counts)
 
@@ -101,7 +101,7 @@ def test_a_power_cut_leaves_the_old_baseline_or_the_new(tmp_path: Path, links: b
 @pytest.mark.parametrize("fails_at", range(2, 34, 2))
 @pytest.mark.usefixtures("on_main")
 def test_a_move_that_was_cut_off_and_done_again_is_safe(tmp_path: Path, fails_at: int) -> None:
-    counts = crashes.crash_states_of_baseline(tmp_path, 1, fails_at)
+    counts = power_cuts.crash_states_of_baseline(tmp_path, 1, fails_at)
     assert (counts["explored"] > 50, counts["violations"]) == (True, 0)
     scoreboard.add("crash states", **counts)
 
@@ -109,7 +109,7 @@ def test_a_move_that_was_cut_off_and_done_again_is_safe(tmp_path: Path, fails_at
 @pytest.mark.parametrize("left_out", ["flush", "flush_folder"])
 @pytest.mark.usefixtures("on_main")
 def test_careless_writing_would_be_found_out(tmp_path: Path, left_out: str) -> None:
-    assert crashes.crash_states_of_baseline(tmp_path, 0, leave_out=(left_out,))["violations"] > 0
+    assert power_cuts.crash_states_of_baseline(tmp_path, 0, leave_out=(left_out,))["violations"] > 0
 
 
 @pytest.mark.usefixtures("on_main")

@@ -18,7 +18,7 @@ from harness.records.cells import cells
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.system import environment
-from tests.support.baselined import COLA, NEW, OLD, QUICK, RTE, SST2, files, ids, kept, run, saved
+from tests.support.baselines import COLA, NEW, OLD, QUICK, RTE, SST2, files, ids, kept, run, saved
 
 
 def failed(task: str = "sst2", seed: int = 42, status: str = "failed", **more: Any) -> Record:

@@ -23,8 +23,8 @@ from harness.errors import Exit
 from harness.records.schema import Record
 from harness.tables.table import WIDTH
 from tests.support import scoreboard
-from tests.support.rates import is_likely
-from tests.support.sides import NOW, failed, run, side, spread
+from tests.support.cell_runs import NOW, failed, run, side, spread
+from tests.support.verdict_rates import is_likely
 
 GATED = ["score:-0.2pt"]
 GOOD, BAD, WIDE = spread(0.9, 10), spread(0.8), spread(0.9, sd=0.05)

@@ -14,7 +14,7 @@ from harness.catalog import tasks
 from harness.compare.flips import Ledger, compare_runs
 from harness.errors import IntegrityError, NotComparable
 from harness.records.store import file_name
-from tests.support.flip_runs import Run, run
+from tests.support.prediction_runs import Run, run
 
 LABELS, A, B = [0, 1, 2, 0, 1], [0, 2, 0, 0, 1], [0, 1, 1, 1, 1]
 

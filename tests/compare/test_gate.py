@@ -17,7 +17,7 @@ from harness.compare.gate import Verdict
 from harness.compare.measures import MEASURES
 from harness.records.identity import key_of
 from harness.records.schema import DataRecord, Record, SplitRecord
-from tests.support.sides import FACTS, NOW, cell, facts, failed, judged, run, side, spread
+from tests.support.cell_runs import FACTS, NOW, cell, facts, failed, judged, run, side, spread
 
 GOOD, BAD = spread(0.9, 10), spread(0.8, 5)
 TIMES = ("step_time:+10%", "score:-0.2pt", "peak_memory:+10%")

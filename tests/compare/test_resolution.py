@@ -13,8 +13,8 @@ from harness.compare.measures import MEASURES
 from harness.records.schema import DataRecord, SplitRecord
 from harness.spec import Case, DataRequest
 from harness.training import runner
+from tests.support.cell_runs import cell, of, run
 from tests.support.configs import resolved
-from tests.support.sides import cell, of, run
 
 NAMES = ("accuracy", "f1", "matthews_correlation")
 

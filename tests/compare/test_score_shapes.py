@@ -9,7 +9,7 @@ import pytest
 
 from harness.compare import stats
 from tests.support import scoreboard
-from tests.support.rates import is_likely
+from tests.support.verdict_rates import is_likely
 
 COMPARISONS = 2_000
 FIRST, FRESH = (10, 5), (10, 10)  # runs of the base and new ones: stage 1, stage 2
@@ -48,8 +48,13 @@ def _called(shape: str, runs: tuple[int, int], spread: float = 1.0, seed: int = 
     return worse
 
 
+QUICK = ("a tail of low scores", "scores near a ceiling", "one seed in ten bad", "heavy tails")
+
+
 @pytest.mark.cases
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape", [*QUICK, *(pytest.param(s, marks=pytest.mark.slow) for s in SHAPES if s not in QUICK)]
+)
 def test_unchanged_code_is_called_worse_once_in_a_hundred_whatever_its_scores_shape(
     shape: str,
 ) -> None:

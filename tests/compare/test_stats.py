@@ -15,8 +15,8 @@ from harness.compare import stats
 from harness.compare.gate import Verdict, decide
 from harness.compare.stats import Change
 from tests.support import scoreboard
-from tests.support.rates import chance_of_worse, is_likely
-from tests.support.sides import judged, side
+from tests.support.cell_runs import judged, side
+from tests.support.verdict_rates import chance_of_worse, is_likely
 
 COMPARISONS = 2_000
 SD, MARGIN = 0.01, 0.002
@@ -98,7 +98,7 @@ def test_better_is_said_as_often_as_worse(seed: int, gain: int) -> None:
     assert is_likely(found.count(Verdict.WORSE), COMPARISONS, 0, stats.ALPHA)
 
 
-@pytest.mark.parametrize(("seed", "drop"), [(1, 0), (2, 2)])
+@pytest.mark.parametrize(("seed", "drop"), [pytest.param(1, 0, marks=pytest.mark.slow), (2, 2)])
 def test_simulated_runs_that_collapse(seed: int, drop: int) -> None:
     """3% of all runs are 15 points low: with their flag, and as if they had none."""
     random, tries = np.random.default_rng(seed), 1_000

@@ -19,17 +19,17 @@ from harness.records.cells import cells
 from harness.records.schema import DataRecord, Record, SplitRecord
 from harness.records.store import Store
 from harness.spec import Case, CustomRows, DataRequest, RunConfig, Task
-from tests.support import hub_standin
+from tests.support import hub_server
+from tests.support.builders import TABLE, record
+from tests.support.cell_runs import NOW, side, spread
 from tests.support.configs import resolved
-from tests.support.fakes import TABLE, record
-from tests.support.sides import NOW, side, spread
 
 pytestmark = pytest.mark.cases
 RTE = tasks.TASKS["rte"]
 
 
 def put_rte(hub_cache: Path) -> Path:
-    return hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue("rte"))
+    return hub_server.put_in_cache(hub_cache, "dataset", hub_server.GLUE, hub_server.glue("rte"))
 
 
 def change(snapshot: Path, name: str) -> None:
@@ -37,7 +37,7 @@ def change(snapshot: Path, name: str) -> None:
     rows = toy.generate("rte")[name]
     others = dataclasses.replace(rows, texts=[(f"a {row}", "b") for row in rows.ids])
     file = snapshot / "rte" / f"{name}-00000-of-00001.parquet"
-    file.write_bytes(hub_standin.parquet(RTE, name, others))
+    file.write_bytes(hub_server.parquet(RTE, name, others))
 
 
 def config_of() -> RunConfig:
@@ -59,7 +59,7 @@ def test_rows_that_datasets_reads_are_those_of_the_files_now(hub_cache: Path) ->
     card = "---\nconfigs:\n- config_name: default\n  data_files:\n"
     card += "".join(f"  - {{split: {s}, path: {s}.txt}}\n" for s in ("train", "test")) + "---\n"
     files = {"train.txt": b"one\ntwo\n", "test.txt": b"one\n"}
-    snapshot = hub_standin.put_in_cache(
+    snapshot = hub_server.put_in_cache(
         hub_cache, "dataset", "org/texts", {"README.md": card.encode(), **files}
     )
     own = CustomRows("text", {"train": "train", "validation": "test"}, hub="org/texts")

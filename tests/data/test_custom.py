@@ -13,7 +13,7 @@ import pytest
 
 from harness.data import custom
 from harness.errors import DataError
-from tests.support.own_rows import CLASSES, TRAIN, loaded, parquet, put, task
+from tests.support.custom_task import CLASSES, TRAIN, loaded, parquet, put, task
 
 cases = pytest.mark.cases
 

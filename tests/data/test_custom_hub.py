@@ -17,8 +17,7 @@ from harness.errors import DataError, DataUnavailable
 from harness.hub import snapshots
 from harness.records.store import Store
 from harness.spec import Case, DataRequest, Task
-from tests.hub.test_snapshots import PYTEST, command
-from tests.support import hub_standin, sessions
+from tests.support import hub_server, pytest_project
 from tests.support.configs import resolved
 
 TEXTS = [f"{('bad dull film', 'good fine film')[row % 2]} {row}" for row in range(24)]
@@ -67,7 +66,7 @@ def table(labels: Sequence[Any], *more: str) -> Made:
     return made
 
 
-def files(made: Made, ending: str, *splits: str) -> hub_standin.Repository:
+def files(made: Made, ending: str, *splits: str) -> hub_server.Repository:
     named = {
         f"{split}.{ending}": made(texts_of(split)) for split in splits or ("train", "validation")
     }
@@ -101,7 +100,7 @@ IDS = [row % 2 for row in range(24)]
 WORDS = [NAMES[row] for row in IDS]
 
 
-def two_configs() -> hub_standin.Repository:
+def two_configs() -> hub_server.Repository:
     """The rows of the config `de` are those of `en` in reverse."""
     rows = {"en": table(WORDS), "de": table(WORDS[::-1])}
     named = {
@@ -138,10 +137,10 @@ def two_configs() -> hub_standin.Repository:
 def test_a_cached_data_set_is_read(
     hub_cache: Path, tmp_path: Path, content: Any, more: str, labels: list[Any]
 ) -> None:
-    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content())
+    hub_server.put_in_cache(hub_cache, "dataset", "org/reviews", content())
     own = task(tmp_path, more)
     request = row_sources.located(DataRequest("toy"), own)
-    assert (request.source, request.revision) == ("own", hub_standin.COMMIT)
+    assert (request.source, request.revision) == ("own", hub_server.COMMIT)
     found = load.load(request, own)
     assert set(found.splits) == {"train", "validation"}
     for name, split in found.splits.items():
@@ -180,7 +179,7 @@ def test_a_cached_data_set_is_read(
 def test_what_is_wrong_with_a_data_set_is_said(
     hub_cache: Path, tmp_path: Path, content: Any, more: str, said: str
 ) -> None:
-    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content())
+    hub_server.put_in_cache(hub_cache, "dataset", "org/reviews", content())
     own = task(tmp_path, more)
     with pytest.raises(DataError, match=said):
         load.load(row_sources.located(DataRequest("toy"), own), own)
@@ -196,24 +195,24 @@ def test_what_others_left_in_the_cache_is_completed(
 ) -> None:
     whole = two_configs()
     part = {name: content for name, content in whole.items() if not name.startswith("de/")}
-    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", part)
+    hub_server.put_in_cache(hub_cache, "dataset", "org/reviews", part)
     own = task(tmp_path, 'config = "de"\nsplits = { validation = "dev" }')
     fetched = []
 
     def fetch(kind: Any, name: str, wanted: Any, revision: str | None = None) -> snapshots.Snapshot:
         fetched.append((name, revision))
-        snapshot = hub_standin.put_in_cache(hub_cache, "dataset", name, whole)
+        snapshot = hub_server.put_in_cache(hub_cache, "dataset", name, whole)
         return snapshots.Snapshot(snapshot, snapshot.name)
 
     monkeypatch.setattr(snapshots, "fetch_once", fetch)
     found = load.load(row_sources.located(DataRequest("toy"), own), own)
     assert found.splits["train"].labels == IDS[::-1]
-    assert fetched == [("org/reviews", hub_standin.COMMIT)]
+    assert fetched == [("org/reviews", hub_server.COMMIT)]
 
 
 def test_a_data_set_without_a_card_is_read_offline(hub_cache: Path, tmp_path: Path) -> None:
     content = {name: raw for name, raw in files(table(WORDS), "csv").items() if name[-3:] == "csv"}
-    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content)
+    hub_server.put_in_cache(hub_cache, "dataset", "org/reviews", content)
     own = task(tmp_path)
     assert (
         load.load(row_sources.located(DataRequest("toy"), own), own).splits["train"].labels == IDS
@@ -222,7 +221,7 @@ def test_a_data_set_without_a_card_is_read_offline(hub_cache: Path, tmp_path: Pa
 
 def test_the_test_split_of_a_data_set_is_predicted(hub_cache: Path, tmp_path: Path) -> None:
     content = files(parquet(IDS, classes(*NAMES)), "parquet", "train", "validation", "test")
-    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content)
+    hub_server.put_in_cache(hub_cache, "dataset", "org/reviews", content)
     own = task(tmp_path)
     found = load.load(row_sources.located(DataRequest("toy", predict_test=True), own), own)
     assert found.splits["test"].labels is None
@@ -232,7 +231,7 @@ def test_predicting_a_test_split_that_is_not_named_is_one_error(
     hub_cache: Path, tmp_path: Path
 ) -> None:
     content = files(parquet(IDS, classes(*NAMES)), "parquet")
-    hub_standin.put_in_cache(hub_cache, "dataset", "org/reviews", content)
+    hub_server.put_in_cache(hub_cache, "dataset", "org/reviews", content)
     own = task(tmp_path)
     request = row_sources.located(DataRequest("toy", predict_test=True, needed=("test",)), own)
     with pytest.raises(DataError, match="no split 'test'"):
@@ -240,21 +239,24 @@ def test_predicting_a_test_split_that_is_not_named_is_one_error(
 
 
 def test_run_through_the_hub_then_read_offline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    project: pytest.Pytester,
+    ask: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     repositories = {("dataset", "org/reviews"): two_configs()}
     own = task(tmp_path, 'config = "de"\nsplits = { validation = "dev" }')
-    with hub_standin.serving(repositories) as (address, asked):
-        done = command(
-            tmp_path, address, *PYTEST, "-p", "no:cacheprovider", "--glue-task-file",
-            str(tmp_path / "mine.toml"), "--glue-models", "cbow", "--glue-targets", "cpu-fp32",
-            "--glue-epochs", "1", "--glue-engine", "inline", "--glue-results", str(tmp_path / "r"),
+    with hub_server.serving(repositories) as (address, asked):
+        ask(address)
+        ran = pytest_project.run(
+            project, "--glue-task-file", str(tmp_path / "mine.toml"), "--glue-models", "cbow",
+            "--glue-targets", "cpu-fp32", "--glue-epochs", "1", "--glue-engine", "inline",
+            "--glue-results", str(tmp_path / "r"),
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+        ran.assert_outcomes(passed=1)
         assert any("de/dev.csv" in line for line in asked)
     (record,) = Store(tmp_path / "r").load()
-    assert (record.source.kind, record.source.revision) == ("own", hub_standin.COMMIT)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+    assert (record.source.kind, record.source.revision) == ("own", hub_server.COMMIT)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     snapshots.find.cache_clear()
     snapshots.fetch_once.cache_clear()
@@ -267,7 +269,7 @@ def test_what_the_task_file_names_and_is_not_there_fails(
     hub_cache: Path, tmp_path: Path, project: pytest.Pytester, fork_server: None
 ) -> None:
     task(tmp_path)
-    ran = sessions.run(
+    ran = pytest_project.run(
         project, "--glue-task-file", str(tmp_path / "mine.toml"), "--glue-models", "cbow",
         "--glue-targets", "cpu-fp32",
     )  # fmt: skip

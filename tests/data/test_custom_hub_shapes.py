@@ -15,8 +15,8 @@ from harness.catalog import task_file
 from harness.data import load, row_sources
 from harness.errors import DataError
 from harness.spec import DataRequest, Task
-from tests.support import hub_standin
-from tests.support.own_rows import CLASSES, parquet
+from tests.support import hub_server
+from tests.support.custom_task import CLASSES, parquet
 
 cases = pytest.mark.cases
 pytestmark = pytest.mark.usefixtures("hub_cache")
@@ -38,7 +38,7 @@ def put(content: Files) -> Path:
     from huggingface_hub import constants
 
     made = {n: raw if isinstance(raw, bytes) else raw.encode() for n, raw in content.items()}
-    return hub_standin.put_in_cache(Path(constants.HF_HUB_CACHE), "dataset", "org/reviews", made)
+    return hub_server.put_in_cache(Path(constants.HF_HUB_CACHE), "dataset", "org/reviews", made)
 
 
 def task(more: str = "") -> Task:

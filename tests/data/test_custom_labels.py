@@ -9,7 +9,7 @@ import pytest
 
 from harness.data import custom
 from harness.errors import DataError, UsageError
-from tests.support.own_rows import put, task
+from tests.support.custom_task import put, task
 
 cases = pytest.mark.cases
 

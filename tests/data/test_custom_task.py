@@ -20,7 +20,7 @@ from harness.errors import DataError, UsageError
 from harness.planning.resolve import from_json, to_json
 from harness.spec import Case, DataRequest, Task
 from harness.training import runner
-from tests.support import sessions
+from tests.support import pytest_project
 from tests.support.configs import resolved
 
 REVIEWS = """
@@ -62,7 +62,7 @@ def test_from_a_row_of_toml_to_a_board(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     reviews.write_text(REVIEWS + REVIEWS.replace('"reviews"', '"again"'))
-    ran = sessions.run(
+    ran = pytest_project.run(
         project, "--glue-task-file", str(reviews), "--glue-models", "toy-bert,cbow",
         "--glue-targets", "cpu-fp32", "--glue-results", "results", "--glue-epochs", "1",
     )  # fmt: skip
@@ -71,7 +71,7 @@ def test_from_a_row_of_toml_to_a_board(
         "*Results on custom data (no GLUE task), cpu-fp32*", "reviews*cbow*", "again*cbow*",
         "*Scores x 100 on custom data*", "model *reviews* again*",
     ])  # fmt: skip
-    code, said, _ = sessions.glue_bench(capsys, monkeypatch, "report", "results")
+    code, said, _ = pytest_project.glue_bench(capsys, monkeypatch, "report", "results")
     assert code == 0
     assert "Scores on custom data (no GLUE task)" in said
     assert "reviews (acc+F1)" in said
@@ -86,15 +86,15 @@ def test_from_a_row_of_toml_to_a_board(
 
 
 def test_named_beside_glues_tasks(reviews: Path, project: pytest.Pytester) -> None:
-    ran = sessions.run(
+    ran = pytest_project.run(
         project, "--collect-only", "-q", "--glue-task-file", str(reviews),
         "--glue-tasks", "rte,reviews", "--glue-targets", "cpu-fp32",
     )  # fmt: skip
     ran.stdout.fnmatch_lines(["*, data toy; custom for reviews, recipe *"])
-    alone = sessions.run(project, "--collect-only", "--glue-task-file", str(reviews))
+    alone = pytest_project.run(project, "--collect-only", "--glue-task-file", str(reviews))
     alone.stdout.fnmatch_lines(["*, data custom for reviews, recipe *"])
     ran.stdout.fnmatch_lines(["*rte-toy-bert-cpu-fp32-s42*", "*reviews-toy-bert-cpu-fp32-s42*"])
-    wrong = sessions.run(
+    wrong = pytest_project.run(
         project, "--glue-task-file", str(reviews), "--glue-tasks", "reviws", "--collect-only"
     )
     wrong.stderr.fnmatch_lines(["*--glue-tasks: unknown task 'reviws'. Did you mean 'reviews'*"])

@@ -19,11 +19,11 @@ from harness.records.row_notes import of as notes_of
 from harness.records.schema import Record, SplitRecord
 from harness.records.store import Store
 from harness.spec import DataRequest
-from tests.support import sessions
+from tests.support import pytest_project
+from tests.support.custom_task import CLASSES, TRAIN, VALIDATION, loaded, task
+from tests.support.custom_task import put as put_rows
 from tests.support.glue_files import encode, put, row
 from tests.support.locations import REAL_GLUE, needs_real_glue
-from tests.support.own_rows import CLASSES, TRAIN, VALIDATION, loaded, task
-from tests.support.own_rows import put as put_rows
 
 cases = pytest.mark.cases
 HUB = (
@@ -307,7 +307,7 @@ def test_what_is_wrong_with_rows_is_told_once_before_the_first_case(
     wrong: str, project: pytest.Pytester, tmp_path: Path
 ) -> None:
     files, said = WRONG[wrong]
-    ran = sessions.run(
+    ran = pytest_project.run(
         project, "--glue-task-file", str(put_rows(tmp_path, files)), "--glue-models", "cbow,cnn",
         "--glue-targets", "cpu-fp32", "--glue-seeds", "3", "--glue-results", "results",
     )  # fmt: skip
@@ -326,7 +326,7 @@ def test_rows_of_tasks_that_are_not_selected_are_not_read(
     text = path.read_text()
     at = text.rindex('label = "stars"')
     path.write_text(text[:at] + 'label = "none"' + text[at + len('label = "stars"') :])
-    ran = sessions.run(
+    ran = pytest_project.run(
         project, "--glue-task-file", str(path), "--glue-models", "cbow", "--glue-targets",
         "cpu-fp32", "-k", "reviews",
     )  # fmt: skip

@@ -15,7 +15,7 @@ from harness.catalog.glue_files import FILES
 from harness.data import hub_files, load, row_sources, toy
 from harness.records.schema import SplitRecord
 from harness.spec import DataRequest, Provenance, Split
-from tests.support import hub_standin
+from tests.support import hub_server
 from tests.support.glue_files import encode, put, row
 
 ROWS = 6
@@ -165,7 +165,7 @@ def linked(snapshot: Path, commit: str) -> Path:
 
 def put_rte(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     a_size_of_glues(monkeypatch, "rte", toy.generate("rte"))
-    return hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue("rte"))
+    return hub_server.put_in_cache(hub_cache, "dataset", hub_server.GLUE, hub_server.glue("rte"))
 
 
 def files_of(snapshot: Path) -> dict[str, str]:
@@ -179,7 +179,7 @@ def test_the_known_commits_files_are_told_by_their_sha256(
     hub_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshot = put_rte(hub_cache, monkeypatch)
-    assert hub_files.COMMIT == hub_standin.COMMIT
+    assert hub_files.COMMIT == hub_server.COMMIT
     # Rows of the right number and classes, in place of those that the commit has.
     assert checked("hub", "rte") == {"train": None, "validation": None, "test": "counts"}
     assert is_subset("hub", "rte")
@@ -208,7 +208,7 @@ def test_a_cache_that_was_changed_is_not_its_commit(
     task, rows = tasks.TASKS["rte"], toy.generate("rte")["validation"]
     other = dataclasses.replace(rows, texts=[("a", "b")] * len(rows))
     blob = (snapshot / "rte" / "validation-00000-of-00001.parquet").resolve()
-    blob.write_bytes(hub_standin.parquet(task, "validation", other))
+    blob.write_bytes(hub_server.parquet(task, "validation", other))
     assert checked("hub", "rte") == {"train": "commit", "validation": None, "test": "commit"}
 
 

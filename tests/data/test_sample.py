@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from harness.catalog import tasks
 from harness.data import load, row_sources, sample
 from harness.spec import DataRequest, Split
-from tests.support.own_rows import put, task
+from tests.support.custom_task import put, task
 
 cases = pytest.mark.cases
 ROWS = 400

@@ -19,18 +19,18 @@ from harness.planning.options import Settings
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.spec import Case, Progress, RunConfig
-from tests.support import fakes
-from tests.support.printed import records_in
+from tests.support import builders, engines
+from tests.support.printed_records import records_in
 
 TASKS = ("cola", "sst2", "mrpc", "rte", "wnli")
 COLA, SST2, MRPC, RTE, WNLI = CASES = [Case(task, "toy-bert", "cpu-fp32", 42) for task in TASKS]
 
 
-class StagedEngine(fakes.FakeEngine):
+class StagedEngine(engines.FakeEngine):
     """Runs end in the order of `ends`, each once `jobs` are pending, or all that are left."""
 
     def __init__(self, jobs: int, *ends: Case) -> None:
-        super().__init__(lambda config: fakes.outcome())
+        super().__init__(lambda config: builders.outcome())
         self.jobs, self.ends = jobs, list(ends)
         self.pending: dict[Case, Future[Finished]] = {}
         self.at_once = 0  # the most that were pending at a time
@@ -50,7 +50,9 @@ class StagedEngine(fakes.FakeEngine):
     def end(self, case: Case) -> None:
         with self._changed:
             future = self.pending.pop(case)
-        future.set_result(Finished(fakes.outcome(case.task), fakes.TABLE, log=f"of {case.task}"))
+        future.set_result(
+            Finished(builders.outcome(case.task), builders.TABLE, log=f"of {case.task}")
+        )
 
     def _end_them(self) -> None:
         while self.ends:
@@ -78,7 +80,7 @@ def started(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
         driver.close()
 
 
-def begun(engine: fakes.FakeEngine) -> list[Case]:
+def begun(engine: engines.FakeEngine) -> list[Case]:
     return [config.case for config in engine.submitted]
 
 
@@ -161,11 +163,11 @@ def test_what_ended_ahead_and_could_not_be_stored_is_told_where_it_is_asked_for(
     assert stored(tmp_path) == []
 
 
-class BrokenEngine(fakes.FakeEngine):
+class BrokenEngine(engines.FakeEngine):
     """Breaks as `how` says: while a run is handed in, while it runs, or by what it answers."""
 
     def __init__(self, how: str, error: Exception) -> None:
-        super().__init__(lambda config: fakes.outcome())
+        super().__init__(lambda config: builders.outcome())
         self.how, self.error = how, error
 
     def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
@@ -177,8 +179,8 @@ class BrokenEngine(fakes.FakeEngine):
         if self.how == "runs":
             future.set_exception(self.error)
         else:
-            unfit = {**fakes.TABLE, "label": [object()] * 3}
-            future.set_result(Finished(fakes.outcome(), unfit, log=""))
+            unfit = {**builders.TABLE, "label": [object()] * 3}
+            future.set_result(Finished(builders.outcome(), unfit, log=""))
         return future
 
 
@@ -225,7 +227,7 @@ def test_an_error_of_any_kind_while_a_case_is_looked_up_is_its_record(
     monkeypatch.setattr("harness.execution.driver.resolve", resolve)
     driver = Driver(
         plan.make(Settings(tasks=TASKS, targets=("cpu-fp32",))),
-        Store(tmp_path), fakes.FakeEngine(lambda config: fakes.outcome()),
+        Store(tmp_path), engines.FakeEngine(lambda config: builders.outcome()),
     )  # fmt: skip
     driver.start(CASES)
     statuses = [

@@ -27,7 +27,7 @@ from harness.records.schema import Batching
 from harness.records.store import Store
 from harness.spec import Case, DataRequest, Model, Progress, RunConfig
 from tests.support.configs import resolved
-from tests.support.sessions import ARGS
+from tests.support.pytest_project import ARGS
 
 SMALL = DataRequest("toy", max_train=64, max_eval=32)
 

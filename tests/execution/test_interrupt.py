@@ -9,7 +9,7 @@ import pytest
 
 from harness.execution import interrupt
 from harness.execution.interrupt import allowed, deferred
-from tests.support.sessions import ARGS
+from tests.support.pytest_project import ARGS
 
 pytestmark = pytest.mark.usefixtures("pythons_own_sigint")
 

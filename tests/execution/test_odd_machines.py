@@ -17,9 +17,9 @@ from harness.planning.resolve import from_json, to_json
 from harness.records.store import Store
 from harness.spec import Case, DataRequest, RunConfig
 from tests.support.configs import resolved
-from tests.support.fakes import FakeEngine
+from tests.support.engines import FakeEngine
 from tests.support.locations import ROOT
-from tests.support.sessions import ARGS, run
+from tests.support.pytest_project import ARGS, run
 
 pytestmark = pytest.mark.cases
 

@@ -26,7 +26,7 @@ from harness.records.schema import Batching, Record
 from harness.records.store import file_name
 from harness.spec import Case
 from harness.training import loop
-from tests.support import fakes, glue_files, tiny
+from tests.support import builders, glue_files, tiny_models
 
 ROWS, BATCH, SEED = 72, 32, 42
 WORDS = ["the", "film", "is", "good", "bad"]
@@ -72,7 +72,7 @@ class Stored:
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
     home = tmp_path_factory.mktemp("stored")
-    data, model = put_rows(home / "glue", rows(ROWS)), tiny.pretrained(home / "mine", "bert")
+    data, model = put_rows(home / "glue", rows(ROWS)), tiny_models.pretrained(home / "mine", "bert")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.system.environment.usable_cpus", lambda: (0,))  # tiny: one is faster
         record = harness.run(
@@ -250,7 +250,7 @@ def test_what_a_record_leaves_open_has_an_option(stored: Stored, tmp_path: Path)
 def test_names_are_resolved_without_options() -> None:
     case = Case("rte", "toy-bert+scratch", "cpu-fp32", 7)
     recipe = dataclasses.asdict(resolve.recipe_for(tasks.get("rte"), recipes.get("toy"), 2))
-    record = fakes.record(case, identity={"adaptation": {"scratch": True}})
+    record = builders.record(case, identity={"adaptation": {"scratch": True}})
     record = record.model_copy(update={"recipe": recipe, "threads": 1})
     config = verify.configuration(record)
     assert (config.case, config.scratch, config.replay_steps) == (case, True, 2)
@@ -260,7 +260,7 @@ def test_names_are_resolved_without_options() -> None:
 
 @pytest.mark.parametrize("recipe", [{"name": "toy"}, {"speed": 3}])
 def test_a_recipe_of_another_version_is_named(recipe: dict[str, Any]) -> None:
-    record = fakes.record(Case("rte", "toy-bert", "cpu-fp32", 42))
+    record = builders.record(Case("rte", "toy-bert", "cpu-fp32", 42))
     with pytest.raises(UsageError, match=r"key recipe\.s\w+: found .*Mend: .*that wrote it"):
         verify.configuration(record.model_copy(update={"recipe": recipe}))
 

@@ -15,10 +15,11 @@ from harness.execution.engine import InlineEngine
 from harness.execution.process import ProcessEngine
 from harness.execution.worker_log import LONGEST_BYTES, WorkerLog, prefixed
 from harness.spec import Case, DataRequest
-from tests.support import printing
+from tests.support import printing_workers
+from tests.support.builders import outcome
 from tests.support.configs import resolved
-from tests.support.fakes import ANSWERS, FakeEngine, outcome
-from tests.support.sessions import run
+from tests.support.engines import ANSWERS, FakeEngine
+from tests.support.pytest_project import run
 
 CONFIG = resolved(Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy", 8, 8), threads=1)
 
@@ -35,7 +36,7 @@ def engine() -> Iterator[ProcessEngine]:
 def test_a_print_is_heard_while_the_worker_still_runs(
     engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(engine, "work", "tests.support.printing:work")
+    monkeypatch.setattr(engine, "work", "tests.support.printing_workers:work")
     heard = []
 
     def echo(case_id: str, text: str) -> None:
@@ -45,19 +46,19 @@ def test_a_print_is_heard_while_the_worker_still_runs(
     engine.echo = echo
     config = dataclasses.replace(CONFIG, save_to=str(tmp_path / "go"))
     finished = engine.submit(config, lambda *step: None).result(60)
-    assert "".join(heard) == finished.log == f"{printing.FIRST}\n{printing.LAST}"
+    assert "".join(heard) == finished.log == f"{printing_workers.FIRST}\n{printing_workers.LAST}"
 
 
 @pytest.mark.cases
 def test_the_last_print_of_a_worker_that_dies_is_kept(
     engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ProcessEngine, "work", "tests.support.printing:dying_work")
+    monkeypatch.setattr(ProcessEngine, "work", "tests.support.printing_workers:dying_work")
     heard: list[str] = []
     engine.echo = lambda case_id, text: heard.append(text)
     finished = engine.submit(CONFIG, lambda *step: None).result(60)
     assert finished.outcome.status == "crashed"
-    assert finished.log == "".join(heard) == f"{printing.FIRST}\n"
+    assert finished.log == "".join(heard) == f"{printing_workers.FIRST}\n"
 
 
 def test_an_inline_run_prints_by_itself() -> None:
@@ -121,7 +122,7 @@ def test_lines_of_several_runs_are_told_apart() -> None:
 def test_harness_run_prints_what_its_run_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(ProcessEngine, "work", "tests.support.printing:dying_work")
+    monkeypatch.setattr(ProcessEngine, "work", "tests.support.printing_workers:dying_work")
     record = harness.run("rte", max_train=8, max_eval=8, results=tmp_path)
     assert record.status == "crashed"
-    assert capsys.readouterr().out == f"{printing.FIRST}\n"
+    assert capsys.readouterr().out == f"{printing_workers.FIRST}\n"

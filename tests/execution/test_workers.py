@@ -20,8 +20,8 @@ import pytest
 from harness.execution import fork_server, forking, process, workers
 from harness.execution.engine import Finished
 from harness.execution.process import ProcessEngine
-from tests.support import at_work
-from tests.support.fakes import TABLE
+from tests.support import fake_workers
+from tests.support.builders import TABLE
 from tests.support.locations import ROOT
 
 pytestmark = [
@@ -33,7 +33,7 @@ pytestmark = [
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[forking.ForkServer]:
     """A server of its own, which has little to import."""
-    monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports())
+    monkeypatch.setattr(forking, "SERVER", fake_workers.server_that_imports())
     made = forking.ForkServer()
     monkeypatch.setattr(forking, "FORK_SERVER", made)
     monkeypatch.setattr(process, "FORK_SERVER", made)
@@ -44,7 +44,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[forking.ForkServer]:
 @pytest.fixture
 def engine(server: forking.ForkServer) -> Iterator[ProcessEngine]:
     made = ProcessEngine()
-    made.work = "tests.support.at_work:done"
+    made.work = "tests.support.fake_workers:done"
     yield made
     made.close()
     assert not made._alive
@@ -63,7 +63,7 @@ def sharing_engine(
     shared_server: forking.ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ProcessEngine]:
     """An engine on the server that others used before."""
-    monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports())
+    monkeypatch.setattr(forking, "SERVER", fake_workers.server_that_imports())
     for module in (forking, process):
         monkeypatch.setattr(module, "FORK_SERVER", shared_server)
     made = ProcessEngine()
@@ -73,8 +73,8 @@ def sharing_engine(
 
 
 def run(engine: ProcessEngine, work: str = "done") -> Finished:
-    engine.work = f"tests.support.at_work:{work}"
-    return engine.submit(at_work.configuration(), lambda *step: None).result(60)
+    engine.work = f"tests.support.fake_workers:{work}"
+    return engine.submit(fake_workers.configuration(), lambda *step: None).result(60)
 
 
 def pid_of(server: forking.ForkServer) -> int:
@@ -87,8 +87,8 @@ def begun(engine: ProcessEngine, work: str) -> tuple[Future[Finished], int]:
     run(engine)  # the server is warm
     told = threading.Event()
     engine.echo = lambda case_id, text: told.set()
-    engine.work = f"tests.support.at_work:{work}"
-    future = engine.submit(at_work.configuration(), lambda *step: None)
+    engine.work = f"tests.support.fake_workers:{work}"
+    future = engine.submit(fake_workers.configuration(), lambda *step: None)
     assert told.wait(60)
     (worker,) = engine._alive
     assert worker.pid is not None
@@ -110,13 +110,13 @@ def test_a_run_that_loses_its_server_starts_again(
     engine: ProcessEngine, server: forking.ForkServer
 ) -> None:
     future, worker = begun(engine, "asleep")
-    engine.work = "tests.support.at_work:done"
+    engine.work = "tests.support.fake_workers:done"
     os.kill(pid_of(server), signal.SIGKILL)
     finished = future.result(60)
     assert finished.outcome.status == "ok"
     assert finished.predictions == TABLE
     assert finished.log == "began\nthe fork server was lost; the run starts again\n"
-    assert at_work.left_of([worker]) == []
+    assert fake_workers.left_of([worker]) == []
 
 
 def test_a_run_whose_servers_are_always_killed_gets_a_process_of_its_own(
@@ -142,7 +142,7 @@ def test_a_server_that_hangs_is_replaced(
     run(engine)
     os.kill(before := pid_of(server), signal.SIGSTOP)
     assert run(engine).outcome.status == "ok"
-    assert at_work.left_of([before]) == []
+    assert fake_workers.left_of([before]) == []
 
 
 def test_a_timeout_holds_though_the_server_hangs(
@@ -174,13 +174,13 @@ def test_closing_waits_for_no_server_that_hangs(
 ) -> None:
     run(engine)
     os.kill(before := pid_of(server), signal.SIGSTOP)
-    future = engine.submit(at_work.configuration(), lambda *step: None)
+    future = engine.submit(fake_workers.configuration(), lambda *step: None)
     while not engine._alive:
         time.sleep(0.01)
     engine.close()
     ended = future.result(0).outcome
     assert (ended.status, str(ended.reason)[:17]) == ("crashed", "the session ended")
-    assert at_work.left_of([before]) == []
+    assert fake_workers.left_of([before]) == []
 
 
 @pytest.mark.parametrize("kind", ["asleep", "deaf", "stopped", "half_said"])
@@ -190,7 +190,7 @@ def test_a_timeout_ends_any_worker(sharing_engine: ProcessEngine, kind: str) -> 
     engine.timeout_s = 2.0
     future, worker = begun(engine, kind)
     assert future.result(60).outcome.status == "timeout"
-    assert at_work.left_of([worker]) == []
+    assert fake_workers.left_of([worker]) == []
 
 
 def test_nonsense_from_a_worker_is_an_error_and_the_next_run_goes_on(
@@ -203,7 +203,7 @@ def test_nonsense_from_a_worker_is_an_error_and_the_next_run_goes_on(
 
 def test_what_a_worker_started_ends_with_it(sharing_engine: ProcessEngine) -> None:
     grandchild = int(run(sharing_engine, "with_a_child").log)
-    assert at_work.left_of([grandchild]) == []
+    assert fake_workers.left_of([grandchild]) == []
 
 
 @pytest.mark.parametrize(
@@ -211,17 +211,17 @@ def test_what_a_worker_started_ends_with_it(sharing_engine: ProcessEngine) -> No
     [("asleep", False), ("deaf", False), ("stopped", False), ("deaf", True)],
 )
 def test_nothing_outlives_a_driver_that_is_killed(kind: str, is_stopped: bool) -> None:
-    command = [sys.executable, "-m", "tests.support.at_work", kind]
+    command = [sys.executable, "-m", "tests.support.fake_workers", kind]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout
         server, worker = map(int, driver.stdout.readline().split())
-        assert at_work.is_alive(server)
-        assert at_work.is_alive(worker)
+        assert fake_workers.is_alive(server)
+        assert fake_workers.is_alive(worker)
         if is_stopped:
             os.kill(server, signal.SIGSTOP)
         driver.kill()
-        assert at_work.left_of([server, worker]) == []
+        assert fake_workers.left_of([server, worker]) == []
 
 
 def module_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> None:
@@ -235,11 +235,11 @@ def module_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> N
 def test_imports_that_never_end_have_a_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports("torch"))
+    monkeypatch.setattr(forking, "SERVER", fake_workers.server_that_imports("torch"))
     monkeypatch.setattr(forking, "IMPORTS_S", 1.0)
     module_that(tmp_path, monkeypatch, "import time\ntime.sleep(600)\n")
     with contextlib.closing(ProcessEngine()) as engine:
-        future = engine.submit(at_work.configuration(), lambda *step: None)
+        future = engine.submit(fake_workers.configuration(), lambda *step: None)
         found = future.result(120).outcome
         assert found.status == "crashed"
         assert re.search(r"not done with its imports .*glue-bench doctor", found.reason or "")
@@ -250,10 +250,10 @@ def test_imports_that_never_end_have_a_deadline(
 def test_a_library_that_is_broken_is_an_error_that_names_it(
     error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forking, "SERVER", at_work.server_that_imports("torch"))
+    monkeypatch.setattr(forking, "SERVER", fake_workers.server_that_imports("torch"))
     module_that(tmp_path, monkeypatch, f"raise {error}('libgomp.so.1 is gone')\n")
     with contextlib.closing(ProcessEngine()) as engine:
-        future = engine.submit(at_work.configuration(), lambda *step: None)
+        future = engine.submit(fake_workers.configuration(), lambda *step: None)
         found = future.result(120).outcome
         assert found.status == "crashed"
         assert "libgomp.so.1 is gone" in str(found.reason)

@@ -17,13 +17,14 @@ from harness.files.disk import DISK, replace_file
 from harness.records.store import Store
 from harness.reports.report import NAMES
 from harness.spec import Case
-from tests.support import odd_places
-from tests.support.boarded import scored
-from tests.support.entered import run
-from tests.support.fakes import FakeEngine, record
-from tests.support.odd_places import everything
-from tests.support.sessions import glue_bench
-from tests.support.sessions import run as run_session
+from tests.support import special_paths
+from tests.support.board_runs import scored
+from tests.support.builders import record
+from tests.support.engines import FakeEngine
+from tests.support.pytest_project import glue_bench
+from tests.support.pytest_project import run as run_session
+from tests.support.special_paths import everything
+from tests.support.submission_runs import run
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -70,7 +71,7 @@ def is_refused(answer: tuple[int, str, str], path: Path) -> bool:
 def test_submit_writes_no_link_device_or_pipe(
     results: Path, tmp_path: Path, command: Command
 ) -> None:
-    places = odd_places.not_for_files(tmp_path / "odd")
+    places = special_paths.not_for_files(tmp_path / "odd")
     before = everything(tmp_path)
     for path in without_nul(places):
         assert is_refused(command("submit", results, "-o", path, "--fill", "all"), path)
@@ -106,7 +107,7 @@ def test_the_message_names_what_a_link_leads_to(
 def test_report_writes_into_no_pipe_device_or_file(
     results: Path, tmp_path: Path, command: Command
 ) -> None:
-    places = odd_places.not_for_folders(tmp_path / "odd")
+    places = special_paths.not_for_folders(tmp_path / "odd")
     before = everything(tmp_path)
     for path in without_nul(places):
         assert is_refused(command("report", results, "-o", path), path)
@@ -185,7 +186,7 @@ def test_what_appears_meanwhile_is_not_replaced(
 def test_a_session_refuses_what_is_no_folder_before_its_first_case(
     project: pytest.Pytester, engines: list[FakeEngine], tmp_path: Path, option: str
 ) -> None:
-    places = odd_places.not_for_folders(tmp_path / "odd")
+    places = special_paths.not_for_folders(tmp_path / "odd")
     before = everything(tmp_path)
     for name in ("a file", "a pipe", "a dangling link", "the device null", "a socket"):
         if name in places:
@@ -204,7 +205,7 @@ def test_a_baseline_is_no_pipe_device_or_file(
     Store(tmp_path / "b").save(
         record(Case("rte", "toy-bert", "cpu-fp32", 42), environment=environment)
     )
-    places = odd_places.not_for_folders(tmp_path / "odd")
+    places = special_paths.not_for_folders(tmp_path / "odd")
     before = everything(tmp_path)
     for path in without_nul(places):
         for said in ((f"{path}",), ("main", "--baselines", path)):
@@ -215,7 +216,7 @@ def test_a_baseline_is_no_pipe_device_or_file(
 
 
 def test_run_refuses_what_is_no_folder(tmp_path: Path, engines: list[FakeEngine]) -> None:
-    places = odd_places.not_for_folders(tmp_path / "odd")
+    places = special_paths.not_for_folders(tmp_path / "odd")
     before = everything(tmp_path)
     for path in places.values():
         for argument in ("results", "save_models"):
@@ -232,7 +233,7 @@ def test_pretraining_looks_before_it_reads(tmp_path: Path, monkeypatch: pytest.M
         raise AssertionError("it began")
 
     monkeypatch.setattr(pretrain, "make_tokenizer", never)
-    for path in odd_places.not_for_folders(tmp_path / "odd").values():
+    for path in special_paths.not_for_folders(tmp_path / "odd").values():
         with pytest.raises((UsageError, StorageError), match="Mend: "):
             pretrain.pretrain(path)
     (tmp_path / "out").mkdir()

@@ -14,8 +14,9 @@ from harness.files import paths
 from harness.planning import options, plan
 from harness.records.store import Store
 from harness.spec import Case
-from tests.support.fakes import FakeEngine, record
-from tests.support.sessions import glue_bench, run
+from tests.support.builders import record
+from tests.support.engines import FakeEngine
+from tests.support.pytest_project import glue_bench, run
 
 LONG = "n" * 300
 NOT_UTF8 = os.fsdecode(b"caf\xe9")

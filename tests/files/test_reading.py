@@ -18,12 +18,12 @@ from harness.hub import snapshots
 from harness.modeling import checkpoints
 from harness.planning import options, plan, project
 from harness.planning.options import Settings
-from tests.support import bad_cards, bad_files, hub_hostile, hub_standin, tiny
+from tests.support import dataset_cards, hostile_servers, hub_server, odd_files, tiny_models
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.classifier(tmp_path_factory.mktemp("tiny") / "m", "bert", ["x", "y"])
+    return tiny_models.classifier(tmp_path_factory.mktemp("tiny") / "m", "bert", ["x", "y"])
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def folder(tmp_path: Path, whole: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("trap", [t for t in bad_files.TRAPS if "dangles" not in t])
+@pytest.mark.parametrize("trap", [t for t in odd_files.TRAPS if "dangles" not in t])
 def test_what_is_no_file_is_not_opened(tmp_path: Path, trap: str) -> None:
-    bad_files.TRAPS[trap](tmp_path / "x")
+    odd_files.TRAPS[trap](tmp_path / "x")
     with pytest.raises(OSError):  # noqa: PT011  (each trap has its own words)
         reading.read(tmp_path / "x", reading.SETTINGS)
 
@@ -56,7 +56,7 @@ def test_a_file_that_is_too_large_is_refused_by_its_size(tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
 @pytest.mark.parametrize("trap", ["a named pipe", "a link to zeros", "a sparse file of 10 TB"])
 def test_a_trap_among_a_models_files_is_one_error(folder: Path, name: str, trap: str) -> None:
-    bad_files.put(folder / name, bad_files.TRAPS[trap])
+    odd_files.put(folder / name, odd_files.TRAPS[trap])
     for act in (weights.checked, checkpoints.load):
         with pytest.raises(ModelError, match=rf"{name}: cannot be read: it .* Mend: "):
             act(folder)
@@ -71,7 +71,7 @@ def test_a_trap_among_a_models_files_is_one_error(folder: Path, name: str, trap:
     ],
 )
 def test_weights_that_announce_more_than_they_hold(folder: Path, file: str, words: str) -> None:
-    bad_files.put(folder / "model.safetensors", bad_files.TENSORS[file])
+    odd_files.put(folder / "model.safetensors", odd_files.TENSORS[file])
     with pytest.raises(ModelError, match=rf"model\.safetensors: .*{words}.* Mend: "):
         weights.checked(folder)
 
@@ -88,7 +88,7 @@ def test_weights_that_announce_more_than_they_hold(folder: Path, file: str, word
 def test_a_network_that_no_machine_holds_is_known_before_it_is_made(
     folder: Path, key: str, value: int, words: str
 ) -> None:
-    bad_files.changed(key, value)(folder / "config.json")
+    odd_files.changed(key, value)(folder / "config.json")
     with pytest.raises(ModelError, match=rf"config\.json.*{words}.* Mend: "):
         checkpoints.load(folder)
 
@@ -133,17 +133,17 @@ def test_offline_is_as_it_was_afterwards_also_from_within(monkeypatch: pytest.Mo
     ["an absolute path", "a path above", "a URL", "another data set", "a chain", "a home folder"],
 )
 def test_a_card_that_leads_out_is_refused_with_the_key(tmp_path: Path, what: str) -> None:
-    said = bad_cards.outside(tmp_path / "secret.csv")[what]
-    card = bad_cards.configs(bad_cards.forms(said)["path"])
-    files = {"train.csv": bad_cards.ROWS.encode(), "README.md": card.encode()}
-    snapshot = hub_standin.put_in_cache(tmp_path, "dataset", "org/x", files)
+    said = dataset_cards.outside(tmp_path / "secret.csv")[what]
+    card = dataset_cards.configs(dataset_cards.forms(said)["path"])
+    files = {"train.csv": dataset_cards.ROWS.encode(), "README.md": card.encode()}
+    snapshot = hub_server.put_in_cache(tmp_path, "dataset", "org/x", files)
     words = r"org/x: README\.md: key configs\[0\]\.data_files\[0\]\.path: found .* leads out"
     with pytest.raises(DataError, match=words):
         data_card.check(snapshot, "org/x")
 
 
 def test_a_link_out_of_a_snapshot_is_refused_and_one_to_a_blob_is_not(tmp_path: Path) -> None:
-    snapshot = hub_standin.put_in_cache(tmp_path, "dataset", "org/x", {"README.md": b"# x"})
+    snapshot = hub_server.put_in_cache(tmp_path, "dataset", "org/x", {"README.md": b"# x"})
     (snapshot.parents[1] / "blobs").mkdir()
     (snapshot.parents[1] / "blobs" / "ab").write_text("a")
     (snapshot / "train.csv").symlink_to("../../blobs/ab")
@@ -190,7 +190,7 @@ def test_a_server_that_is_no_hub_is_one_error_in_time(
         snapshots, "LOOKUP", {"wait_s": 0.8 if "drips" in name else 60, "least": 1_000}
     )
     snapshots._lookup.cache_clear()
-    with hub_hostile.serving(getattr(hub_hostile, kind)[name]) as address:
+    with hostile_servers.serving(getattr(hostile_servers, kind)[name]) as address:
         monkeypatch.setattr(constants, "ENDPOINT", address)
         found = snapshots.fetch("model", "org/x", ["*.json"])
     snapshots._lookup.cache_clear()

@@ -15,12 +15,11 @@ from harness.catalog import models, tasks
 from harness.data import glue_hub as hub_data
 from harness.data import load, row_sources, toy
 from harness.errors import DataError, DataUnavailable, ModelUnavailable
-from harness.hub import snapshots
 from harness.records.store import Store
 from harness.spec import DataRequest
-from tests.support import hub_standin
+from tests.support import hub_server
 from tests.support.locations import ROOT
-from tests.support.sessions import glue_bench, run
+from tests.support.pytest_project import glue_bench, run
 
 TOY_BERT = models.directory(models.MODELS["toy-bert"])
 MRPC, STSB = tasks.TASKS["mrpc"], tasks.TASKS["stsb"]
@@ -30,9 +29,9 @@ PYTEST = ("-m", "pytest", "benchmarks")
 
 @pytest.mark.parametrize("name", ["cola", "mrpc", "stsb", "mnli", "wnli"])
 def test_cached_rows_are_read_as_they_are(hub_cache: Path, name: str) -> None:
-    hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue(name, "ax"))
+    hub_server.put_in_cache(hub_cache, "dataset", hub_server.GLUE, hub_server.glue(name, "ax"))
     request = row_sources.located(DataRequest("hub", predict_test=True), tasks.TASKS[name])
-    assert request.revision == hub_standin.COMMIT
+    assert request.revision == hub_server.COMMIT
     found, made = load.load(request, tasks.TASKS[name]), toy.generate(name)
     wanted = {*tasks.TASKS[name].rows} | ({"ax"} if name == "mnli" else set())
     assert set(found.splits) == wanted
@@ -44,26 +43,26 @@ def test_cached_rows_are_read_as_they_are(hub_cache: Path, name: str) -> None:
 
 
 def test_real_looking_labels_of_a_test_split_are_never_loaded(hub_cache: Path) -> None:
-    hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue("mrpc"))
+    hub_server.put_in_cache(hub_cache, "dataset", hub_server.GLUE, hub_server.glue("mrpc"))
     request = row_sources.located(DataRequest("hub", predict_test=True), MRPC)
     assert load.load(request, MRPC).splits["test"].labels is None
 
 
 def test_the_commit_is_part_of_what_decides_a_score(hub_cache: Path) -> None:
-    hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, hub_standin.glue("mrpc"))
+    hub_server.put_in_cache(hub_cache, "dataset", hub_server.GLUE, hub_server.glue("mrpc"))
     request = row_sources.located(DataRequest("hub"), MRPC)
-    assert load.fingerprint(request, MRPC)["source"] == {"nyu-mll/glue": hub_standin.COMMIT}
+    assert load.fingerprint(request, MRPC)["source"] == {"nyu-mll/glue": hub_server.COMMIT}
 
 
 def test_labels_go_by_name(hub_cache: Path) -> None:
     reversed_task = tasks.TASKS["rte"]
     rows = toy.generate("wnli")["train"]
-    files = hub_standin.glue("wnli")
+    files = hub_server.glue("wnli")
     # A copy whose class names are in RTE's order: id 0 says entailment there.
-    files["wnli/train-00000-of-00001.parquet"] = hub_standin.parquet(
+    files["wnli/train-00000-of-00001.parquet"] = hub_server.parquet(
         reversed_task, "train", rows, [1 - label for label in rows.labels or ()]
     )
-    snapshot = hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, files)
+    snapshot = hub_server.put_in_cache(hub_cache, "dataset", hub_server.GLUE, files)
     assert hub_data.read_split(snapshot, tasks.TASKS["wnli"], "train").labels == rows.labels
 
 
@@ -81,20 +80,20 @@ def test_what_is_wrong_in_the_data_set_is_one_error(
 ) -> None:
     rows = toy.generate(as_task.name)["train"]
     whole = [*labels, *(rows.labels or ())[len(labels) :]] if labels else None
-    files = hub_standin.glue(task.name)
+    files = hub_server.glue(task.name)
     files["README.md"] = files["README.md"].split(b"dataset_info:")[0] + b"---\n"
     for path in files:
         if path.endswith(".parquet"):
-            files[path] = hub_standin.parquet(as_task, "train", rows, whole)
-    snapshot = hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, files)
+            files[path] = hub_server.parquet(as_task, "train", rows, whole)
+    snapshot = hub_server.put_in_cache(hub_cache, "dataset", hub_server.GLUE, files)
     with pytest.raises(DataError, match=words) as caught:
         hub_data.read_split(snapshot, task, "train")
     assert f"glue-bench fetch --again {task.name}" in str(caught.value)
 
 
 def test_a_damaged_file_is_one_error(hub_cache: Path) -> None:
-    files = hub_standin.glue("rte") | {"rte/train-00000-of-00001.parquet": b"no parquet"}
-    snapshot = hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, files)
+    files = hub_server.glue("rte") | {"rte/train-00000-of-00001.parquet": b"no parquet"}
+    snapshot = hub_server.put_in_cache(hub_cache, "dataset", hub_server.GLUE, files)
     with pytest.raises(
         DataError, match=r"rte/train cannot be read: .* Mend: `glue-bench fetch --again rte`"
     ):
@@ -109,9 +108,9 @@ def test_a_damaged_file_is_one_error(hub_cache: Path) -> None:
     ],
 )
 def test_a_card_that_says_otherwise_is_one_error(hub_cache: Path, change, words: str) -> None:
-    files = hub_standin.glue("rte")
+    files = hub_server.glue("rte")
     files["README.md"] = change(files["README.md"].decode()).encode()
-    snapshot = hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, files)
+    snapshot = hub_server.put_in_cache(hub_cache, "dataset", hub_server.GLUE, files)
     with pytest.raises(DataError, match=f"rte/train cannot be read: .*{words}.* fetch --again rte"):
         hub_data.read_split(snapshot, tasks.TASKS["rte"], "train")
 
@@ -128,16 +127,16 @@ def test_neither_cache_nor_network_is_one_quick_error(hub_cache: Path) -> None:
 
 
 def test_a_part_of_the_cache_is_not_taken_for_the_whole(hub_cache: Path) -> None:
-    files = hub_standin.glue("mrpc")
+    files = hub_server.glue("mrpc")
     del files["mrpc/test-00000-of-00001.parquet"]
-    hub_standin.put_in_cache(hub_cache, "dataset", hub_standin.GLUE, files)
+    hub_server.put_in_cache(hub_cache, "dataset", hub_server.GLUE, files)
     with pytest.raises(DataUnavailable):
         row_sources.located(DataRequest("hub"), MRPC)
 
 
 def test_a_cached_model_is_found_by_its_id(hub_cache: Path) -> None:
     assert not models.is_here(models.get("org/tiny").model)
-    snapshot = hub_standin.put_in_cache(hub_cache, "model", "org/tiny", hub_standin.model(TOY_BERT))
+    snapshot = hub_server.put_in_cache(hub_cache, "model", "org/tiny", hub_server.model(TOY_BERT))
     assert models.is_here(models.get("org/tiny").model)
     assert models.directory(models.get("org/tiny").model) == snapshot
 
@@ -147,27 +146,10 @@ def test_a_cached_model_is_found_by_its_id(hub_cache: Path) -> None:
 NOBODY = "http://127.0.0.1:9"
 
 
-@pytest.fixture
-def ask(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Lets this process ask the Hub at an address; its cache is empty at first."""
-    from huggingface_hub import close_session, constants
-
-    def at(address: str) -> None:
-        form = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, address)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", form)
-        monkeypatch.setattr(constants, "ENDPOINT", address)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        close_session()  # which may know of a proxy
-        snapshots._lookup.cache_clear()
-
-    return at
-
-
 def test_files_that_are_here_are_only_fetched_again_on_request(
     hub_cache: Path, ask: Callable[[str], None], capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with hub_standin.serving({("dataset", hub_standin.GLUE): hub_standin.glue("rte")}) as (at, _):
+    with hub_server.serving({("dataset", hub_server.GLUE): hub_server.glue("rte")}) as (at, _):
         ask(at)
         assert glue_bench(capsys, monkeypatch, "fetch", "rte")[0] == 0
         damaged = next(hub_cache.rglob("rte/train-*.parquet")).resolve()
@@ -179,17 +161,15 @@ def test_files_that_are_here_are_only_fetched_again_on_request(
 
 
 def test_a_run_fetches_what_it_needs(ask: Callable[[str], None], project: pytest.Pytester) -> None:
-    repositories = {("dataset", hub_standin.GLUE): hub_standin.glue("wnli", "rte")}
-    with hub_standin.serving(repositories) as (address, asked):
+    repositories = {("dataset", hub_server.GLUE): hub_server.glue("wnli", "rte")}
+    with hub_server.serving(repositories) as (address, asked):
         ask(address)
         found = run(
             project, "-k", "wnli", "--glue-data", "hub", "--glue-targets", "cpu-fp32",
             "--glue-epochs", "1", "--glue-max-train", "64", "--glue-engine", "inline",
         )  # fmt: skip
     assert found.ret == 0
-    got = {
-        line.split(f"/resolve/{hub_standin.COMMIT}/")[1] for line in asked if "/resolve/" in line
-    }
+    got = {line.split(f"/resolve/{hub_server.COMMIT}/")[1] for line in asked if "/resolve/" in line}
     parts = {f"wnli/{name}-00000-of-00001.parquet" for name in tasks.TASKS["wnli"].rows}
     assert got == parts | {"README.md"}
 
@@ -237,17 +217,17 @@ def command(
 
 def test_fetched_once_then_offline(tmp_path: Path) -> None:
     repositories = {
-        ("dataset", hub_standin.GLUE): hub_standin.glue("rte", "mrpc"),
-        ("model", "Org/Tiny-BERT"): hub_standin.model(TOY_BERT),
+        ("dataset", hub_server.GLUE): hub_server.glue("rte", "mrpc"),
+        ("model", "Org/Tiny-BERT"): hub_server.model(TOY_BERT),
     }
-    with hub_standin.serving(repositories) as (address, asked):
+    with hub_server.serving(repositories) as (address, asked):
         names = ("rte", "Org/Tiny-BERT", "nobody/knows")
         done = command(tmp_path, address, *GLUE_BENCH, "fetch", *names)
         assert done.returncode == 2, done.stderr
         assert "nobody/knows: not fetched: the Hub has none of this name" in done.stderr
         assert done.stdout.splitlines() == [
-            f"rte: here, revision {hub_standin.COMMIT}",
-            f"Org/Tiny-BERT: here, revision {hub_standin.COMMIT}",
+            f"rte: here, revision {hub_server.COMMIT}",
+            f"Org/Tiny-BERT: here, revision {hub_server.COMMIT}",
         ]
         got = [line for line in asked if line.startswith("GET") and "/resolve/" in line]
         for name in ("model.safetensors", "model.safetensors.index.json", "tokenizer.json"):
@@ -262,9 +242,9 @@ def test_fetched_once_then_offline(tmp_path: Path) -> None:
         offline=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"GLUE dev (nyu-mll/glue, revision {hub_standin.COMMIT[:7]})" in done.stdout
+    assert f"GLUE dev (nyu-mll/glue, revision {hub_server.COMMIT[:7]})" in done.stdout
     (record,) = Store(tmp_path / "r").load()
-    assert record.source.revision == hub_standin.COMMIT
+    assert record.source.revision == hub_server.COMMIT
     assert (record.case.model, record.case.id) == ("Org/Tiny-BERT", "rte-tiny-bert-cpu-fp32-s42")
     assert record.data is not None
     assert set(record.data.splits) == {"train", "validation", "test"}

@@ -20,7 +20,7 @@ from harness.training import batches, loop, runner
 from harness.training import inputs as prepared
 from harness.training.device import Device
 from harness.training.inputs import Features
-from tests.support import families, sessions
+from tests.support import pytest_project, tiny_families
 from tests.support.configs import resolved
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -180,7 +180,7 @@ REFUSED = {
 }
 
 
-ONE_OF_EACH = {row.model_type: name for name, row in families.FAMILIES.items()}
+ONE_OF_EACH = {row.model_type: name for name, row in tiny_families.FAMILIES.items()}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -188,9 +188,9 @@ ONE_OF_EACH = {row.model_type: name for name, row in families.FAMILIES.items()}
 def test_every_family_trains_what_was_declared_and_is_saved(
     name: str, method: str, tmp_path: Path
 ) -> None:
-    folder = families.pretrained(tmp_path / "model", name)
+    folder = tiny_families.pretrained(tmp_path / "model", name)
     loaded = pretrained.load(folder, RTE, 1)
-    if said := REFUSED.get((families.FAMILIES[name].model_type, method)):
+    if said := REFUSED.get((tiny_families.FAMILIES[name].model_type, method)):
         with pytest.raises(ModelError, match=said):
             one_epoch(adapters.adapt(loaded, method, RTE, 1))
         return
@@ -294,7 +294,7 @@ def test_a_session_holds_them_side_by_side(
     project: pytest.Pytester, fork_server: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     models_named = ",".join(SIDE_BY_SIDE)
-    ran = sessions.run(
+    ran = pytest_project.run(
         project, "-k", "rte", "--glue-models", models_named, "--glue-targets", "cpu-fp32",
         "--glue-epochs", "2", "--glue-max-train", "160", "--glue-max-eval", "100",
     )  # fmt: skip

@@ -21,9 +21,9 @@ from harness.modeling import scratch as networks
 from harness.planning.resolve import recipe_for
 from harness.spec import Case, DataRequest, Split
 from harness.training import runner
-from tests.support import families, tiny
+from tests.support import tiny_families, tiny_models
 from tests.support.configs import resolved
-from tests.support.families import APART, FAMILIES, FIXED_LENGTH, PAIRS, SINGLES, logits, loud
+from tests.support.tiny_families import APART, FAMILIES, FIXED_LENGTH, PAIRS, SINGLES, logits, loud
 
 SST2, RTE, STSB = (tasks.TASKS[name] for name in ("sst2", "rte", "stsb"))
 ONE_LENGTH = pytest.mark.parametrize("name", FIXED_LENGTH)
@@ -41,7 +41,7 @@ def measured(loaded: pretrained.LoadedModel, length: int = 32, **changed: Any) -
 
 @pytest.mark.parametrize("name", [*FAMILIES, *APART])
 def test_rows_of_most_families_need_no_more_than_their_batch(tmp_path: Path, name: str) -> None:
-    folder = families.pretrained(tmp_path, name)
+    folder = tiny_families.pretrained(tmp_path, name)
     for scratch in (False, True):
         loaded = pretrained.load(folder, RTE, seed=1, scratch=scratch)
         assert measured(loaded) is False
@@ -56,7 +56,7 @@ def test_rows_of_most_families_need_no_more_than_their_batch(tmp_path: Path, nam
 def test_rows_of_one_length_have_the_same_logits_alone_and_in_a_batch(
     tmp_path: Path, name: str, texts: list[tuple[str, ...]]
 ) -> None:
-    loaded = loud(families.pretrained(tmp_path, name), RTE if len(texts[0]) == 2 else SST2)
+    loaded = loud(tiny_families.pretrained(tmp_path, name), RTE if len(texts[0]) == 2 else SST2)
     fixed = measured(loaded)
     assert fixed
     alone, some, together = (logits(loaded, texts, size, fixed=fixed) for size in (1, 3, 8))
@@ -68,7 +68,7 @@ def test_rows_of_one_length_have_the_same_logits_alone_and_in_a_batch(
 @ONE_LENGTH
 def test_without_one_length_their_neighbours_leak(tmp_path: Path, name: str) -> None:
     """The reason for `FIXED_LENGTH`: were it not needed any more, this would say so."""
-    loaded = loud(families.pretrained(tmp_path, name), SST2)
+    loaded = loud(tiny_families.pretrained(tmp_path, name), SST2)
     long = [texts for texts in SINGLES if len(texts[0].split()) > 3]
     alone, together = (logits(loaded, long, size) for size in (1, 8))
     assert not torch.allclose(alone, together, atol=1e-3)
@@ -81,14 +81,14 @@ def test_a_family_that_nobody_knows_is_found_out_by_measuring(
     tmp_path: Path, name: str, scratch: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows_for, "FIXED_LENGTH", frozenset())
-    loaded = pretrained.load(families.pretrained(tmp_path, name), RTE, seed=1, scratch=scratch)
+    loaded = pretrained.load(tiny_families.pretrained(tmp_path, name), RTE, seed=1, scratch=scratch)
     assert measured(loaded)
     assert measured(loaded, pairs=False)
 
 
 @pytest.mark.parametrize("name", ["mobilebert", "funnel"])
 def test_missing_extra_padding_is_noticed(tmp_path: Path, name: str) -> None:
-    loaded = pretrained.load(families.pretrained(tmp_path, name), RTE, seed=1)
+    loaded = pretrained.load(tiny_families.pretrained(tmp_path, name), RTE, seed=1)
     assert measured(loaded, extra_padding=0)
 
 
@@ -97,7 +97,7 @@ def test_missing_extra_padding_is_noticed(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.cases
 def test_hashing_at_random_is_refused_with_the_reason(tmp_path: Path) -> None:
-    loaded = pretrained.load(families.pretrained(tmp_path, "reformer"), RTE, seed=1)
+    loaded = pretrained.load(tiny_families.pretrained(tmp_path, "reformer"), RTE, seed=1)
     with pytest.raises(
         ModelError,
         match=r"^a model: the logits of this reformer for a row depend on the other rows of its "
@@ -110,7 +110,7 @@ def test_hashing_at_random_is_refused_with_the_reason(tmp_path: Path) -> None:
 
 def test_rows_of_another_length_than_the_network_asks_for_are_refused(tmp_path: Path) -> None:
     """Nystromformer with fewer landmarks than tokens cuts rows of one length into segments."""
-    folder = families.pretrained(
+    folder = tiny_families.pretrained(
         tmp_path, "nystromformer", num_landmarks=8, segment_means_seq_len=48
     )
     loaded = pretrained.load(folder, RTE, seed=1)
@@ -119,7 +119,7 @@ def test_rows_of_another_length_than_the_network_asks_for_are_refused(tmp_path: 
 
 
 def test_what_fails_on_every_row_is_refused_with_its_words(tmp_path: Path) -> None:
-    folder = families.pretrained(tmp_path, "yoso", use_expectation=False)
+    folder = tiny_families.pretrained(tmp_path, "yoso", use_expectation=False)
     with pytest.raises(ModelError, match=r"logits of this yoso .* padding to 32 tokens fails: "):
         measured(pretrained.load(folder, RTE, seed=1))
 
@@ -132,7 +132,7 @@ class Odd(nn.Module):
     def __init__(self, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.encoder = nn.Embedding(len(tiny.WORDS), 8)
+        self.encoder = nn.Embedding(len(tiny_models.WORDS), 8)
         self.classifier = nn.Linear(8, 2)
         self.change = change
 
@@ -143,7 +143,7 @@ class Odd(nn.Module):
 
 
 def odd(change: Callable[[torch.Tensor], torch.Tensor]) -> pretrained.LoadedModel:
-    tokenizer = tiny.word_tokenizer(pairs_have_types=False)
+    tokenizer = tiny_models.word_tokenizer(pairs_have_types=False)
     return pretrained.LoadedModel(Odd(change), tokenizer, ())
 
 
@@ -187,12 +187,12 @@ def test_networks_from_scratch_keep_rows_apart(name: str, task: Any) -> None:
 
 @pytest.mark.parametrize("method", ["frozen", "lora", "bitfit"])
 def test_adapted_networks_are_measured_as_they_are(tmp_path: Path, method: str) -> None:
-    plain = pretrained.load(families.pretrained(tmp_path, "bert"), RTE, seed=1)
+    plain = pretrained.load(tiny_families.pretrained(tmp_path, "bert"), RTE, seed=1)
     assert measured(adapters.adapt(plain, method, RTE, seed=1)) is False
 
 
 def test_measuring_leaves_no_trace(tmp_path: Path) -> None:
-    loaded = pretrained.load(families.pretrained(tmp_path, "bert"), RTE, seed=1)
+    loaded = pretrained.load(tiny_families.pretrained(tmp_path, "bert"), RTE, seed=1)
     before = pretrained.weights_sha256(loaded.network)
     for training in (True, False):
         loaded.network.train(training)
@@ -210,7 +210,7 @@ def test_measuring_leaves_no_trace(tmp_path: Path) -> None:
 @pytest.mark.cases
 @pytest.mark.parametrize("name", ["fnet", "convbert"])
 def test_a_run_scores_the_same_whatever_its_evaluation_batch(tmp_path: Path, name: str) -> None:
-    folder, found = families.pretrained(tmp_path / "model", name), []
+    folder, found = tiny_families.pretrained(tmp_path / "model", name), []
     for size in (1, 64):
         recipe = dataclasses.replace(
             recipe_for(RTE, recipes.get("toy")), max_length=24, epochs=1, eval_batch_size=size
@@ -233,7 +233,7 @@ def test_a_run_scores_the_same_whatever_its_evaluation_batch(tmp_path: Path, nam
 
 
 def test_a_run_of_a_network_that_is_refused_says_so(tmp_path: Path) -> None:
-    folder = families.pretrained(tmp_path, "reformer")
+    folder = tiny_families.pretrained(tmp_path, "reformer")
     case = Case("rte", str(folder), "cpu-fp32", 42)
     config = resolved(case, DataRequest(max_train=8, max_eval=8), epochs=1, threads=1)
     outcome, _ = runner.run(config)

@@ -20,7 +20,7 @@ from harness.catalog import models, tasks
 from harness.errors import ModelError, StorageError, UsageError
 from harness.modeling import checkpoints, fine_tuned, pretrained
 from harness.spec import Case, DataRequest, RunConfig
-from tests.support import sessions, tiny
+from tests.support import pytest_project, tiny_models
 from tests.support.configs import resolved
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -133,7 +133,7 @@ def test_a_model_without_a_trained_head_says_how_to_get_one() -> None:
 
 
 def test_a_models_card_that_is_damaged(tmp_path: Path) -> None:
-    folder = tiny.classifier(tmp_path / "m", "bert", ["x", "y"])
+    folder = tiny_models.classifier(tmp_path / "m", "bert", ["x", "y"])
     assert checkpoints.load(folder).texts is None
     (folder / "glue-bench.json").write_text("{")
     with pytest.raises(ModelError, match=r"glue-bench\.json: cannot be read"):
@@ -144,7 +144,7 @@ def test_a_models_card_that_is_damaged(tmp_path: Path) -> None:
 
 
 def test_texts_and_weights_that_cannot_be_read(tmp_path: Path) -> None:
-    folder = tiny.classifier(tmp_path / "m", "distilbert", ["x", "y"])
+    folder = tiny_models.classifier(tmp_path / "m", "distilbert", ["x", "y"])
     with pytest.raises(UsageError, match="is not UTF-8"):
         checkpoints.load(folder).answer("\udcff")
     tensors = load_file(folder / "model.safetensors")
@@ -159,7 +159,7 @@ def test_texts_and_weights_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_predict_prints_labels_by_share(tmp_path: Path, capsys, monkeypatch) -> None:
-    folder = tiny.classifier(tmp_path / "m", "bert", ["no", "yes"])
+    folder = tiny_models.classifier(tmp_path / "m", "bert", ["no", "yes"])
     monkeypatch.setattr("sys.argv", ["glue-bench", "predict", str(folder), "the film is good"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -176,7 +176,9 @@ def test_predict_reads_a_network_from_scratch(tmp_path: Path, capsys, monkeypatc
         save_models=tmp_path / "m",
     )  # fmt: skip
     folder = tmp_path / "m" / str(record.saved_model)
-    code, said, _ = sessions.glue_bench(capsys, monkeypatch, "predict", str(folder), "a good film")
+    code, said, _ = pytest_project.glue_bench(
+        capsys, monkeypatch, "predict", str(folder), "a good film"
+    )
     assert code == 0
     assert {line.split()[1] for line in said.splitlines()} == {"negative", "positive"}
     with pytest.raises(ModelError, match=r"holds a network that has no pretrained .*such as cbow"):
@@ -229,9 +231,9 @@ def test_a_text_may_begin_with_a_hyphen(
 
     monkeypatch.setattr(checkpoints, "load", lambda folder: Model())
     said = ("--", text) if text == "--" else (text,)
-    code, out, err = sessions.glue_bench(capsys, monkeypatch, "predict", TOY, *said)
+    code, out, err = pytest_project.glue_bench(capsys, monkeypatch, "predict", TOY, *said)
     assert (code, err) == (0, "")
     assert asked == [(text,)]
     assert "\x1b" not in out
-    code, _, _ = sessions.glue_bench(capsys, monkeypatch, "predict", TOY, "a", "--", text)
+    code, _, _ = pytest_project.glue_bench(capsys, monkeypatch, "predict", TOY, "a", "--", text)
     assert (code, asked[-1]) == (0, ("a", text))

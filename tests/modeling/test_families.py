@@ -20,9 +20,9 @@ from harness.spec import Case, DataRequest, Recipe, Split, Task
 from harness.training import batches, loop, runner
 from harness.training.device import Device, UpcastProducts
 from harness.training.probe import RunProbe
-from tests.support import families, tiny
+from tests.support import tiny_families, tiny_models
 from tests.support.configs import resolved
-from tests.support.families import CPU, FAMILIES, PAIRS, SINGLES, logits, loud
+from tests.support.tiny_families import CPU, FAMILIES, PAIRS, SINGLES, logits, loud
 
 SST2, RTE, STSB = (tasks.TASKS[name] for name in ("sst2", "rte", "stsb"))
 BF16 = Device(targets.get("cpu-bf16"))
@@ -71,7 +71,7 @@ def test_a_lost_weight_of_the_encoder_is_an_error(
     folders: dict[str, Path], name: str, tmp_path: Path
 ) -> None:
     family = FAMILIES[name]
-    network = families.network(family)
+    network = tiny_families.network(family)
     loaded = pretrained.load(folders[name], RTE, seed=1).network
     own = [
         n for n, _ in loaded.named_parameters()
@@ -80,7 +80,7 @@ def test_a_lost_weight_of_the_encoder_is_an_error(
     lost = next(n for n in own if "layer" in n or "blocks" in n or ".h." in n)
     weights = {n: w for n, w in network.state_dict().items() if n != lost}
     network.save_pretrained(tmp_path, state_dict=weights)
-    families.tokenizer(family).save_pretrained(tmp_path)
+    tiny_families.tokenizer(family).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match=f"1 weights are missing .* first '{lost[:30]}"):
         pretrained.load(tmp_path, RTE, seed=1)
 
@@ -184,7 +184,7 @@ SMALL = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
     [
         (
             lambda: transformers.T5ForConditionalGeneration(
-                transformers.T5Config(vocab_size=len(tiny.WORDS), **SMALL)
+                transformers.T5Config(vocab_size=len(tiny_models.WORDS), **SMALL)
             ),
             r"type 't5' has an encoder and a decoder; expected only one",
         ),
@@ -204,7 +204,7 @@ SMALL = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
 def test_a_model_of_a_foreign_kind_is_one_error(
     tmp_path: Path, network: Any, said: str, scratch: bool
 ) -> None:
-    folder = tiny.save(tmp_path, network(), tiny.word_tokenizer())
+    folder = tiny_models.save(tmp_path, network(), tiny_models.word_tokenizer())
     with pytest.raises(ModelError, match=said) as caught:
         pretrained.load(folder, RTE, seed=1, scratch=scratch)
     assert "Mend: name an encoder" in str(caught.value)

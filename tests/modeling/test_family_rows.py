@@ -14,8 +14,8 @@ from transformers import AutoTokenizer
 from harness.catalog import tasks
 from harness.modeling import pretrained, tokenization
 from harness.training import batches, loop
-from tests.support import families, tiny
-from tests.support.families import CPU, FAMILIES, PAIRS, SINGLES, logits, loud
+from tests.support import tiny_families, tiny_models
+from tests.support.tiny_families import CPU, FAMILIES, PAIRS, SINGLES, logits, loud
 
 SST2, RTE = tasks.TASKS["sst2"], tasks.TASKS["rte"]
 
@@ -34,7 +34,7 @@ every_family = pytest.mark.parametrize("name", FAMILIES)
 def test_a_row_alone_and_in_a_batch_have_the_same_logits(
     tmp_path: Path, name: str, side: str, texts: list[tuple[str, ...]]
 ) -> None:
-    folder = families.pretrained(tmp_path, name, side)
+    folder = tiny_families.pretrained(tmp_path, name, side)
     loaded = loud(folder, RTE if len(texts[0]) == 2 else SST2)
     alone, together = (logits(loaded, texts, size) for size in (1, 8))
     assert torch.allclose(alone, together, atol=1e-5)
@@ -67,8 +67,8 @@ def test_without_extra_padding_neighbours_leak(folders: dict[str, Path], name: s
 
 
 def test_extra_padding_fits_into_the_networks_positions(tmp_path: Path) -> None:
-    folder = families.pretrained(tmp_path, "mobilebert")
-    tiny.edit(folder / "tokenizer_config.json", model_max_length=80)
+    folder = tiny_families.pretrained(tmp_path, "mobilebert")
+    tiny_models.edit(folder / "tokenizer_config.json", model_max_length=80)
     loaded = pretrained.load(folder, SST2, seed=1)
     encoded = tokenization.encode(loaded.tokenizer, [("a " * 500,)], 128, loaded.extra_padding)
     assert encoded.lengths.tolist() == [79]
@@ -83,17 +83,19 @@ def test_extra_padding_fits_into_the_networks_positions(tmp_path: Path) -> None:
 def test_types_of_tokens_that_a_network_does_not_know_are_left_out(
     tmp_path: Path, name: str
 ) -> None:
-    folder = families.pretrained(tmp_path, name)
+    folder = tiny_families.pretrained(tmp_path, name)
     plain = logits(loud(folder, RTE), PAIRS, 4)
     columns = ["input_ids", "token_type_ids", "attention_mask"]
-    tiny.edit(folder / "tokenizer_config.json", model_input_names=columns)
+    tiny_models.edit(folder / "tokenizer_config.json", model_input_names=columns)
     assert "token_type_ids" in AutoTokenizer.from_pretrained(folder)("a", "b")
     assert torch.equal(logits(loud(folder, RTE), PAIRS, 4), plain)
 
 
 def test_a_tokenizer_that_makes_no_mask_is_made_to(tmp_path: Path) -> None:
-    folder = families.pretrained(tmp_path, "bert")
-    tiny.edit(folder / "tokenizer_config.json", model_input_names=["input_ids", "token_type_ids"])
+    folder = tiny_families.pretrained(tmp_path, "bert")
+    tiny_models.edit(
+        folder / "tokenizer_config.json", model_input_names=["input_ids", "token_type_ids"]
+    )
     loaded = loud(folder, RTE)
     assert torch.allclose(logits(loaded, PAIRS, 1), logits(loaded, PAIRS, 8), atol=1e-5)
 
@@ -113,7 +115,7 @@ def test_types_of_tokens_that_a_network_knows_reach_it(folders: dict[str, Path],
 
 # ---- Pairs that would run together -------------------------------------------------------------
 
-A, B, UNKNOWN, END = (tiny.WORDS.index(word) for word in ("a", "b", "[UNK]", "[SEP]"))
+A, B, UNKNOWN, END = (tiny_models.WORDS.index(word) for word in ("a", "b", "[UNK]", "[SEP]"))
 
 
 @pytest.mark.parametrize(("name", "between"), [("gpt", UNKNOWN), ("gpt2", END), ("llama", END)])
@@ -152,8 +154,8 @@ def test_a_tokenizer_that_tells_two_texts_apart_is_left_alone(
 
 
 def test_a_begin_token_before_each_text_is_a_token_between(tmp_path: Path) -> None:
-    made = tiny.bare_tokenizer()
-    made.backend_tokenizer.post_processor = tiny.processors.TemplateProcessing(
+    made = tiny_models.bare_tokenizer()
+    made.backend_tokenizer.post_processor = tiny_models.processors.TemplateProcessing(
         single="[CLS] $A", pair="[CLS] $A [CLS] $B", special_tokens=[("[CLS]", 2)]
     )
     made.pad_token = "[PAD]"

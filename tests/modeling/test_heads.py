@@ -16,7 +16,7 @@ import harness
 from harness.catalog import models, tasks
 from harness.modeling import checkpoints, heads, pretrained
 from harness.spec import Case, DataRequest, Task
-from tests.support import families, sessions, tiny
+from tests.support import pytest_project, tiny_families, tiny_models
 from tests.support.configs import resolved
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -57,7 +57,7 @@ def own_task(*labels: str) -> Task:
 def test_a_trained_head_with_the_tasks_labels_is_kept(
     tmp_path: Path, stored: list[str], wanted: list[str]
 ) -> None:
-    folder = tiny.classifier(tmp_path, "bert", stored)
+    folder = tiny_models.classifier(tmp_path, "bert", stored)
     own = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     loaded = pretrained.load(folder, own_task(*wanted), seed=1)
     assert loaded.new_parameters == ()
@@ -89,7 +89,7 @@ def test_a_trained_head_with_the_tasks_labels_is_kept(
 def test_a_head_of_other_labels_is_new(
     tmp_path: Path, stored: list[str], wanted: list[str]
 ) -> None:
-    folder = tiny.classifier(tmp_path, "bert", stored)
+    folder = tiny_models.classifier(tmp_path, "bert", stored)
     loaded = pretrained.load(folder, own_task(*wanted), seed=1)
     assert set(loaded.new_parameters) == {"classifier.weight", "classifier.bias"}
 
@@ -97,7 +97,7 @@ def test_a_head_of_other_labels_is_new(
 def test_only_the_last_layer_is_reordered(tmp_path: Path) -> None:
     """RoBERTa's head has a dense layer; here it is as wide as there are labels."""
     labels = [f"topic {place}" for place in range(16)]  # the network's width
-    folder = tiny.classifier(tmp_path, "roberta", labels)
+    folder = tiny_models.classifier(tmp_path, "roberta", labels)
     own = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     loaded = pretrained.load(folder, own_task(*reversed(labels)), seed=1)
     expected = own(**ROWS).logits[0].flip(0)
@@ -109,7 +109,7 @@ def test_only_the_last_layer_is_reordered(tmp_path: Path) -> None:
 
 def saved(folder: Path, task: Task, home: Path) -> Path:
     """A folder's model with a head for `task`, as a run would save it."""
-    loaded = families.loud(folder, task)
+    loaded = tiny_families.loud(folder, task)
     config = resolved(Case(task.name, "toy-bert", "cpu-fp32", 42), DataRequest(), threads=1)
     return home / checkpoints.save(loaded, dataclasses.replace(config, save_to=str(home)), 0.5).name
 
@@ -118,7 +118,7 @@ def saved(folder: Path, task: Task, home: Path) -> Path:
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "gpt2"])
 def test_a_saved_model_says_what_its_own_head_is(tmp_path: Path, family: str) -> None:
     """Not what the model that it started from had."""
-    folder = tiny.classifier(
+    folder = tiny_models.classifier(
         tmp_path / "start", family, ["LABEL_0"], problem_type="regression",
         finetuning_task="sts-b",
     )  # fmt: skip
@@ -168,20 +168,20 @@ def test_transformers_pipeline_gives_our_answers(tmp_path: Path) -> None:
 def test_a_config_that_asks_for_other_outputs_changes_none(
     tmp_path: Path, family: str, said: dict[str, bool]
 ) -> None:
-    folder = tiny.classifier(tmp_path / "m", family, ["negative", "positive"])
+    folder = tiny_models.classifier(tmp_path / "m", family, ["negative", "positive"])
     texts = [("a b c",), ("the film is good",)]
-    plain = families.logits(pretrained.load(folder, SST2, 1), texts, 2)
+    plain = tiny_families.logits(pretrained.load(folder, SST2, 1), texts, 2)
     answer = checkpoints.load(folder).answer("a b c")
-    tiny.edit(folder / "config.json", **said)
-    assert torch.equal(families.logits(pretrained.load(folder, SST2, 1), texts, 2), plain)
+    tiny_models.edit(folder / "config.json", **said)
+    assert torch.equal(tiny_families.logits(pretrained.load(folder, SST2, 1), texts, 2), plain)
     assert checkpoints.load(folder).answer("a b c") == answer
 
 
 @pytest.mark.cases
 @pytest.mark.parametrize("suffix", ["", "+frozen", "+bitfit"])
 def test_a_whole_run_of_a_model_that_returns_tuples(tmp_path: Path, suffix: str) -> None:
-    folder = families.pretrained(tmp_path / "m", "bert")
-    tiny.edit(folder / "config.json", return_dict=False, output_hidden_states=True)
+    folder = tiny_families.pretrained(tmp_path / "m", "bert")
+    tiny_models.edit(folder / "config.json", return_dict=False, output_hidden_states=True)
     record = harness.run(
         "sst2", model=f"{folder}{suffix}", max_train=32, max_eval=16, epochs=1,
         results=tmp_path / "r", save_models=tmp_path / "s", engine="inline",
@@ -198,19 +198,19 @@ def test_a_whole_run_of_a_model_that_returns_tuples(tmp_path: Path, suffix: str)
 def test_labels_of_a_multi_label_model_have_shares_of_their_own(
     tmp_path: Path, capsys, monkeypatch
 ) -> None:
-    folder = tiny.classifier(
+    folder = tiny_models.classifier(
         tmp_path / "m", "bert", ["joy", "anger", "fear"],
         problem_type="multi_label_classification",
     )  # fmt: skip
     network = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     with torch.no_grad():
-        logits = network(**tiny.word_tokenizer()("a b", return_tensors="pt")).logits[0]
+        logits = network(**tiny_models.word_tokenizer()("a b", return_tensors="pt")).logits[0]
     shares = checkpoints.load(folder).answer("a b").shares
     assert list(shares.values()) == pytest.approx(logits.sigmoid().tolist(), abs=1e-6)
     found: Any = pipeline("text-classification", model=str(folder), top_k=None)("a b")
     found = found[0] if isinstance(found[0], list) else found
     assert {row["label"]: row["score"] for row in found} == pytest.approx(shares, abs=1e-5)
-    code, said, _ = sessions.glue_bench(capsys, monkeypatch, "predict", str(folder), "a b")
+    code, said, _ = pytest_project.glue_bench(capsys, monkeypatch, "predict", str(folder), "a b")
     assert code == 0
     assert len(said.splitlines()) == 3
 
@@ -224,10 +224,10 @@ def test_labels_of_a_multi_label_model_have_shares_of_their_own(
 def test_predict_follows_the_problem_type(
     tmp_path: Path, capsys, monkeypatch, labels: list[str], problem: str | None
 ) -> None:
-    folder = tiny.classifier(tmp_path / "m", "bert", labels, problem_type=problem)
+    folder = tiny_models.classifier(tmp_path / "m", "bert", labels, problem_type=problem)
     network = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     with torch.no_grad():
-        logits = network(**tiny.word_tokenizer()("a b", return_tensors="pt")).logits[0]
+        logits = network(**tiny_models.word_tokenizer()("a b", return_tensors="pt")).logits[0]
     answer = checkpoints.load(folder).answer("a b")
     if problem == "multi_label_classification":
         assert answer.shares == pytest.approx({"only": float(logits.sigmoid())}, abs=1e-6)
@@ -237,17 +237,19 @@ def test_predict_follows_the_problem_type(
         assert list(answer.scores.values()) == pytest.approx(logits.tolist(), abs=1e-6)
     else:
         assert list(answer.shares.values()) == pytest.approx(logits.softmax(-1).tolist(), abs=1e-6)
-    code, said, _ = sessions.glue_bench(capsys, monkeypatch, "predict", str(folder), "a b")
+    code, said, _ = pytest_project.glue_bench(capsys, monkeypatch, "predict", str(folder), "a b")
     assert code == 0
     assert len(said.splitlines()) == len(labels)
 
 
 def test_predict_says_what_a_user_should_know(tmp_path: Path, capsys, monkeypatch) -> None:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "The", "the", "Film"]
-    config = transformers.BertConfig(vocab_size=len(words), **tiny.SIZES["bert"])
+    config = transformers.BertConfig(vocab_size=len(words), **tiny_models.SIZES["bert"])
     folder = tmp_path / "m"
     transformers.BertForSequenceClassification(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
-    code, _, err = sessions.glue_bench(capsys, monkeypatch, "predict", str(folder), "The Film")
+    code, _, err = pytest_project.glue_bench(
+        capsys, monkeypatch, "predict", str(folder), "The Film"
+    )
     assert code == 0
     assert "note: text is lower-cased" in err

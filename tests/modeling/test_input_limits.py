@@ -18,8 +18,8 @@ from harness.catalog import tasks
 from harness.errors import ModelError
 from harness.modeling import checkpoints, input_limits, pretrained, tokenization
 from harness.spec import Split, Task
-from tests.support import families, tiny
-from tests.support.families import FAMILIES
+from tests.support import tiny_families, tiny_models
+from tests.support.tiny_families import FAMILIES
 
 SST2, RTE = tasks.TASKS["sst2"], tasks.TASKS["rte"]
 LONG = [("a " * 500,), ("the film is good",)]
@@ -52,7 +52,7 @@ LONGEST = dict.fromkeys(FAMILIES, 80) | {
 @pytest.mark.cases
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_text_longer_than_the_positions_is_cut_to_them(tmp_path: Path, name: str) -> None:
-    folder = without_length(families.pretrained(tmp_path, name))
+    folder = without_length(tiny_families.pretrained(tmp_path, name))
     loaded = pretrained.load(folder, SST2, seed=1)
     encoded = loaded.encode("train", split(LONG), 128)
     most = LONGEST[name] or 128
@@ -64,8 +64,8 @@ def test_a_text_longer_than_the_positions_is_cut_to_them(tmp_path: Path, name: s
 
 def test_what_the_tokenizer_says_counts_where_it_is_less(tmp_path: Path) -> None:
     for said, most in ((40, 40), (80, 78), (512, 78), (-1, 78)):
-        folder = families.pretrained(tmp_path / str(said), "roberta")
-        tiny.edit(folder / "tokenizer_config.json", model_max_length=said)
+        folder = tiny_families.pretrained(tmp_path / str(said), "roberta")
+        tiny_models.edit(folder / "tokenizer_config.json", model_max_length=said)
         loaded = pretrained.load(folder, SST2, seed=1)
         assert int(loaded.encode("train", split(LONG), 128).lengths.max()) == most
         assert int(loaded.encode("train", split(LONG), 32).lengths.max()) == 32
@@ -76,8 +76,8 @@ def test_what_the_tokenizer_says_counts_where_it_is_less(tmp_path: Path) -> None
 def test_a_row_needs_room_for_its_texts(tmp_path: Path, task: Task, least: int) -> None:
     texts = split([("the film is good",) * len(task.text_columns)])
     for said in (least - 1, least):
-        folder = families.pretrained(tmp_path / str(said), "bert")
-        tiny.edit(folder / "tokenizer_config.json", model_max_length=said)
+        folder = tiny_families.pretrained(tmp_path / str(said), "bert")
+        tiny_models.edit(folder / "tokenizer_config.json", model_max_length=said)
         loaded = pretrained.load(folder, task, seed=1)
         if said < least:
             with pytest.raises(
@@ -143,8 +143,8 @@ def test_the_longest_row_is_where_the_network_itself_ends(kind: str) -> None:
 
 @pytest.mark.cases
 def test_a_whole_run_of_long_texts_ends_and_says_what_was_cut(tmp_path: Path) -> None:
-    folder = families.pretrained(tmp_path / "short", "bert")
-    network = families.network(dataclasses.replace(
+    folder = tiny_families.pretrained(tmp_path / "short", "bert")
+    network = tiny_families.network(dataclasses.replace(
         FAMILIES["bert"], sizes=FAMILIES["bert"].sizes | {"max_position_embeddings": 6}
     ))  # fmt: skip
     network.save_pretrained(folder)
@@ -172,7 +172,9 @@ def test_positions_are_counted_from_the_networks_own_padding_id(
     family = dataclasses.replace(
         FAMILIES[name], sizes=FAMILIES[name].sizes | {"pad_token_id": said}
     )
-    folder = tiny.save(tmp_path, families.network(family), families.tokenizer(family))
+    folder = tiny_models.save(
+        tmp_path, tiny_families.network(family), tiny_families.tokenizer(family)
+    )
     plain = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
     loaded = pretrained.load(folder, SST2, seed=1)
     assert loaded.network.config.pad_token_id == said
@@ -188,8 +190,8 @@ def test_positions_are_counted_from_the_networks_own_padding_id(
 
 def test_a_decoder_knows_the_tokenizers_padding(tmp_path: Path) -> None:
     for name, said in (("gpt2", None), ("llama", 7), ("xlnet", 5)):
-        folder = families.pretrained(tmp_path / name, name)
-        tiny.edit(folder / "config.json", pad_token_id=said)
+        folder = tiny_families.pretrained(tmp_path / name, name)
+        tiny_models.edit(folder / "config.json", pad_token_id=said)
         loaded = pretrained.load(folder, SST2, seed=1)
         assert loaded.network.config.pad_token_id == loaded.tokenizer.pad_token_id
 
@@ -207,21 +209,21 @@ def with_more_tokens(folder: Path, *tokens: str, **special: str) -> Path:
 
 @pytest.mark.cases
 def test_a_tokenizer_with_a_token_more_is_judged_by_the_ids_that_occur(tmp_path: Path) -> None:
-    folder = with_more_tokens(families.pretrained(tmp_path, "bert"), "<image>")
+    folder = with_more_tokens(tiny_families.pretrained(tmp_path, "bert"), "<image>")
     loaded = pretrained.load(folder, SST2, seed=1)
-    assert len(loaded.tokenizer) == len(tiny.WORDS) + 1
+    assert len(loaded.tokenizer) == len(tiny_models.WORDS) + 1
     loaded.encode("train", split([("a b",), ("the film",)]), 32)
     with pytest.raises(ModelError) as caught:
         loaded.encode("validation", split([("a b",), ("c",), ("the <image> film",)]), 32)
     message = str(caught.value)
     assert "validation, row 2" in message
     assert "'<image>'" in message
-    assert f"has the id {len(tiny.WORDS)}" in message
+    assert f"has the id {len(tiny_models.WORDS)}" in message
     assert "resize_token_embeddings" in message
 
 
 def test_an_id_beyond_the_table_is_told_by_predict_and_by_a_whole_run(tmp_path: Path) -> None:
-    folder = tiny.classifier(tmp_path / "m", "bert", ["negative", "positive"])
+    folder = tiny_models.classifier(tmp_path / "m", "bert", ["negative", "positive"])
     tuned = checkpoints.load(with_more_tokens(folder, "<image>"))
     assert tuned.answer("a film").shares
     with pytest.raises(ModelError, match=r"'<image>' has the id 20"):
@@ -235,15 +237,15 @@ def test_an_id_beyond_the_table_is_told_by_predict_and_by_a_whole_run(tmp_path: 
 
 
 def test_a_padding_token_that_the_network_lacks_is_one_error(tmp_path: Path) -> None:
-    folder = with_more_tokens(families.pretrained(tmp_path, "llama"), pad_token="<pad>")
+    folder = with_more_tokens(tiny_families.pretrained(tmp_path, "llama"), pad_token="<pad>")
     with pytest.raises(ModelError, match=r"padding token '<pad>' has the id 20.*leave `pad_token`"):
         pretrained.load(folder, SST2, seed=1)
 
 
 def test_a_type_that_the_network_lacks_is_one_error(tmp_path: Path) -> None:
-    folder = families.pretrained(tmp_path, "bert")
-    tokenizer = families.tokenizer(FAMILIES["bert"])
-    tokenizer.backend_tokenizer.post_processor = tiny.processors.TemplateProcessing(
+    folder = tiny_families.pretrained(tmp_path, "bert")
+    tokenizer = tiny_families.tokenizer(FAMILIES["bert"])
+    tokenizer.backend_tokenizer.post_processor = tiny_models.processors.TemplateProcessing(
         single="[CLS]:2 $A [SEP]", pair="[CLS]:2 $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )  # fmt: skip
@@ -261,22 +263,22 @@ def test_a_type_that_the_network_lacks_is_one_error(tmp_path: Path) -> None:
 def test_a_tokenizer_class_that_hides_the_types_does_not_lose_them(
     tmp_path: Path, name: str
 ) -> None:
-    folder = families.pretrained(tmp_path, name)
-    plain = families.logits(families.loud(folder, RTE), families.PAIRS, 4)
+    folder = tiny_families.pretrained(tmp_path, name)
+    plain = tiny_families.logits(tiny_families.loud(folder, RTE), tiny_families.PAIRS, 4)
     path = folder / "tokenizer_config.json"
     said = json.loads(path.read_text()) | {"tokenizer_class": "PreTrainedTokenizerFast"}
     said.pop("model_input_names", None)
     path.write_text(json.dumps(said))
     assert "token_type_ids" not in AutoTokenizer.from_pretrained(folder)("a", "b")
-    loaded = families.loud(folder, RTE)
+    loaded = tiny_families.loud(folder, RTE)
     assert "token_type_ids" in loaded.tokenizer.model_input_names
-    assert torch.equal(families.logits(loaded, families.PAIRS, 4), plain)
+    assert torch.equal(tiny_families.logits(loaded, tiny_families.PAIRS, 4), plain)
 
 
 def test_types_that_tokenizer_json_does_not_have_are_not_made_up(tmp_path: Path) -> None:
-    folder = families.pretrained(tmp_path, "bert")
-    tokenizer = tiny.word_tokenizer(pairs_have_types=False)
-    tokenizer.backend_tokenizer.post_processor = tiny.processors.TemplateProcessing(
+    folder = tiny_families.pretrained(tmp_path, "bert")
+    tokenizer = tiny_models.word_tokenizer(pairs_have_types=False)
+    tokenizer.backend_tokenizer.post_processor = tiny_models.processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]",
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )  # fmt: skip
@@ -292,7 +294,7 @@ def test_types_that_tokenizer_json_does_not_have_are_not_made_up(tmp_path: Path)
 @pytest.mark.cases
 def test_a_cased_vocabulary_that_is_lower_cased_is_told(tmp_path: Path) -> None:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "The", "the", "Film", "is", "Good"]
-    config = transformers.BertConfig(vocab_size=len(words), **tiny.SIZES["bert"])
+    config = transformers.BertConfig(vocab_size=len(words), **tiny_models.SIZES["bert"])
     folder = tmp_path / "m"
     transformers.BertModel(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")

@@ -17,7 +17,7 @@ from harness.catalog import cards, models, tasks, weights
 from harness.catalog.model_files import ADAPTER
 from harness.errors import ModelError
 from harness.modeling import checkpoints, pretrained
-from tests.support import tiny
+from tests.support import tiny_models
 
 TOY = models.directory(models.MODELS["toy-bert"])
 SST2 = tasks.get("sst2")
@@ -29,11 +29,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def of_config(**said: Any) -> Callable[[Path], None]:
-    return lambda folder: tiny.edit(folder / "config.json", **said)
+    return lambda folder: tiny_models.edit(folder / "config.json", **said)
 
 
 def of_tokenizer(**said: Any) -> Callable[[Path], None]:
-    return lambda folder: tiny.edit(folder / "tokenizer_config.json", **said)
+    return lambda folder: tiny_models.edit(folder / "tokenizer_config.json", **said)
 
 
 def with_tensors(change: Callable[[dict[str, torch.Tensor]], Any]) -> Callable[[Path], None]:
@@ -120,7 +120,7 @@ def test_a_tensor_in_two_files_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize("gone", ["weight", "bias"])
 def test_a_part_of_a_head_is_none(tmp_path: Path, gone: str) -> None:
     """What is left of it would stand in the file's order, beside a new part in the task's."""
-    folder = tiny.classifier(tmp_path / "m", "bert", ["positive", "negative"])
+    folder = tiny_models.classifier(tmp_path / "m", "bert", ["positive", "negative"])
     with_tensors(lambda t: t.pop(f"classifier.{gone}"))(folder)
     loaded = pretrained.load(folder, SST2, seed=1)
     head = {"classifier.bias", "classifier.weight"}
@@ -159,9 +159,9 @@ def test_a_norm_with_its_first_names_alone_is_read(folder: Path) -> None:
 def test_an_answer_has_a_share_for_each_output(
     tmp_path: Path, labels: dict[str, str], said: str
 ) -> None:
-    folder = tiny.classifier(tmp_path / "m", "bert", ["no", "yes"])
+    folder = tiny_models.classifier(tmp_path / "m", "bert", ["no", "yes"])
     assert set(checkpoints.load(folder).answer("a b").shares) == {"no", "yes"}
-    tiny.edit(folder / "config.json", id2label=labels)
+    tiny_models.edit(folder / "config.json", id2label=labels)
     with pytest.raises(ModelError) as refused:
         checkpoints.load(folder)
     assert said in str(refused.value)
@@ -179,24 +179,24 @@ def test_the_mend_for_a_lower_cased_vocabulary_mends_it(folder: Path, named: Any
         for word, number in vocabulary.items()
     }
     path.write_text(json.dumps(whole), "utf-8")
-    tiny.edit(folder / "tokenizer_config.json", **named)
+    tiny_models.edit(folder / "tokenizer_config.json", **named)
     (note,) = pretrained.notes_on(folder, pretrained.read_tokenizer(folder))
     if '`"do_lower_case": false` into tokenizer_config.json' in note:
-        tiny.edit(folder / "tokenizer_config.json", do_lower_case=False)
+        tiny_models.edit(folder / "tokenizer_config.json", do_lower_case=False)
     else:
         assert "set `lowercase` of the normalizer to false in tokenizer.json" in note
-        tiny.edit(path, normalizer={**whole["normalizer"], "lowercase": False})
+        tiny_models.edit(path, normalizer={**whole["normalizer"], "lowercase": False})
     assert pretrained.notes_on(folder, pretrained.read_tokenizer(folder)) == ()
 
 
 @pytest.mark.cases
 def test_a_class_that_reads_text_otherwise_than_tokenizer_json_is_told(folder: Path) -> None:
     assert pretrained.load(folder, SST2, seed=1).notes == ()
-    tiny.edit(folder / "tokenizer_config.json", tokenizer_class="RobertaTokenizerFast")
+    tiny_models.edit(folder / "tokenizer_config.json", tokenizer_class="RobertaTokenizerFast")
     (note,) = pretrained.load(folder, SST2, seed=1).notes
     assert "text is read by RobertaTokenizer" in note
     assert "tokenizer.json splits it into 'a small film" in note
-    tiny.edit(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+    tiny_models.edit(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
     assert pretrained.load(folder, SST2, seed=1).notes == ()
 
 

@@ -16,7 +16,7 @@ from harness.errors import ModelError, ModelUnavailable
 from harness.modeling import checkpoints, pretrained, tokenization
 from harness.training import batches, loop
 from harness.training.device import Device
-from tests.support import families, model_payloads, tiny
+from tests.support import model_payloads, tiny_families, tiny_models
 
 TOY = models.directory(models.MODELS["toy-bert"])
 RTE, STSB = tasks.TASKS["rte"], tasks.TASKS["stsb"]
@@ -146,7 +146,7 @@ ROWS = {"input_ids": torch.tensor([[2, 5, 6, 7]]), "attention_mask": torch.ones(
 def test_a_head_of_the_tasks_own_labels_is_kept_in_the_tasks_order(
     tmp_path: Path, family: str, order: tuple[str, ...]
 ) -> None:
-    folder = tiny.classifier(tmp_path, family, [label.upper() for label in order])
+    folder = tiny_models.classifier(tmp_path, family, [label.upper() for label in order])
     own = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     loaded = pretrained.load(folder, MNLI, seed=1)
     assert loaded.new_parameters == ()
@@ -158,7 +158,7 @@ def test_a_head_of_the_tasks_own_labels_is_kept_in_the_tasks_order(
 
 def test_a_pretrained_prediction_head_is_kept_and_only_the_rest_is_new(tmp_path: Path) -> None:
     """ModernBERT's classifier starts with the dense layer that its masked-language head trained."""
-    folder = tiny.pretrained(tmp_path, "modernbert")
+    folder = tiny_models.pretrained(tmp_path, "modernbert")
     loaded = pretrained.load(folder, MNLI, seed=1)
     assert set(loaded.new_parameters) == {"classifier.weight", "classifier.bias"}
     kept = load_file(folder / "model.safetensors")["head.dense.weight"]
@@ -176,7 +176,7 @@ def test_a_pretrained_prediction_head_is_kept_and_only_the_rest_is_new(tmp_path:
     ],
 )
 def test_a_head_of_other_labels_is_replaced(tmp_path: Path, labels: list[str]) -> None:
-    folder = tiny.classifier(tmp_path, "roberta", labels)
+    folder = tiny_models.classifier(tmp_path, "roberta", labels)
     one, same, other = (pretrained.load(folder, MNLI, seed) for seed in (1, 1, 2))
     head = {"dense.weight", "dense.bias", "out_proj.weight", "out_proj.bias"}
     assert set(one.new_parameters) == {f"classifier.{name}" for name in head}
@@ -192,7 +192,7 @@ def test_a_head_of_other_labels_is_replaced(tmp_path: Path, labels: list[str]) -
 
 
 def test_a_regression_task_never_inherits_a_head(tmp_path: Path) -> None:
-    folder = tiny.classifier(tmp_path, "bert", ["LABEL_0"])
+    folder = tiny_models.classifier(tmp_path, "bert", ["LABEL_0"])
     loaded = pretrained.load(folder, STSB, seed=1)
     assert set(loaded.new_parameters) == {"classifier.weight", "classifier.bias"}
 
@@ -202,7 +202,7 @@ def test_a_regression_task_never_inherits_a_head(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "gpt2"])
 def test_a_row_alone_and_in_a_batch_have_the_same_logits(tmp_path: Path, family: str) -> None:
-    loaded = pretrained.load(tiny.classifier(tmp_path, family, ["x", "y"]), RTE, seed=1)
+    loaded = pretrained.load(tiny_models.classifier(tmp_path, family, ["x", "y"]), RTE, seed=1)
     texts = [("a b c d e f", "the film is good"), ("a", "bad"), ("", "g"), ("j " * 200, "h " * 3)]
     encoded = tokenization.encode(loaded.tokenizer, texts, max_length=32)
     assert encoded.truncated == 1
@@ -217,8 +217,8 @@ def test_a_row_alone_and_in_a_batch_have_the_same_logits(tmp_path: Path, family:
 
 
 def test_a_tokenizer_that_cannot_pad_is_an_error(tmp_path: Path) -> None:
-    folder = tiny.classifier(tmp_path, "gpt2", ["x", "y"])
-    tiny.edit(folder / "tokenizer_config.json", eos_token=None, unk_token=None)
+    folder = tiny_models.classifier(tmp_path, "gpt2", ["x", "y"])
+    tiny_models.edit(folder / "tokenizer_config.json", eos_token=None, unk_token=None)
     with pytest.raises(ModelError, match=r"no padding token, and no .* Mend: add `pad_token`"):
         pretrained.load(folder, RTE, 1)
 
@@ -236,10 +236,10 @@ def test_a_tokenizer_that_cannot_pad_is_an_error(tmp_path: Path) -> None:
 def test_of_a_long_pair_the_longer_side_is_cut(
     texts: tuple[str, str], kept: tuple[int, int]
 ) -> None:
-    tokenizer = tiny.word_tokenizer()
+    tokenizer = tiny_models.word_tokenizer()
     encoded = tokenization.encode(tokenizer, [texts], max_length=32)
     ids = encoded.columns["input_ids"].tolist()
-    words = {word: place for place, word in enumerate(tiny.WORDS)}
+    words = {word: place for place, word in enumerate(tiny_models.WORDS)}
     found = (ids.count(words["a"]), ids.count(words["b"]))
     assert abs(found[0] - kept[0]) <= 1
     assert abs(found[1] - kept[1]) <= 1
@@ -302,7 +302,7 @@ def sentencepiece_folder(folder: Path) -> Path:
     """A DeBERTa-v3 whose tokenizer is a SentencePiece model alone, as on the Hub."""
     import sentencepiece
 
-    families.pretrained(folder, "deberta-v3")
+    tiny_families.pretrained(folder, "deberta-v3")
     corpus = folder / "corpus.txt"
     corpus.write_text("the film is good\nthe film is bad\na b c d e f g h i j\n" * 20)
     sentencepiece.SentencePieceTrainer.train(

@@ -12,7 +12,7 @@ from transformers import AutoModel, AutoModelForMaskedLM
 
 from harness.errors import ModelError
 from harness.modeling import checkpoints, pretrained
-from tests.support import families, tiny
+from tests.support import tiny_families, tiny_models
 from tests.support.changed_weights import QUERY, RTE, TOY, Tensors, change, is_matrix, refused
 
 
@@ -92,7 +92,7 @@ def test_floating_point_weights_of_any_width_are_loaded(copy: Path, dtype: torch
 
 def test_a_quantization_config_is_refused_before_anything_is_read(copy: Path) -> None:
     for method in ("bitsandbytes", "gptq", "fp8", "compressed-tensors"):
-        tiny.edit(copy / "config.json", quantization_config={"quant_method": method})
+        tiny_models.edit(copy / "config.json", quantization_config={"quant_method": method})
         said = refused(copy)
         assert "quantization_config" in said
         assert method in said
@@ -152,7 +152,7 @@ def test_shards_are_read_by_their_index(copy: Path) -> None:
 
 
 def test_bare_prefixed_and_tied_checkpoints_load_alike(tmp_path: Path) -> None:
-    whole = families.pretrained(tmp_path / "whole", "bert")
+    whole = tiny_families.pretrained(tmp_path / "whole", "bert")
     bare = tmp_path / "bare"
     shutil.copytree(whole, bare)
     AutoModelForMaskedLM.from_pretrained(whole).bert.save_pretrained(bare)
@@ -175,7 +175,7 @@ def test_bare_prefixed_and_tied_checkpoints_load_alike(tmp_path: Path) -> None:
 
 @pytest.mark.cases
 def test_predict_reads_no_such_weights_either(tmp_path: Path) -> None:
-    folder = tiny.classifier(tmp_path / "m", "bert", ["no", "yes"])
+    folder = tiny_models.classifier(tmp_path / "m", "bert", ["no", "yes"])
     assert checkpoints.load(folder).answer("a").shares
     plain = load_file(folder / "model.safetensors")
     for added in (
@@ -191,10 +191,10 @@ def test_predict_reads_no_such_weights_either(tmp_path: Path) -> None:
 
 def test_a_missing_weight_is_no_wrappers_prefix(tmp_path: Path) -> None:
     """A weight of another shape, or one whose name ends as others do."""
-    folder = families.pretrained(tmp_path / "shape", "bert")
+    folder = tiny_families.pretrained(tmp_path / "shape", "bert")
     name = "bert.encoder.layer.0.output.dense.weight"
     change(folder, lambda tensors: tensors | {name: tensors[name][:-1]})
     assert f"first '{name}'" in refused(folder)
-    folder = families.pretrained(tmp_path / "lost", "llama")
+    folder = tiny_families.pretrained(tmp_path / "lost", "llama")
     change(folder, lambda tensors: {n: t for n, t in tensors.items() if n != "model.norm.weight"})
     assert "first 'model.norm.weight'" in refused(folder)

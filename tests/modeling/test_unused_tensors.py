@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness.modeling import pretrained
-from tests.support import families, tiny
+from tests.support import tiny_families, tiny_models
 from tests.support.changed_weights import QUERY, RTE, TOY, Tensors, change, is_matrix, refused
 
 
@@ -79,7 +79,7 @@ def test_weights_kept_apart_by_pruning_are_refused_with_the_mend(copy: Path) -> 
 @pytest.mark.parametrize("prefix", ["", "bert."])
 @pytest.mark.parametrize("said", [1, 2])
 def test_layers_beyond_config_json_are_refused(copy: Path, said: int, prefix: str) -> None:
-    tiny.edit(copy / "config.json", num_hidden_layers=said)
+    tiny_models.edit(copy / "config.json", num_hidden_layers=said)
 
     def rename(tensors: Tensors) -> Tensors:
         return {f"{prefix}{n.removeprefix('bert.')}": x for n, x in tensors.items()}
@@ -110,12 +110,12 @@ LAYERS = {
 @pytest.mark.cases
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_beyond_config_json_is_refused_in_every_family(tmp_path: Path, name: str) -> None:
-    folder = families.pretrained(tmp_path, name)
+    folder = tiny_families.pretrained(tmp_path, name)
     said = json.loads((folder / "config.json").read_text())
     changed = {LAYERS[name]: 1}
     if "layer_types" in said:
         changed["layer_types"] = said["layer_types"][:1]
-    tiny.edit(folder / "config.json", **changed)
+    tiny_models.edit(folder / "config.json", **changed)
     message = refused(folder)
     assert f"{LAYERS[name]} 1" in message
     assert "2 layers" in message
@@ -162,13 +162,13 @@ def test_leftovers_that_change_nothing_are_loaded_without_a_word(tmp_path: Path)
     bert = Path(shutil.copytree(TOY, tmp_path / "bert"))
     loaded = harmless(bert, embeddings__position_ids=ids, classifier__weight=torch.ones(7, 80))
     assert loaded.unused == ()  # the head's shape is another: it is new
-    roberta = families.pretrained(tmp_path / "roberta", "roberta")
+    roberta = tiny_families.pretrained(tmp_path / "roberta", "roberta")
     added = {"roberta__pooler__dense__weight": torch.ones(16, 16)}
     assert "roberta.pooler" in harmless(roberta, **added).unused
-    gpt2 = families.pretrained(tmp_path / "gpt2", "gpt2")
+    gpt2 = tiny_families.pretrained(tmp_path / "gpt2", "gpt2")
     mask = torch.ones(1, 1, 80, 80)
     harmless(gpt2, h__0__attn__bias=mask.tril(), h__1__attn__masked_bias=torch.tensor(-1e4))
     harmless(gpt2, transformer__h__0__attn__bias=mask.bool())
-    harmless(families.pretrained(tmp_path / "gpt", "gpt"), h__0__attn__bias=mask.bool())
-    deberta = families.pretrained(tmp_path / "deberta", "deberta-v3")
+    harmless(tiny_families.pretrained(tmp_path / "gpt", "gpt"), h__0__attn__bias=mask.bool())
+    deberta = tiny_families.pretrained(tmp_path / "deberta", "deberta-v3")
     harmless(deberta, deberta__embeddings__word_embeddings___weight=torch.zeros(20, 16))

@@ -12,7 +12,7 @@ import pytest
 import harness
 from harness.catalog import models, recipes
 from harness.errors import GlueBenchError, UsageError
-from tests.support.fakes import FakeEngine
+from tests.support.engines import FakeEngine
 
 TOY = models.directory(models.MODELS["toy-bert"])
 

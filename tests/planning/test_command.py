@@ -11,7 +11,7 @@ from harness.planning import command, plan
 from harness.planning.options import Settings
 from harness.planning.resolve import recipe_for, resolve
 from harness.spec import Case
-from tests.support import fakes
+from tests.support import builders
 
 OWN = {
     "toy-bert": ("", "+scratch", "+frozen", "+lora", "+bitfit", "+scratch+bitfit"),
@@ -27,16 +27,16 @@ def test_a_models_own_name_is_known_from_the_runs_identity(name: str) -> None:
     own = adaptations.own_name(model, identity)
     assert own in OWN
     assert f"{own}{adaptations.suffixes(made.models[model].adaptations)}" == model
-    run = fakes.record(Case("rte", model, "cpu-fp32", 1), identity=identity)
+    run = builders.record(Case("rte", model, "cpu-fp32", 1), identity=identity)
     assert command.model_of(run) == model
 
 
 def test_a_folder_is_for_the_user_to_name() -> None:
-    run = fakes.record(
+    run = builders.record(
         Case("rte", "mine+lora", "cpu-fp32", 1), identity={"adaptation": {"method": "lora"}}
     )
     assert command.model_of(run) == "path/to/mine+lora"
-    run = fakes.record(Case("rte", "org/mine", "cpu-fp32", 1))
+    run = builders.record(Case("rte", "org/mine", "cpu-fp32", 1))
     assert command.model_of(run) == "org/mine"
 
 

@@ -17,9 +17,10 @@ from harness.planning.resume import Resume
 from harness.records.schema import Outcome, Record
 from harness.records.store import Store, file_name
 from harness.spec import Case, DataRequest, Model, Recipe, RunConfig, Target, Task
+from tests.support.builders import TABLE, outcome, record
 from tests.support.configs import resolved
-from tests.support.fakes import ANSWERS, TABLE, FakeEngine, outcome, record
-from tests.support.sessions import glue_bench, run
+from tests.support.engines import ANSWERS, FakeEngine
+from tests.support.pytest_project import glue_bench, run
 
 CASE, TOY = Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy")
 RTE = ("-k", "rte")

@@ -12,9 +12,9 @@ from harness.planning import stored_run
 from harness.records.schema import Record
 from harness.records.store import Store, file_name
 from harness.spec import Case
-from tests.support.fakes import TABLE, record
-from tests.support.flip_runs import on_toy_rows
-from tests.support.sessions import glue_bench
+from tests.support.builders import TABLE, record
+from tests.support.prediction_runs import on_toy_rows
+from tests.support.pytest_project import glue_bench
 
 CASE = Case("sst2", "toy-bert", "cpu-fp32", 42)
 

@@ -5,7 +5,7 @@ import pytest
 from harness.records import cells
 from harness.records.schema import Source
 from harness.spec import Case
-from tests.support.fakes import record
+from tests.support.builders import record
 
 CASE = Case("rte", "toy-bert", "cpu-fp32", 1)
 DEAD = {"score": None, "floor": None, "timing": None, "memory": None}

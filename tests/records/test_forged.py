@@ -12,12 +12,12 @@ from harness.errors import Exit, StorageError
 from harness.records import codec, journal, metric_check
 from harness.records.predictions import from_parquet, to_parquet
 from harness.records.store import Store
-from tests.support import forged_journals, forged_predictions, forger, sides
-from tests.support.flip_runs import run as flip_run
+from tests.support import cell_runs, forged_journals, forged_predictions, forger
+from tests.support.folder_readers import Readers, command, filled, good, raw_of
 from tests.support.locations import GOLDEN, ROOT
-from tests.support.readers import Readers, command, filled, good, raw_of
+from tests.support.prediction_runs import run as flip_run
 
-RAW = raw_of(sides.run(50))
+RAW = raw_of(cell_runs.run(50))
 
 
 def put(raw: dict[str, Any], place: str, value: Any) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from harness.records import flags, frame
 from harness.records.schema import DataRecord, Memory, Outcome, Record, Source, SplitRecord
 from harness.records.store import Store, read
 from harness.spec import Case
-from tests.support.boarded import split_record
-from tests.support.fakes import observed, record
+from tests.support.board_runs import split_record
+from tests.support.builders import observed, record
 from tests.support.locations import GOLDEN, ROOT
 
 CASE = Case("sst2", "toy-bert", "cpu-fp32", 42)

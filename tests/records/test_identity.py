@@ -21,8 +21,8 @@ from harness.records.store import Store, file_name
 from harness.reports import by_axis
 from harness.reports.boards import boards
 from harness.spec import Axis, Case, DataRequest
+from tests.support.builders import TABLE, record
 from tests.support.configs import resolved
-from tests.support.fakes import TABLE, record
 from tests.support.locations import ROOT
 
 PUBLISHED = ROOT / "results" / "published"

@@ -16,8 +16,9 @@ from harness.records import journal, sessions
 from harness.records.journal import Journal
 from harness.records.store import Store
 from harness.spec import Case
-from tests.support.fakes import ANSWERS, FakeEngine, outcome, record
-from tests.support.sessions import glue_bench, run
+from tests.support.builders import outcome, record
+from tests.support.engines import ANSWERS, FakeEngine
+from tests.support.pytest_project import glue_bench, run
 
 CASES = [Case("rte", "toy-bert", target, 42) for target in ("cpu-fp32", "cpu-bf16")]
 NOW = "2026-01-02T03:04:05+00:00"

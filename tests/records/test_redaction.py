@@ -20,8 +20,9 @@ from harness.records.store import Store
 from harness.text.escape import harmless
 from harness.text.values import plain, shown, shown_path
 from tests.support import canaries
-from tests.support.fakes import ANSWERS, FakeEngine, died, outcome
-from tests.support.sessions import run
+from tests.support.builders import outcome
+from tests.support.engines import ANSWERS, FakeEngine, died
+from tests.support.pytest_project import run
 
 Patch = pytest.MonkeyPatch
 

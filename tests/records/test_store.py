@@ -22,8 +22,8 @@ from harness.records import codec
 from harness.records.schema import SCHEMA, Record
 from harness.records.store import MAX_RECORD_BYTES, Store, file_name, read
 from harness.spec import Case
-from tests.support import printed
-from tests.support.fakes import TABLE, record
+from tests.support import printed_records
+from tests.support.builders import TABLE, record
 from tests.support.locations import ROOT
 
 CASE = Case("sst2", "toy-bert", "cpu-fp32", 42)
@@ -293,7 +293,7 @@ def test_records_are_found_in_any_text() -> None:
     text = (
         f"12:01 |{line} and\n{line[:300]}{codec.to_line(second)}\udcff\n{codec.MARK} \udcff\n{line}"
     )
-    found = printed.records_in(text)
+    found = printed_records.records_in(text)
     assert [one for one in found if isinstance(one, Record)] == [first, second, first]
     errors = [str(one) for one in found if isinstance(one, StorageError)]
     assert [error.partition(":")[0] for error in errors] == ["line 2", "line 3"]

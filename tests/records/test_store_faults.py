@@ -12,11 +12,11 @@ import pytest
 from harness.errors import NotStored
 from harness.records.identity import key_of
 from harness.records.store import Store, read
-from tests.support import crashes, damage, failures, scoreboard, store_machine
-from tests.support.crashes import crash_states, crash_states_of_journal, crash_states_of_two
-from tests.support.failures import in_child
-from tests.support.fakes import TABLE
+from tests.support import damaged_bytes, disk_failures, power_cuts, scoreboard, store_machine
+from tests.support.builders import TABLE
+from tests.support.disk_failures import in_child
 from tests.support.locations import GOLDEN, ROOT
+from tests.support.power_cuts import crash_states, crash_states_of_journal, crash_states_of_two
 
 
 def none_wrong(row: str, counts: Counter[str], at_least: int = 0) -> None:
@@ -56,17 +56,17 @@ def test_a_rename_without_a_flush_is_found_out(tmp_path: Path) -> None:
 
 
 def test_whichever_call_fails_the_run_is_stored_or_printed(tmp_path: Path) -> None:
-    counts = failures.failing_calls(tmp_path, (errno.ENOSPC, None))
+    counts = disk_failures.failing_calls(tmp_path, (errno.ENOSPC, None))
     assert counts["injected"] == counts["survived"] > 80
     scoreboard.add("faults", **counts)
 
 
 def test_a_disk_that_fills_up_anywhere_in_a_record_loses_nothing(tmp_path: Path) -> None:
-    none_wrong("disk full", failures.limited_files(tmp_path, 100), at_least=30)
+    none_wrong("disk full", disk_failures.limited_files(tmp_path, 100), at_least=30)
 
 
 def test_a_small_disk_fills_up_and_is_emptied(tmp_path: Path) -> None:
-    counts = failures.small_disk(tmp_path)
+    counts = disk_failures.small_disk(tmp_path)
     if counts is None:
         pytest.skip("this user may not mount a file system by `unshare -rm`")
     assert counts["fillings"] > 10
@@ -86,7 +86,7 @@ def test_writers_do_not_disturb_each_other(counted: dict[str, dict[str, float]])
 
 
 def test_a_taken_name_is_refused_and_its_file_left_alone(tmp_path: Path) -> None:
-    first = Store(tmp_path).save(crashes.run(1), TABLE)
+    first = Store(tmp_path).save(power_cuts.run(1), TABLE)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
     second = first.model_copy(update={"threads": 1, "predictions": None})
     for table in (None, TABLE, TABLE | {"row": [3, 4, 5]}):
@@ -104,11 +104,11 @@ def test_a_killed_writer_loses_nothing_that_it_told_of(
 
 
 def test_damaged_files_are_told_by_name() -> None:
-    scoreboard.add("damaged records", **damage.damaged_files(150))
+    scoreboard.add("damaged records", **damaged_bytes.damaged_files(150))
 
 
 def test_damaged_lines_are_told_by_number() -> None:
-    scoreboard.add("damaged records", **damage.damaged_lines(150))
+    scoreboard.add("damaged records", **damaged_bytes.damaged_lines(150))
 
 
 def test_many_records_are_read_with_their_values(counted: dict[str, dict[str, float]]) -> None:

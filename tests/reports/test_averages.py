@@ -12,7 +12,7 @@ from harness.records.cells import cells
 from harness.records.schema import Record
 from harness.reports.averages import AVERAGES, ScoreRow, coverage, missing, of, sheet
 from harness.spec import Case
-from tests.support.fakes import record
+from tests.support.builders import record
 
 NINE = AVERAGES["GLUE-9"]
 

@@ -15,7 +15,7 @@ from harness.reports import board_tables, ranks
 from harness.reports.averages import AVERAGES
 from harness.reports.boards import Board, boards
 from harness.tables.table import Figure, Table
-from tests.support.boarded import nine, scored
+from tests.support.board_runs import nine, scored
 from tests.support.locations import ROOT
 
 TOY = Source(kind="toy")

@@ -5,7 +5,7 @@ import re
 from harness.catalog import tasks
 from harness.records.schema import Record, Source
 from harness.reports.boards import Standing, boards
-from tests.support.boarded import GLUE, assorted, dead, nine, scored
+from tests.support.board_runs import GLUE, assorted, dead, nine, scored
 
 
 def standings(*runs: Record) -> list[Standing]:

@@ -11,8 +11,8 @@ from harness.reports import by_axis
 from harness.reports.boards import boards
 from harness.spec import Axis
 from harness.tables.table import Figure, Table
-from tests.support.boarded import MACHINE, assorted, scored
-from tests.support.fakes import outcome
+from tests.support.board_runs import MACHINE, assorted, scored
+from tests.support.builders import outcome
 
 
 def table(axis: Axis, *runs: Record, reference: str | None = None) -> Table:

@@ -10,7 +10,7 @@ from harness.records.schema import Record
 from harness.reports import cell_tables
 from harness.reports.boards import Board, boards
 from harness.tables.table import Table
-from tests.support.boarded import dead, nine, scored
+from tests.support.board_runs import dead, nine, scored
 
 
 def board(*runs: Record) -> Board:

@@ -9,7 +9,7 @@ from harness.records.schema import Record
 from harness.reports import averages, board_tables, cell_tables
 from harness.reports.boards import Board, boards
 from harness.tables.table import Figure, Table
-from tests.support.boarded import nine, scored, shown
+from tests.support.board_runs import nine, scored, shown
 
 
 def the_board(*runs: Record) -> Board:

@@ -15,7 +15,7 @@ from harness.reports import published as gaps
 from harness.reports.published import Gaps, PublishedComparison
 from harness.spec import Case
 from harness.tables import formats
-from tests.support.fakes import record
+from tests.support.builders import record
 
 UNCASED = "bert-base-uncased"
 OWN = Source(kind="glue_data")

@@ -21,9 +21,9 @@ from harness.records.store import Store
 from harness.reports import report
 from harness.spec import Axis
 from harness.tables.table import Figure
-from tests.support import snapshots
-from tests.support.boarded import assorted, dead, scored
-from tests.support.sessions import glue_bench
+from tests.support import kept_report
+from tests.support.board_runs import assorted, dead, scored
+from tests.support.pytest_project import glue_bench
 
 Cells = list[tuple[str, int, str, str]]
 """Of each figure: its table's title, its row, its column and what is shown."""
@@ -54,16 +54,16 @@ def made(stored: Path) -> report.Report:
     return report.make(Store(stored).load(), str(stored), references=True, by=Axis.target)
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in snapshots.FOLDER.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in kept_report.FOLDER.iterdir()))
 def test_a_reports_files_are_those_that_are_kept(name: str) -> None:
-    kept = (snapshots.FOLDER / name).read_text("utf-8")
-    assert snapshots.files()[name] == kept, (
-        "a reader sees other tables: python -m tests.support.snapshots"
+    kept = (kept_report.FOLDER / name).read_text("utf-8")
+    assert kept_report.files()[name] == kept, (
+        "a reader sees other tables: python -m tests.support.kept_report"
     )
 
 
 def test_every_file_is_kept() -> None:
-    assert sorted(snapshots.files()) == sorted(path.name for path in snapshots.FOLDER.iterdir())
+    assert sorted(kept_report.files()) == sorted(path.name for path in kept_report.FOLDER.iterdir())
 
 
 def figures(made: report.Report) -> Cells:

@@ -15,8 +15,8 @@ from harness.records.store import Store
 from harness.reports import board_tables, by_axis, cell_tables, report, score_basis
 from harness.reports.boards import Board, boards
 from harness.spec import Axis, Case
-from tests.support.boarded import GLUE, HASH, shown, split_record
-from tests.support.fakes import record
+from tests.support.board_runs import GLUE, HASH, shown, split_record
+from tests.support.builders import record
 
 ACCURACY, MCC = ["accuracy"], ["matthews_correlation"]
 OTHER = "1" * 64

@@ -8,7 +8,7 @@ from harness.records.cells import cells
 from harness.records.schema import DataRecord, Record, Source
 from harness.reports import board_tables, cell_tables
 from harness.reports.boards import Standing, boards
-from tests.support.boarded import HASH, nine, scored, shown, split_record
+from tests.support.board_runs import HASH, nine, scored, shown, split_record
 
 OTHER = "1" * 64
 

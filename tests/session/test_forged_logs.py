@@ -17,9 +17,10 @@ from harness.files.disk import write_file
 from harness.records import codec
 from harness.records.store import Store
 from harness.text import escape, log_marks
-from tests.support.fakes import ANSWERS, FakeEngine, outcome
-from tests.support.logged import BEGUN, SESSION, Import, made
-from tests.support.sessions import run
+from tests.support.builders import outcome
+from tests.support.engines import ANSWERS, FakeEngine
+from tests.support.log_files import BEGUN, SESSION, Import, made
+from tests.support.pytest_project import run
 
 FORGED = made("qnli", score=1.0)
 FORGERY = f"GLUE-BENCH-SESSION {SESSION}\n{codec.to_line(FORGED)}"

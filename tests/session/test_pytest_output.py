@@ -15,10 +15,11 @@ import pytest
 from harness.errors import DataError, NotStored, WorkerCrashed
 from harness.execution.engine import Finished
 from harness.records.schema import ModelRecord, Outcome
-from tests.support import tiny
-from tests.support.fakes import ANSWERS, FakeEngine, died, outcome
-from tests.support.sessions import run
-from tests.support.unruly import FORGED, TEXTS, glue_bench, unruly
+from tests.support import tiny_models
+from tests.support.builders import outcome
+from tests.support.engines import ANSWERS, FakeEngine, died
+from tests.support.pytest_project import run
+from tests.support.terminal_texts import FORGED, TEXTS, glue_bench, unruly
 
 TEXT = "x\x1b]0;t\x07\x1b[2J\x9b31m\r::error::y\n::error::z ##[error]a ##vso[b] \u202e\u2028::c::"
 MODEL = ModelRecord(
@@ -123,7 +124,7 @@ def test_what_a_worker_prints_is_harmless_in_parts() -> None:
 def test_labels_of_a_model_are_harmless(tmp_path: Path) -> None:
     labels = [TEXT, FORGED, "::error::x", *TEXTS[:20]]
     whole = [label.encode(errors="replace").decode() for label in labels]
-    folder = tiny.classifier(tmp_path / "m", "bert", whole)
+    folder = tiny_models.classifier(tmp_path / "m", "bert", whole)
     said = glue_bench("predict", str(folder), "the film")
     assert not said.error
     assert not unruly(f"{said.out}\n{said.err}")

@@ -19,9 +19,10 @@ from harness.records.store import Store
 from harness.session.checkout import Checkout
 from harness.session.regression import Regression
 from harness.spec import Case
-from tests.support.fakes import FakeEngine, record
-from tests.support.gated import BOTH, CELL, SST2, judged, scoring
-from tests.support.sides import failed, side, spread
+from tests.support.builders import record
+from tests.support.cell_runs import failed, side, spread
+from tests.support.engines import FakeEngine
+from tests.support.gate_project import BOTH, CELL, SST2, judged, scoring
 
 
 class BaselinesCode:

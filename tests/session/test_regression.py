@@ -9,9 +9,10 @@ import pytest
 
 from harness.records.store import Store
 from tests.support import scoreboard
-from tests.support.fakes import ANSWERS, FakeEngine, outcome
-from tests.support.gated import BOTH, CELL, GATED, SST2, judged, scoring
-from tests.support.sessions import ARGS, glue_bench, run
+from tests.support.builders import outcome
+from tests.support.engines import ANSWERS, FakeEngine
+from tests.support.gate_project import BOTH, CELL, GATED, SST2, judged, scoring
+from tests.support.pytest_project import ARGS, glue_bench, run
 
 
 def test_an_item_per_cell_comes_last_and_says_what_it_found(gated: pytest.Pytester) -> None:

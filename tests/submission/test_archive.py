@@ -12,9 +12,9 @@ from harness.records.store import Store
 from harness.submission import files
 from harness.submission.files import SUBMISSION_FILES
 from harness.submission.selection import RunFilter, choose
-from tests.support.boarded import split_record
-from tests.support.entered import HUB, all_runs, answer, run
-from tests.support.sessions import glue_bench
+from tests.support.board_runs import split_record
+from tests.support.pytest_project import glue_bench
+from tests.support.submission_runs import HUB, all_runs, answer, run
 from tests.whole.test_imports import run_blocked
 
 FORMAT = {  # lines with the header, and the labels, of gluebenchmark.com's sample submission

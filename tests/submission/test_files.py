@@ -13,7 +13,7 @@ from harness.catalog import tasks
 from harness.errors import DataError
 from harness.submission import files
 from harness.submission.files import SUBMISSION_FILES
-from tests.support.entered import answer
+from tests.support.submission_runs import answer
 
 BY_NAME = {file.name: file for file in SUBMISSION_FILES}
 

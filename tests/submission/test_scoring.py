@@ -16,10 +16,10 @@ from harness.errors import GlueBenchError
 from harness.records.store import Store
 from harness.submission import files, scoring
 from harness.submission.files import SUBMISSION_FILES
-from tests.support.entered import run
 from tests.support.glue_files import encode, put
 from tests.support.glue_files import row as glue_row
-from tests.support.sessions import glue_bench
+from tests.support.pytest_project import glue_bench
+from tests.support.submission_runs import run
 
 MRPC = tasks.TASKS["mrpc"]
 GOLD = [1, 0, 1, 1, 0, 1, 1, 0]

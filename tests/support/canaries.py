@@ -1,4 +1,4 @@
-"""A user, a machine and secrets with names that are found again wherever they were written."""
+"""Marked names of a user, a machine and secrets, which a test looks for in everything written."""
 
 from __future__ import annotations
 

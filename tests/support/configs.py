@@ -1,4 +1,4 @@
-"""Configurations of single runs, without a session around them."""
+"""Configurations of single runs, made without a session."""
 
 from __future__ import annotations
 

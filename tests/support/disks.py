@@ -1,4 +1,4 @@
-"""Stand-ins for `Disk`: one that remembers, one that fails, one that is in a hurry."""
+"""Replacements of `Disk`: one records calls, one fails, one never waits for the disk."""
 
 from __future__ import annotations
 

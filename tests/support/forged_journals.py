@@ -1,4 +1,4 @@
-"""Journals whose lines have right checksums and wrong events."""
+"""Journals whose checksums are right and whose events are wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of predictions that their records name by the right sha256, and that hold others."""
+"""Files of predictions that have the sha256 in their record and wrong content."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from harness.records.store import Store
 from tests.support import forger
-from tests.support.flip_runs import run as flip_run
-from tests.support.readers import raw_of
+from tests.support.folder_readers import raw_of
+from tests.support.prediction_runs import run as flip_run
 
 ROWS = 20
 LABELS, PREDICTED = [0, 1] * 10, [0, 1, 1, 1] * 5

@@ -1,4 +1,4 @@
-"""Records, journal lines and predictions whose checksums hold and whose content was made up.
+"""Records, journal lines and predictions with right checksums and invented content.
 
 Anyone can compute a checksum. So each field of a real record gets values that its author never
 meant, one at a time and in pairs, and each file is sealed again.

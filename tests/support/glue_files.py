@@ -1,4 +1,4 @@
-"""Files of the glue_data layout, made by hand, and what reading a bad one must say."""
+"""Files in the glue_data layout, and the error that each bad one must give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where this checkout, its kept files and real GLUE are."""
+"""Paths of this checkout, of its golden files and of real GLUE."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models' folders that bring code of their own: each leaves a file behind if it is ever run."""
+"""Models' folders that contain code; the code would leave a file behind if it ran."""
 
 from __future__ import annotations
 

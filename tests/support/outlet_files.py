@@ -1,4 +1,4 @@
-"""Files and names of files where another's text can stand: `outlets` beside its results folders."""
+"""Files, and names of files, that may contain a stranger's text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 from harness.records import codec, journal
 from harness.records.store import Store
 from harness.spec import Case
-from tests.support import own_rows
-from tests.support.fakes import record
+from tests.support import custom_task
+from tests.support.builders import record
+from tests.support.custom_task import CLASSES, TOML
 from tests.support.outlets import CASE, Place, sealed
 
 RTE = Case("rte", "toy-bert", "cpu-fp32", 1)
@@ -50,7 +51,7 @@ def _act(text: str, folder: Path) -> None:
 
 def _task_file(more: str) -> Callable[[str, Path], None]:
     def put(text: str, folder: Path) -> None:
-        own_rows.put(folder, {})
+        custom_task.put(folder, {})
         (folder / "mine.toml").write_text(more.replace("TEXT", json.dumps(text)))
 
     return put
@@ -59,7 +60,7 @@ def _task_file(more: str) -> Callable[[str, Path], None]:
 def _rows(name: str, content: str) -> Callable[[str, Path], None]:
     def put(text: str, folder: Path) -> None:
         quoted = text.replace('"', '""')
-        own_rows.put(folder, {name: content.replace("TEXT", f'"{quoted}"')})
+        custom_task.put(folder, {name: content.replace("TEXT", f'"{quoted}"')})
 
     return put
 
@@ -90,28 +91,28 @@ WRITTEN: dict[str, Place] = {
         "compare main r --format markdown", "baseline promote main r --reason x",
     ),
     "a name in a task file": _place(_task_file("[[task]]\nname = TEXT\n"), MINE),
-    "a key of a task file": _place(_task_file(f"{own_rows.TOML}TEXT = 1\n"), MINE),
+    "a key of a task file": _place(_task_file(f"{TOML}TEXT = 1\n"), MINE),
     "labels of a task file": _place(
-        _task_file(f"{own_rows.TOML}labels = [TEXT, 'good']\n"), MINE
+        _task_file(f"{TOML}labels = [TEXT, 'good']\n"), MINE
     ),
     "columns of a task file": _place(
-        _task_file(own_rows.TOML.replace('"stars"', "TEXT") + own_rows.CLASSES), MINE
+        _task_file(TOML.replace('"stars"', "TEXT") + CLASSES), MINE
     ),
     "data of a task file": _place(
-        _task_file(own_rows.TOML.replace('"rows"', "TEXT") + own_rows.CLASSES), MINE
+        _task_file(TOML.replace('"rows"', "TEXT") + CLASSES), MINE
     ),
     "splits of a task file": _place(
-        _task_file(f"{own_rows.TOML}{own_rows.CLASSES}splits = {{ train = TEXT, TEXT = TEXT }}\n"),
+        _task_file(TOML + CLASSES + "splits = { train = TEXT, TEXT = TEXT }\n"),
         MINE,
     ),
     "a revision in a task file": _place(
         _task_file(
-            own_rows.TOML.replace('"rows"', '"hub:a/b"') + own_rows.CLASSES + "revision = TEXT\n"
+            TOML.replace('"rows"', '"hub:a/b"') + CLASSES + "revision = TEXT\n"
         ),
         MINE,
     ),
     "a metric of a task file": _place(
-        _task_file(f"{own_rows.TOML}{own_rows.CLASSES}metrics = [TEXT]\n"), MINE
+        _task_file(f"{TOML}{CLASSES}metrics = [TEXT]\n"), MINE
     ),
     "a CSV file's header": _place(_rows("train.csv", "TEXT,TEXT\na,bad\n"), MINE),
     "a CSV file's label": _place(_rows("train.csv", "review,stars\na,TEXT\n"), MINE),

@@ -1,4 +1,4 @@
-"""Places where another's text can stand, and the commands that then speak of it.
+"""Places that may contain a stranger's text, and the commands that show it.
 
 `TYPED` has the command lines, `STORED` what a record holds; `outlet_files` has other files. Each
 place is put up in a folder that holds a `world` and is the current one by then.
@@ -16,9 +16,9 @@ from harness.planning import options
 from harness.records import codec
 from harness.records.store import Store
 from harness.spec import Case
-from tests.support.baselined import saved
-from tests.support.fakes import record
-from tests.support.flip_runs import on_toy_rows
+from tests.support.baselines import saved
+from tests.support.builders import record
+from tests.support.prediction_runs import on_toy_rows
 
 CASE = "sst2-toy-bert-cpu-fp32-s42"
 TYPED = """

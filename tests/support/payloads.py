@@ -1,4 +1,4 @@
-"""Repositories whose own files name programs: each leaves a file behind if it is ever run."""
+"""Repositories whose files name programs; a program would leave a file behind if it ran."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs on this machine, and waiting for what has to come."""
+"""The processes of this machine, and a wait for what they will do."""
 
 from __future__ import annotations
 

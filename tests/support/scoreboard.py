@@ -1,4 +1,4 @@
-"""What a test session counted, for the lines at its end: row -> what was counted -> how many."""
+"""Counts of a test session, for the lines at its end: row -> what was counted -> how many."""
 
 from __future__ import annotations
 

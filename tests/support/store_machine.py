@@ -1,4 +1,4 @@
-"""A results folder as a dict: whatever happens to it, it holds what was said to be stored."""
+"""A model of a results folder, a dict: the folder must hold what was reported as stored."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from harness.errors import NotStored
 from harness.records.schema import Record
 from harness.records.store import Store, file_name
-from tests.support import printed
-from tests.support.crashes import run
+from tests.support import printed_records
+from tests.support.builders import TABLE
+from tests.support.disk_failures import ERRORS, same
 from tests.support.disks import Failing, Remembering
-from tests.support.failures import ERRORS, same
-from tests.support.fakes import TABLE
+from tests.support.power_cuts import run
 
 STEPS: Counter[str] = Counter()
 TABLES = st.sampled_from([None, TABLE])
@@ -67,7 +67,7 @@ class StoreMachine(RuleBasedStateMachine):
             stored = failing.save(made, table)
             self.safe[stored.id] = stored
         except NotStored as refused:
-            (stored,) = printed.records_in(refused.line)
+            (stored,) = printed_records.records_in(refused.line)
             assert isinstance(stored, Record)
             assert same(stored) == same(made)
             self.perhaps[stored.id] = stored
@@ -77,7 +77,7 @@ class StoreMachine(RuleBasedStateMachine):
     def import_a_line(self, data: st.DataObject) -> None:
         if not self.lines:
             return
-        (stored,) = printed.records_in(data.draw(st.sampled_from(self.lines)))
+        (stored,) = printed_records.records_in(data.draw(st.sampled_from(self.lines)))
         assert isinstance(stored, Record)
         if stored not in self.stores[0].find().records:
             self.stores[1].save(stored)

@@ -17,8 +17,8 @@ from harness.tables.columns import CELL, MODEL, RECIPE, TARGET, Column, figures,
 from harness.tables.markup import spreadsheet
 from harness.tables.table import FILL, WIDTH, Figure, Table
 from harness.text.escape import brief, visible
-from tests.support.hostile import NAMES, table, texts
-from tests.support.rendered import Page, assert_harmless, collapsed
+from tests.support.hostile_names import NAMES, table, texts
+from tests.support.markdown_pages import Page, assert_harmless, collapsed
 from tests.text.test_escape import COMMAND, FORMULAS, latin, read_latex, unseen
 
 NAMED = st.lists(texts, min_size=3, max_size=3)

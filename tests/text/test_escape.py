@@ -10,8 +10,8 @@ from hypothesis import example, given
 
 from harness.tables import markup
 from harness.text import escape
-from tests.support.hostile import NAMES, texts
-from tests.support.rendered import Page, assert_harmless, collapsed
+from tests.support.hostile_names import NAMES, texts
+from tests.support.markdown_pages import Page, assert_harmless, collapsed
 
 ORDINARY = (
     "bert-base-uncased", "google/bert_uncased_L-2_H-128_A-2", "cpu-bf16", "run_glue-5ep",

@@ -16,7 +16,7 @@ from harness.records.flags import FLAGS
 from harness.spec import Case
 from harness.training import checks
 from harness.training.checks import Evidence
-from tests.support.fakes import observed, outcome, record
+from tests.support.builders import observed, outcome, record
 
 LABELS = [0, 1] * 50
 RIGHT = [label if row % 10 else 1 - label for row, label in enumerate(LABELS)]  # nine of ten

@@ -22,7 +22,7 @@ from harness.records.store import Store
 from harness.spec import Case, DataRequest, RunConfig
 from harness.training import inputs
 from harness.training.inputs import prepare
-from tests.support import tiny
+from tests.support import tiny_models
 from tests.support.configs import resolved
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -56,7 +56,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "weights overwritten": lambda f: overwritten(f / "model.safetensors"),
     "tokenizer.json": lambda f: (f / "tokenizer.json").write_bytes(b"{}"),
     "vocab.txt": lambda f: (f / "vocab.txt").write_text("a\n"),
-    "config.json": lambda f: tiny.edit(f / "config.json", hidden_act="relu"),
+    "config.json": lambda f: tiny_models.edit(f / "config.json", hidden_act="relu"),
     "added": lambda f: (f / "special_tokens_map.json").write_text("{}"),
     "deleted": lambda f: (f / "tokenizer.json").unlink(),
     "renamed": lambda f: (f / "tokenizer.json").rename(f / "tokenizer.old"),

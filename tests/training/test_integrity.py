@@ -19,9 +19,9 @@ from harness.records.cells import cells
 from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Recipe, RunConfig
 from harness.training import batches, device, loop, outcome, runner
-from tests.support import tiny
+from tests.support import tiny_models
+from tests.support.builders import record
 from tests.support.configs import resolved
-from tests.support.fakes import record
 
 RECIPE = Recipe(
     "test", source="", learning_rate=0.01, epochs=6, batch_size=8, max_length=20, warmup=0.1,
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = [f"{file.split} : {text(row % 2, draw)}\t{row % 2}\n" for row in range(70)]
         (made / file.path).parent.mkdir(exist_ok=True)
         (made / file.path).write_text("sentence\tlabel\n" + "".join(rows))
-    tiny.pretrained(made / "model", "bert")
+    tiny_models.pretrained(made / "model", "bert")
     return made
 
 

@@ -30,9 +30,9 @@ from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Model, RunConfig
 from harness.system import environment
 from harness.training import oom_retry
-from tests.support import tiny
+from tests.support import tiny_models
+from tests.support.builders import numbers
 from tests.support.configs import resolved
-from tests.support.fakes import numbers
 
 CASE, ROWS = Case("rte", "toy-bert", "cpu-fp32", 42), DataRequest("toy", max_train=72, max_eval=32)
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -114,7 +114,7 @@ def memory() -> Iterator[Allocator]:
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     """72 rows, 32 a step, 2 epochs: 6 updates, every third of 8 rows. No dropout."""
-    folder = tiny.classifier(tmp_path_factory.mktemp("m"), "bert", ["no"] * 2, **NO_DROPOUT)
+    folder = tiny_models.classifier(tmp_path_factory.mktemp("m"), "bert", ["no"] * 2, **NO_DROPOUT)
     return config_of(folder)
 
 
@@ -311,7 +311,9 @@ def test_what_torch_raises_where_memory_lacks_is_oom() -> None:
 @pytest.mark.slow  # the quick tests have an allocator that refuses, and torch's own error above
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc's malloc and Linux")
 def test_a_real_lack_of_memory(config: RunConfig, tmp_path: Path) -> None:
-    wide = tiny.classifier(tmp_path, "bert", ["no"] * 2, intermediate_size=4096, **NO_DROPOUT)
+    wide = tiny_models.classifier(
+        tmp_path, "bert", ["no"] * 2, intermediate_size=4096, **NO_DROPOUT
+    )
     small = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, epochs=1))
     large = dataclasses.replace(
         config_of(wide), recipe=dataclasses.replace(small.recipe, batch_size=72)

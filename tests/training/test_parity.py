@@ -23,7 +23,7 @@ from harness.catalog import recipes, tasks
 from harness.spec import Recipe
 from harness.training import loop
 from harness.training.batches import TrainBatches
-from tests.training.test_loop import CPU, ROWS, rows_of, tiny_network
+from tests.support.training_rows import CPU, ROWS, rows_of, tiny_network
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Trainer's own
 MNLI = tasks.TASKS["mnli"]

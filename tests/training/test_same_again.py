@@ -11,9 +11,9 @@ from harness.execution.process import ProcessEngine
 from harness.records.schema import Outcome, PredictionTable
 from harness.spec import Case, DataRequest, RunConfig
 from harness.training import runner
+from tests.support.builders import numbers
 from tests.support.configs import resolved
-from tests.support.fakes import numbers
-from tests.support.foreign import everything_changed
+from tests.support.torch_switches import everything_changed
 
 Ran = tuple[Outcome, PredictionTable | None]
 ROWS = DataRequest("toy", max_train=64, max_eval=16)

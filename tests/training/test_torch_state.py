@@ -15,7 +15,7 @@ from harness.catalog import targets
 from harness.errors import UsageError
 from harness.training import torch_state
 from harness.training.torch_state import SWITCHES, Switch
-from tests.support.foreign import VALUES, everything_changed, restored, snapshot
+from tests.support.torch_switches import VALUES, everything_changed, restored, snapshot
 
 FP32, TF32 = targets.get("cpu-fp32"), targets.get("cuda-tf32")
 

@@ -17,7 +17,7 @@ from harness.records.schema import Record
 from harness.records.store import Store
 from tests.data.test_toy_bert import WORDS_ALONE
 from tests.support.locations import REAL_GLUE, ROOT, needs_real_glue
-from tests.support.sessions import run
+from tests.support.pytest_project import run
 
 
 def are_whole(records: list[Record], folder: Path, shown: str) -> None:

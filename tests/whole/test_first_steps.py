@@ -18,10 +18,11 @@ from harness.data.row_sources import located
 from harness.errors import UsageError
 from harness.modeling import scratch
 from harness.spec import Case, DataRequest, Task
+from tests.support.builders import outcome
 from tests.support.configs import resolved
-from tests.support.fakes import ANSWERS, FakeEngine, outcome
+from tests.support.engines import ANSWERS, FakeEngine
 from tests.support.locations import ROOT
-from tests.support.sessions import ARGS, glue_bench, run
+from tests.support.pytest_project import ARGS, glue_bench, run
 
 WITHOUT = """
 from functools import partial

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.records.store import Store
 from harness.spec import Case
-from tests.support.fakes import record
+from tests.support.builders import record
 from tests.support.locations import ROOT
 
 BLOCKED = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import outlet_files, outlets
-from tests.support.unruly import Said, glue_bench, unruly
+from tests.support.terminal_texts import Said, glue_bench, unruly
 
 TYPED = "x\x1b]0;t\x07\x1b[2J\x9b31m\r::error::y\n::error::z ##[error]a ##vso[b] \u202e\udce9"
 ALL = f"::error::x {TYPED}\ud800 ##teamcity[c] section_start:1:a"
