@@ -129,7 +129,7 @@ def test_what_keeps_a_run_out(store, submit, tmp_path, changed, why) -> None:
 
 def test_missing_files_are_named_with_the_command_that_makes_them(store, submit, tmp_path) -> None:
     source = HUB.model_copy(update={"max_train": 500})
-    run(store, "cola", source=source, recipe="run-glue-3ep", seed=7)
+    run(store, "cola", source=source, recipe="run-glue-3ep", epochs=3, seed=7)
     (tmp_path / "s.zip").write_text("older")
     code, out, err = submit("--fill", "sst2,MRPC,stsb,qqp", "--seed", 7)
     assert (code, out) == (4, "")
