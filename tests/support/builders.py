@@ -86,6 +86,7 @@ def record(
     *,
     source: Source | None = None,
     recipe: str = "toy",
+    epochs: int | None = None,
     environment: dict[str, Any] | None = None,
     **changed: Any,
 ) -> Record:
@@ -100,7 +101,7 @@ def record(
         "case": CaseInfo(id=case.id, **dataclasses.asdict(case)),
         "profile": "toy",
         "source": source or Source(kind="toy"),
-        "recipe": {"name": recipe},
+        "recipe": {"name": recipe} | ({"epochs": epochs} if epochs else {}),
         "threads": 2,
         "cell_key": f"{case.cell}/{source}/{recipe}",
         "identity": {},
