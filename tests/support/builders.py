@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
 from harness.catalog import tasks
@@ -108,11 +107,6 @@ def record(
         "environment": {"python": "3.11"} | (environment or {}),
     }
     return Record(**{name: getattr(made, name) for name in Outcome.model_fields}, **values | own)
-
-
-def records(case: Case, seeds: Iterable[int], **changed: Any) -> list[Record]:
-    """Runs of a case's cell, one for each seed."""
-    return [record(dataclasses.replace(case, seed=seed), **changed) for seed in seeds]
 
 
 def numbers(outcome: Outcome) -> dict[str, Any]:
