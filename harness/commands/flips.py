@@ -1,4 +1,4 @@
-"""Which dev rows two stored runs answer differently. Needs no torch."""
+"""Which dev rows two stored runs predict differently. Needs no torch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def flips(
     ] = False,
     data: Annotated[
         str | None,
-        typer.Option(help="for --with-text: hub, toy or a folder, where the rows were a folder's"),
+        typer.Option(help="for --with-text, if the rows came from a folder: its path, hub or toy"),
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="what to write")] = Form.text,
     limit: Annotated[
@@ -41,9 +41,9 @@ def flips(
         typer.Option(min=0, help="rows to list; 0: all (default: 20; csv and json: all)"),
     ] = None,
 ) -> None:
-    """List the dev rows that stored runs A and B of one task answer differently.
+    """List the dev rows that stored runs A and B of one task predict differently.
 
-    Exits with 0, or with 4 if the two have no rows in common to be compared by.
+    Exits with 0, or with 4 if the two runs have no common rows.
     """
     from harness.compare import flip_tables
     from harness.compare import flips as ledgers

@@ -50,7 +50,7 @@ def report(
         bool, typer.Option("--references", help="published results beside ours")
     ] = False,
     by: Annotated[
-        Axis | None, typer.Option(help="hold targets, models, ... against one of them")
+        Axis | None, typer.Option(help="compare targets, models, ... with one of them")
     ] = None,
     reference: Annotated[
         str | None, typer.Option(metavar="NAME", help="which one; default: the commonest")

@@ -48,12 +48,12 @@ def text(status: Status) -> str:
     rows = [_row(session) for session in status.sessions]
     lines = [Table("Sessions, oldest first", COLUMNS, tuple(rows)).text()]
     if found := status.open_cases:
-        lines.append(f"\nwithout a good end: {len(found)}")
+        lines.append(f"\nnot finished, or failed: {len(found)}")
         shown = list(found.items())[:MOST_SHOWN]
         lines += [shorten(f"  {case}: {fate}") for case, fate in shown]
         if len(found) > MOST_SHOWN:
             lines.append(f"  ... and {len(found) - MOST_SHOWN:,} more")
-        lines.append("The command of their session, with --glue-resume, runs what has no ok run.")
+        lines.append("To run these, repeat the command of their session with --glue-resume.")
     return "\n".join(lines)
 
 

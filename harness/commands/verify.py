@@ -16,7 +16,7 @@ from harness.terminal import say
 def verify(
     result: Annotated[str, typer.Argument(help=RUN)],
     data: Annotated[
-        str | None, typer.Option(help="hub, toy or a folder, if the rows came from a folder")
+        str | None, typer.Option(help="the rows, if they came from a folder: its path, hub or toy")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="the model's folder, if it came from one")

@@ -284,8 +284,8 @@ def _change(
     same = before and {record.id for record in after} == {record.id for record in before.records}
     if before and same and {*with_failed} == {*before.last.with_failed}:
         raise UsageError(
-            f"{shown_path(folder)}: nothing would change: it consists of these runs already. Mend: "
-            "name others, by --commit or another results folder"
+            f"{shown_path(folder)}: nothing would change: it holds exactly these runs. Mend: give "
+            "--commit or another results folder"
         )
     store = Store(folder, disk, history.OPTION)
     for record in after:

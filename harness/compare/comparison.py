@@ -121,7 +121,11 @@ def compare(
             findings = gate.judge(old, fresh, limits, lacks_failed=old.name in cells_without_failed)
             verdicts.append(CellVerdict(old, fresh, findings, note=notes.get(old.name, "")))
         else:
-            why = "the base has no run of it" if fresh else "no run of it, and the base has some"
+            why = (
+                "the base has no run of it"
+                if fresh
+                else "the base has runs of it, the new side has none"
+            )
             verdicts.append(CellVerdict(old, fresh, why=why))
     return Comparison(verdicts, pooled_change(verdicts))
 

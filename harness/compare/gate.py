@@ -91,7 +91,9 @@ def _why_incomparable(base: Cell, new: Cell, lacks_failed: bool) -> str | None:
     """Why no measure of the two cells can be compared; None: some can."""
     shared = {r.id for r in base.records} & {r.id for r in new.records}
     if shared:
-        return f"both sides hold the same runs: {len(shared)}. Mend: run the cell again"
+        return (
+            f"runs that are on both sides: {len(shared)}. Mend: compare other runs, or run it again"
+        )
     if base.key and new.key and base.key != new.key:
         then, now = (next(r.identity for r in c.records if r.cell_key) for c in (base, new))
         return "; ".join(differences(then, now)) or "cell_key differs"
@@ -264,12 +266,12 @@ def decide(change: Change, margin: float) -> Verdict:
 
 
 def _runs_it_takes(finding: Finding, change: Change, margin: float) -> str:
-    """The change that these runs would have found, and how many runs the margin would take."""
+    """The smallest change that these runs can show, and how many runs the margin needs."""
     needed = stats.runs_needed(change.sd, margin)
     return (
-        f"{change.base_runs} and {change.new_runs} runs find a change of "
-        f"{format_change(finding, max(change.smallest, margin))} or more; {finding.threshold} "
-        f"would take {needed or f'more than {stats.MOST_RUNS:,}'} on each side"
+        f"{change.base_runs} and {change.new_runs} runs show a change of "
+        f"{format_change(finding, max(change.smallest, margin))} or more; to decide about "
+        f"{finding.threshold}, run {needed or f'more than {stats.MOST_RUNS:,}'} seeds on each side"
     )
 
 

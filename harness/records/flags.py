@@ -35,7 +35,7 @@ FLAGS: dict[str, Flag] = {
     "collapsed": Flag(
         "predicts one class, or one value, for every row",
         Spoils.GATE_MEAN,
-        submission="predicts one class alone",
+        submission="the same label in every row",
     ),
     "at_floor": Flag(
         "scores no better than the best constant predictor",

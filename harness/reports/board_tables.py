@@ -73,13 +73,13 @@ def averages_of(board: Board, results: str) -> Table:
             for row, *figures in zip(rows, *columns, strict=True)
         ),
         notes=(
-            "Averages x 100, with the rank in brackets; of a row that lacks figures, the best and "
-            "the worst rank that it can have, whatever they will be. No average is of fewer terms.",
+            "Averages x 100, with the rank in brackets. A row without some score of an average has "
+            "none; in brackets are the best and the worst rank that it can still reach.",
             *_without_rank(rows),
             *_elsewhere(board, rows),
             *(f"{a.name}: {a.definition}. Source: {a.source}" for a in AVERAGES.values()),
-            f"Borda: {ranks.BORDA}; among the rows that lack nothing",
-            "coverage: how many of GLUE's nine tasks a row has, whole",
+            f"Borda: {ranks.BORDA}; only rows with all nine tasks take part",
+            "coverage: how many of GLUE's nine tasks a row has",
             *_contaminated(board),
         ),
         fill=tuple(fill(board, rows, results)),
@@ -178,9 +178,8 @@ def _elsewhere(board: Board, rows: Iterable[Row]) -> list[str]:
     if not named:
         return []
     return [
-        f"{', '.join(named)}: no sha256 of GLUE's own files is known, so runs on a folder are on a "
-        "board of rows that are GLUE's in number alone; of the Hub's files (--glue-data hub) all "
-        "are known"
+        f"{', '.join(named)}: a folder's files cannot be confirmed as GLUE's (no sha256 is known), "
+        "so runs on them have a board of their own; files of the Hub (--glue-data hub) can be"
     ]
 
 

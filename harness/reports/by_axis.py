@@ -60,8 +60,8 @@ ORDER: Mapping[Axis, Sequence[str]] = {
 }
 NOTES = (
     "change: in points, of the mean score; speed-up: ratio of the training examples per second. "
-    f"In brackets their bounds over runs, each wrong with a chance of {ALPHA:.0%} where the spread "
-    "of both is alike (docs/gate.md); they take two runs on one side at least.",
+    f"In brackets their bounds, each wrong with a chance of {ALPHA:.0%} if both sides vary equally "
+    "from run to run (docs/gate.md). Bounds need two runs on at least one side.",
 )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 BORDA = (
-    "sum over the nine tasks of a point for each row below it and half a point for each tie, "
+    "for each of the nine tasks a row gets a point per row below it and half a point per tie, "
     "metric pairs and MNLI-m/-mm averaged first"
 )
 """The Borda count's definition, to be printed beside every number.

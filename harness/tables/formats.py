@@ -17,8 +17,8 @@ from harness.text import escape
 LEADERS = {1: "**{}**", 2: "*{}*"}
 STYLES = {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}
 LEADING_NOTE = {
-    "markdown": "Bold: the best of its column; italic: the second. Marked figures take no place.",
-    "latex": "Bold: the best of its column; underlined: the second. Marked figures take no place.",
+    "markdown": "Bold: best of its column; italic: second. Figures with a mark are not ranked.",
+    "latex": "Bold: best of its column; underlined: second. Figures with a mark are not ranked.",
 }
 LONG = 25  # the most rows that fit on a page of LaTeX with their notes
 WIDE = 8  # the most columns that fit between its margins unscaled

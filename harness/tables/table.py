@@ -15,7 +15,7 @@ from harness.tables.columns import Column, Kind
 from harness.text.escape import foldable, short, visible
 
 WIDTH = 80
-FILL = "The runs that rows lack:"
+FILL = "To fill the missing scores, run:"
 
 
 @dataclass(frozen=True)

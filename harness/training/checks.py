@@ -26,7 +26,7 @@ MOST_DRIFT = 1.25  # ratio of the calibration times before and after training
 LEARNED = 0.7  # ratio of the final training loss to the best loss of a constant prediction
 LEAST_FALL = 0.99  # ratio of the final training loss to the first
 FEW_ROWS = 40  # so few that chance alone may give most of them another label
-FEW_IN_A_QUARTER = 4  # in a quarter of a run: too few to see whether the loss fell
+FEW_IN_A_QUARTER = 4  # steps in a quarter of a run, too few to see whether the loss fell
 ROUNDING = 1e-6  # relative
 
 

@@ -38,7 +38,7 @@ class Training:
     tokens: int = 0  # without padding
     updates: int = 0  # as the optimizer counts them
     skipped_updates: int = 0  # fp16 gradients were not finite
-    skipped_late: int = 0  # those of them after the scale should have settled
+    skipped_late: int = 0  # those of them after the first 16 updates (`CountingScaler`)
 
 
 def fine_tune(
@@ -51,8 +51,12 @@ def fine_tune(
     after_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
     after_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> Training:
-    """Train `network` in place. Raises `TrainingDiverged` at the first loss that is not finite."""
-    torch.manual_seed(seed)  # dropout; the order of the rows has its own seed
+    """Train `network` in place. Raises `TrainingDiverged` at the first loss that is not finite.
+
+    `after_epoch` is called with the epoch, from 0 on, and its mean training loss; `after_step` with
+    the steps done and the steps planned.
+    """
+    torch.manual_seed(seed)  # for dropout; `TrainBatches` shuffles with a generator of its own
     steps = recipe.epochs * batches.steps_per_epoch
     optimizer = adamw(network, recipe)
     schedule = LambdaLR(optimizer, rate_factor(steps, recipe))
@@ -79,7 +83,7 @@ def fine_tune(
                         f"the loss is {loss} at step {len(training.losses)} of {steps}; expected a "
                         "finite number. Mend: a lower learning rate, or fp32"
                     )
-                scaler.unscale_(optimizer)
+                scaler.unscale_(optimizer)  # in fp16 alone: back to true gradients, to clip them
                 if recipe.grad_clip is not None:
                     clip_grad_norm_(network.parameters(), recipe.grad_clip)
                 scaler.step(optimizer)
@@ -123,9 +127,9 @@ def rate_factor(steps: int, recipe: Recipe) -> Callable[[int], float]:
     """The learning rate's factor at each step: it rises linearly from 0, and falls linearly to 0.
 
     A new head sends large, random gradients through a trained encoder; a low rate keeps their
-    effect small. In most recipes the factor is 1 after the warm-up. In Google's BERT
-    (`optimization.py`) it falls from the first step on, and the warm-up replaces the first part:
-    after a warm-up of 10% it is 0.9.
+    effect small. In most recipes the factor is 1 when the warm-up ends. In Google's BERT
+    (`optimization.py`) the falling line starts at step 0, and the warm-up only replaces its first
+    part: when a warm-up of 10% ends, the factor jumps from 1 to 0.9.
     """
     share = steps * recipe.warmup
     rising = math.ceil(share) if recipe.warmup_rounds_up else int(share)
@@ -140,7 +144,7 @@ def rate_factor(steps: int, recipe: Recipe) -> Callable[[int], float]:
     return factor
 
 
-@torch.no_grad()  # not inference_mode, in which autocast no longer reaches inside einsum and LSTM
+@torch.no_grad()  # in inference_mode, autocast would not reach inside einsum and LSTM
 def predict(network: nn.Module, batches: Iterable[Batch], device: Device) -> torch.Tensor:
     """Logits of every row, in the order of the rows: float32 on the CPU, shape (rows, outputs).
 

@@ -58,7 +58,7 @@ def smaller(config: RunConfig, outcome: Outcome) -> RunConfig | None:
     """The configuration to run again; None if memory sufficed or nothing can be halved."""
     if outcome.status != "oom" or outcome.batching is None:
         return None
-    if outcome.batching.ran_out_in == "evaluation":  # of single rows
+    if outcome.batching.ran_out_in == "evaluation":  # the batch was a single row by then
         return None
     if config.oom_retries >= RETRIES or outcome.batching.micro_batch == 1:
         return None

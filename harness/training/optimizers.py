@@ -25,7 +25,7 @@ def adamw(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def decay_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
-    """Parameter groups: matrices decay; layer norms and biases do not, XLNet's of two axes too."""
+    """Parameter groups: matrices decay; layer norms and biases do not (XLNet's are matrices)."""
     groups: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:

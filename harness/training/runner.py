@@ -71,8 +71,8 @@ def _fine_tune_and_evaluate(
             after_epoch=evaluator.evaluate,
             after_step=progress,
         )
-        evaluated = {"train", *inputs.task.evaluated}
-        evaluator.predict(name for name in inputs.data.splits if name not in evaluated)
+        done = {"train", *inputs.task.evaluated}
+        evaluator.predict(name for name in inputs.data.splits if name not in done)
     calibration_s = (before_s, calibration_seconds(inputs.device))
     return CompletedRun(inputs, sizes, training, evaluator, probe, calibration_s)
 
@@ -102,7 +102,7 @@ def replay(inputs: RunInputs, recipe: Recipe, steps: int, progress: Progress) ->
 
 
 def _with_saved_model(outcome: Outcome, inputs: RunInputs) -> Outcome:
-    """The outcome with the name of the saved model; failed, with its scores, if that fails."""
+    """The outcome with the name of the saved model; if saving fails, a failed one."""
     try:
         saved = checkpoints.save(inputs.model, inputs.config, outcome.history[-1].score)
     except StorageError as error:

@@ -143,7 +143,7 @@ def of_run(target: Target, *, threads: int, seed: int) -> Generator[None]:
         "float32_matmul_precision": "high" if target.tf32 else "highest",
     }
     with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))  # and so with gradients
+        stack.enter_context(torch.inference_mode(False))  # a caller may be in inference mode
         stack.enter_context(_random_states(seed))
         for switch in SWITCHES:
             stack.enter_context(switch.at(values.get(switch.name, switch.value)))

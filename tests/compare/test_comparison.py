@@ -91,7 +91,7 @@ def test_skipped_records_are_no_runs() -> None:
 
 def test_a_cell_that_one_side_lacks_says_so() -> None:
     gone, fresh = of(*sides(G)).verdicts[0], of(*sides(N)).verdicts[0]
-    assert gone.reasons == ["no run of it, and the base has some"]
+    assert gone.reasons == ["the base has runs of it, the new side has none"]
     assert fresh.reasons == ["the base has no run of it"]
     assert (gone.was, fresh.was, gone.bits) == (None, None, "-")
     with pytest.raises(ValueError, match="of one side"):

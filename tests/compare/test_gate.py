@@ -171,7 +171,7 @@ def test_the_bases_own_runs_say_nothing_new() -> None:
         found = judged(base, new)["score"]
         assert found.verdict is Verdict.INCOMPARABLE
         count = 10 if new is base else 1
-        assert found.why.startswith(f"both sides hold the same runs: {count}. Mend: run")
+        assert found.why.startswith(f"runs that are on both sides: {count}. Mend: ")
 
 
 def test_a_run_that_failed_makes_the_rest_incomparable() -> None:
@@ -256,8 +256,8 @@ def test_what_cannot_be_told_says_what_could_be() -> None:
     needed = stats.runs_needed(found.change.sd, 0.01)
     smallest = 100 * stats.minimum_detectable_effect(found.change.sd, 10, 5)
     assert found.why == (
-        f"10 and 5 runs find a change of {smallest:.2f} pt or more; -1pt would take {needed} on "
-        "each side"
+        f"10 and 5 runs show a change of {smallest:.2f} pt or more; to decide about -1pt, run "
+        f"{needed} seeds on each side"
     )
     assert "--glue-seeds" in judged(side([0.9]), side([0.1]))["score"].why
     cost = judged(side([200, 240], "examples_per_s"), side([210, 190], "examples_per_s"),
@@ -265,7 +265,7 @@ def test_what_cannot_be_told_says_what_could_be() -> None:
     assert (
         gate.format_change(cost, thresholds.parse("examples_per_s", "10%", "").margin(1)) == "10.0%"
     )
-    assert "would take" in cost.why
+    assert "to decide about" in cost.why
 
 
 WORSE, _, APART, CANNOT_TELL, _, NOT_WORSE, _ = Verdict

@@ -112,10 +112,10 @@ def test_status_says_what_was_cut_off_until_it_is_done(
     made = begun(tmp_path)
     running = glue_bench(capsys, monkeypatch, "status", tmp_path)[1]
     assert running.rstrip().endswith("running")
-    assert "without a good end" not in running
+    assert "not finished, or failed" not in running
     made.close()
     out = glue_bench(capsys, monkeypatch, "status", tmp_path)[1]
-    assert "without a good end: 2" in out
+    assert "not finished, or failed: 2" in out
     assert f"{FP32}: cut off" in out
     assert f"{BF16}: never began" in out
     monkeypatch.setattr("harness.commands.status.MOST_SHOWN", 1)
@@ -125,7 +125,7 @@ def test_status_says_what_was_cut_off_until_it_is_done(
     later.note("finished", case=FP32, record="x", status="ok")
     later.note("reused", case=BF16, record="y")
     later.close()
-    assert "without a good end" not in glue_bench(capsys, monkeypatch, "status", tmp_path)[1]
+    assert "not finished, or failed" not in glue_bench(capsys, monkeypatch, "status", tmp_path)[1]
 
 
 @pytest.mark.cases

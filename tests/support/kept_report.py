@@ -11,7 +11,7 @@ FOLDER = GOLDEN / "report"
 
 
 def files() -> dict[str, str]:
-    """Every file of the report of `boarded.assorted`, by its name."""
+    """Every file of the report of `board_runs.assorted`, by its name."""
     made = report.make(assorted(), "results/local", references=True, by=Axis.target)
     return dict(report.files(made))
 
