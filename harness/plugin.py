@@ -66,10 +66,30 @@ def pytest_configure(config: pytest.Config) -> None:
         "-m \"glue(task='sst2', target='cpu-fp32')\"",
     )
     session = config.stash[SESSION] = GlueSession(config)
+    if _is_under_xdist(config):
+        config.pluginmanager.register(_Refusals(session))
     if session.was_asked:
         with _as_usage_error():
             # A wrong option or baseline is reported before anything is collected.
             _ = session.plan, session.regression
+
+
+def _is_under_xdist(config: pytest.Config) -> bool:
+    """Whether this is a worker of pytest-xdist, or its controller."""
+    return hasattr(config, "workerinput") or bool(getattr(config.option, "numprocesses", None))
+
+
+class _Refusals:
+    """A plugin for sessions with pytest-xdist, in which only workers collect.
+
+    Its controller is told what they collected.
+    """
+
+    def __init__(self, glue: GlueSession) -> None:
+        self.glue = glue
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.glue.was_refused |= NO_XDIST in str(report.longrepr)
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
@@ -88,7 +108,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         pytest_output.shut(metafunc.config)
     if not parameters:
         return
-    if hasattr(metafunc.config, "workerinput"):
+    if _is_under_xdist(metafunc.config):
         raise pytest.Collector.CollectError(NO_XDIST)
     glue = metafunc.config.stash[SESSION]
     with _as_usage_error():
@@ -300,20 +320,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     ran = glue.items and not glue.runs_nothing
     if ((ran and not measured) or glue.compared_nothing) and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-    if _was_refused_under_xdist(session.config):
+    if glue.was_refused:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
     if glue.complaints:
         session.exitstatus = Exit.STORAGE
     glue.close(int(session.exitstatus))
     if glue.complaints:  # also if only the end of the session could not be written
         session.exitstatus = Exit.STORAGE
-
-
-def _was_refused_under_xdist(config: pytest.Config) -> bool:
-    """Whether a worker of pytest-xdist collected benchmark cases; only workers collect."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    errors = reporter.stats.get("error", []) if reporter else []
-    return any(NO_XDIST in str(report.longrepr) for report in errors)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

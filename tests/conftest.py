@@ -133,7 +133,13 @@ def libraries() -> None:
     libraries can be loaded only once. Only tests that use pytester pay for it: xdist's controller,
     and `pytest --help` in a clone, do without.
     """
-    for name in ("pyarrow.parquet", "scipy.optimize", "scipy.stats", "transformers.modeling_utils"):
+    for name in (
+        "pandas.core.arrays.arrow.extension_types",
+        "pyarrow.parquet",
+        "scipy.optimize",
+        "scipy.stats",
+        "transformers.modeling_utils",
+    ):
         importlib.import_module(name)
     gc.freeze()  # a garbage collection would look through them for 0.3 s
 

@@ -145,6 +145,13 @@ def test_xdist_is_refused_with_the_option_to_use(project: pytest.Pytester) -> No
     assert "Traceback" not in found.stdout.str()
 
 
+@pytest.mark.parametrize("extra", ["--collect-only", "-pno:terminal"])
+def test_xdist_is_refused_also_where_little_is_shown(project: pytest.Pytester, extra: str) -> None:
+    pytest.importorskip("xdist")
+    found = project.runpytest_subprocess("benchmarks", *ARGS, "-k", "sst2", "-n", "1", extra)
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
+
+
 def test_xdist_is_for_whatever_asks_for_no_case(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     pytester.makepyfile("NAME = 'glue_case'\n\ndef test_mine(): assert NAME")

@@ -82,7 +82,7 @@ def _not_found(result: str, results: Path, records: Sequence[Record], count: int
     if count:
         problem = f"{folder} holds {count} runs whose ids begin that way. Mend: give more of the id"
     elif not records:
-        problem = f"{folder} holds no run. Mend: run `pytest benchmarks`, or name --results DIR"
+        problem = f"{folder} holds no run. Mend: run `pytest benchmarks`, or say --results DIR"
     else:
         cases = dict.fromkeys(record.case.id for record in records)
         similar = [f"'{guess}'" for guess in guesses(result, cases)[:MOST_GUESSES]]

@@ -188,15 +188,12 @@ class Store:
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Generator[None]:
-    """No garbage collection: searching 100,000 records for cycles is slow, and they have none."""
+    """Records hold no cycles; looking for some among 100,000 takes longer than reading them."""
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if gc.get_freeze_count() == 0:  # objects that a caller froze stay frozen
-            gc.freeze()
-            gc.unfreeze()  # now the records are in the oldest generation, which is searched rarely
         if was_on:
             gc.enable()
 

@@ -47,6 +47,7 @@ class GlueSession:
         self.items: list[pytest.Item] = []
         self.deselected = 0
         self.was_interrupted = False  # most often by Ctrl-C
+        self.was_refused = False  # its cases were, because pytest-xdist runs the session
         self.records: list[Record] = []
         self.reused: list[str] = []  # ids of cases whose stored run was taken
         self.cells: list[str] = []  # names of the cells to be judged
@@ -103,7 +104,7 @@ class GlueSession:
             from harness.records import store
 
             settings = self.settings
-            jobs = min(settings.jobs or 1, len(self.items))
+            jobs = max(1, min(settings.jobs or 1, len(self.items)))
             engine = driver.make_engine(settings, self.plan)
             if self.shows_output:
                 engine.echo = functools.partial(_print_output, is_alone=jobs == 1)

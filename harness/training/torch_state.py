@@ -80,6 +80,17 @@ def _autocast(device: str) -> Switch:
     )
 
 
+def _onednn_precision(operation: str) -> Switch:
+    """How oneDNN rounds the fp32 inputs of an operation on the CPU."""
+    backend = getattr(torch.backends.mkldnn, operation)
+    return Switch(
+        f"{operation}_fp32_precision",
+        lambda: backend.fp32_precision,
+        lambda value: setattr(backend, "fp32_precision", value),
+        "ieee",
+    )
+
+
 _cuda = torch.backends.cuda  # what it says of attention decides on a CPU too
 
 SWITCHES = (
@@ -91,6 +102,8 @@ SWITCHES = (
         torch.set_float32_matmul_precision,
         "highest",
     ),
+    _onednn_precision("conv"),
+    _onednn_precision("rnn"),
     Switch(  # 2 makes an error of each operation that has no deterministic kernel
         "deterministic_algorithms",
         torch.get_deterministic_debug_mode,

@@ -14,6 +14,8 @@ VALUES: dict[str, Any] = {
     "threads": 2,
     "default_dtype": torch.float64,
     "float32_matmul_precision": "medium",
+    "conv_fp32_precision": "bf16",
+    "rnn_fp32_precision": "bf16",
     "deterministic_algorithms": 2,
     "mkldnn_enabled": False,
     "flush_denormal": True,
