@@ -80,9 +80,9 @@ def _is_under_xdist(config: pytest.Config) -> bool:
 
 
 class _Refusals:
-    """A plugin for sessions with pytest-xdist, in which only workers collect.
+    """A plugin for sessions with pytest-xdist: notes that benchmark cases were refused.
 
-    Its controller is told what they collected.
+    Workers refuse them, since only they collect, and the controller hears of it.
     """
 
     def __init__(self, glue: GlueSession) -> None:
@@ -137,7 +137,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     glue = item.config.stash[SESSION]
     if case:  # so that `-k ax` selects the run that predicts ax
         item.extra_keyword_matches.update(part.name for part in tasks.parts(case.task))
-    if case and "glue_show_times" in getattr(item, "fixturenames", ()):
+    if "glue_show_times" in getattr(item, "fixturenames", ()):
         _time_by(item, glue.clock)
     if cell:  # so that `-k s42` selects the runs of that seed and the verdict on them
         cases = glue.plan.cases

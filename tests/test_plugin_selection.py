@@ -141,7 +141,8 @@ def test_xdist_is_refused_with_the_option_to_use(project: pytest.Pytester) -> No
     pytest.importorskip("xdist")
     found = project.runpytest_subprocess("benchmarks", *ARGS, "-k", "sst2", "-n", "2")
     assert found.ret == pytest.ExitCode.USAGE_ERROR
-    assert found.stdout.str().count("--glue-jobs") == 1  # once, though each worker collects
+    assert "say --glue-jobs N" in found.stdout.str()
+    assert found.stdout.str().count("ERROR collecting") == 1  # once, though each worker collects
     assert "Traceback" not in found.stdout.str()
 
 

@@ -109,6 +109,7 @@ class GlueSession:
             if self.shows_output:
                 engine.echo = functools.partial(_print_output, is_alone=jobs == 1)
             self._driver = driver.Driver(self.plan, store.Store(self.results), engine, jobs)
+            self.clock.session = self._driver.journal.session
         return self._driver
 
     def judge(self, cell: str) -> tuple[Verdict, str]:
@@ -167,7 +168,6 @@ class GlueSession:
         """Prepare to run the selected cases. Raises `UsageError`, `StorageError`."""
         self.check_rows()
         self.driver.start([case for item in self.items if (case := case_of(item))])
-        self.clock.session = self.driver.journal.session
 
     def stop(self) -> None:
         """End all workers, and store the runs that have ended."""
