@@ -156,7 +156,7 @@ def test_xdist_is_refused_also_where_little_is_shown(project: pytest.Pytester, e
 def test_xdist_is_for_whatever_asks_for_no_case(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     pytester.makepyfile("NAME = 'glue_case'\n\ndef test_mine(): assert NAME")
-    found = pytester.runpytest_subprocess("-p", "harness.plugin", *ARGS, "-n", "2")
+    found = pytester.runpytest_subprocess("-p", "harness.plugin", *ARGS, "-n", "1")
     found.assert_outcomes(passed=1)
 
 
