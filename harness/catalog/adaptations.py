@@ -66,7 +66,7 @@ ADAPTATIONS: dict[str, Adaptation] = {
 
 
 def of_identity(identity: JsonObject) -> tuple[Adaptation, ...]:
-    """The rows that a stored run was adapted by, as its identity says; (): it says nothing."""
+    """The adaptations of a stored run, as its identity says; () if it says nothing of any."""
     adaptation = identity.get("adaptation")
     if not isinstance(adaptation, Mapping):
         return ()
@@ -78,12 +78,12 @@ def of_identity(identity: JsonObject) -> tuple[Adaptation, ...]:
 
 
 def suffixes(rows: Iterable[Adaptation]) -> str:
-    """What stands behind a model's own name: `+lora`."""
+    """The end of an adapted model's name: `+lora`."""
     return "".join(f"+{row.name}" for row in rows)
 
 
-def own_name(model: str, identity: JsonObject) -> str:
-    """The own name of a stored run's model, without what says how it was adapted."""
+def base_name(model: str, identity: JsonObject) -> str:
+    """The name of the model that a stored run adapted: `minilm` of `minilm+lora`."""
     return model.removesuffix(suffixes(of_identity(identity)))
 
 

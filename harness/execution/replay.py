@@ -93,14 +93,14 @@ def configuration(
 
 def _model(record: Record, model: str | None) -> models.Adapted:
     """The model of a stored run, or `model` in its place, adapted as the run adapted it."""
-    own = adaptations.own_name(record.case.model, record.identity)
-    if model is None and own not in models.MODELS and not models.HUB_ID.fullmatch(own):
+    base = adaptations.base_name(record.case.model, record.identity)
+    if model is None and base not in models.MODELS and not models.HUB_ID.fullmatch(base):
         raise UsageError(
-            f"{record.case.id}: its model {shown(own)} came from a folder, and records hold no "
+            f"{record.case.id}: its model {shown(base)} came from a folder, and records hold no "
             "folders. Mend: say --model FOLDER, the folder that holds it"
         )
     suffixes = [row.name for row in adaptations.of_identity(record.identity)]
-    adapted = models.adapted(model or own, suffixes, record.case.model)
+    adapted = models.adapted(model or base, suffixes, record.case.model)
     return dataclasses.replace(adapted, name=record.case.model)
 
 

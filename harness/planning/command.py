@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness.catalog import models, recipes
-from harness.catalog.adaptations import own_name
+from harness.catalog.adaptations import base_name
 from harness.catalog.sources import NAMED
 from harness.records import redaction
 from harness.records.schema import Record, Source
@@ -63,6 +63,6 @@ def command(
 def model_of(run: Record) -> str:
     """A stored run's model as an option names it; a user's folder becomes `path/to/NAME`."""
     name = run.case.model
-    own = own_name(name, run.identity)
-    is_known = own in models.MODELS or models.HUB_ID.fullmatch(own)
+    base = base_name(name, run.identity)
+    is_known = base in models.MODELS or models.HUB_ID.fullmatch(base)
     return name if is_known else f"path/to/{name}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from harness.catalog import numerics
-from harness.catalog.adaptations import own_name
+from harness.catalog.adaptations import base_name
 from harness.catalog.model_rows import MODELS
 from harness.spec import JsonObject
 
@@ -97,4 +97,4 @@ def _base_name(record: JsonObject, identity: JsonObject) -> str:
     """The model's name without its adaptations."""
     case = record.get("case")
     model = str(case.get("model")) if isinstance(case, Mapping) else ""
-    return own_name(model, identity)
+    return base_name(model, identity)

@@ -24,7 +24,7 @@ def test_a_models_own_name_is_known_from_the_runs_identity(name: str) -> None:
     made = plan.make(Settings(models=(name,), tasks=("rte",), data="toy"))
     (model,) = made.models
     identity = dict(resolve(made.cases[0], made).identity)
-    own = adaptations.own_name(model, identity)
+    own = adaptations.base_name(model, identity)
     assert own in OWN
     assert f"{own}{adaptations.suffixes(made.models[model].adaptations)}" == model
     run = builders.record(Case("rte", model, "cpu-fp32", 1), identity=identity)
