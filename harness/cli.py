@@ -37,7 +37,6 @@ NO_VERBS = ("run", "train", "finetune", "fine-tune", "evaluate", "eval", "benchm
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich takes words in square brackets for markup, and drops them
 )
 
@@ -101,6 +100,7 @@ for verb in NO_VERBS:
         hidden=True,
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )(_no_verb)
+COMMAND = typer.main.get_command(app)
 
 
 def main() -> None:
@@ -112,7 +112,7 @@ def main() -> None:
     with command():
         try:
             try:
-                app(prog_name="glue-bench")
+                COMMAND(prog_name="glue-bench")
             finally:
                 flush()  # here, where the error of a full disk is caught
         except GlueBenchError as error:

@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from harness.execution import forking
 from harness.execution.process import ProcessEngine
 from harness.execution.worker import UNLESS_SET
 from harness.hub import snapshots
 from tests.support import scoreboard
 from tests.support.builders import outcome
 from tests.support.engines import ANSWERS, FakeEngine
+from tests.support.fake_workers import server_that_also_imports
 from tests.support.locations import ROOT
 
 pytest_plugins = ["pytester", "tests.support.gate_project", "tests.support.log_files"]
@@ -75,6 +77,12 @@ def _no_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs inside this process do not look twice how fast the machine is: 0.4 s of each."""
     if runner := sys.modules.get("harness.training.runner"):
         monkeypatch.setattr(runner, "calibration_seconds", lambda device: 0.01)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_calibration_in_workers() -> None:
+    """Nor do runs in the workers of this process's fork server."""
+    forking.SERVER = server_that_also_imports("tests.support.steady_machine")
 
 
 @pytest.fixture(autouse=True)

@@ -252,7 +252,7 @@ def test_a_traceback_of_a_bug_is_harmless(tmp_path: Path) -> None:
         "import sys; sys.argv = ['glue-bench', 'list', 'tasks']\n"
         "from harness import cli, commands\n"
         "def broken(*a, **k): raise ValueError('\\x1b[2J\\r::error::x ##[error]y')\n"
-        "cli.app = broken\n"
+        "cli.COMMAND = broken\n"
         "cli.main()\n"
     )
     done = subprocess.run(

@@ -30,6 +30,13 @@ def server_that_imports(*modules: str) -> str:
     )
 
 
+def server_that_also_imports(module: str) -> str:
+    """The program of a fork server that imports `module` after all others."""
+    return forking.SERVER.replace(
+        "fork_server.serve", f"fork_server.PRELOAD += ({module!r},)\nfork_server.serve"
+    )
+
+
 def configuration() -> RunConfig:
     """A run that trains for a moment, where it is one that trains."""
     small = DataRequest("toy", max_train=32, max_eval=32)

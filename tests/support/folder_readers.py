@@ -6,17 +6,13 @@ A clear end is an exit code, or an error of glue-bench's own; any other exceptio
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-from unittest import mock
-
-import typer
+from typing import NamedTuple
 
 from harness import api, cli
 from harness.errors import GlueBenchError
@@ -38,23 +34,13 @@ class Said(NamedTuple):
     err: str
 
 
-@functools.cache
-def _built() -> Any:
-    """The command as typer makes it of `cli.app`, which takes most of a call's time."""
-    return typer.main.get_command(cli.app)
-
-
 def command(*words: object) -> Said:
     """`glue-bench` with these words, in this process; what is no clear end is raised."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     before, sys.argv = sys.argv, ["glue-bench", *map(str, words)]
     code = 0
     try:
-        with (
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            mock.patch.object(cli, "app", _built()),
-        ):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             cli.main()
     except SystemExit as ended:
         code = int(ended.code or 0)

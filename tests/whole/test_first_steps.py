@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer.main
 
 from harness import cli, metrics
 from harness.catalog import tasks
@@ -76,7 +75,7 @@ def test_the_benchmarks_need_no_dev_extra(tmp_path: Path) -> None:
 
 def verbs() -> list[tuple[str, ...]]:
     """Each verb of the command, as it is typed."""
-    group = typer.main.get_command(cli.app)
+    group = cli.COMMAND
     found: list[tuple[str, ...]] = [()]
     for name, command in group.commands.items():  # type: ignore[attr-defined]  (a click Group)
         inner = getattr(command, "commands", {})
@@ -91,7 +90,7 @@ def test_help_shows_all_that_is_written(verb: tuple[str, ...], capsys, monkeypat
     code, out, err = glue_bench(capsys, monkeypatch, *verb, "--help")
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
-    command = typer.main.get_command(cli.app)
+    command = cli.COMMAND
     for name in verb:
         command = command.commands[name]  # type: ignore[attr-defined]  (a click Group)
     shown = re.sub(r"\s", "", out)
