@@ -206,7 +206,7 @@ def test_a_stream_that_takes_nothing(command: str, code: int, lines: int, tmp_pa
 
 ONE_BY_ONE = """
 import json, os, sys
-import harness.cli, harness.reports.report, pandas.io.formats.style, typer._adapters
+import harness.cli, harness.reports.report
 for number, line in enumerate(json.loads(sys.argv[1])):
     child = os.fork()
     if not child:

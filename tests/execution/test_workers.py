@@ -160,7 +160,7 @@ def test_a_timeout_holds_though_the_server_hangs(
 def test_a_server_that_still_imports_outlives_a_timeout(
     engine: ProcessEngine, server: forking.ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forking, "SERVER", f"import time; time.sleep(3){forking.SERVER}")
+    monkeypatch.setattr(forking, "SERVER", f"import time; time.sleep(1.5){forking.SERVER}")
     engine.timeout_s = 0.5
     assert run(engine).outcome.status == "timeout"
     importing = pid_of(server)
@@ -187,7 +187,7 @@ def test_closing_waits_for_no_server_that_hangs(
 def test_a_timeout_ends_any_worker(sharing_engine: ProcessEngine, kind: str) -> None:
     engine = sharing_engine
     run(engine)
-    engine.timeout_s = 2.0
+    engine.timeout_s = 1.0
     future, worker = begun(engine, kind)
     assert future.result(60).outcome.status == "timeout"
     assert fake_workers.left_of([worker]) == []
@@ -236,7 +236,7 @@ def test_imports_that_never_end_have_a_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forking, "SERVER", fake_workers.server_that_imports("torch"))
-    monkeypatch.setattr(forking, "IMPORTS_S", 1.0)
+    monkeypatch.setattr(forking, "IMPORTS_S", 0.3)
     module_that(tmp_path, monkeypatch, "import time\ntime.sleep(600)\n")
     with contextlib.closing(ProcessEngine()) as engine:
         future = engine.submit(fake_workers.configuration(), lambda *step: None)

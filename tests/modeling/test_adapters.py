@@ -210,7 +210,7 @@ def test_every_family_trains_what_was_declared_and_is_saved(
     expected = loop.predict(loaded.network, batches.eval_batches(encoded, 1), CPU)
     config = configuration(f"toy-bert+{method}", save_to=str(tmp_path))
     tuned = checkpoints.load(tmp_path / checkpoints.save(loaded, config, 0.5).name)
-    for texts, row in zip(ROWS.texts, expected.softmax(dim=1).tolist(), strict=True):
+    for texts, row in zip(ROWS.texts[:4], expected[:4].softmax(dim=1).tolist(), strict=True):
         answer = dataclasses.replace(tuned, max_length=32).answer(*texts)
         assert [*answer.shares.values()] == pytest.approx(row, abs=1e-5)
 
@@ -296,6 +296,6 @@ def test_a_session_holds_them_side_by_side(
     models_named = ",".join(SIDE_BY_SIDE)
     ran = pytest_project.run(
         project, "-k", "rte", "--glue-models", models_named, "--glue-targets", "cpu-fp32",
-        "--glue-epochs", "2", "--glue-max-train", "160", "--glue-max-eval", "100",
+        "--glue-epochs", "1", "--glue-max-train", "96", "--glue-max-eval", "48",
     )  # fmt: skip
     ran.assert_outcomes(passed=len(SIDE_BY_SIDE), deselected=8 * len(SIDE_BY_SIDE))

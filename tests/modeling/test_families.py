@@ -166,7 +166,7 @@ def test_a_saved_model_says_the_same(
         own = loaded.network.eval()(**inputs).logits
         for network in (plain, tuned.network):
             assert torch.allclose(network(**inputs).logits, own, atol=1e-6)
-    for texts, row in zip(PAIRS, own, strict=True):
+    for texts, row in zip(PAIRS[3:6], own[3:6], strict=True):  # one side empty, both, a long one
         answer = dataclasses.replace(tuned, max_length=32).answer(*texts)
         if task.is_regression:
             assert answer.score == pytest.approx(float(row), abs=1e-5)
@@ -222,7 +222,7 @@ def test_a_model_of_a_foreign_kind_is_one_error(
 )  # fmt: skip
 def test_a_run_of_a_family_is_sound(folders: dict[str, Path], name: str, target: str) -> None:
     case = Case("rte", str(folders[name]), target, 42)
-    config = resolved(case, DataRequest(max_train=96, max_eval=48), epochs=1, threads=1)
+    config = resolved(case, DataRequest(max_train=48, max_eval=32), epochs=1, threads=1)
     outcome, predictions = runner.run(config)
     assert outcome.status == "ok", outcome.reason
     assert outcome.observed is not None

@@ -157,14 +157,17 @@ def test_transformers_pipeline_gives_our_answers(tmp_path: Path) -> None:
         assert {row["label"]: row["score"] for row in found} == pytest.approx(shares, abs=1e-5)
 
 
+OTHER_OUTPUTS = {"return_dict": False, "output_hidden_states": True, "output_attentions": True}
+
+
 @pytest.mark.cases
-@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "gpt2", "modernbert"])
 @pytest.mark.parametrize(
-    "said",
-    [{"return_dict": False}, {"output_hidden_states": True}, {"output_attentions": True},
-     {"return_dict": False, "output_hidden_states": True, "output_attentions": True}],
-    ids=["return_dict", "hidden_states", "attentions", "all"],
-)  # fmt: skip
+    ("family", "said"),
+    [
+        *(("bert", {name: value}) for name, value in OTHER_OUTPUTS.items()),
+        *((name, OTHER_OUTPUTS) for name in ("roberta", "distilbert", "gpt2", "modernbert")),
+    ],
+)
 def test_a_config_that_asks_for_other_outputs_changes_none(
     tmp_path: Path, family: str, said: dict[str, bool]
 ) -> None:

@@ -131,7 +131,7 @@ def kept_runs_of_the_baseline(project: pytest.Pytester) -> pytest.RunResult:
 
 
 def xdist(project: pytest.Pytester) -> pytest.RunResult:
-    return judged(project, *SST2, "-n", "2")
+    return judged(project, *SST2, "-n", "1")
 
 
 def one_run_worse_by_far(project: pytest.Pytester) -> pytest.RunResult:

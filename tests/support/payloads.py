@@ -86,6 +86,7 @@ def repository(place: Path, monkeypatch: pytest.MonkeyPatch, *, attributes: str 
     (made.root / "benchmarks").mkdir()
     (made.root / "benchmarks" / "test_finetune.py").write_text(BENCHMARKS)
     (made.root / "pyproject.toml").write_text("[tool.pytest]\n")
+    (made.root / ".gitignore").write_text("__pycache__\n")
     for name in ("__init__.py", "plugin.py", "environment.py"):
         (made.package / name).write_text(f"# {name}\n")
     made.git("init", "-q", "-b", "main")

@@ -136,7 +136,7 @@ def test_a_bad_data_file_is_a_failed_case_with_its_line(
 @pytest.mark.skipif(not models.is_here(models.MODELS["minilm"]), reason="needs the extra minilm")
 def test_real_weights_on_real_rows(tmp_path: Path) -> None:
     record = harness.run(
-        "rte", "minilm", "cpu-bf16", data=REAL_GLUE, max_train=32, max_eval=32, epochs=1,
+        "rte", "minilm", "cpu-bf16", data=REAL_GLUE, max_train=16, max_eval=16, epochs=1,
         results=tmp_path, engine="inline",
     )  # fmt: skip
     assert record.status == "ok"
