@@ -296,6 +296,6 @@ def test_a_session_holds_them_side_by_side(
     models_named = ",".join(SIDE_BY_SIDE)
     ran = pytest_project.run(
         project, "-k", "rte", "--glue-models", models_named, "--glue-targets", "cpu-fp32",
-        "--glue-epochs", "1", "--glue-max-train", "96", "--glue-max-eval", "48",
+        "--glue-epochs", "2", "--glue-max-train", "160", "--glue-max-eval", "100",
     )  # fmt: skip
     ran.assert_outcomes(passed=len(SIDE_BY_SIDE), deselected=8 * len(SIDE_BY_SIDE))
