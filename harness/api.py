@@ -114,7 +114,7 @@ def load_results(path: str | os.PathLike[str] = RESULTS) -> pd.DataFrame:
     complaints = [*map(str, stored.damaged), *unshown]
     if not paths.is_folder(store.runs):
         complaints.append(
-            f"{shown_path(store.runs)}: no such folder, so no runs. Mend: name the folder that "
+            f"{shown_path(store.runs)}: no such folder, so no runs. Fix: name the folder that "
             "holds runs/"
         )
     for complaint in complaints:

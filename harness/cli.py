@@ -51,7 +51,7 @@ def _print_version(is_wanted: bool) -> None:
 def _no_verb(context: typer.Context) -> None:
     """Say how runs are started: by pytest, or from Python."""
     raise UsageError(
-        f"there is no verb `{context.info_name}`: pytest starts the runs. Mend: `pytest benchmarks "
+        f"there is no verb `{context.info_name}`: pytest starts the runs. Fix: `pytest benchmarks "
         '-k sst2` (`pytest --help` lists the options --glue-*), or `harness.run("sst2")` in Python'
     )
 

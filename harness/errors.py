@@ -19,7 +19,7 @@
     └── StorageError        a record that could not be written or read
         └── NotStored           a run's record; the error holds it as text
 
-Messages say where (file and line, or key), what was found, what was expected and how to mend it.
+Messages say where (file and line, or key), what was found, what was expected and how to fix it.
 Nothing in the package raises a bare ``Exception``. `records.failures` has the status for each.
 """
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 NO_XDIST = (
     "benchmark cases do not run under pytest-xdist (-n), which would time several at once. "
-    "Mend: leave -n out and say --glue-jobs N"
+    "Fix: leave -n out and say --glue-jobs N"
 )
 IMPORT = (
     "Its session and its record were printed, one line each. Put both lines, or the whole log, "

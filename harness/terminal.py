@@ -183,7 +183,7 @@ class _CommandDoor(Door):
             if isinstance(error, BrokenPipeError) or self._name != "standard output":
                 return
             self._error = StorageError(
-                f"{self._name}: could not write: {error.strerror or error}. Mend: make room there, "
+                f"{self._name}: could not write: {error.strerror or error}. Fix: make room there, "
                 "or redirect it"
             )
             raise self._error from error

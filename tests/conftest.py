@@ -230,7 +230,7 @@ def pytest_sessionstart() -> None:
     if MISSING:
         raise pytest.UsageError(
             f"the tests need packages that are not installed: {', '.join(MISSING)}. "
-            "Mend: pip install -c constraints.txt -e '.[dev]'\n"
+            "Fix: pip install -c constraints.txt -e '.[dev]'\n"
             "(`pytest benchmarks` runs without them.)"
         )
 

@@ -91,8 +91,8 @@ def test_failures_are_told_without_a_traceback(
     said = {
         "cola": outcome(status="diverged", reason="the loss is nan at step 3 of 9"),
         "sst2": died(WorkerCrashed("the worker was killed by SIGKILL"), "last words", 5 << 20),
-        "mrpc": WorkerTimeout("stopped after 5 s. Mend: a longer --glue-timeout"),
-        "stsb": outcome(status="failed", reason="x.tsv:3: found; expected; mend"),
+        "mrpc": WorkerTimeout("stopped after 5 s. Fix: a longer --glue-timeout"),
+        "stsb": outcome(status="failed", reason="x.tsv:3: found; expected; fix"),
         "qqp": outcome(status="oom", reason="MemoryError: no message"),
         "rte": outcome(score=0.5, flags=["at_floor"]),
     }
@@ -329,7 +329,7 @@ def test_a_disk_that_fills_up_costs_no_result(
     assert found.ret == 5
     assert [record.case.task for record in stored(project)] == ["rte"]
     said = " ".join(found.outlines)
-    assert "No space left on device. Mend: make room, or choose another folder" in said
+    assert "No space left on device. Fix: make room, or choose another folder" in said
     monkeypatch.setattr("harness.records.store.write_file", write_file)
     (project.path / "log").write_text("\n".join(f"12:00:01 {line}" for line in found.outlines))
     for answer in ("stored", "was there already"):

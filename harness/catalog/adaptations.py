@@ -93,5 +93,5 @@ def check_installed(adaptation: Adaptation) -> None:
     if package and find_spec(package) is None:
         raise ModelUnavailable(
             f"adaptation +{adaptation.name}: needs the Python package {package}, which is not "
-            f"installed. Mend: pip install -c constraints.txt -e '.[{package}]'"
+            f"installed. Fix: pip install -c constraints.txt -e '.[{package}]'"
         )

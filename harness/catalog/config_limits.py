@@ -40,6 +40,6 @@ def check(path: Path, config: JsonObject) -> None:
             if most and isinstance(count, int | float) and count > most:
                 raise ModelError(
                     f"{path}: key {shown(name)}: found {shown(count)}; expected at most {most:,}. "
-                    "Mend: correct it, or fetch the model again with `glue-bench fetch --again "
+                    "Fix: correct it, or fetch the model again with `glue-bench fetch --again "
                     "MODEL`"
                 )

@@ -46,7 +46,7 @@ def locate(row: Row, home: Path, at: str) -> CustomRows:
     except PermissionError as error:
         raise UsageError(
             f"{at}: data or splits: {shown(error.filename)}: {error.strerror}; expected a folder "
-            "that can be read. Mend: give yourself read and search permission for it"
+            "that can be read. Fix: give yourself read and search permission for it"
         ) from None
     except (OSError, RuntimeError, ValueError) as error:  # no such user, a NUL, a link to itself
         raise UsageError(f"{at}: data or splits: cannot be a file's name: {error}") from None
@@ -67,7 +67,7 @@ def _check_slices(names: Mapping[str, str], at: str) -> None:
         raise UsageError(
             f"{at}: splits: train is {shown(names['train'])} and validation is "
             f"{shown(names['validation'])}: both hold the same rows of {shown(shared)}; expected "
-            f"no row in both. Mend: {remedy}"
+            f"no row in both. Fix: {remedy}"
         )
 
 
@@ -75,7 +75,7 @@ def _check_files(files: Mapping[str, str], at: str) -> None:
     for path in map(Path, files.values()):
         if any("\ud800" <= char <= "\udfff" for char in str(path)):
             raise UsageError(
-                f"{at}: data or splits: {shown_path(path)}: this path is not UTF-8. Mend: rename "
+                f"{at}: data or splits: {shown_path(path)}: this path is not UTF-8. Fix: rename "
                 "the folder or the file"
             )
     train, validation = Path(files["train"]), Path(files["validation"])
@@ -83,7 +83,7 @@ def _check_files(files: Mapping[str, str], at: str) -> None:
     if train == validation or (both_are_there and train.samefile(validation)):  # a hard link
         raise UsageError(
             f"{at}: found one file for train and validation: {shown_path(validation)}; expected "
-            'other rows for validation. Mend: splits = { validation = "FILE" }'
+            'other rows for validation. Fix: splits = { validation = "FILE" }'
         )
 
 
@@ -91,7 +91,7 @@ def _files(row: Row, folder: Path, at: str) -> dict[str, str]:
     if folder.is_file():
         raise UsageError(
             f"{at}: data: found {shown(row.data)}, a file; expected its folder. glue-bench does "
-            "not choose the rows for validation. Mend: splits = "
+            "not choose the rows for validation. Fix: splits = "
             f'{{ train = "{folder.name}", validation = "FILE" }}'
         )
     if not folder.is_dir():
@@ -125,7 +125,7 @@ def _usual(folder: Path, split: str, at: str) -> Path | None:
     matches = [path for path in entries if path.name.lower() in names]
     if len(matches) > 1:
         raise UsageError(
-            f"{at}: found {matches[0].name} and {matches[1].name} for {split}; expected one. Mend: "
+            f"{at}: found {matches[0].name} and {matches[1].name} for {split}; expected one. Fix: "
             f'splits = {{ {split} = "{matches[0].name}" }}'
         )
     if not matches and split != "test":
@@ -133,6 +133,6 @@ def _usual(folder: Path, split: str, at: str) -> Path | None:
         raise UsageError(
             f"{at}: no file for {split}: {shown_path(folder)} holds {listed}; expected "
             f"{names[0]} or another of {', '.join(FORMATS)}. glue-bench does not choose the rows "
-            f'for {split}. Mend: splits = {{ {split} = "FILE" }}'
+            f'for {split}. Fix: splits = {{ {split} = "FILE" }}'
         )
     return matches[0] if matches else None

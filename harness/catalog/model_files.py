@@ -118,14 +118,14 @@ def _names(directory: Path, source: str, key: str, must_be: bool) -> list[str]:
         if not parts or ".." in parts or Path(name).is_absolute():
             raise ModelError(
                 f"{path}: key {key}: found {shown(name)}; expected the name of a file in this "
-                "folder. Mend: put the file into the folder and write only its name, or save the "
+                "folder. Fix: put the file into the folder and write only its name, or save the "
                 "model again with `save_pretrained`"
             )
         if paths.is_file(directory / name):
             names.append(Path(name).as_posix())
         elif must_be:
             raise ModelError(
-                f"{path}: key {key}: names {shown(name)}, which is not in the folder. Mend: put "
+                f"{path}: key {key}: names {shown(name)}, which is not in the folder. Fix: put "
                 "the file there, or fetch the model again with `glue-bench fetch --again MODEL`"
             )
     return names
@@ -145,7 +145,7 @@ def _refuse_paths(path: Path) -> None:
         if opens and any(isinstance(item, str) for item in values):
             raise ModelError(
                 f"{path}: key {key}: found {shown(value)}, a file to be read in place of the "
-                "folder's own; expected no such key. Mend: remove it, or save the tokenizer again "
+                "folder's own; expected no such key. Fix: remove it, or save the tokenizer again "
                 "with `save_pretrained`"
             )
 
@@ -167,7 +167,7 @@ def refuse_pickles(directory: Path) -> None:
             if not str(name).endswith((TENSORS, INDEX_ENDING)):
                 raise ModelError(
                     f"{directory / source}: key {key}: found {shown(name)}; expected a name that "
-                    f"ends in {TENSORS}: pickles are never loaded. Mend: save the model again with "
+                    f"ends in {TENSORS}: pickles are never loaded. Fix: save the model again with "
                     "`save_pretrained`, which writes safetensors"
                 )
 
@@ -185,7 +185,7 @@ def read_object(path: Path) -> JsonObject:
         raise unreadable(path, error) from error
     except (ValueError, RecursionError) as error:
         reason = "it is a pointer of git-lfs" if is_pointer(path) else error
-        raise ModelError(f"{path}: cannot be read: {reason}. Mend: save the model again") from error
+        raise ModelError(f"{path}: cannot be read: {reason}. Fix: save the model again") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path}: found {shown(content)}; expected a JSON object")
     return content
@@ -214,4 +214,4 @@ def unreadable(path: Path, error: OSError) -> ModelError:
     remedy = "give it read permission, or save the model again"
     if isinstance(error, reading.Refused):
         remedy = "put the model's own file there, or save the model again"
-    return ModelError(f"{where}: cannot be read: {paths.reason(error)}. Mend: {remedy}")
+    return ModelError(f"{where}: cannot be read: {paths.reason(error)}. Fix: {remedy}")

@@ -204,14 +204,14 @@ def directory(model: Model) -> Path:
         raise ModelUnavailable(
             f"model {model.name}: {no_folder}not in the cache of the Hugging Face Hub, and "
             f"{result.why}. "
-            f"Mend: run {fetch_command(model)} where there is a network, or name a folder that "
+            f"Fix: run {fetch_command(model)} where there is a network, or name a folder that "
             "holds the model, or a model that is here (`glue-bench list models`)"
         )
     package = importlib.util.find_spec(str(model.package))
     if package is None or not package.submodule_search_locations:
         raise ModelUnavailable(
             f"model {model.name}: its weights come with the Python package {model.package!r}, "
-            f"which is not installed. Mend: {fetch_command(model)}"
+            f"which is not installed. Fix: {fetch_command(model)}"
         )
     return weights.checked(Path(next(iter(package.submodule_search_locations))) / model.folder)
 

@@ -27,7 +27,7 @@ LONGEST_NAME = 40  # it is a part of file names
 FORM = lines.Form(
     "a TOML file with a [[task]]", "a key", "save it again", "shorten it", reading.SETTINGS
 )
-TOO_LONG = "an integer of more than 64 bits; expected those that TOML allows. Mend: shorten it"
+TOO_LONG = "an integer of more than 64 bits; expected those that TOML allows. Fix: shorten it"
 CLASSIFICATION_METRICS = ("accuracy", "f1", "matthews_correlation")
 REGRESSION_METRICS = ("pearson", "spearmanr")
 SYNONYMS = {
@@ -155,7 +155,7 @@ def _check_labels(names: Sequence[str], at: str) -> None:
         if other != name:
             raise UsageError(
                 f"{at}: labels: found {other!a} and {name!a}, which look the same; "
-                "expected names that can be told apart. Mend: keep the one that the column holds"
+                "expected names that can be told apart. Fix: keep the one that the column holds"
             )
     if len(seen) < len(names):
         raise UsageError(f"{at}: labels: found one twice in {shown(list(names))}")

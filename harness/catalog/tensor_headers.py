@@ -15,7 +15,7 @@ from harness.text.values import shown_path
 
 LENGTH = 8  # bytes
 LONGEST = 100_000_000  # bytes of a header: safetensors' own limit
-MEND = "Mend: save the model again with `save_pretrained`, or `glue-bench fetch --again MODEL`"
+FIX = "Fix: save the model again with `save_pretrained`, or `glue-bench fetch --again MODEL`"
 
 
 def check(path: Path) -> None:
@@ -29,20 +29,20 @@ def check(path: Path) -> None:
         if length > min(held, LONGEST):
             raise ModelError(
                 f"{shown_path(path)}: found {size:,} bytes, and a header of {length:,} bytes is "
-                f"announced; expected a safetensors file. {MEND}"
+                f"announced; expected a safetensors file. {FIX}"
             )
         try:
             header = json.loads(stream.read(length))
         except (ValueError, RecursionError) as error:
             raise ModelError(
                 f"{shown_path(path)}: its header is not JSON: {type(error).__name__}; expected a "
-                f"safetensors file. {MEND}"
+                f"safetensors file. {FIX}"
             ) from error
     end = LENGTH + length + max(map(_end, _tensors(header)), default=0)
     if end > size:
         raise ModelError(
             f"{shown_path(path)}: found {size:,} bytes, and tensors up to byte {end:,} are "
-            f"announced: it was cut, or is not a safetensors file. {MEND}"
+            f"announced: it was cut, or is not a safetensors file. {FIX}"
         )
 
 

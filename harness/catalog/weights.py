@@ -32,13 +32,13 @@ def checked(path: Path) -> Path:
     try:
         names = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}. Mend: give it read permission") from error
+        raise ModelError(f"{path}: {error.strerror}. Fix: give it read permission") from error
     if CONFIG not in names:
         raise ModelError(f"{path}: {_without_config(path, names)}")
     check_files(path)
     if not any(name.endswith(TENSORS) for name in files(path)):
         raise ModelError(
-            f"{path}: holds no *.safetensors{_other_weights(names)}. Mend: save the model with "
+            f"{path}: holds no *.safetensors{_other_weights(names)}. Fix: save the model with "
             "`save_pretrained`, which writes safetensors"
         )
     return path
@@ -54,7 +54,7 @@ def check_files(path: Path) -> None:
         raise ModelError(
             f"{path}: holds a model and, in adapter_config.json, an adapter (LoRA or another of "
             "peft's) beside it, which is loaded on one machine and not on another; expected one "
-            "network. Mend: merge it with peft's `merge_and_unload` and save the result with "
+            "network. Fix: merge it with peft's `merge_and_unload` and save the result with "
             "`save_pretrained`; or move adapter_config.json and its weights away"
         )
     if os.path.lexists(path / CONFIG):
@@ -63,7 +63,7 @@ def check_files(path: Path) -> None:
         if is_pointer(file):
             raise ModelError(
                 f"{path / name}: found a pointer of git-lfs, {file.stat().st_size} bytes of text; "
-                f"expected the file itself. Mend: `git lfs install && git lfs pull` in {path}"
+                f"expected the file itself. Fix: `git lfs install && git lfs pull` in {path}"
             )
         if name.endswith(TENSORS):
             try:
@@ -77,7 +77,7 @@ def _without_config(path: Path, names: list[str]) -> str:
     """What a folder without config.json is, and what to name instead."""
     if CARD in names:
         return (
-            "holds a network that has no pretrained weights; expected pretrained weights. Mend: "
+            "holds a network that has no pretrained weights; expected pretrained weights. Fix: "
             "name the network's row, such as cbow; `glue-bench predict` reads the folder"
         )
     if ADAPTER in names:
@@ -85,7 +85,7 @@ def _without_config(path: Path, names: list[str]) -> str:
         base = f" of {shown(base_model)}" if base_model else ""
         return (
             f"holds no config.json: it is an adapter{base}, made by peft; expected a whole model. "
-            "Mend: load it with peft, call `merge_and_unload` and `save_pretrained`, save the "
+            "Fix: load it with peft, call `merge_and_unload` and `save_pretrained`, save the "
             "tokenizer there too, and name that folder"
         )
     inside = [*path.glob(f"*/{CONFIG}"), *path.glob(f"snapshots/*/{CONFIG}")]
@@ -93,7 +93,7 @@ def _without_config(path: Path, names: list[str]) -> str:
     network = next(networks, None)
     kind = "a sentence-transformers model" if "modules.json" in names else "a folder of folders"
     if network:
-        return f"holds no config.json: it is {kind}. Mend: name {network}, which holds the network"
+        return f"holds no config.json: it is {kind}. Fix: name {network}, which holds the network"
     return "holds no config.json; expected a model's folder"
 
 

@@ -21,8 +21,8 @@ MOST_LOOKED_AT = 1000  # entries of a folder, in search of the results folder th
 def existing(results: Path) -> Path:
     """The folder, if it exists. Raises `UsageError`."""
     if why := paths.why_no_folder(results):
-        mend = "run `pytest benchmarks` first, or name the folder that holds runs/"
-        raise UsageError(f"{shown_path(results)}: {why}. Mend: {mend}")
+        fix = "run `pytest benchmarks` first, or name the folder that holds runs/"
+        raise UsageError(f"{shown_path(results)}: {why}. Fix: {fix}")
     return results
 
 
@@ -37,8 +37,8 @@ def other_folder(results: Path) -> Path | None:
 def expected_runs(results: Path) -> str:
     """What to say about a results folder without runs, with the folder that has some."""
     other = other_folder(results)
-    mend = f"name {shown_path(other)}, which has runs" if other else "run `pytest benchmarks` first"
-    return f"expected runs/*.json. Mend: {mend}"
+    fix = f"name {shown_path(other)}, which has runs" if other else "run `pytest benchmarks` first"
+    return f"expected runs/*.json. Fix: {fix}"
 
 
 def _folders_in(folder: Path) -> list[Path]:

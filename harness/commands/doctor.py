@@ -44,11 +44,11 @@ def doctor() -> None:
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the result; `mend` is the command that changes it."""
+    """One line of the result; `fix` is the command that changes it."""
 
     label: str
     what: str
-    mend: str | None = None
+    fix: str | None = None
 
     @property
     def is_broken(self) -> bool:
@@ -57,9 +57,9 @@ class Finding:
 
     def text(self) -> str:
         """As the terminal shows it."""
-        mend = f". Mend: {self.mend}" if self.is_broken else f": {self.mend}"
+        fix = f". Fix: {self.fix}" if self.is_broken else f": {self.fix}"
         return textwrap.fill(
-            f"{self.label:{LABEL}}{self.what}{mend if self.mend else ''}",
+            f"{self.label:{LABEL}}{self.what}{fix if self.fix else ''}",
             WIDTH,
             subsequent_indent=" " * LABEL,
             break_long_words=False,
@@ -135,8 +135,8 @@ def _targets() -> Iterator[Finding]:
     yield Finding("targets", ", ".join(usable))
     built_in = {targets.TARGETS[name].device for name in targets.defaults()}
     for device in built_in & {*absent}:  # this machine has it, but torch cannot use it
-        mend = "install the build of torch for it: https://pytorch.org/get-started/locally/"
-        yield Finding(BROKEN, f"this machine has a {device} device, but {absent[device]}", mend)
+        fix = "install the build of torch for it: https://pytorch.org/get-started/locally/"
+        yield Finding(BROKEN, f"this machine has a {device} device, but {absent[device]}", fix)
     if others := [device for device in absent if device not in built_in]:
         yield Finding(NOT_HERE, f"devices: {', '.join(others)}")
 
@@ -163,5 +163,5 @@ def _extras() -> Iterator[Finding]:
         yield Finding("extras", ", ".join(installed))
     for name, version in versions.items():
         if version is None:
-            mend = f"pip install -c constraints.txt -e '.[{name}]'"
-            yield Finding(NOT_HERE, f"{name}, {EXTRAS[name]}", mend)
+            fix = f"pip install -c constraints.txt -e '.[{name}]'"
+            yield Finding(NOT_HERE, f"{name}, {EXTRAS[name]}", fix)

@@ -46,7 +46,7 @@ def explain(context: typer.Context) -> None:
 
 def _refuse(message: str) -> NoReturn:
     raise UsageError(
-        f"{message}; expected `glue-bench explain CASE` and options of `pytest benchmarks`. Mend: "
+        f"{message}; expected `glue-bench explain CASE` and options of `pytest benchmarks`. Fix: "
         "`pytest benchmarks --collect-only -q` lists cases, `pytest --help` the options"
     )
 

@@ -18,7 +18,7 @@ from harness.terminal import say
 from harness.text.names import unknown
 
 NO_FETCH = (
-    "Mend: run `glue-bench fetch` on a machine with a network, copy its cache here and name it in "
+    "Fix: run `glue-bench fetch` on a machine with a network, copy its cache here and name it in "
     "HF_HOME; or name a mirror of the Hub in HF_ENDPOINT; or do without the Hub: rows come from "
     "--glue-data DIR (a folder in the glue_data layout), models from --glue-models DIR"
 )
@@ -83,7 +83,7 @@ def _look_up(name: str) -> Task | Model:
     model = models.get(name).model
     if model.package:
         raise UsageError(
-            f"{model.name} does not come from the Hugging Face Hub. Mend: "
+            f"{model.name} does not come from the Hugging Face Hub. Fix: "
             f"{models.fetch_command(model)}"
         )
     if model.path:

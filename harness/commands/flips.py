@@ -51,7 +51,7 @@ def flips(
 
     if data is not None and not with_text:
         raise UsageError(
-            "--data: only --with-text needs it. Mend: add --with-text, or leave --data out"
+            "--data: only --with-text needs it. Fix: add --with-text, or leave --data out"
         )
     if with_text and form is Form.csv:
         raise UsageError("--with-text: CSV holds no sentences; expected another --format")

@@ -45,7 +45,7 @@ def import_(
         where = "standard input" if file == Path("-") else shown_path(file)
         raise UsageError(
             f"{where}: holds no record; expected the log of a session that could not store one "
-            f"(docs/results.md). A session that stored all of its records prints none. Mend: name "
+            f"(docs/results.md). A session that stored all of its records prints none. Fix: name "
             f"the log of such a session, as in `{EXAMPLE}`"
         )
     if damaged:
@@ -77,18 +77,18 @@ def _require_folder(results: Path, file: Path) -> None:
     """Raise `UsageError` if this is no results folder, or probably not the one that was meant."""
     if paths.is_file(results):
         raise UsageError(
-            f"{shown_path(results)}: it is a file; expected a results folder before it. Mend: "
+            f"{shown_path(results)}: it is a file; expected a results folder before it. Fix: "
             f"glue-bench import results/local {shown_path(results)}"
         )
     if obstacle := paths.obstacle(results):
         place, why = obstacle
-        raise UsageError(f"{shown_path(place)}: {why}; expected a results folder. Mend: {EXAMPLE}")
+        raise UsageError(f"{shown_path(place)}: {why}; expected a results folder. Fix: {EXAMPLE}")
     if not paths.is_folder(results) and file == Path("-") and sys.stdin.isatty():
         raise UsageError(
-            f"{shown_path(results)}: no such folder, and no log is named. Mend: {EXAMPLE}"
+            f"{shown_path(results)}: no such folder, and no log is named. Fix: {EXAMPLE}"
         )
     if other := other_folder(results):
         raise UsageError(
-            f"{shown_path(results)}: holds no runs/. Mend: name {shown_path(other)}, which does, "
+            f"{shown_path(results)}: holds no runs/. Fix: name {shown_path(other)}, which does, "
             "or a folder that does not exist yet"
         )

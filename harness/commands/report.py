@@ -69,13 +69,13 @@ def report(
 
     if output and (paths.is_file(output) or output.suffix in SUFFIXES):
         print_it = "leave -o out, and the report is printed"
-        mend = f"-o {shown_path(output.with_suffix(''))}" if output.suffix else print_it
+        fix = f"-o {shown_path(output.with_suffix(''))}" if output.suffix else print_it
         raise UsageError(
             f"-o {shown_path(output)}: names a file; expected a folder, into which every format is "
-            f"written. Mend: {mend}"
+            f"written. Fix: {fix}"
         )
     if reference and not by:
-        raise UsageError("--reference: needs --by target|model|recipe|torch. Mend: add --by")
+        raise UsageError("--reference: needs --by target|model|recipe|torch. Fix: add --by")
     if output:
         outputs.check_files(
             output, reports.NAMES, "-o"

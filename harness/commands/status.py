@@ -35,9 +35,9 @@ def status(results: Results = RESULTS) -> None:
     found = sessions.read(existing(results))
     if not found.sessions:
         complain(found.damaged)
-        mend = f". Mend: name {shown_path(meant)}" if (meant := other_folder(results)) else ""
-        mend = mend or f" (`glue-bench report {shown_path(results)}` shows runs without one)"
-        say(f"{shown_path(results)}: holds no journal; expected journal/*.jsonl{mend}", err=True)
+        fix = f". Fix: name {shown_path(meant)}" if (meant := other_folder(results)) else ""
+        fix = fix or f" (`glue-bench report {shown_path(results)}` shows runs without one)"
+        say(f"{shown_path(results)}: holds no journal; expected journal/*.jsonl{fix}", err=True)
         raise typer.Exit(Exit.NOTHING)
     say(text(found))
     complain(found.damaged)

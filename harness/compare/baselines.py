@@ -78,7 +78,7 @@ def locate(name_or_folder: str, root: Path) -> Path:
 
 def names(root: Path, disk: Disk = DISK) -> list[str]:
     """The names of the baselines in a folder, including damaged ones. Raises `StorageError`."""
-    return [name for name in names_in(disk, root, "", codec.MEND) if _is_one(root / name, disk)]
+    return [name for name in names_in(disk, root, "", codec.FIX) if _is_one(root / name, disk)]
 
 
 def _is_one(folder: Path, disk: Disk) -> bool:
@@ -102,16 +102,16 @@ def load(folder: Path, disk: Disk = DISK) -> Baseline:
             raise _absent(folder, disk)
         return Baseline(folder, changes, tuple(_read_runs(folder, changes, disk)))
     except StorageError as error:  # a results folder may do without a file, a baseline may not
-        mend = f"Mend: restore it, such as with `git restore {shown_path(folder)}`"
-        raise StorageError(str(error).replace(codec.MEND, mend)) from error
+        fix = f"Fix: restore it, such as with `git restore {shown_path(folder)}`"
+        raise StorageError(str(error).replace(codec.FIX, fix)) from error
 
 
 def _absent(folder: Path, disk: Disk) -> UsageError | StorageError:
     save_command = f"`glue-bench baseline save {shown_path(folder)} --reason TEXT`"
-    if names_in(disk, folder / "runs", "", codec.MEND):
+    if names_in(disk, folder / "runs", "", codec.FIX):
         return StorageError(
             f"{shown_path(folder / history.FOLDER)}: there is no change, yet runs/ has runs: the "
-            "changes were removed, or a first save was cut off. Mend: bring them back, or repeat "
+            "changes were removed, or a first save was cut off. Fix: bring them back, or repeat "
             f"{save_command}"
         )
     known = names(folder.parent, disk)
@@ -119,7 +119,7 @@ def _absent(folder: Path, disk: Disk) -> UsageError | StorageError:
     hint = f" Did you mean '{guess}'?" if guess else ""
     beside = f" Beside it: {', '.join(known)}." if known else ""
     return UsageError(
-        f"{shown_path(folder)}: no such baseline.{hint}{beside} Mend: make it with {save_command}"
+        f"{shown_path(folder)}: no such baseline.{hint}{beside} Fix: make it with {save_command}"
     )
 
 
@@ -136,7 +136,7 @@ def _read_runs(folder: Path, changes: Sequence[BaselineChange], disk: Disk) -> l
             record = codec.from_bytes(content)
             if history.sha256(content) != sha256:
                 raise StorageError(
-                    f"found other content than was saved; expected sha256 {sha256}. {codec.MEND}"
+                    f"found other content than was saved; expected sha256 {sha256}. {codec.FIX}"
                 )
         records += [record] if name in current else []
     return _by_age(records)
@@ -152,7 +152,7 @@ def save(
     """
     if history.file_names(folder, disk):
         raise UsageError(
-            f"{shown_path(folder)}: this baseline exists. Mend: change it with `glue-bench "
+            f"{shown_path(folder)}: this baseline exists. Fix: change it with `glue-bench "
             f"baseline promote {shown_path(folder)} --reason TEXT`, or choose another name"
         )
     _require_reason(reason)
@@ -200,7 +200,7 @@ def accept(
         if not after:
             raise UsageError(
                 f"{shown_path(folder)}: {cell} is its only cell, and nothing can be compared with "
-                "an empty baseline. Mend: remove the folder if nobody needs it"
+                "an empty baseline. Fix: remove the folder if nobody needs it"
             )
     return _change(folder, before, after, selection, disk, request)
 
@@ -233,7 +233,7 @@ def _require_reason(reason: str) -> None:
 def _require_on_branch(branch: str, commit: str) -> None:
     if why := environment.why_not_on(branch, commit):
         raise UsageError(
-            f"commit {commit[:12]} of the runs has to be in the history of a branch: {why}. Mend: "
+            f"commit {commit[:12]} of the runs has to be in the history of a branch: {why}. Fix: "
             "merge it there first, or fetch it, or name another branch with --branch"
         )
 
@@ -284,7 +284,7 @@ def _change(
     same = before and {record.id for record in after} == {record.id for record in before.records}
     if before and same and {*with_failed} == {*before.last.with_failed}:
         raise UsageError(
-            f"{shown_path(folder)}: nothing would change: it holds exactly these runs. Mend: give "
+            f"{shown_path(folder)}: nothing would change: it holds exactly these runs. Fix: give "
             "--commit or another results folder"
         )
     store = Store(folder, disk, history.OPTION)

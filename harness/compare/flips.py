@@ -119,7 +119,7 @@ def compare_stored(a: Stored, b: Stored) -> Ledger:
         if run.record.predictions is None:
             raise NotComparable(
                 f"{name}, {run.record.case.id}: this run holds no predictions "
-                f"({run.record.status}). Mend: name a run that ended as ok"
+                f"({run.record.status}). Fix: name a run that ended as ok"
             )
     _common_task(a.record, b.record)
     return compare_runs(a.record, b.record, a.predictions(), b.predictions())
@@ -147,18 +147,18 @@ def _common_task(a: Record, b: Record) -> Task:
     """The task of two runs whose rows can flip. Raises `NotComparable`."""
     if a.case.task != b.case.task:
         raise NotComparable(
-            f"A is a run of {a.case.task}, B one of {b.case.task}. Mend: name two runs of one task"
+            f"A is a run of {a.case.task}, B one of {b.case.task}. Fix: name two runs of one task"
         )
     if not all(SOURCES[run.source.kind].has_glue_tasks for run in (a, b)):
         raise NotComparable(
-            f"{a.case.task}: a custom task, whose labels are in no record. Mend: name two runs of "
+            f"{a.case.task}: a custom task, whose labels are in no record. Fix: name two runs of "
             "a GLUE task"
         )
     task = tasks.get(a.case.task)
     if task.is_regression:
         raise NotComparable(
             f"{task.name}: predictions of a regression task are neither right nor wrong, so no row "
-            "can flip. Mend: name two runs of a classification task"
+            "can flip. Fix: name two runs of a classification task"
         )
     return task
 
@@ -179,7 +179,7 @@ def read_texts(ledger: Ledger, source: str) -> Texts:
                 raise DataError(
                     f"{source}: {task.name}, {name}: sha256 of the rows: found {sha256[:12]}; "
                     f"expected {stored.sha256[:12] if stored else 'a recorded one'}, that of "
-                    f"run {run}. Mend: give --data the source that both runs were scored on, or "
+                    f"run {run}. Fix: give --data the source that both runs were scored on, or "
                     "leave out --with-text"
                 )
     return {name: dict(zip(split.ids, split.texts, strict=True)) for name, split in splits.items()}
@@ -206,7 +206,7 @@ def _check_rows(
         if x is None or y is None or x[:2] != y[:2]:
             raise NotComparable(
                 f"{task.name}, {split}: place {place}: found {_describe(x)} in A and "
-                f"{_describe(y)} in B; expected the same rows and labels in both. Mend: name two "
+                f"{_describe(y)} in B; expected the same rows and labels in both. Fix: name two "
                 "runs with the same --glue-data and --glue-max-eval"
             )
 
@@ -223,7 +223,7 @@ def _check_metrics(task: Task, split: str, record: Record, rows: Sequence[_Predi
         if row.label not in known or row.prediction not in known:
             raise IntegrityError(
                 f"{where}: row {row.row} has label {row.label} and prediction {row.prediction}; "
-                f"expected whole numbers from 0 to {known[-1]}. Mend: run the case again"
+                f"expected whole numbers from 0 to {known[-1]}. Fix: run the case again"
             )
     labels, predictions = [row.label for row in rows], [row.prediction for row in rows]
     stored = record.metrics.get(split, {})
@@ -232,7 +232,7 @@ def _check_metrics(task: Task, split: str, record: Record, rows: Sequence[_Predi
             raise IntegrityError(
                 f"{where}: {name} is stored as {stored[name]}, but its predictions "
                 f"({_count_right(rows)} of {len(rows)} right) give {value}; expected the same. "
-                "Mend: run the case again"
+                "Fix: run the case again"
             )
 
 

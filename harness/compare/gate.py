@@ -92,7 +92,7 @@ def _why_incomparable(base: Cell, new: Cell, lacks_failed: bool) -> str | None:
     shared = {r.id for r in base.records} & {r.id for r in new.records}
     if shared:
         return (
-            f"runs that are on both sides: {len(shared)}. Mend: compare other runs, or run it again"
+            f"runs that are on both sides: {len(shared)}. Fix: compare other runs, or run it again"
         )
     if base.key and new.key and base.key != new.key:
         then, now = (next(r.identity for r in c.records if r.cell_key) for c in (base, new))
@@ -133,7 +133,7 @@ def _brief_hashes(hashes: Iterable[str]) -> str:
 
 
 NOT_KEPT = (
-    "How many of the base's runs failed is not known: it was saved without them. Mend: promote it "
+    "How many of the base's runs failed is not known: it was saved without them. Fix: promote it "
     "again, from results that hold them"
 )
 
@@ -166,7 +166,7 @@ def _judge_score(base: Cell, new: Cell, measure: Measure, threshold: Threshold |
     wrong = averaged_runs.WrongRuns.of(base, new)
     if finding.verdict in (Verdict.NOT_WORSE, Verdict.BETTER) and wrong.is_larger_share:
         # The means are those of the other runs. They do not show how often a run goes wrong.
-        why = f"{wrong}: too few to tell from chance. Mend: more runs"
+        why = f"{wrong}: too few to tell from chance. Fix: more runs"
         return replace(finding, verdict=Verdict.CANNOT_TELL, why=why)
     return finding
 
@@ -248,7 +248,7 @@ def _compare_values(
     return replace(finding, verdict=verdict, why=why)
 
 
-TOO_FEW = "one run on each side cannot show what chance does. Mend: --glue-seeds 5 or more"
+TOO_FEW = "one run on each side cannot show what chance does. Fix: --glue-seeds 5 or more"
 
 
 def decide(change: Change, margin: float) -> Verdict:

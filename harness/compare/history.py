@@ -89,7 +89,7 @@ def sha256(content: bytes) -> str:
 
 def file_names(folder: Path, disk: Disk) -> list[str]:
     """The names of the files of a baseline's changes. Raises `StorageError`."""
-    return names_in(disk, folder / FOLDER, ENDINGS, codec.MEND)
+    return names_in(disk, folder / FOLDER, ENDINGS, codec.FIX)
 
 
 def read(folder: Path, disk: Disk) -> tuple[BaselineChange, ...]:
@@ -151,7 +151,7 @@ def _write(path: Path, content: bytes, disk: Disk) -> None:
     except FileExistsError as error:
         raise StorageError(
             f"{shown_path(path)}: another change was made at the same time and is stored; this one "
-            "is not. Mend: read that one with `glue-bench baseline show`, then give the command "
+            "is not. Fix: read that one with `glue-bench baseline show`, then give the command "
             "again if it is still needed"
         ) from error
     except OSError as error:
@@ -167,7 +167,7 @@ def _number(folder: Path, name: str) -> int:
     if not number or number[0] == "0000" or Path(name).stem != _path(folder, int(number[0])).stem:
         raise StorageError(
             f"{shown_path(folder / FOLDER / name)}: not the name of a change; expected 0001.json, "
-            "0002.json, ... Mend: move it away"
+            "0002.json, ... Fix: move it away"
         )
     return int(number[0])
 
@@ -184,5 +184,5 @@ def _expect(key: str, actual: object, expected: object) -> None:
     if actual != expected:
         raise StorageError(
             f"key {key}: found {actual!a:.90}; expected {expected!a:.90}: this file, or the change "
-            f"that it names, was changed. {codec.MEND}"
+            f"that it names, was changed. {codec.FIX}"
         )

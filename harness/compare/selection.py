@@ -106,7 +106,7 @@ def runs_of_cell(records: Sequence[Record], cell: str) -> list[Record]:
         raise UsageError(unknown("cell", cell, names_of(records)))
     if len(models := sorted({record.case.model for record in runs})) > 1:
         raise UsageError(
-            f"cell {cell}: runs of several models have that name: {', '.join(models)}. Mend: keep "
+            f"cell {cell}: runs of several models have that name: {', '.join(models)}. Fix: keep "
             "these models apart, in results folders and baselines of their own"
         )
     return runs
@@ -129,7 +129,7 @@ def _full_id(commit: str, known: Sequence[str], left_out: Mapping[str, int]) -> 
 
 def _nothing_selected(left_out: Mapping[str, int]) -> UsageError:
     return UsageError(
-        f"no run may be taken into a baseline{_list_reasons(left_out) or ': there is none'}. Mend: "
+        f"no run may be taken into a baseline{_list_reasons(left_out) or ': there is none'}. Fix: "
         "commit your changes, and run `pytest benchmarks` from a git checkout of glue-bench"
     )
 

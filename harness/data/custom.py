@@ -50,7 +50,7 @@ def locate(task: Task) -> snapshots.Snapshot | None:
         return cached
     raise DataUnavailable(
         f"{task.name}: {custom.hub}: not in the cache of the Hugging Face Hub, and {result.why}. "
-        "Mend: run it once where there is a network, or name a folder with the same files"
+        "Fix: run it once where there is a network, or name a folder with the same files"
     )
 
 
@@ -120,7 +120,7 @@ def _table(
         return at(path), row_files.of_file(path, wanted)
     home = shown_path(Path(custom.splits["train"]).parent)
     raise DataError(
-        f"{task.name}: no file for {split} in {home}. Mend: put {split}.csv there, or write "
+        f"{task.name}: no file for {split} in {home}. Fix: put {split}.csv there, or write "
         f'splits = {{ {split} = "FILE" }}'
     )
 
@@ -130,8 +130,8 @@ def _text(row: Row, column: str) -> str:
     value = fields.get(column)
     if not isinstance(value, str):
         kind = "nothing (null)" if value is None else f"{shown(value)} ({type(value).__name__})"
-        mend = "correct the row, leave it out, or name a column of texts"
-        raise error(where, f"{column} is {kind}", "a text", mend)
+        fix = "correct the row, leave it out, or name a column of texts"
+        raise error(where, f"{column} is {kind}", "a text", fix)
     if not value.isprintable() and any("\ud800" <= c <= "\udfff" for c in value):
         found = f"{column} is {shown(value)}, half of a surrogate pair"
         raise error(where, found, "Unicode text", "correct the row")

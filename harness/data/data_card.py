@@ -52,7 +52,7 @@ def check_files(name: str, builder: str, files: Iterable[str], snapshot: Path) -
     if builder not in BUILDERS:
         raise DataError(
             f"{name}: its files need the builder {shown(builder)} of `datasets`; expected one of "
-            f"{', '.join(BUILDERS)}. Mend: {COPY}"
+            f"{', '.join(BUILDERS)}. Fix: {COPY}"
         )
     home = _home(snapshot)
     for file in files:
@@ -64,7 +64,7 @@ def check_files(name: str, builder: str, files: Iterable[str], snapshot: Path) -
             compressed.check(path)
         except OSError as error:
             raise DataError(
-                f"{shown_path(path)}: cannot be read: {paths.reason(error)}. Mend: {COPY}"
+                f"{shown_path(path)}: cannot be read: {paths.reason(error)}. Fix: {COPY}"
             ) from error
 
 
@@ -104,12 +104,12 @@ def _read_card(path: Path) -> Json:
         return DatasetCard(text, ignore_metadata_errors=True).data.to_dict()
     except OSError as error:
         reason = paths.reason(error)
-        raise DataError(f"{shown_path(path)}: cannot be read: {reason}. Mend: {COPY}") from error
+        raise DataError(f"{shown_path(path)}: cannot be read: {reason}. Fix: {COPY}") from error
     except (ValueError, TypeError, RecursionError, AttributeError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError(
             f"{shown_path(path)}: cannot be read: {reason[:200]}; expected YAML between its lines "
-            f"---. Mend: {COPY}"
+            f"---. Fix: {COPY}"
         ) from error
 
 
@@ -135,7 +135,7 @@ def _values(key: str, content: Json) -> Iterator[tuple[str, Json]]:
             stack += [(f"{key}[{place}]", one) for place, one in enumerate(value)]
         else:
             yield key, value
-    raise DataError(f"{key}: more than {MOST_VALUES:,} values; expected fewer. Mend: {COPY}")
+    raise DataError(f"{key}: more than {MOST_VALUES:,} values; expected fewer. Fix: {COPY}")
 
 
 def _leads_out(path: str) -> bool:
@@ -153,7 +153,7 @@ def _leads_out(path: str) -> bool:
 def _outside(where: str, found: str) -> DataError:
     return DataError(
         f"{where}: found {shown(found)}, which leads out of the data set; expected a path below "
-        f"its folder. Mend: {COPY}"
+        f"its folder. Fix: {COPY}"
     )
 
 
@@ -183,7 +183,7 @@ def _check_links(snapshot: Path, name: str) -> None:
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
                 raise DataError(
                     f"{shown_path(entry)}: it is {reading.kind_of(mode)}; expected a file. "
-                    f"Mend: {COPY}"
+                    f"Fix: {COPY}"
                 )
         if count > MOST_FILES:
-            raise DataError(f"{name}: more than {MOST_FILES:,} files; expected fewer. Mend: {COPY}")
+            raise DataError(f"{name}: more than {MOST_FILES:,} files; expected fewer. Fix: {COPY}")

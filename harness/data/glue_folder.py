@@ -126,7 +126,7 @@ def _find(task_name: str, split: str) -> tuple[Task, File]:
     if file is None and split in task.rows:
         raise UsageError(
             f"{task.name}: harness/catalog/glue_files.py does not say which file holds its {split} "
-            f'rows. Mend: add File("{task.name}", "{split}", ...) there (docs/adding.md), or use '
+            f'rows. Fix: add File("{task.name}", "{split}", ...) there (docs/adding.md), or use '
             "another source: --glue-data toy, or hub"
         )
     if file is None:
@@ -163,8 +163,8 @@ def _check_header(path: Path, file: File, line: str) -> None:
             continue
         name = "missing" if found is None else shown(found)
         expected = shown(wanted) if wanted else f"no more than {len(file.columns)} columns"
-        mend = f"make the header {', '.join(file.columns)} (tabs between), or {REFETCH}"
-        raise error(at(path, 1), f"header column {index} is {name}", expected, mend)
+        fix = f"make the header {', '.join(file.columns)} (tabs between), or {REFETCH}"
+        raise error(at(path, 1), f"header column {index} is {name}", expected, fix)
 
 
 def _label_parser(task: Task, file: File) -> tuple[Callable[[str], int | float | None], str]:
@@ -197,14 +197,14 @@ def _missing(directory: Path, file: File) -> DataError:
         found = f"no such file; {at(folder)} holds {some}{more}"
     except OSError as cause:
         found = f"no such file; {at(folder)}: {cause.strerror}"
-    mend = POINT
+    fix = POINT
     absolute = directory.absolute()
     if file.split == "test" and path.parent.is_dir():
-        mend = "put the file there, or leave --glue-predict-test out"
+        fix = "put the file there, or leave --glue-predict-test out"
     elif absolute.name in FOLDERS or (directory / path.name).is_file():
-        mend += f": {at(absolute)} looks like one task's folder, try {at(absolute.parent)}"
+        fix += f": {at(absolute)} looks like one task's folder, try {at(absolute.parent)}"
     expected = f"the {file.split} split of {tasks.TASKS[file.task].title}"
-    return error(at(path), found, expected, mend)
+    return error(at(path), found, expected, fix)
 
 
 def _columns(file: File) -> str:

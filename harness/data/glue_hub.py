@@ -33,7 +33,7 @@ def locate(task: Task) -> snapshots.Snapshot:
         return result
     raise DataUnavailable(
         f"{REPOSITORY}, {task.source}: not in the cache of the Hugging Face Hub, and "
-        f"{result.why}. Mend: `glue-bench fetch {task.name}` where there is a network, or "
+        f"{result.why}. Fix: `glue-bench fetch {task.name}` where there is a network, or "
         "--glue-data DIR for a folder in the glue_data layout, or --glue-profile toy"
     )
 
@@ -129,7 +129,7 @@ def _open(snapshot: Path, config: str, split: str) -> Dataset:
         reason = " ".join(f"{type(cause).__name__}: {cause}".split())
         raise DataError(
             f"{snapshot}: {config}/{split} cannot be read: {reason[:300]}. "
-            f"Mend: `glue-bench fetch --again {config}`"
+            f"Fix: `glue-bench fetch --again {config}`"
         ) from error
 
 
@@ -155,6 +155,6 @@ def _labels(rows: Dataset, task: Task, split: str) -> list[int] | list[float]:
 
 def _error(task: Task, split: str, found: str, expected: object) -> DataError:
     return DataError(
-        f"{REPOSITORY}, {task.source}/{split}: {found}; expected {expected}. Mend: fetch it again "
+        f"{REPOSITORY}, {task.source}/{split}: {found}; expected {expected}. Fix: fetch it again "
         f"with `glue-bench fetch --again {task.name}`"
     )

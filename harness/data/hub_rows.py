@@ -70,7 +70,7 @@ def read(custom: CustomRows, split: str, snapshot: Path, wanted: Collection[str]
         named[part.split][number][1] for part in parts for number in part.rows(counts[part.split])
     ]
     if not rows:
-        raise DataError(f"{custom.hub}/{name}: no row; expected one or more. Mend: correct splits")
+        raise DataError(f"{custom.hub}/{name}: no row; expected one or more. Fix: correct splits")
     where = f"{custom.hub}/{name}"
     columns = [c for c in first.columns if all(c in table.columns for table in tables.values())]
     return Rows(columns, [(f"{where}, row {number}", row) for number, row in enumerate(rows)])
@@ -92,7 +92,7 @@ def _refuse_shared(
         raise DataError(
             f"{custom.hub}: train is {shown(custom.splits['train'])} and validation is "
             f"{shown(custom.splits['validation'])}: both hold the same rows of {shown(shared)}, "
-            f"which has {counts[shared]}; expected no row in both. Mend: "
+            f"which has {counts[shared]}; expected no row in both. Fix: "
             + split_slices.suggest_separate(train, custom.splits["validation"], shared)
         )
 
@@ -108,7 +108,7 @@ def _open(custom: CustomRows, snapshot: Path) -> DataSet:
         if custom.config not in configs and (custom.config or len(configs) > 1):
             found = "no config" if custom.config is None else f"config {shown(custom.config)}"
             raise DataError(
-                f"{custom.hub}: {found}; it has {listed(configs)}. Mend: "
+                f"{custom.hub}: {found}; it has {listed(configs)}. Fix: "
                 f'config = "{configs[0]}" in the task'
             )
         builder = datasets.load_dataset_builder(str(snapshot), custom.config)
@@ -193,7 +193,7 @@ def _read_by_datasets(data_set: DataSet, split: str) -> Rows:
 def _missing_split(data_set: DataSet, split: str, name: str) -> str:
     """The message for a split that does not exist: which one to use instead, or how to make one."""
     custom = data_set.custom
-    start = f"{custom.hub}: no split {shown(name)}; it has {listed(list(data_set.files))}. Mend: "
+    start = f"{custom.hub}: no split {shown(name)}; it has {listed(list(data_set.files))}. Fix: "
     if split == "test":
         return start + 'splits = { test = "SPLIT" } in the task, or no --glue-predict-test'
     other = "validation" if split == "train" else "train"
@@ -248,12 +248,12 @@ def _reading(where: str, snapshot: Path) -> Generator[None]:
         reason = " ".join(str(error).split())
         raise DataError(
             f"{shown_path(snapshot / 'README.md')}: not valid YAML: {reason[:300]}; expected YAML "
-            f"between its lines ---. Mend: name another revision of {where}, or a folder with a "
+            f"between its lines ---. Fix: name another revision of {where}, or a folder with a "
             "copy of its files"
         ) from error
     except data_card.read_errors() as error:
         raise DataError(
-            f"{where}: cannot be read: {'; '.join(_causes(error))[:400]}. Mend: correct config or "
+            f"{where}: cannot be read: {'; '.join(_causes(error))[:400]}. Fix: correct config or "
             "splits of the task, or name a folder with files that can be read"
         ) from error
 

@@ -158,7 +158,7 @@ def _rows_of_task(request: DataRequest, task: Task, name: str, read: SourceSplit
         raise DataError(
             f"{task.name}: {name} of {home.title} in {request.source} has {len(read.split)} "
             f"rows; expected all {home.rows[name]}, because this task is a range of them by row "
-            "number. Mend: use the official file"
+            "number. Fix: use the official file"
         )
     rows = sample.only(read.split, task.only.get(name))
     if not len(rows):

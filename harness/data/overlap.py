@@ -37,7 +37,7 @@ def refuse_copy(task: Task, name: str, train: Split, other: Split) -> None:
         both = " and ".join(plain(task.custom.splits[split]) for split in ("train", name))
         raise DataError(
             f"{task.name}: {name} holds the same {len(_texts(other))} texts as train ({both}); "
-            "expected rows that are not trained on. Mend: name other rows in splits of the task"
+            "expected rows that are not trained on. Fix: name other rows in splits of the task"
         )
 
 

@@ -66,8 +66,8 @@ def read(path: Path, wanted: Collection[str]) -> Rows:
         return parquet.read(path, raw, wanted)
     if ending in TEXTS:
         return TEXTS[ending](path, lines.decoded(path, content(path)))
-    mend = OTHERS.get(ending, "save it as one of them")
+    fix = OTHERS.get(ending, "save it as one of them")
     raw = content(path)  # first, since it may be a folder, or not exist
     if ending == ".json" and raw.lstrip().startswith(b"{"):
-        mend = "call the file .jsonl if each line is an object, else write one on each line"
-    raise error(at(path), f"a file that ends in {shown(path.suffix)}", FORM.file, mend)
+        fix = "call the file .jsonl if each line is an object, else write one on each line"
+    raise error(at(path), f"a file that ends in {shown(path.suffix)}", FORM.file, fix)

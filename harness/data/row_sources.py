@@ -60,7 +60,7 @@ class ToyRows:
         if missing := toy.missing(task):
             add = f", or add it to {' and to '.join(missing)} (docs/adding.md)"
             raise UsageError(
-                f"{task.name}: toy data has no rows of it. Mend: use --glue-data DIR, or "
+                f"{task.name}: toy data has no rows of it. Fix: use --glue-data DIR, or "
                 f"--glue-data hub{'' if task.rows_of else add}"
             )
         return request

@@ -264,6 +264,6 @@ def make_engine(settings: options.Settings, plan: Plan) -> Engine:
     """The engine that `settings` name. Raises `UsageError` for settings that it does not have."""
     if settings.engine == "inline":
         if settings.jobs not in (None, 1) or settings.timeout is not None:
-            raise UsageError("the inline engine has no jobs and no timeout. Mend: leave them out")
+            raise UsageError("the inline engine has no jobs and no timeout. Fix: leave them out")
         return InlineEngine()
     return ProcessEngine(settings.jobs or 1, plan.settings.timeout)

@@ -41,7 +41,7 @@ from harness.training import oom_retry
 MEMORY_SAMPLE_S = 0.5
 ECHO_S = 0.05  # how often what a worker printed is read, if it is shown
 GOODBYE_S = 5.0
-MENDS = {
+FIXES = {
     errno.EMFILE: "let more files be open at once, as `ulimit -n 1024` does",
     errno.ENFILE: "close other programs: the whole machine has too many files open",
     errno.ENOSPC: "make room there, or set TMPDIR to another folder",
@@ -74,7 +74,7 @@ class ProcessEngine:
             tempfile.TemporaryFile().close()
         except OSError as error:
             raise StorageError(
-                f"no temporary folder can be written: {error}. Mend: make room there, or set "
+                f"no temporary folder can be written: {error}. Fix: make room there, or set "
                 "TMPDIR to a folder that can be"
             ) from error
 
@@ -184,8 +184,8 @@ class _Run:
                 self.log = opened.enter_context(contextlib.closing(WorkerLog()))
                 process = self.engine.start_worker(self.config, self.log, is_alone=is_alone)
             except OSError as error:
-                mend = MENDS.get(error.errno or 0, "make room for one more process")
-                raise WorkerCrashed(f"no worker could be started: {error}. Mend: {mend}") from error
+                fix = FIXES.get(error.errno or 0, "make room for one more process")
+                raise WorkerCrashed(f"no worker could be started: {error}. Fix: {fix}") from error
             return self._ended(process)
 
     def _ended(self, process: Worker) -> tuple[Outcome, PredictionTable | None]:
@@ -218,7 +218,7 @@ class _Run:
             self._check_alive(process)
             if time.monotonic() >= self.deadline:
                 raise WorkerTimeout(
-                    f"stopped after {self.engine.timeout_s:g} s. Mend: a longer --glue-timeout, "
+                    f"stopped after {self.engine.timeout_s:g} s. Fix: a longer --glue-timeout, "
                     "or fewer rows with --glue-max-train"
                 )
             if not is_ready:
@@ -254,7 +254,7 @@ class _Run:
         elif process.pid is not None and waited >= forking.IMPORTS_S:
             raise WorkerCrashed(
                 f"the worker was not done with its imports after {waited:.0f} s: something among "
-                "torch, transformers and scikit-learn never loads. Mend: `glue-bench doctor`"
+                "torch, transformers and scikit-learn never loads. Fix: `glue-bench doctor`"
             )
 
 

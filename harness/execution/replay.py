@@ -97,7 +97,7 @@ def _model(record: Record, model: str | None) -> models.Adapted:
     if model is None and base not in models.MODELS and not models.HUB_ID.fullmatch(base):
         raise UsageError(
             f"{record.case.id}: its model {shown(base)} came from a folder, and records hold no "
-            "folders. Mend: say --model FOLDER, the folder that holds it"
+            "folders. Fix: say --model FOLDER, the folder that holds it"
         )
     suffixes = [row.name for row in adaptations.of_identity(record.identity)]
     adapted = models.adapted(model or base, suffixes, record.case.model)
@@ -115,7 +115,7 @@ def _recipe(record: Record) -> Recipe:
     raise UsageError(
         f"{record.case.id}: key recipe.{foreign[0]}: found "
         f"{shown(record.recipe.get(foreign[0], 'nothing'))}; recipes have no such setting here. "
-        "Mend: verify it with the glue-bench that wrote it: "
+        "Fix: verify it with the glue-bench that wrote it: "
         f"{record.environment.get('glue-bench')}, commit {record.environment.get('commit')}"
     )
 

@@ -102,29 +102,29 @@ class Disk:
 DISK = Disk()
 
 
-def read_file(disk: Disk, path: Path, limit: int, mend: str) -> bytes:
+def read_file(disk: Disk, path: Path, limit: int, fix: str) -> bytes:
     """A whole file. Raises `StorageError`, also if it has more than `limit` bytes."""
     try:
         content = disk.read(path, limit + 1)
     except OSError as error:
-        raise _unreadable(path, error, mend) from error
+        raise _unreadable(path, error, fix) from error
     if len(content) > limit:
-        raise StorageError(f"{shown_path(path)}: larger than {limit:,} bytes. {mend}")
+        raise StorageError(f"{shown_path(path)}: larger than {limit:,} bytes. {fix}")
     return content
 
 
-def names_in(disk: Disk, folder: Path, suffix: str | tuple[str, ...], mend: str) -> list[str]:
+def names_in(disk: Disk, folder: Path, suffix: str | tuple[str, ...], fix: str) -> list[str]:
     """The names in a folder that end in `suffix`, sorted. Raises `StorageError`."""
     try:
         return [name for name in disk.names(folder) if name.endswith(suffix)]
     except OSError as error:
-        raise _unreadable(folder, error, mend) from error
+        raise _unreadable(folder, error, fix) from error
 
 
-def _unreadable(path: Path, error: OSError, mend: str) -> StorageError:
+def _unreadable(path: Path, error: OSError, fix: str) -> StorageError:
     if error.errno in paths.NAMES:  # nothing is damaged: the path itself is impossible
-        mend = "Mend: name another"
-    return StorageError(f"{shown_path(path)}: cannot be read: {paths.reason(error)}. {mend}")
+        fix = "Fix: name another"
+    return StorageError(f"{shown_path(path)}: cannot be read: {paths.reason(error)}. {fix}")
 
 
 def make_folders(disk: Disk, folder: Path) -> None:

@@ -63,7 +63,7 @@ class Form:
     file: str  # such as "a tab-separated file"
     line: str  # the content of a line
     again: str  # how to get an undamaged copy
-    too_long: str  # how to mend a line that is too long
+    too_long: str  # how to fix a line that is too long
     kind: reading.Kind = reading.ROWS
 
 
@@ -88,15 +88,15 @@ def read(path: Path, form: Form, digest: Digest | None = None) -> Iterator[tuple
                 raise error(at(path, number), found, form.line, form.too_long)
             if b"\0" in raw:
                 found = f"a NUL byte (byte {offset + raw.index(0)} of the file)"
-                mend = f"save it as UTF-8, or {form.again}"
-                raise error(at(path, number), found, "UTF-8 text", mend)
+                fix = f"save it as UTF-8, or {form.again}"
+                raise error(at(path, number), found, "UTF-8 text", fix)
             try:
                 line = raw.removesuffix(b"\n").removesuffix(b"\r").decode()
             except UnicodeDecodeError as cause:
                 byte = raw[cause.start]
                 found = f"byte 0x{byte:02x} (byte {offset + cause.start} of the file) is not UTF-8"
-                mend = f"{from_another_encoding(raw)}, or {form.again}"
-                raise error(at(path, number), found, "UTF-8 text", mend) from cause
+                fix = f"{from_another_encoding(raw)}, or {form.again}"
+                raise error(at(path, number), found, "UTF-8 text", fix) from cause
             yield number, line.removeprefix("\ufeff") if number == 1 else line
             offset += len(raw)
 
@@ -110,21 +110,21 @@ def opened(path: Path, form: Form) -> Generator[BufferedReader, None, None]:
     except (FileNotFoundError, NotADirectoryError):
         raise
     except reading.Refused as cause:
-        found, expected, mend = str(cause.strerror).split(";")[0], form.file, form.again
+        found, expected, fix = str(cause.strerror).split(";")[0], form.file, form.again
         if cause.errno == errno.EFBIG:
-            expected, mend = f"at most {form.kind.most:,}", "name a smaller file"
+            expected, fix = f"at most {form.kind.most:,}", "name a smaller file"
         elif cause.errno == errno.EISDIR:
-            mend = "name a file in it, or another one"
+            fix = "name a file in it, or another one"
         else:
-            mend = f"put the file there; {mend}"
-        raise error(at(path), found, expected, mend) from cause
+            fix = f"put the file there; {fix}"
+        raise error(at(path), found, expected, fix) from cause
     except OSError as cause:
         raise _unreadable(path, cause) from cause
 
 
-def error(where: str, found: str, expected: str, mend: str) -> DataError:
-    """An error about a file: where, what was found, what was expected, and how to mend it."""
-    return DataError(f"{where}: {found}; expected {expected}; {mend}")
+def error(where: str, found: str, expected: str, fix: str) -> DataError:
+    """An error about a file: where, what was found, what was expected, and how to fix it."""
+    return DataError(f"{where}: {found}; expected {expected}; {fix}")
 
 
 def at(path: Path, line: int | None = None) -> str:
@@ -134,13 +134,13 @@ def at(path: Path, line: int | None = None) -> str:
 
 def refuse_signature(path: Path, start: bytes) -> None:
     """Raise `DataError` if a file starts like one that is no UTF-8 text."""
-    for signature, name, mend in SIGNATURES:
+    for signature, name, fix in SIGNATURES:
         if start.startswith(signature):
-            raise error(at(path), f"the file is {name}", "UTF-8 text", mend)
+            raise error(at(path), f"the file is {name}", "UTF-8 text", fix)
 
 
 def from_another_encoding(raw: bytes) -> str:
-    """How to mend bytes that are not UTF-8, from a guess at their encoding."""
+    """How to fix bytes that are not UTF-8, from a guess at their encoding."""
     if any(char > "\x7f" and char != "\ufffd" for char in raw.decode(errors="replace")):
         return "correct the text there: the other characters are UTF-8"
     guess = "Latin-1: iconv -f LATIN1 -t UTF-8"
@@ -169,7 +169,7 @@ def decoded(path: Path, raw: bytes) -> str:
 
 
 def _without_nul(raw: bytes) -> str:
-    """How to mend a NUL byte. In UTF-16 text that is mostly ASCII, every second byte is NUL."""
+    """How to fix a NUL byte. In UTF-16 text that is mostly ASCII, every second byte is NUL."""
     first, second = (raw[start::2].count(0) for start in (0, 1))
     if max(first, second) < len(raw) // 4:
         return "remove it, or save the file again"
@@ -177,12 +177,12 @@ def _without_nul(raw: bytes) -> str:
 
 
 def _unreadable(path: Path, cause: OSError) -> DataError:
-    mend = "check the disk and the mount"
+    fix = "check the disk and the mount"
     if cause.errno == errno.ELOOP:
-        mend = "replace the symbolic link, which points to itself"
+        fix = "replace the symbolic link, which points to itself"
     elif isinstance(cause, PermissionError):
-        mend = "give yourself read permission for it and search permission for its folders"
-    return error(at(path), f"cannot be read: {cause.strerror}", "a readable file", mend)
+        fix = "give yourself read permission for it and search permission for its folders"
+    return error(at(path), f"cannot be read: {cause.strerror}", "a readable file", fix)
 
 
 def _start(raw: bytes) -> str:

@@ -29,11 +29,11 @@ def check_file(path: Path, option: str, example: str) -> None:
     `example` is the name that the message proposes instead. Nothing is written.
     """
     if problem := _problem(path, example):
-        found, mend = problem
-        raise UsageError(f"{option} {shown_path(path)}: {found}. Mend: {mend}")
+        found, fix = problem
+        raise UsageError(f"{option} {shown_path(path)}: {found}. Fix: {fix}")
     if paths.is_file(path) and not os.access(path, os.W_OK):
         raise StorageError(
-            f"{option} {shown_path(path)}: it may not be written. Mend: allow it with `chmod +w`, "
+            f"{option} {shown_path(path)}: it may not be written. Fix: allow it with `chmod +w`, "
             "or name another file"
         )
     _try_to_write(path.parent, option)
@@ -52,7 +52,7 @@ def check_folder(folder: Path, option: str) -> None:
     if obstacle := paths.obstacle(folder):
         place, why = obstacle
         raise UsageError(
-            f"{option} {shown_path(place)}: {why}; expected a folder, or nothing there yet. Mend: "
+            f"{option} {shown_path(place)}: {why}; expected a folder, or nothing there yet. Fix: "
             "name another folder"
         )
     place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
@@ -69,8 +69,8 @@ def replace(path: Path, content: bytes, option: str, example: str) -> None:
 
 
 def _problem(path: Path, example: str) -> tuple[str, str] | None:
-    """What is wrong with a file's place, and how to mend it; None: nothing."""
-    mend = f"name another file, such as {example}"
+    """What is wrong with a file's place, and how to fix it; None: nothing."""
+    fix = f"name another file, such as {example}"
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -79,19 +79,19 @@ def _problem(path: Path, example: str) -> tuple[str, str] | None:
         folder = shown_path(path.parent)
         if obstacle := paths.obstacle(path.parent):
             place, why = obstacle
-            return f"{shown_path(place)}: {why}; expected a folder", mend
+            return f"{shown_path(place)}: {why}; expected a folder", fix
         return f"there is no folder {folder}", f"make it with `mkdir -p {folder}`"
     except OSError as error:
-        return paths.reason(error), mend
+        return paths.reason(error), fix
     except ValueError:
-        return "a path cannot contain a NUL character", mend
+        return "a path cannot contain a NUL character", fix
     if stat.S_ISREG(mode):
         return None
     if not stat.S_ISLNK(mode):
-        return f"it is {paths.kind(mode)}; expected a file, or nothing there yet", mend
+        return f"it is {paths.kind(mode)}; expected a file, or nothing there yet", fix
     if paths.is_file(path) and not path.resolve().is_relative_to("/proc"):
-        mend = f"name the file that it points to, {shown_path(path.resolve())}, or another one"
-    return "it is a symbolic link, which is not followed; expected a file", mend
+        fix = f"name the file that it points to, {shown_path(path.resolve())}, or another one"
+    return "it is a symbolic link, which is not followed; expected a file", fix
 
 
 def _try_to_write(folder: Path, option: str) -> None:
@@ -121,6 +121,6 @@ def cannot_write(path: Path, error: OSError, option: str, size: int = 0) -> str:
     if obstacle and error.errno in FOLDER_ERRORS:
         why = f"{shown_path(obstacle[0])}: {obstacle[1]}; expected a folder"
     return (
-        f"{shown_path(path)}{bytes_needed}: could not write: {why}. Mend: "
+        f"{shown_path(path)}{bytes_needed}: could not write: {why}. Fix: "
         f"{'make room, or ' if is_full else ''}choose another folder with {option}"
     )

@@ -75,7 +75,7 @@ def train_biases(network: PretrainedNetwork, new: Collection[str]) -> None:
         biases += is_bias and name.startswith(inside)
     if not biases:
         raise ModelError(
-            f"+bitfit: this {network.config.model_type} has no bias to train. Mend: use +lora or "
+            f"+bitfit: this {network.config.model_type} has no bias to train. Fix: use +lora or "
             "+frozen"
         )
 
@@ -97,14 +97,14 @@ def add_low_rank(network: PretrainedNetwork, new: Collection[str]) -> Tuner:
     if query_value is None:
         raise ModelError(
             f"+lora: this {network.config.model_type} has no modules with one of the names "
-            f"{', '.join('/'.join(names) for names in ATTENTION)}. Mend: use +bitfit or +frozen"
+            f"{', '.join('/'.join(names) for names in ATTENTION)}. Fix: use +bitfit or +frozen"
         )
     pattern = rf"{base}\..*\.({'|'.join(query_value)})"
     layers = [module for name, module in network.named_modules() if re.fullmatch(pattern, name)]
     if any(isinstance(layer, nn.Conv1d) and layer.groups > 1 for layer in layers):
         raise ModelError(
             f"+lora: the attention of this {network.config.model_type} consists of grouped "
-            "convolutions, which low-rank matrices cannot be added to. Mend: use +bitfit or +frozen"
+            "convolutions, which low-rank matrices cannot be added to. Fix: use +bitfit or +frozen"
         )
     config = LoraConfig(
         r=int(settings["rank"]),
@@ -149,7 +149,7 @@ class FrozenEncoder(nn.Module):
         if states.shape[1] != mask.shape[1]:
             raise ModelError(
                 f"+frozen: this {self.config.model_type} has {states.shape[1]} states for "
-                f"{mask.shape[1]} tokens; expected one for each. Mend: use +bitfit or +lora"
+                f"{mask.shape[1]} tokens; expected one for each. Fix: use +bitfit or +lora"
             )
         return (states * mask).sum(dim=1) / mask.sum(dim=1)
 

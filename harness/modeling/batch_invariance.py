@@ -78,7 +78,7 @@ def needs_fixed_length(
     raise ModelError(
         f"{model}: the logits of this {getattr(config, 'model_type', 'network')} for a row depend "
         f"on the other rows of its batch: {'; '.join(problems)}; expected at most {TOLERANCE:g}"
-        f"{_note_randomness(network, encoded)}. Mend: name another model, or a recipe with another "
+        f"{_note_randomness(network, encoded)}. Fix: name another model, or a recipe with another "
         "max_length if the network needs rows of one length"
     )
 

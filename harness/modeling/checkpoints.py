@@ -104,7 +104,7 @@ def save(model: LoadedModel, config: RunConfig, score: float) -> Saved:
             return Saved(_move(complete, home, escape.brief(config.case.id, LONGEST_NAME)), sha256)
     except (OSError, SafetensorError) as error:
         raise StorageError(
-            f"{home}: the fine-tuned model could not be saved: {error}. Mend: "
+            f"{home}: the fine-tuned model could not be saved: {error}. Fix: "
             "make room, or choose another folder with --glue-save-models"
         ) from error
 
@@ -228,7 +228,7 @@ def _read_classifier(directory: Path, config: ModelConfig) -> PretrainedNetwork:
     loaded = stored_weights.load_classifier(directory, config)
     if loaded.new:
         raise ModelError(
-            f"{directory}: not fine-tuned: it has no {shown(loaded.new[0])}. Mend: train it with "
+            f"{directory}: not fine-tuned: it has no {shown(loaded.new[0])}. Fix: train it with "
             "`pytest benchmarks -k TASK --glue-models MODEL --glue-save-models DIR`, and name the "
             "folder below DIR"
         )
@@ -244,7 +244,7 @@ def _read_card(directory: Path) -> JsonObject:
     for key, (is_valid, expected) in CARD_KEYS.items():
         if key in card and not is_valid(card[key]):
             raise ModelError(
-                f"{path}: key {key}: found {shown(card[key])}; expected {expected}. Mend: delete "
+                f"{path}: key {key}: found {shown(card[key])}; expected {expected}. Fix: delete "
                 "the file, or save the model again with --glue-save-models"
             )
     return card

@@ -21,12 +21,12 @@ from harness.text.values import shown
 def refuse_unsupported(directory: Path, config: ModelConfig) -> None:
     """Raise `ModelError` for a model that is not an encoder or a decoder with a classifier."""
     kind = f"{directory}: a model of type {shown(config.model_type)}"
-    mend = "Mend: name an encoder such as BERT, or a decoder such as GPT-2"
+    fix = "Fix: name an encoder such as BERT, or a decoder such as GPT-2"
     if config.is_encoder_decoder:
-        raise ModelError(f"{kind} has an encoder and a decoder; expected only one of them. {mend}")
+        raise ModelError(f"{kind} has an encoder and a decoder; expected only one of them. {fix}")
     if config.model_type not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
         raise ModelError(
-            f"{kind}; expected one that transformers has a sequence classifier for. {mend}"
+            f"{kind}; expected one that transformers has a sequence classifier for. {fix}"
         )
 
 
@@ -40,7 +40,7 @@ def set_padding_token(directory: Path, tokenizer: Tokenizer) -> None:
         if tokenizer.eos_token_id is None and tokenizer.unk_token_id is None:
             raise ModelError(
                 f"{directory}: its tokenizer has no padding token, and no end-of-text or unknown "
-                "token to pad with. Mend: add `pad_token` to tokenizer_config.json"
+                "token to pad with. Fix: add `pad_token` to tokenizer_config.json"
             )
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
 

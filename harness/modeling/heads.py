@@ -38,13 +38,13 @@ def check_labels(directory: Path, config: ModelConfig) -> None:
     if sorted(ids) != [*range(len(ids))]:
         raise ModelError(
             f"{directory}: config.json: id2label: found the ids {', '.join(map(str, ids))}; "
-            f"expected 0 to {len(ids) - 1}, one for each output. Mend: number its labels from 0, "
+            f"expected 0 to {len(ids) - 1}, one for each output. Fix: number its labels from 0, "
             "in the order of the outputs"
         )
     if len({str(name) for name in names}) < len(names):
         raise ModelError(
             f"{directory}: config.json: id2label: found one label twice among "
-            f"{', '.join(map(shown, names))}; expected a different one for each output. Mend: name "
+            f"{', '.join(map(shown, names))}; expected a different one for each output. Fix: name "
             "them there, in the order of the outputs"
         )
 

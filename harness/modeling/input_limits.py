@@ -106,7 +106,7 @@ def set_padding_id(directory: Path, config: ModelConfig, tokenizer: Tokenizer) -
     if padding >= known:
         raise ModelError(
             f"{directory}: its padding token {shown(tokenizer.pad_token)} has the id {padding}; "
-            f"expected one of the {known} that the network has embeddings for. Mend: leave "
+            f"expected one of the {known} that the network has embeddings for. Fix: leave "
             "`pad_token` out of tokenizer_config.json, or name a token there that the network knows"
         )
     before = text_config.pad_token_id
@@ -138,7 +138,7 @@ def check_ids(
         kind = "token" if name == "input_ids" else "type"
         raise ModelError(
             f"{split}, row {rows[row]}: the {kind} of {shown(str(token))} has the id {ids[place]}; "
-            f"expected one of the {count} that the network has embeddings for. Mend: put the "
+            f"expected one of the {count} that the network has embeddings for. Fix: put the "
             "model's own tokenizer beside it, or make room for the token before training "
             "(`model.resize_token_embeddings(len(tokenizer))`) and save both"
         )

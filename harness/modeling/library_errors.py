@@ -32,10 +32,10 @@ def unreadable(directory: Path, error: BaseException) -> ModelError:
     reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     if isinstance(error, ImportError):
         return ModelError(
-            f"{directory}: needs a package that is not installed: {reason}. Mend: remove the key "
+            f"{directory}: needs a package that is not installed: {reason}. Fix: remove the key "
             "of config.json that asks for it, such as `attn_implementation`, or install the package"
         )
     return ModelError(
-        f"{directory}: holds no model that transformers can read: {reason}. Mend: save it again "
+        f"{directory}: holds no model that transformers can read: {reason}. Fix: save it again "
         "with `save_pretrained`, or fetch it again with `glue-bench fetch --again MODEL`"
     )

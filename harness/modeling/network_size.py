@@ -29,6 +29,6 @@ def refuse_oversized(directory: Path, config: ModelConfig) -> None:
     if needed > memory:
         raise ModelError(
             f"{directory}: config.json describes a network of {needed:,} bytes in fp32; expected "
-            f"at most this machine's memory, {memory:,}. Mend: name a smaller model, or correct "
+            f"at most this machine's memory, {memory:,}. Fix: name a smaller model, or correct "
             "config.json"
         )

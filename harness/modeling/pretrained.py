@@ -185,11 +185,11 @@ def read_tokenizer(directory: Path) -> Tokenizer:
     if not isinstance(limit, int | float):
         raise ModelError(
             f"{directory}: tokenizer_config.json: model_max_length: found {shown(limit)}; expected "
-            "a number. Mend: write it without quotes"
+            "a number. Fix: write it without quotes"
         )
     if vocabulary_size <= len(tokenizer.all_special_tokens):
         raise ModelError(
-            f"{directory}: holds no tokenizer; expected tokenizer.json, or a vocabulary. Mend: "
+            f"{directory}: holds no tokenizer; expected tokenizer.json, or a vocabulary. Fix: "
             "save the tokenizer there too with `save_pretrained`, or fetch the model again with "
             "`glue-bench fetch --again MODEL`"
         )
@@ -206,7 +206,7 @@ def _check_sentencepiece(directory: Path) -> None:
     if missing := [name for name, module in SENTENCEPIECE.items() if not _is_installed(module)]:
         raise ModelError(
             f"{directory}: its tokenizer is a SentencePiece model, which needs the Python packages "
-            f"{' and '.join(SENTENCEPIECE)}; not installed: {', '.join(missing)}. Mend: "
+            f"{' and '.join(SENTENCEPIECE)}; not installed: {', '.join(missing)}. Fix: "
             "pip install -c constraints.txt -e '.[sentencepiece]'"
         )
 

@@ -101,17 +101,17 @@ def refuse_unmerged(directory: Path, config: ModelConfig) -> None:
                 method = setting.get("quant_method", "?") if is_object else setting
                 raise ModelError(
                     f"{directory}: config.json has a {key} ({shown(method)}); expected weights "
-                    f"that are not quantized. Mend: {DEQUANTIZE}"
+                    f"that are not quantized. Fix: {DEQUANTIZE}"
                 )
     if (directory / ADAPTER).is_file():
         raise ModelError(
             f"{directory}: holds {ADAPTER}, so its weights are only a part of the model; expected "
-            f"a whole one. Mend: {MERGE} into a folder without it"
+            f"a whole one. Fix: {MERGE} into a folder without it"
         )
     if any(directory.glob(DISTRIBUTED)):
         raise ModelError(
             f"{directory}: holds a distributed checkpoint ({DISTRIBUTED}); expected {WEIGHTS}, or "
-            f"shards with {INDEX}. Mend: load it and save it with `save_pretrained`"
+            f"shards with {INDEX}. Fix: load it and save it with `save_pretrained`"
         )
 
 
@@ -133,7 +133,7 @@ def headers(directory: Path, config: ModelConfig) -> dict[str, Tensor]:
                 if name in tensors:
                     raise ModelError(
                         f"{directory}: the tensor {shown(name)} is in two files, one of them "
-                        f"{shown(file_name)}; expected it in one. Mend: save the model again with "
+                        f"{shown(file_name)}; expected it in one. Fix: save the model again with "
                         "`save_pretrained`"
                     )
                 header = file.get_slice(name)
@@ -160,7 +160,7 @@ def _refuse_dtypes(
         raise ModelError(
             f"{directory}: {counted(refused)} of dtype {dtypes}, where the network has "
             "floating-point weights, and casting would change their values; expected "
-            f"{', '.join(sorted(FLOATING))}. Mend: {DEQUANTIZE}"
+            f"{', '.join(sorted(FLOATING))}. Fix: {DEQUANTIZE}"
         )
 
 
@@ -187,7 +187,7 @@ def _refuse_missing(
     raise ModelError(
         f"{directory}: {len(lost)} weights are missing or differ in shape from config.json, "
         f"first {shown(lost[0])}; expected every weight but the head's and the pooler's. "
-        "Mend: fetch the model again with `glue-bench fetch --again MODEL`"
+        "Fix: fetch the model again with `glue-bench fetch --again MODEL`"
     )
 
 
@@ -201,7 +201,7 @@ def _refuse_wrapped(directory: Path, name: str, short: str, unexpected: Iterable
             prefix = wrapped.removesuffix(ending)
             raise ModelError(
                 f"{directory}: the names of its tensors begin with {shown(prefix)}, as in the "
-                f"state_dict() of a wrapper; expected names such as {shown(name)}. Mend: save the "
+                f"state_dict() of a wrapper; expected names such as {shown(name)}. Fix: save the "
                 "model inside the wrapper (DDP: `.module`, compile: `._orig_mod`) with "
                 "`save_pretrained`"
             )
@@ -217,6 +217,6 @@ def _refuse_not_finite(directory: Path, network: nn.Module) -> None:
     if refused:
         raise ModelError(
             f"{directory}: {counted(refused)} with numbers that are not finite in float32; "
-            "expected none. Mend: fetch the model again, or save an earlier checkpoint of its "
+            "expected none. Fix: fetch the model again, or save an earlier checkpoint of its "
             "training"
         )

@@ -132,7 +132,7 @@ def _check_limit(tokenizer: Tokenizer, limit: int, texts: int) -> None:
     if limit < special + texts:
         raise ModelError(
             f"a row may have at most {limit} tokens, and {special} are special ones; expected room "
-            f"for a token of each text, so {special + texts} or more. Mend: set a larger "
+            f"for a token of each text, so {special + texts} or more. Fix: set a larger "
             "model_max_length in tokenizer_config.json, or name another model"
         )
 

@@ -33,7 +33,7 @@ class RefusedKind:
 
     name: re.Pattern[str]
     what: str
-    mend: str
+    fix: str
     anywhere: bool = True  # outside the encoder too; False: there it may be a pretraining head's
 
 
@@ -109,7 +109,7 @@ def refuse(
         if of_kind:
             raise ModelError(
                 f"{directory}: {counted(of_kind)} {kind.what}, which the network of config.json "
-                f"has no parameter for; expected its weights alone. Mend: {kind.mend}"
+                f"has no parameter for; expected its weights alone. Fix: {kind.fix}"
             )
     left_out = [
         name
@@ -119,7 +119,7 @@ def refuse(
     if left_out:
         problem = _extra_layers(network, stored, left_out) or (
             f"{counted(left_out)} of the encoder, which the network of config.json has no "
-            "parameter for; expected its weights alone. Mend: use the config.json that the weights "
+            "parameter for; expected its weights alone. Fix: use the config.json that the weights "
             "were saved with; if it is that one already, transformers no longer computes this "
             "part: name another model"
         )
@@ -139,7 +139,7 @@ def _refuse_doubled(
     if doubled := [name for name, count in spellings.items() if count > 1]:
         raise ModelError(
             f"{directory}: {counted(doubled)} stored under two names, with and without "
-            f"{shown(inside)} before it, or also as gamma or beta; expected one. Mend: save it "
+            f"{shown(inside)} before it, or also as gamma or beta; expected one. Fix: save it "
             "again with `save_pretrained`"
         )
 
@@ -164,7 +164,7 @@ def _extra_layers(
     count = max(layers.values()) + 1
     return (
         f"config.json says {key} {configured}, and the weights are those of {count} layers "
-        f"({counted(left_out)} beyond it); expected one number. Mend: say {count} in config.json, "
+        f"({counted(left_out)} beyond it); expected one number. Fix: say {count} in config.json, "
         "or save the shorter network with `save_pretrained`"
     )
 

@@ -46,11 +46,11 @@ def explain(name: str, settings: Settings) -> Explanation:
 def _unknown(name: str, plan: Plan) -> str:
     """The message for a case that is not in the plan."""
     if options := _options_of(name, plan):
-        return f"no case {shown(name)} with these options. Mend: say {' '.join(options)}"
+        return f"no case {shown(name)} with these options. Fix: say {' '.join(options)}"
     found = [f"'{guess}'" for guess in guesses(name, [case.id for case in plan.cases])]
     hint = f" Did you mean {one_of(found[:MOST_GUESSES])}?" if found else ""
     return (
-        f"unknown case {shown(name)}.{hint} Mend: name it as `pytest benchmarks --collect-only -q` "
+        f"unknown case {shown(name)}.{hint} Fix: name it as `pytest benchmarks --collect-only -q` "
         "does, with the same options"
     )
 

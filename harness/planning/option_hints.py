@@ -58,15 +58,15 @@ SYNONYMS = {
     "limit": "max-train",
 }
 """The name of an option in other programs -> its name here."""
-MEND = (
-    "hyper-parameters stand together in a recipe. Mend: --glue-recipe NAME (`glue-bench list "
+FIX = (
+    "hyper-parameters stand together in a recipe. Fix: --glue-recipe NAME (`glue-bench list "
     "recipes` shows them), --glue-epochs N, or a recipe of your own (docs/adding.md)"
 )
 
 
 def of_hyper_parameter(name: str) -> str | None:
     """How to set a hyper-parameter; None if `name` is not one."""
-    return MEND if _normalized(name) in HYPER_PARAMETERS else None
+    return FIX if _normalized(name) in HYPER_PARAMETERS else None
 
 
 def of_flag(flag: str, known: Iterable[str]) -> str:

@@ -190,7 +190,7 @@ def _check_count(plan: Plan) -> None:
         tasks, models, targets, seeds = map(len, axes)
         raise UsageError(
             f"found {count:,} cases: {tasks:,} task(s) x {models:,} model(s) x {targets:,} "
-            f"target(s) x {seeds:,} seed(s); expected at most {MOST_CASES:,} in a session. Mend: "
+            f"target(s) x {seeds:,} seed(s); expected at most {MOST_CASES:,} in a session. Fix: "
             "start several sessions with the same --glue-results, each with a part of "
             "--glue-tasks, --glue-models or --glue-seeds"
         )

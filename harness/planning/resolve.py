@@ -98,7 +98,7 @@ def _vectors(adapted: Adapted, file: str | None) -> str | None:
         return None
     if file is None:
         raise UsageError(
-            f"model {adapted.name}: no word vectors. Mend: name a file of them, in GloVe's format, "
+            f"model {adapted.name}: no word vectors. Fix: name a file of them, in GloVe's format, "
             "with --glue-vectors FILE"
         )
     return file

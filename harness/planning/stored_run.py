@@ -80,9 +80,9 @@ def _not_found(result: str, results: Path, records: Sequence[Record], count: int
     """The message for a name of no run, or of `count` runs, in a folder with these records."""
     folder = shown_path(results)
     if count:
-        problem = f"{folder} holds {count} runs whose ids begin that way. Mend: give more of the id"
+        problem = f"{folder} holds {count} runs whose ids begin that way. Fix: give more of the id"
     elif not records:
-        problem = f"{folder} holds no run. Mend: run `pytest benchmarks`, or say --results DIR"
+        problem = f"{folder} holds no run. Fix: run `pytest benchmarks`, or say --results DIR"
     else:
         cases = dict.fromkeys(record.case.id for record in records)
         similar = [f"'{guess}'" for guess in guesses(result, cases)[:MOST_GUESSES]]
@@ -102,7 +102,7 @@ def source_of(record: Record, data: str | None) -> str:
     source = SOURCES[record.source.kind]
     if not source.has_glue_tasks:
         raise UsageError(
-            f"{record.case.id}: a custom task, and records do not hold its rows. Mend: run it "
+            f"{record.case.id}: a custom task, and records do not hold its rows. Fix: run it "
             "again with `pytest benchmarks --glue-task-file FILE`"
         )
     if data is not None:
@@ -110,6 +110,6 @@ def source_of(record: Record, data: str | None) -> str:
     if source.is_named:
         return source.kind
     raise UsageError(
-        f"{record.case.id}: its rows came from a folder, and records hold no folders. Mend: name "
+        f"{record.case.id}: its rows came from a folder, and records hold no folders. Fix: name "
         "the folder with --data DIR"
     )

@@ -28,11 +28,11 @@ from harness.text.escape import json as harmless_json
 from harness.text.values import shown
 
 MARK = log_marks.RECORD
-MEND = "Mend: bring back an undamaged copy, or move it away"
+FIX = "Fix: bring back an undamaged copy, or move it away"
 LONGEST_KEY = 80  # characters that a message shows of a key
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 MOST_OPENINGS = 200  # levels of brackets; pydantic writes at most 255
-MEND_OF_LINE = "Mend: give the log as it was printed, each record whole on one line"
+FIX_OF_LINE = "Fix: give the log as it was printed, each record whole on one line"
 _LINE_END = re.compile(rb', "crc32": "[0-9a-f]{8}"\}')
 _END = re.compile(rb',\s*"crc32":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
 P = TypeVar("P", bound=Part)
@@ -98,13 +98,13 @@ def _checked(content: bytes) -> bytes | None:
         _strict(content)  # if it is not even JSON, say that instead
         raise StorageError(
             f"key crc32: found {shown(end[1].decode())}, and the content's is "
-            f"{zlib.crc32(body):08x}: it was changed after it was written. {MEND}"
+            f"{zlib.crc32(body):08x}: it was changed after it was written. {FIX}"
         )
     return body + b"}"
 
 
 def _unchecked() -> StorageError:
-    return StorageError(f"key crc32: missing; expected the checksum that ends a record. {MEND}")
+    return StorageError(f"key crc32: missing; expected the checksum that ends a record. {FIX}")
 
 
 def to_lines(record: Record) -> str:
@@ -122,7 +122,7 @@ def in_line(line: bytes, number: int) -> Iterator[Record | StorageError]:
             yield from_bytes(body.strip())
         except (StorageError, ValueError, RecursionError) as error:
             said = str(error) if isinstance(error, StorageError) else f"not a record: {error!a:.90}"
-            yield StorageError(f"line {number}: {said.removesuffix(MEND)}{MEND_OF_LINE}")
+            yield StorageError(f"line {number}: {said.removesuffix(FIX)}{FIX_OF_LINE}")
 
 
 def _strict(content: bytes) -> dict[str, object]:
@@ -133,10 +133,10 @@ def _strict(content: bytes) -> dict[str, object]:
     except (ValueError, RecursionError) as error:
         raise StorageError(
             f"not a record: {shown(str(error))}; expected strict JSON as glue-bench writes it. "
-            f"{MEND}"
+            f"{FIX}"
         ) from error
     if not isinstance(raw, dict):
-        raise StorageError(f"not a record: found {shown(raw)}; expected a JSON object. {MEND}")
+        raise StorageError(f"not a record: found {shown(raw)}; expected a JSON object. {FIX}")
     return raw
 
 
@@ -150,7 +150,7 @@ def _schema(raw: JsonObject, known: Collection[int] = upgrades.READ) -> int:
     found = raw.get("schema")
     if type(found) is not int or found not in known:
         raise StorageError(
-            f"key schema: found {shown(found)}; this glue-bench reads 1 to {max(known)}. Mend: "
+            f"key schema: found {shown(found)}; this glue-bench reads 1 to {max(known)}. Fix: "
             "install the glue-bench that wrote it, or a newer one"
         )
     return found
@@ -163,14 +163,14 @@ def _validated(raw: JsonObject, kind: type[P]) -> P:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise StorageError(
-            f"key {shown(key)}: {first['msg']}, found {shown(first['input'])}. {MEND}"
+            f"key {shown(key)}: {first['msg']}, found {shown(first['input'])}. {FIX}"
         ) from error
 
 
 def _consistent(record: Record) -> Record:
     for key, found, expected in consistency.problems(record):
         where = key if key.isprintable() and len(key) <= LONGEST_KEY else shown(key)
-        raise StorageError(f"key {where}: found {shown(found)}; expected {expected}. {MEND}")
+        raise StorageError(f"key {where}: found {shown(found)}; expected {expected}. {FIX}")
     return record
 
 

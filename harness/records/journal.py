@@ -35,7 +35,7 @@ MAX_LINE_BYTES = 16 * 1024 * 1024  # a plan of 100,000 cases takes about 6 MB
 MOST_DAMAGED = 1000  # lines of a file that still counts as a journal
 START = b'{"crc32": "'
 TORN = "found an event that is torn or was changed; expected a line that ends as it was written"
-MEND = "Mend: bring back an undamaged copy, or move it away; records are not affected"
+FIX = "Fix: bring back an undamaged copy, or move it away; records are not affected"
 
 
 class Journal:
@@ -63,7 +63,7 @@ class Journal:
         except OSError as error:
             raise StorageError(
                 f"{shown_path(self.path)}: could not write the event {name}: "
-                f"{error.strerror or error}. Mend: make room; `glue-bench status` lacks what this "
+                f"{error.strerror or error}. Fix: make room; `glue-bench status` lacks what this "
                 "session does from here on"
             ) from error
 
@@ -154,7 +154,7 @@ def sessions(folder: Path, disk: Disk = DISK) -> tuple[list[Session], list[Stora
     """The sessions in a folder's journals, oldest first; and what could not be read."""
     found, damaged = [], []
     try:
-        names = names_in(disk, folder, ".jsonl", MEND)
+        names = names_in(disk, folder, ".jsonl", FIX)
     except StorageError as error:
         return [], [error]
     for name in names:
@@ -164,7 +164,7 @@ def sessions(folder: Path, disk: Disk = DISK) -> tuple[list[Session], list[Stora
             damaged.append(error)
     damaged += [
         StorageError(
-            f"{shown_path(session.path)}: line {number}: {why}. The line was left out. {MEND}"
+            f"{shown_path(session.path)}: line {number}: {why}. The line was left out. {FIX}"
         )
         for session in found
         for number, why in session.damaged.items()
@@ -178,7 +178,7 @@ def read(path: Path, disk: Disk = DISK) -> Session:
     Raises `StorageError` for a file that cannot be read, and for one with more than `MOST_DAMAGED`
     damaged lines.
     """
-    content = read_file(disk, path, MAX_JOURNAL_BYTES, MEND)
+    content = read_file(disk, path, MAX_JOURNAL_BYTES, FIX)
     session = Session(path, is_running=_is_held(path))
     for number, line in _lines(content):
         event = from_line(line)
@@ -187,7 +187,7 @@ def read(path: Path, disk: Disk = DISK) -> Session:
             if len(session.damaged) > MOST_DAMAGED:
                 raise StorageError(
                     f"{shown_path(path)}: line {number}: more than {MOST_DAMAGED:,} lines are no "
-                    f"events; expected a journal. {MEND}"
+                    f"events; expected a journal. {FIX}"
                 )
         elif event:
             session.take(event)

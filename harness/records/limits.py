@@ -56,7 +56,7 @@ def check_identity(case: str, identity: JsonObject) -> None:
         raise DataError(
             f"{case}: the inputs that decide its score take {size:,} bytes, most of them for "
             f"{largest!a}; a record can hold at most {MAX_IDENTITY_BYTES:,}. "
-            "Mend: a task with fewer or shorter labels"
+            "Fix: a task with fewer or shorter labels"
         )
 
 

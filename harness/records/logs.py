@@ -69,7 +69,7 @@ def opened(file: Path) -> Generator[Read]:
         mode = os.fstat(descriptor).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise UsageError(
-                f"{shown_path(file)}: it is {paths.kind(mode)}; expected a log. Mend: name the "
+                f"{shown_path(file)}: it is {paths.kind(mode)}; expected a log. Fix: name the "
                 "file that the session's output went to, or `-` for standard input"
             )
         os.set_blocking(descriptor, True)
@@ -81,14 +81,14 @@ def opened(file: Path) -> Generator[Read]:
 
 
 def _why(file: Path, error: OSError | ValueError) -> str:
-    mend = "name the file that the session's output went to, or `-` for standard input"
+    fix = "name the file that the session's output went to, or `-` for standard input"
     if isinstance(error, ValueError):
-        return f"a path holds no NUL character. Mend: {mend}"
+        return f"a path holds no NUL character. Fix: {fix}"
     if error.errno == errno.ENOENT:
         dangling = file.is_symlink()
         why = "a symbolic link to what is not there" if dangling else "no such file"
-        return f"{why}. Mend: {mend}"
-    return f"cannot be read: {paths.reason(error)}. Mend: {mend}"
+        return f"{why}. Fix: {fix}"
+    return f"cannot be read: {paths.reason(error)}. Fix: {fix}"
 
 
 def records(read: Read, *, unannounced: bool = False) -> Iterator[Record | StorageError]:
@@ -102,7 +102,7 @@ def records(read: Read, *, unannounced: bool = False) -> Iterator[Record | Stora
         if line is None:
             yield StorageError(
                 f"line {number}: longer than {LONGEST_LINE:,} bytes, and not read. "
-                f"{codec.MEND_OF_LINE}"
+                f"{codec.FIX_OF_LINE}"
             )
         elif session := log_marks.announced(line):
             announced.add(session)
@@ -117,7 +117,7 @@ def _not_announced(record: Record, number: int) -> StorageError:
     return StorageError(
         f"line {number}: {shown(record.case.id)}: a record of {session}, which no line before it "
         "announces: the beginning of the log is missing, or something that the session printed "
-        "looks like a record. Not stored. Mend: give the whole log; if it is of an older "
+        "looks like a record. Not stored. Fix: give the whole log; if it is of an older "
         "glue-bench, or you know where the line is from, say --unannounced"
     )
 
@@ -141,7 +141,7 @@ def lines(read: Read) -> Iterator[Line]:
         if dropped > MOST_UNBROKEN:
             raise UsageError(
                 f"line {number}: no end within {MOST_UNBROKEN:,} bytes; expected a log, which is "
-                "text. Mend: name the file that the session's output went to"
+                "text. Fix: name the file that the session's output went to"
             )
     yield from _told(number, begun, dropped)
 
@@ -167,7 +167,7 @@ def _decoded(read: Read) -> Iterator[bytes]:
     for magic, (packed, command) in PACKED.items():
         if head.startswith(magic):
             raise UsageError(
-                f"the log is packed ({packed}); expected text. Mend: {command} FILE | glue-bench "
+                f"the log is packed ({packed}); expected text. Fix: {command} FILE | glue-bench "
                 "import RESULTS -"
             )
     encoding = _encoding(head)

@@ -14,7 +14,7 @@ from harness.catalog.sources import SOURCES
 from harness.errors import StorageError
 from harness.files import paths
 from harness.records import consistency
-from harness.records.codec import MEND
+from harness.records.codec import FIX
 from harness.records.schema import PredictionTable, Record
 from harness.records.store import Store, file_name
 from harness.spec import Task
@@ -96,7 +96,7 @@ def _compared(record: Record, store: Store) -> str | None:
         return None
     for key, value, expected in consistency.of_epochs(record):
         where = f"{shown_path(_path(record, store))}: key {key}"
-        raise StorageError(f"{where}: found {shown(value)}; expected {expected}. {MEND}")
+        raise StorageError(f"{where}: found {shown(value)}; expected {expected}. {FIX}")
     labelled: dict[str, list] = {}
     for split, stored in record.metrics.items():
         labels, predictions = _of_split(table, split)
@@ -104,20 +104,20 @@ def _compared(record: Record, store: Store) -> str | None:
             return "without labels"
         where = f"{shown_path(_path(record, store))}: key metrics.{split}"
         if why := _unfit(task, labels, predictions) or _rows(record, split, len(labels)):
-            raise StorageError(f"{where}: {why}. {MEND}")
+            raise StorageError(f"{where}: {why}. {FIX}")
         labelled[split] = labels
         again = metrics.evaluate(task, labels, predictions)
         for name, value in stored.items():
             if name in again and not math.isclose(value, again[name], abs_tol=TOLERANCE):
                 raise StorageError(
                     f"{where}.{name}: found {value}; expected {again[name]}, which its "
-                    f"predictions give. {MEND}"
+                    f"predictions give. {FIX}"
                 )
     floor = metrics.floor(task, labelled)
     if record.floor is not None and not math.isclose(record.floor, floor, abs_tol=TOLERANCE):
         raise StorageError(
             f"{shown_path(_path(record, store))}: key floor: found {record.floor}; expected "
-            f"{floor}, the best constant's score on its labels. {MEND}"
+            f"{floor}, the best constant's score on its labels. {FIX}"
         )
     return None
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from harness.errors import StorageError
-from harness.records.codec import MEND
+from harness.records.codec import FIX
 from harness.records.schema import PredictionTable
 from harness.text.values import shown
 
@@ -68,7 +68,7 @@ def from_parquet(
 
 
 def _wrong(found: str, expected: str) -> StorageError:
-    return StorageError(f"{found}; expected {expected}. {MEND}")
+    return StorageError(f"{found}; expected {expected}. {FIX}")
 
 
 def _check_sizes(said: pq.FileMetaData, rows: int | None) -> None:

@@ -88,14 +88,14 @@ class Store:
         """
         name = file_name(record)
         content, _ = _sealed(record)
-        for other in names_in(self.disk, self.runs, f"-{record.id[:8]}.json", codec.MEND):
+        for other in names_in(self.disk, self.runs, f"-{record.id[:8]}.json", codec.FIX):
             there = read(self.runs / other, self.disk)
             if there == record:
                 return False
             if other == name or there.id == record.id:
                 raise StorageError(
                     f"{shown_path(self.runs / other)}: holds another record than the one to be "
-                    "stored, and was not changed. Mend: compare the two, and import the new one "
+                    "stored, and was not changed. Fix: compare the two, and import the new one "
                     "into another folder if it is to be kept"
                 )
         self._write(self.runs / name, content, record)
@@ -110,14 +110,14 @@ class Store:
         records: dict[str, tuple[str, Record]] = {}
         damaged = []
         with _no_garbage_collection():
-            for name in names_in(self.disk, self.runs, ".json", codec.MEND):
+            for name in names_in(self.disk, self.runs, ".json", codec.FIX):
                 try:
                     record = read(self.runs / name, self.disk)
                     first, _ = records.setdefault(record.id, (name, record))
                     if first != name:
                         raise StorageError(
                             f"{shown_path(self.runs / name)}: holds the same run as {first!a}. "
-                            "Mend: move one of them away"
+                            "Fix: move one of them away"
                         )
                 except StorageError as error:
                     damaged.append(error)
@@ -152,11 +152,11 @@ class Store:
         if record.predictions is None:
             raise StorageError(f"{record.case.id}: this run holds no predictions ({record.status})")
         path = self.predictions / record.predictions.name
-        content = read_file(self.disk, path, MAX_PREDICTION_BYTES, codec.MEND)
+        content = read_file(self.disk, path, MAX_PREDICTION_BYTES, codec.FIX)
         if hashlib.sha256(content).hexdigest() != record.predictions.sha256:
             raise StorageError(
                 f"{shown_path(path)}: its sha256 is not the one that the record of "
-                f"{record.case.id} names: it was changed after it was written. {codec.MEND}"
+                f"{record.case.id} names: it was changed after it was written. {codec.FIX}"
             )
         with naming(path):
             return from_parquet(content, columns, record.predictions.rows)
@@ -216,12 +216,12 @@ def _sealed(record: Record) -> tuple[bytes, Record]:
     except (ValueError, RecursionError, StorageError) as error:
         raise StorageError(
             f"{record.case.id}: the record {record.id} could not be read again, so it is not "
-            f"stored: {shown(str(error))}. Mend: none for this record; run its case again"
+            f"stored: {shown(str(error))}. Fix: none for this record; run its case again"
         ) from error
     if len(content) > MAX_RECORD_BYTES:
         raise StorageError(
             f"{record.case.id}: the record {record.id} takes {len(content):,} bytes; expected "
-            f"at most {MAX_RECORD_BYTES:,}, so it is not stored. Mend: none for this record; run "
+            f"at most {MAX_RECORD_BYTES:,}, so it is not stored. Fix: none for this record; run "
             "its case again"
         )
     return content, stored
@@ -236,7 +236,7 @@ def read(path: Path, disk: Disk = DISK) -> Record:
 
 def read_bytes(path: Path, disk: Disk = DISK) -> bytes:
     """The bytes of a record's file. Raises `StorageError`."""
-    return read_file(disk, path, MAX_RECORD_BYTES, codec.MEND)
+    return read_file(disk, path, MAX_RECORD_BYTES, codec.FIX)
 
 
 @contextlib.contextmanager

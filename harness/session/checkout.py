@@ -25,8 +25,8 @@ PREFIX = "glue-recheck-"
 LOCK = "lock"
 TIMEOUT_S = 300.0
 UNLOCKED_FOR_S = 3600.0  # no session takes so long between making a folder and locking it
-MEND = (
-    "Mend: run in a checkout of glue-bench whose HEAD has the baseline's commit in its history "
+FIX = (
+    "Fix: run in a checkout of glue-bench whose HEAD has the baseline's commit in its history "
     "(`git fetch --unshallow`, or bring the branch up to date)"
 )
 
@@ -75,14 +75,14 @@ def _place_of_package(commit: str) -> Path:
         )
     place = environment.place_in_checkout()
     if place is None:
-        raise UsageError(f"stage 2: glue-bench does not run from a git checkout of its own. {MEND}")
+        raise UsageError(f"stage 2: glue-bench does not run from a git checkout of its own. {FIX}")
     kind = git.ask(environment.HERE, "cat-file", "-t", commit)
     if kind.text != "commit":
         why = kind.errors or f"it is a {kind.text}"
-        raise UsageError(f"stage 2: commit {commit[:12]} is not in this checkout: {why}. {MEND}")
+        raise UsageError(f"stage 2: commit {commit[:12]} is not in this checkout: {why}. {FIX}")
     if git.ask(environment.HERE, "merge-base", "--is-ancestor", commit, "HEAD").code:
         raise UsageError(
-            f"stage 2: commit {commit[:12]} is not in the history of HEAD, so it is not run. {MEND}"
+            f"stage 2: commit {commit[:12]} is not in the history of HEAD, so it is not run. {FIX}"
         )
     return place.parent
 
@@ -161,5 +161,5 @@ def _git(folder: Path, *args: str, given: bytes = b"") -> bytes:
     answer = git.ask(folder, *args, given=given, also=variables, timeout_s=TIMEOUT_S)
     if answer.code:
         errors = "; ".join(answer.errors.splitlines())
-        raise UsageError(f"stage 2: git {args[0]}: {errors}. {MEND}")
+        raise UsageError(f"stage 2: git {args[0]}: {errors}. {FIX}")
     return answer.output

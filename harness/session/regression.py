@@ -145,7 +145,7 @@ class Regression:
 
 ABSENT = "neither this session nor the baseline has a run of this cell"
 OTHER_CODE = (
-    "{cases}: kept from an earlier session, which ran other code, or on another machine. Mend: "
+    "{cases}: kept from an earlier session, which ran other code, or on another machine. Fix: "
     "leave out --glue-resume"
 )
 

@@ -121,7 +121,7 @@ class GlueSession:
 
         gate = self.regression
         if gate is None:
-            raise UsageError("no baseline was named. Mend: --glue-baseline NAME")
+            raise UsageError("no baseline was named. Fix: --glue-baseline NAME")
         if cell == ALL_CELLS:
             return gate.judge_all(self.recheck)
         comparison = gate.judge(cell, self.records, self.reused, self.cells, self.recheck)

@@ -66,7 +66,7 @@ def write(glue: GlueSession, reporter: pytest.TerminalReporter) -> None:
     if glue.deselected and not glue.items:
         _explain_empty(glue, say)
     if glue.lacks_baseline and not glue.items and not glue.deselected:
-        say("glue-bench: verdicts need a baseline. Mend: --glue-baseline NAME")
+        say("glue-bench: verdicts need a baseline. Fix: --glue-baseline NAME")
     for complaint in glue.complaints:
         say(f"storage: {complaint} (exit {Exit.STORAGE})")
     if glue.records:

@@ -168,19 +168,19 @@ def _notes(members: Iterable[Member]) -> Iterator[str]:
 
 
 def describe_missing(plan: Plan, results: Path) -> str:
-    """One line: each file that cannot be made, why, and the command that mends it."""
+    """One line: each file that cannot be made, why, and the command that fixes it."""
     candidates = plan.candidates
-    mend = f"Mend: {_command(plan, results)}"
+    fix = f"Fix: {_command(plan, results)}"
     if not candidates.best:
         reasons = sum(map(Counter, candidates.left_out.values()), Counter())
         problem = f"no run may be submitted ({_list_reasons(reasons)}): {_names(plan.missing)}"
-        return f"{shown_path(results)}: {problem}. {mend}"
+        return f"{shown_path(results)}: {problem}. {fix}"
     by_reason: dict[str, list[SubmissionFile]] = defaultdict(list)
     for file in plan.missing:
         by_reason[_list_reasons(candidates.left_out.get(file.run_of, {}))].append(file)
     problem = "; ".join(f"{_names(missing)} ({why})" for why, missing in by_reason.items())
     fill = ",".join(dict.fromkeys(file.task for file in plan.missing))
-    return f"{shown_path(results)}: cannot make {problem}. {mend}, or --fill {fill}"
+    return f"{shown_path(results)}: cannot make {problem}. {fix}, or --fill {fill}"
 
 
 def _names(missing: Iterable[SubmissionFile]) -> str:

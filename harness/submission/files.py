@@ -18,7 +18,7 @@ from harness.spec import TEST, Task
 from harness.text.values import plain, shown
 
 HEADER = ("index", "prediction")
-MEND = "Mend: run it again from GLUE's own test file"
+FIX = "Fix: run it again from GLUE's own test file"
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _wrong(file: SubmissionFile, run: str, problem: str) -> DataError:
     label = "a finite number" if task.is_regression else f"0 to {len(task.labels) - 1}"
     return DataError(
         f"{file.name}: the predictions of {plain(run)} have {problem}; expected rows 0 to "
-        f"{file.rows - 1} of {file.stored_as} once each, and {label} in each. {MEND}"
+        f"{file.rows - 1} of {file.stored_as} once each, and {label} in each. {FIX}"
     )
 
 

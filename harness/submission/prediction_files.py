@@ -137,8 +137,8 @@ def _parse_cells(
         if value is None:
             others = [t.title for t in tasks.TASKS.values() if cell.lower() in t.labels]
             owner = f", a label of {', '.join(others)}" if others else ""
-            mend = "correct it, or name the --task that the file belongs to"
-            raise error(at(path, line), shown(cell) + owner, _expected(task), mend)
+            fix = "correct it, or name the --task that the file belongs to"
+            raise error(at(path, line), shown(cell) + owner, _expected(task), fix)
         yield value
 
 

@@ -153,7 +153,7 @@ def _comparable(task: str, runs: Sequence[Record]) -> list[Record]:
     if best is not Provenance.official and len(dev_sets) > 1:
         raise UsageError(
             f"{task}: runs were scored on {len(dev_sets)} different sets of dev rows, none of them "
-            "confirmed as GLUE's, so their scores cannot be compared. Mend: keep the runs of each "
+            "confirmed as GLUE's, so their scores cannot be compared. Fix: keep the runs of each "
             "set in a results folder of its own, or score them on GLUE's own files"
         )
     return comparable
@@ -172,8 +172,8 @@ def _why_unfit(run: Record, files: Sequence[SubmissionFile]) -> str | None:
         split = splits.get(file.stored_as)
         if split is None or run.predictions is None:
             is_part = file.task != file.run_of
-            mend = f"--glue-tasks {file.run_of},{file.task}" if is_part else "--glue-predict-test"
-            return f"without predictions of {file.stored_as}: use {mend}"
+            fix = f"--glue-tasks {file.run_of},{file.task}" if is_part else "--glue-predict-test"
+            return f"without predictions of {file.stored_as}: use {fix}"
         if split.rows != file.rows:
             return f"with {split.rows:,} rows of {file.stored_as}, where GLUE has {file.rows:,}"
     return None
@@ -185,7 +185,7 @@ def _only_value(axis: str, candidates: Sequence[Record]) -> str | None:
     if len(values) > 1:
         raise UsageError(
             f"runs of {len(values)} {axis}s may be submitted: {', '.join(map(plain, values))}; "
-            f"expected one for all tasks. Mend: --{axis} {plain(values[0])}"
+            f"expected one for all tasks. Fix: --{axis} {plain(values[0])}"
         )
     return values[0] if values else None
 
@@ -199,5 +199,5 @@ def _refuse_namesakes(candidates: Sequence[Record]) -> None:
         groups = " and ".join(", ".join(names) for names in tasks_of.values())
         raise UsageError(
             f"runs of {len(tasks_of)} models have the name {plain(candidates[0].case.model)}: "
-            f"their weights differ between {groups}. Mend: keep them in separate results folders"
+            f"their weights differ between {groups}. Fix: keep them in separate results folders"
         )

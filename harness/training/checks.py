@@ -126,7 +126,7 @@ def _label_order(run: Evidence) -> Iterator[str]:
             if correlation <= FAR_NEGATIVE:
                 yield (
                     f"{name}: predictions fall where the labels rise (Pearson {correlation:.2f}). "
-                    "Mend: look for a wrong sign in the data or in the model"
+                    "Fix: look for a wrong sign in the data or in the model"
                 )
             continue
         accuracy, best, order = _best_order(run.task, labels, run.predictions[name])
@@ -135,7 +135,7 @@ def _label_order(run: Evidence) -> Iterator[str]:
             permuted = ", ".join(order)
             yield (
                 f"{name}: accuracy is {100 * accuracy:.1f}, and would be {100 * best:.1f} if the "
-                f"labels {', '.join(run.task.labels)} meant {permuted}. Mend: compare the order of "
+                f"labels {', '.join(run.task.labels)} meant {permuted}. Fix: compare the order of "
                 "the labels in the data with the model's id2label"
             )
 
@@ -214,7 +214,7 @@ def _scores(run: Evidence) -> Iterator[str]:
 def _head(run: Evidence) -> Iterator[str]:
     if run.unchanged and run.observed.updates > 1:  # the first may have a learning rate of 0
         yield (
-            f"training did not change {', '.join(run.unchanged)}. Mend: see that the optimizer has "
+            f"training did not change {', '.join(run.unchanged)}. Fix: see that the optimizer has "
             "it, and that it requires a gradient"
         )
 

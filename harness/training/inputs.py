@@ -114,7 +114,7 @@ def _check_rows_are_those_planned(config: RunConfig) -> None:
     if now != config.identity["data"]:
         raise DataError(
             f"{config.task.name}: the rows have changed since this run was planned, and it would "
-            "be kept under the key of other rows. Mend: run it again"
+            "be kept under the key of other rows. Fix: run it again"
         )
 
 
@@ -153,7 +153,7 @@ def _check_files_are_those_planned(config: RunConfig) -> None:
         names = sorted(n for n in {*now, *planned} if now.get(n) != planned.get(n))
         raise ModelError(
             f"{config.case.model}: its files have changed since this run was planned "
-            f"({', '.join(names)}), and it would be kept under the key of other ones. Mend: run it "
+            f"({', '.join(names)}), and it would be kept under the key of other ones. Fix: run it "
             "again"
         )
 

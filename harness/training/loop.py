@@ -81,7 +81,7 @@ def fine_tune(
                 if not math.isfinite(loss):
                     raise TrainingDiverged(
                         f"the loss is {loss} at step {len(training.losses)} of {steps}; expected a "
-                        "finite number. Mend: a lower learning rate, or fp32"
+                        "finite number. Fix: a lower learning rate, or fp32"
                     )
                 scaler.unscale_(optimizer)  # in fp16 alone: back to true gradients, to clip them
                 if recipe.grad_clip is not None:

@@ -69,7 +69,7 @@ def explained(config: RunConfig, outcome: Outcome) -> Outcome:
     """The final outcome; the reason of an `oom` also says what was tried and what to do."""
     if outcome.status != "oom":
         return outcome
-    mends = ["a smaller model", "another target"]
+    fixes = ["a smaller model", "another target"]
     if outcome.batching is None:
         tried = "the model and its data did not fit, there was nothing to halve"
     elif outcome.batching.ran_out_in == "evaluation":
@@ -79,8 +79,8 @@ def explained(config: RunConfig, outcome: Outcome) -> Outcome:
         sizes = [str(in_smaller_parts(config.recipe, n).micro_batch) for n in retries]
         tried = f"tried with {', then '.join(sizes)} rows at a time"
     if outcome.batching:
-        mends.append(f"a recipe whose max_length is below {config.recipe.max_length}")
+        fixes.append(f"a recipe whose max_length is below {config.recipe.max_length}")
     if config.jobs > 1:
-        mends.insert(0, "fewer --glue-jobs")
-    reason = f"{(outcome.reason or '').rstrip('.')}; {tried}. Mend: {', or '.join(mends)}"
+        fixes.insert(0, "fewer --glue-jobs")
+    reason = f"{(outcome.reason or '').rstrip('.')}; {tried}. Fix: {', or '.join(fixes)}"
     return revised(outcome, reason=reason)

@@ -54,7 +54,7 @@ def _float32_matmul_precision() -> str:
     except RuntimeError:
         raise UsageError(
             "the precision of fp32 products (torch.backends.*.fp32_precision) was set in this "
-            'process for some of torch\'s backends. Mend: do not set it, or say engine="process"'
+            'process for some of torch\'s backends. Fix: do not set it, or say engine="process"'
         ) from None
 
 

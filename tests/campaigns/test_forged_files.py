@@ -75,7 +75,7 @@ def test_forged_records(tmp_path: Path, sound: Path) -> None:
                 counts["read_soundly"] += 1
             else:
                 assert str(path) in error, (said, error)
-                assert "Mend: " in error, (said, error)
+                assert "Fix: " in error, (said, error)
                 assert error.isprintable(), (said, error)
                 counts["named"] += 1
     chosen = drawn.sample(soundly, min(DRIVEN, len(soundly)))

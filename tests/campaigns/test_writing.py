@@ -90,7 +90,7 @@ def in_a_report(name: str, place: Path, capsys: Any) -> dict[str, int]:
         code, _, err = glue_bench(capsys, patch, "report", "r", "-o", "out")
     harmed = everything(Path()) != before
     (out / name).rename(place)
-    return {"tried": 1, "refused": code in (2, 5) and "Mend" in err, "harmed": harmed}
+    return {"tried": 1, "refused": code in (2, 5) and "Fix" in err, "harmed": harmed}
 
 
 def is_refused(key: str, folder: str) -> bool:

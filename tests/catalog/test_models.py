@@ -174,7 +174,7 @@ def test_cases_name_models_as_records_do(folder: Path) -> None:
     ("change", "words"),
     [
         (lambda f: (f / "config.json").unlink(), "holds no config.json"),
-        (lambda f: (f / "model.safetensors").unlink(), r"holds no \*\.safetensors\. Mend"),
+        (lambda f: (f / "model.safetensors").unlink(), r"holds no \*\.safetensors\. Fix"),
         (
             lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"),
             "'pytorch_model.bin' is a pickle, which is never loaded",

@@ -168,7 +168,7 @@ def test_a_path_that_is_not_utf_8_is_one_error(tmp_path: Path) -> None:
         folder.mkdir()
     except OSError:
         pytest.skip("this file system has no such names")
-    with pytest.raises(UsageError, match=r"this path is not UTF-8\. Mend: rename") as caught:
+    with pytest.raises(UsageError, match=r"this path is not UTF-8\. Fix: rename") as caught:
         task_file.read(put(folder, {}))
     str(caught.value).encode()
 

@@ -200,7 +200,7 @@ def test_a_shard_that_is_missing_is_named(shards: Path) -> None:
     name, *others = sorted(path.name for path in shards.glob("*.safetensors"))
     index = shards / "model.safetensors.index.json"
     (shards / name).unlink()
-    with pytest.raises(ModelError, match=rf"names '{name}', which is not in the folder\. Mend"):
+    with pytest.raises(ModelError, match=rf"names '{name}', which is not in the folder\. Fix"):
         weights.fingerprint(shards)
     index.write_text(index.read_text().replace(f'"{name}"', f'"{others[0]}"'))
     assert {*others} <= set(weights.fingerprint(shards))

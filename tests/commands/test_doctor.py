@@ -59,8 +59,8 @@ def test_where_all_is_here_it_says_so_in_about_ten_lines(said) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        (without("pandas"), "BROKEN    pandas is not installed. Mend: pip install -c"),
-        (without(transformers="4.40.0"), "transformers: found 4.40.0; expected >=5.5. Mend: pip"),
+        (without("pandas"), "BROKEN    pandas is not installed. Fix: pip install -c"),
+        (without(transformers="4.40.0"), "transformers: found 4.40.0; expected >=5.5. Fix: pip"),
         (without("torch"), "BROKEN    torch is not installed"),
     ],
 )

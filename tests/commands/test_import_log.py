@@ -98,7 +98,7 @@ def test_a_bad_line_is_told_and_the_others_are_stored(
     assert len(err.splitlines()) == 1
     assert len(err) < 1000
     assert "line 3" in err or "rte-toy-bert" in err
-    assert "Mend: " in err
+    assert "Fix: " in err
     assert {one.id for one in Store(tmp_path / "r").load()} == {before.id, after.id}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "r"]
 
@@ -173,7 +173,7 @@ def test_a_line_without_end_is_left_out_or_refused(monkeypatch: pytest.MonkeyPat
     pieces = [log, *[bytes(50_000)] * 10, b"\n", log, b""]
     kinds = [type(one) for one in logs.records(iter(pieces).__next__)]
     assert kinds == [Record, StorageError, Record]
-    with pytest.raises(UsageError, match=r"line 1: no end within .* Mend: "):
+    with pytest.raises(UsageError, match=r"line 1: no end within .* Fix: "):
         list(logs.records(lambda: bytes(50_000)))
 
 
@@ -181,7 +181,7 @@ def test_a_line_without_end_is_left_out_or_refused(monkeypatch: pytest.MonkeyPat
 def test_a_packed_log_names_what_unpacks_it(magic: bytes, import_log: Import) -> None:
     code, _, err = import_log(magic + b"more")
     assert code == 2
-    assert f"Mend: {logs.PACKED[magic][1]} FILE | glue-bench import RESULTS -" in err
+    assert f"Fix: {logs.PACKED[magic][1]} FILE | glue-bench import RESULTS -" in err
     assert import_log(gzip.compress(b"x"))[0] == 2
 
 
@@ -193,7 +193,7 @@ def test_what_is_no_log(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyP
             continue
         code, out, err = glue_bench(capsys, monkeypatch, "import", tmp_path / "r", path)
         assert (code, out) == (2, ""), name
-        assert "Mend: " in err
+        assert "Fix: " in err
         assert len(err.splitlines()) == 1
     assert special_paths.everything(tmp_path) == before
 
@@ -228,14 +228,14 @@ def test_a_folder_that_is_not_the_one_meant(
     Store(Path("results/local")).save(made())
     Path("log").write_text(BEGUN)
     for args, words in {
-        ("report", "results"): "Mend: name results/local",
-        ("status", "results"): "Mend: name results/local",
-        ("compare", "./results", "./results"): "Mend: name results/local",
-        ("report", "results/local/runs"): "Mend: name results/local",
-        ("import", "results", "log"): "Mend: name results/local",
-        ("import", "log"): "Mend: glue-bench import results/local log",
-        ("import", "results/local", "nolog"): "nolog: no such file. Mend: name the file",
-        ("import", "log/x", "log"): "log: it is a file; expected a results folder. Mend: ",
+        ("report", "results"): "Fix: name results/local",
+        ("status", "results"): "Fix: name results/local",
+        ("compare", "./results", "./results"): "Fix: name results/local",
+        ("report", "results/local/runs"): "Fix: name results/local",
+        ("import", "results", "log"): "Fix: name results/local",
+        ("import", "log"): "Fix: glue-bench import results/local log",
+        ("import", "results/local", "nolog"): "nolog: no such file. Fix: name the file",
+        ("import", "log/x", "log"): "log: it is a file; expected a results folder. Fix: ",
     }.items():
         code, _, err = glue_bench(capsys, monkeypatch, *args)
         assert code in (2, 4), args
@@ -243,7 +243,7 @@ def test_a_folder_that_is_not_the_one_meant(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     code, _, err = glue_bench(capsys, monkeypatch, "import", "nolog")
     assert code == 2
-    assert "no such folder, and no log is named. Mend: glue-bench import results/local" in err
+    assert "no such folder, and no log is named. Fix: glue-bench import results/local" in err
 
 
 @pytest.fixture
@@ -296,5 +296,5 @@ def test_a_record_that_could_not_be_read_again_is_not_called_stored(
 def test_a_task_whose_labels_fill_a_record_is_refused_before_it_runs() -> None:
     from harness.errors import DataError
 
-    with pytest.raises(DataError, match=r"most of them for 'labels'.* Mend: "):
+    with pytest.raises(DataError, match=r"most of them for 'labels'.* Fix: "):
         limits.check_identity("x-s42", {"labels": ["label" * 10] * 100_000, "task": "x"})

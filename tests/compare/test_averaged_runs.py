@@ -83,7 +83,7 @@ def test_an_old_baseline_without_its_failures_never_makes_failures_worse() -> No
         cell(base), cell(new), thresholds.from_option(["score:-0.2pt"]).of(""), lacks_failed=True
     )
     assert "5 of 5 runs did not end ok: oom (out of memory). How many of" in finding.why
-    assert finding.why.endswith("Mend: promote it again, from results that hold them")
+    assert finding.why.endswith("Fix: promote it again, from results that hold them")
     # What it does know is compared: scores, and runs that collapsed.
     assert verdict(base, side(spread(0.9)), (CELL,)) is Verdict.NOT_WORSE
     assert verdict(base, side(spread(0.8)), (CELL,)) is Verdict.WORSE

@@ -30,7 +30,7 @@ def test_any_damage_is_an_error_that_names_the_file(tmp_path: Path) -> None:
         flipped = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in places]
         for content in (*flipped, *(whole[:at] for at in places), whole + b"\n", b""):
             path.write_bytes(content)
-            with pytest.raises(StorageError, match=rf"{path.name}.*Mend: "):
+            with pytest.raises(StorageError, match=rf"{path.name}.*Fix: "):
                 load(folder)
             tried += 1
         path.unlink()
@@ -70,7 +70,7 @@ def test_changes_that_do_not_follow_each_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "instead", "words"),
     [
-        ('"schema": 1', '"schema": 2', "key schema: found '2'; this glue-bench reads 1 to 1. Mend"),
+        ('"schema": 1', '"schema": 2', "key schema: found '2'; this glue-bench reads 1 to 1. Fix"),
         ('"name": "', '"name": "../', "key 'runs.0.name': .*found '../sst2"),
         ('"reason": "the', '"reason": "\\n', "key 'reason': .*expected one line"),
         ('"number"', '"nunber"', "key 'number': Field required"),

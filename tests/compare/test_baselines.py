@@ -103,10 +103,10 @@ def test_an_old_baseline_says_that_it_lacks_what_failed(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("runs", "commit", "cell", "words"),
     [
-        ([], None, None, "no run may be taken into a baseline: there is none. Mend: commit"),
+        ([], None, None, "no run may be taken into a baseline: there is none. Fix: commit"),
         (
             [run(dirty=True), run(commit=None), run(status="failed", reason="x")], None, None,
-            r"\(1 of a dirty tree, 1 of an unknown commit, 1 that failed\). Mend: commit",
+            r"\(1 of a dirty tree, 1 of an unknown commit, 1 that failed\). Fix: commit",
         ),
         ([run(), run(commit=NEW)], "a", None, "which means 2 commits; expected one of a"),
         ([run(), run(dirty=True)], "b", None, r"no run that may be taken \(1 of a dirty tree\)"),
@@ -194,7 +194,7 @@ TOO_LONG = "x" * 301
         (lambda f: [accept(f, c, None, "x") for c in (SST2, RTE)], "its only cell"),
         (lambda f: promote(f.with_name("mian"), select([run()]), "x", "main"),
          "no such baseline. Did you mean 'main'.*Beside it: main.*baseline save"),
-        (lambda f: load(f / "none"), "none: no such baseline. Mend"),
+        (lambda f: load(f / "none"), "none: no such baseline. Fix"),
         (lambda f: locate("../main", f) and locate("Main", f), "'Main': expected a folder"),
         (lambda f: locate("..", f), "or a name of"),
     ],
@@ -209,7 +209,7 @@ def test_refused_and_nothing_moved(tmp_path: Path, do: Do, words: str) -> None:
 
 def test_a_commit_that_is_not_on_the_branch_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(environment, "why_not_on", lambda branch, commit: f"no {branch} {commit}")
-    with pytest.raises(UsageError, match=f"no main {OLD}.*Mend"):
+    with pytest.raises(UsageError, match=f"no main {OLD}.*Fix"):
         saved(tmp_path)
     assert not files(tmp_path)
     monkeypatch.setattr(environment, "why_not_on", lambda branch, commit: None)

@@ -171,7 +171,7 @@ def test_the_bases_own_runs_say_nothing_new() -> None:
         found = judged(base, new)["score"]
         assert found.verdict is Verdict.INCOMPARABLE
         count = 10 if new is base else 1
-        assert found.why.startswith(f"runs that are on both sides: {count}. Mend: ")
+        assert found.why.startswith(f"runs that are on both sides: {count}. Fix: ")
 
 
 def test_a_run_that_failed_makes_the_rest_incomparable() -> None:

@@ -127,7 +127,7 @@ def test_a_nested_name_that_stands_twice_is_no_matter(tmp_path: Path) -> None:
      "\ufeffreview;stars\na;bad\nb;good\n", '"x, y";review;stars\n1;a;bad\n2;b;good\n',
      "\n\nreview|stars\na|bad\nb|good\n", "review;stars;a, b\na;bad;1\nb;good;2\n"],
 )  # fmt: skip
-def test_another_separator_is_named_and_its_mend_works(content: str, tmp_path: Path) -> None:
+def test_another_separator_is_named_and_its_fix_works(content: str, tmp_path: Path) -> None:
     path = put(tmp_path, {"train.csv": content})
     mark = "|" if "|" in content else ";"
     with pytest.raises(DataError, match=rf"train.csv:\d: .*: the separator is '\{mark}'") as caught:

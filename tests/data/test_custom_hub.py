@@ -157,10 +157,10 @@ def test_a_cached_data_set_is_read(
     [
         (
             lambda: files(table(WORDS), "csv", "train", "test"), "",
-            r"org/reviews: no split 'validation'; it has 'train', 'test'\. Mend: splits",
+            r"org/reviews: no split 'validation'; it has 'train', 'test'\. Fix: splits",
         ),
-        (two_configs, "", r"org/reviews: no config; it has 'en', 'de'\. Mend: config"),
-        (two_configs, 'config = "fr"', r"config 'fr'; it has 'en', 'de'\. Mend: config"),
+        (two_configs, "", r"org/reviews: no config; it has 'en', 'de'\. Fix: config"),
+        (two_configs, 'config = "fr"', r"config 'fr'; it has 'en', 'de'\. Fix: config"),
         (
             lambda: files(table(["bad"] * 23 + ["fine"]), "csv"), "",
             r"train, row 23: stars is 'fine'; org/reviews holds 'bad' \(23\), 'fine' \(1\)",

@@ -62,7 +62,7 @@ def advised(content: Files, more: str = "") -> str:
     """The splits that the error advises."""
     with pytest.raises(DataError) as caught:
         rows(content, more)
-    found = re.search(r"Mend: (splits = \{.*\}) in the task", str(caught.value))
+    found = re.search(r"Fix: (splits = \{.*\}) in the task", str(caught.value))
     assert found, str(caught.value)
     return found[1]
 

@@ -265,7 +265,7 @@ def test_a_test_file_that_is_not_there_is_one_error(reviews: Path) -> None:
     request = row_sources.located(
         DataRequest("toy", predict_test=True, needed=("test",)), only(reviews)
     )
-    with pytest.raises(DataError, match=r"no file for test in .*rows. Mend: put test.csv there"):
+    with pytest.raises(DataError, match=r"no file for test in .*rows. Fix: put test.csv there"):
         data.load(request, only(reviews))
     profiles_own = row_sources.located(DataRequest("toy", predict_test=True), only(reviews))
     assert set(data.load(profiles_own, only(reviews)).splits) == {"train", "validation"}

@@ -129,7 +129,7 @@ def test_not_utf8(tmp_path, file):
 def test_another_format_is_named(tmp_path, file):
     valid = encode(file, [row(file)])
     little, big = (valid.decode().encode(f"utf-16-{order}") for order in ("le", "be"))
-    for content, name, mend in (
+    for content, name, fix in (
         (gzip.compress(valid), "gzip-compressed data", "gunzip"),
         (b"PK\x03\x04" + valid, "a zip archive", "unzip"),
         (codecs.BOM_UTF16_LE + little, "UTF-16 text (little-endian)", "iconv"),
@@ -138,9 +138,9 @@ def test_another_format_is_named(tmp_path, file):
     ):
         put(tmp_path, file, content)
         if name:
-            refused(tmp_path, file, f"the file is {name}", mend)
+            refused(tmp_path, file, f"the file is {name}", fix)
         else:
-            refused(tmp_path, file, "a NUL byte", mend, line=1)
+            refused(tmp_path, file, "a NUL byte", fix, line=1)
 
 
 def test_a_line_of_ten_megabytes(tmp_path):

@@ -68,9 +68,9 @@ def test_validation_rows_are_to_be_left_out_of_a_sum(
     path.write_text(f'{HUB}splits = {{ train = "{train}", validation = "{validation}" }}\n')
     with pytest.raises(UsageError, match="both hold the same rows") as caught:
         task_file.read(path)
-    mend = str(caught.value).partition("Mend: ")[2]
-    assert mend == f'splits = {{ train = "{left}", validation = "{validation}" }}'
-    path.write_text(HUB + mend)
+    fix = str(caught.value).partition("Fix: ")[2]
+    assert fix == f'splits = {{ train = "{left}", validation = "{validation}" }}'
+    path.write_text(HUB + fix)
     assert task_file.read(path)
 
 

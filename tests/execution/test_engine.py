@@ -144,7 +144,7 @@ def test_a_worker_that_is_always_killed_is_oom(engine: ProcessEngine) -> None:
     assert done.outcome.status == "oom"
     assert re.match(
         r"the worker was killed by SIGKILL .*; it held up to \d+ MB; tried with 32, then 16, then "
-        r"8, then 4 rows at a time\. Mend: ",
+        r"8, then 4 rows at a time\. Fix: ",
         done.outcome.reason or "",
     )
     assert done.outcome.batching is not None

@@ -234,9 +234,9 @@ def test_what_a_record_leaves_open_has_an_option(stored: Stored, tmp_path: Path)
     for given, wanted in [
         (
             {"model": str(stored.model)},
-            "rows came from a folder.*Mend: name the folder with --data DIR",
+            "rows came from a folder.*Fix: name the folder with --data DIR",
         ),
-        ({"data": str(stored.data)}, "model 'mine' came from a folder.*Mend: say --model FOLDER"),
+        ({"data": str(stored.data)}, "model 'mine' came from a folder.*Fix: say --model FOLDER"),
         (
             {"data": str(tmp_path / "none")},
             "--data: .*which is not a folder .*; expected `toy`",
@@ -261,7 +261,7 @@ def test_names_are_resolved_without_options() -> None:
 @pytest.mark.parametrize("recipe", [{"name": "toy"}, {"speed": 3}])
 def test_a_recipe_of_another_version_is_named(recipe: dict[str, Any]) -> None:
     record = builders.record(Case("rte", "toy-bert", "cpu-fp32", 42))
-    with pytest.raises(UsageError, match=r"key recipe\.s\w+: found .*Mend: .*that wrote it"):
+    with pytest.raises(UsageError, match=r"key recipe\.s\w+: found .*Fix: .*that wrote it"):
         verify.configuration(record.model_copy(update={"recipe": recipe}))
 
 

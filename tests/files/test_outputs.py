@@ -57,12 +57,12 @@ def without_nul(places: dict[str, Path]) -> list[Path]:
 
 
 def is_refused(answer: tuple[int, str, str], path: Path) -> bool:
-    """Whether that is one clear error with what mends it."""
+    """Whether that is one clear error with what fixes it."""
     code, out, err = answer
     assert code in (Exit.USAGE, Exit.STORAGE), (path, answer)
     assert out == ""
     assert "-o " in err
-    assert "Mend: " in err
+    assert "Fix: " in err
     assert len(err.splitlines()) == 1
     return True
 
@@ -154,7 +154,7 @@ def test_a_file_that_may_not_be_written_to_stays(
 ) -> None:
     (tmp_path / "x").write_text("mine")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(StorageError, match=r"it may not be written. Mend: allow it with `chmod"):
+    with pytest.raises(StorageError, match=r"it may not be written. Fix: allow it with `chmod"):
         outputs.replace(tmp_path / "x", b"new", "-o", "y")
     assert (tmp_path / "x").read_text() == "mine"
 
@@ -211,7 +211,7 @@ def test_a_baseline_is_no_pipe_device_or_file(
         for said in ((f"{path}",), ("main", "--baselines", path)):
             code, _, err = command("baseline", "save", *said, "--reason", "why", tmp_path / "b")
             assert code in (Exit.USAGE, Exit.STORAGE), (said, err)
-            assert "Mend: " in err
+            assert "Fix: " in err
     assert everything(tmp_path) == before
 
 
@@ -234,7 +234,7 @@ def test_pretraining_looks_before_it_reads(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(pretrain, "make_tokenizer", never)
     for path in special_paths.not_for_folders(tmp_path / "odd").values():
-        with pytest.raises((UsageError, StorageError), match="Mend: "):
+        with pytest.raises((UsageError, StorageError), match="Fix: "):
             pretrain.pretrain(path)
     (tmp_path / "out").mkdir()
     os.mkfifo(tmp_path / "out" / "vocab.txt")

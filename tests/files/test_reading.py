@@ -58,7 +58,7 @@ def test_a_file_that_is_too_large_is_refused_by_its_size(tmp_path: Path) -> None
 def test_a_trap_among_a_models_files_is_one_error(folder: Path, name: str, trap: str) -> None:
     odd_files.put(folder / name, odd_files.TRAPS[trap])
     for act in (weights.checked, checkpoints.load):
-        with pytest.raises(ModelError, match=rf"{name}: cannot be read: it .* Mend: "):
+        with pytest.raises(ModelError, match=rf"{name}: cannot be read: it .* Fix: "):
             act(folder)
 
 
@@ -72,7 +72,7 @@ def test_a_trap_among_a_models_files_is_one_error(folder: Path, name: str, trap:
 )
 def test_weights_that_announce_more_than_they_hold(folder: Path, file: str, words: str) -> None:
     odd_files.put(folder / "model.safetensors", odd_files.TENSORS[file])
-    with pytest.raises(ModelError, match=rf"model\.safetensors: .*{words}.* Mend: "):
+    with pytest.raises(ModelError, match=rf"model\.safetensors: .*{words}.* Fix: "):
         weights.checked(folder)
 
 
@@ -89,7 +89,7 @@ def test_a_network_that_no_machine_holds_is_known_before_it_is_made(
     folder: Path, key: str, value: int, words: str
 ) -> None:
     odd_files.changed(key, value)(folder / "config.json")
-    with pytest.raises(ModelError, match=rf"config\.json.*{words}.* Mend: "):
+    with pytest.raises(ModelError, match=rf"config\.json.*{words}.* Fix: "):
         checkpoints.load(folder)
 
 
@@ -111,7 +111,7 @@ def test_an_adapter_beside_a_model_is_refused_whatever_the_card_says(
 )
 def test_a_card_of_other_types(folder: Path, key: str, value: object) -> None:
     (folder / "glue-bench.json").write_text(json.dumps({key: value}))
-    with pytest.raises(ModelError, match=rf"glue-bench\.json: key {key}: found .* Mend: "):
+    with pytest.raises(ModelError, match=rf"glue-bench\.json: key {key}: found .* Fix: "):
         checkpoints.load(folder)
 
 
@@ -219,7 +219,7 @@ def test_a_number_beyond_its_limit(tmp_path: Path, option: str, text: str) -> No
 
 def test_more_cases_than_a_session_holds() -> None:
     seeds = tuple(range(10_000))
-    with pytest.raises(UsageError, match=r"found 1\d\d,000 cases: .* at most 100,000 .* Mend: "):
+    with pytest.raises(UsageError, match=r"found 1\d\d,000 cases: .* at most 100,000 .* Fix: "):
         plan.make(Settings(seeds=seeds, targets=("cpu-fp32", "cpu-bf16")))
     assert (
         len(plan.make(Settings(seeds=seeds, tasks=("rte",), targets=("cpu-fp32",))).cases) == 10_000

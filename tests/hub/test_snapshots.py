@@ -95,7 +95,7 @@ def test_a_damaged_file_is_one_error(hub_cache: Path) -> None:
     files = hub_server.glue("rte") | {"rte/train-00000-of-00001.parquet": b"no parquet"}
     snapshot = hub_server.put_in_cache(hub_cache, "dataset", hub_server.GLUE, files)
     with pytest.raises(
-        DataError, match=r"rte/train cannot be read: .* Mend: `glue-bench fetch --again rte`"
+        DataError, match=r"rte/train cannot be read: .* Fix: `glue-bench fetch --again rte`"
     ):
         hub_data.read_split(snapshot, tasks.TASKS["rte"], "train")
 

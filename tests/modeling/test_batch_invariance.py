@@ -102,7 +102,7 @@ def test_hashing_at_random_is_refused_with_the_reason(tmp_path: Path) -> None:
         ModelError,
         match=r"^a model: the logits of this reformer for a row depend on the other rows of its "
         r"batch: padding to the longest row gives a relative difference of 0\.\d+; padding to 32 "
-        r"tokens gives .*; expected at most 0\.001\. .* evaluation is random\. Mend: ",
+        r"tokens gives .*; expected at most 0\.001\. .* evaluation is random\. Fix: ",
     ) as caught:
         measured(loaded)
     assert "\n" not in str(caught.value)

@@ -76,7 +76,7 @@ def test_a_full_disk_leaves_nothing_half_saved(
 
         with monkeypatch.context() as patched:
             patched.setattr(thing, "save_pretrained", full)
-            with pytest.raises(StorageError, match=r"No space left on device.* Mend: make room"):
+            with pytest.raises(StorageError, match=r"No space left on device.* Fix: make room"):
                 checkpoints.save(loaded, configuration("sst2", tmp_path), score=0.5)
         assert list(tmp_path.iterdir()) == []
 
@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_made_is_known_before_anything_runs(tmp_path: Pa
 
 
 def test_a_model_without_a_trained_head_says_how_to_get_one() -> None:
-    with pytest.raises(ModelError, match=r"it has no .classifier\.bias.\. Mend: train"):
+    with pytest.raises(ModelError, match=r"it has no .classifier\.bias.\. Fix: train"):
         checkpoints.load(TOY)
 
 

@@ -207,7 +207,7 @@ def test_a_model_of_a_foreign_kind_is_one_error(
     folder = tiny_models.save(tmp_path, network(), tiny_models.word_tokenizer())
     with pytest.raises(ModelError, match=said) as caught:
         pretrained.load(folder, RTE, seed=1, scratch=scratch)
-    assert "Mend: name an encoder" in str(caught.value)
+    assert "Fix: name an encoder" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -67,7 +67,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "attention by a package that is not here": (
         of_config(attn_implementation="flash_attention_2"),
-        "Mend: remove the key of config.json that asks for it, such as `attn_implementation`",
+        "Fix: remove the key of config.json that asks for it, such as `attn_implementation`",
     ),
     "a part of a configuration that is an object": (
         of_config(text_config={"vocab_size": 3}),
@@ -169,7 +169,7 @@ def test_an_answer_has_a_share_for_each_output(
 
 @pytest.mark.cases
 @pytest.mark.parametrize("named", [{}, {"tokenizer_class": "PreTrainedTokenizerFast"}])
-def test_the_mend_for_a_lower_cased_vocabulary_mends_it(folder: Path, named: Any) -> None:
+def test_the_fix_for_a_lower_cased_vocabulary_works(folder: Path, named: Any) -> None:
     """BERT's class makes its own normalizer: there tokenizer.json decides nothing."""
     path = folder / "tokenizer.json"
     whole = json.loads(path.read_text("utf-8"))
@@ -238,14 +238,14 @@ CONFIG = {"model_type": "bert"}
          "holds no config.json: it is an adapter of 'org/base', made by peft; .*merge_and_unload"),
         (lambda f: only(f, adapter_config={}), "it is an adapter, made by peft"),
         (lambda f: (f / "adapter_config.json").write_text("{}"),
-         r"holds a model and, in adapter_config\.json, an adapter .*Mend: merge"),
+         r"holds a model and, in adapter_config\.json, an adapter .*Fix: merge"),
         (lambda f: only(f, modules=[], **{"0_Transformer__config": CONFIG, "1_P__config": {}}),
-         r"it is a sentence-transformers model\. Mend: name .*0_Transformer, which"),
-        (lambda f: only(f, snapshots__12ab__config=CONFIG), "Mend: name .*snapshots/12ab"),
-        (lambda f: only(f, **{"checkpoint-9__config": CONFIG}), "Mend: name .*checkpoint-9"),
+         r"it is a sentence-transformers model\. Fix: name .*0_Transformer, which"),
+        (lambda f: only(f, snapshots__12ab__config=CONFIG), "Fix: name .*snapshots/12ab"),
+        (lambda f: only(f, **{"checkpoint-9__config": CONFIG}), "Fix: name .*checkpoint-9"),
         (lambda f: only(f, modules=[]), "holds no config.json; expected a model's folder"),
         (lambda f: (f / "model.safetensors").rename(f / "tf_model.h5"),
-         r"no \*\.safetensors; 'tf_model.h5' is of another library\. Mend"),
+         r"no \*\.safetensors; 'tf_model.h5' is of another library\. Fix"),
     ],
 )  # fmt: skip
 def test_a_folder_that_is_something_else_says_what(

@@ -100,7 +100,7 @@ def test_pickled_weights_are_never_read(copy: Path) -> None:
 @pytest.mark.parametrize("name", ["pickled-shards", "pickled-by-name"])
 def test_pickles_that_a_file_names_are_never_read(name: str, tmp_path: Path) -> None:
     folder = model_payloads.folder(tmp_path, name, tmp_path / "canaries")
-    said = r"expected a name that ends in .safetensors: pickles are never loaded\. Mend: save"
+    said = r"expected a name that ends in .safetensors: pickles are never loaded\. Fix: save"
     for load in (lambda: pretrained.load(folder, RTE, 1), lambda: checkpoints.load(folder),
                  lambda: weights.checked(folder)):  # fmt: skip
         with pytest.raises(ModelError, match=said):
@@ -219,7 +219,7 @@ def test_a_row_alone_and_in_a_batch_have_the_same_logits(tmp_path: Path, family:
 def test_a_tokenizer_that_cannot_pad_is_an_error(tmp_path: Path) -> None:
     folder = tiny_models.classifier(tmp_path, "gpt2", ["x", "y"])
     tiny_models.edit(folder / "tokenizer_config.json", eos_token=None, unk_token=None)
-    with pytest.raises(ModelError, match=r"no padding token, and no .* Mend: add `pad_token`"):
+    with pytest.raises(ModelError, match=r"no padding token, and no .* Fix: add `pad_token`"):
         pretrained.load(folder, RTE, 1)
 
 

@@ -238,7 +238,7 @@ def test_what_is_wrong_with_a_file_is_said(text: str, said: str, glove: Path) ->
 
 
 def test_the_file_is_part_of_the_cell_and_has_to_be_named(glove: Path) -> None:
-    with pytest.raises(UsageError, match=r"cbow\+vectors: no word vectors. Mend:.*--glue-vectors"):
+    with pytest.raises(UsageError, match=r"cbow\+vectors: no word vectors. Fix:.*--glue-vectors"):
         configuration("cbow+vectors")
     one = configuration("cbow+vectors", vectors=str(glove))
     assert one.cell_key != configuration("cbow", vectors=str(glove)).cell_key

@@ -185,7 +185,7 @@ def test_predict_reads_no_such_weights_either(tmp_path: Path) -> None:
         {"bert.encoder.layer.1.attention.self.query.weight": torch.ones(16, 16)},
     ):
         save_file(plain | added, folder / "model.safetensors", {"format": "pt"})
-        with pytest.raises(ModelError, match="Mend"):
+        with pytest.raises(ModelError, match="Fix"):
             checkpoints.load(folder)
 
 

@@ -21,7 +21,7 @@ def copy(tmp_path: Path) -> Path:
 
 @pytest.mark.cases
 @pytest.mark.parametrize(
-    ("added", "mend"),
+    ("added", "fix"),
     [
         ("QUERY.lora_A.weight", "merge_and_unload"),
         ("QUERY.lora_A.default.weight", "merge_and_unload"),
@@ -44,7 +44,7 @@ def copy(tmp_path: Path) -> Path:
 )
 @pytest.mark.parametrize("prefix", ["", "bert."])
 def test_an_unexpected_tensor_of_the_encoder_is_refused(
-    copy: Path, added: str, mend: str, prefix: str
+    copy: Path, added: str, fix: str, prefix: str
 ) -> None:
     name = added.replace("QUERY", QUERY.removesuffix(".weight"))
     if name.startswith("encoder"):
@@ -57,10 +57,10 @@ def test_an_unexpected_tensor_of_the_encoder_is_refused(
     said = refused(change(copy, add))
     assert name[:60] in said
     assert "1 tensor" in said
-    assert mend in said
+    assert fix in said
 
 
-def test_weights_kept_apart_by_pruning_are_refused_with_the_mend(copy: Path) -> None:
+def test_weights_kept_apart_by_pruning_are_refused_with_the_fix(copy: Path) -> None:
     """torch.nn.utils.prune keeps NAME_orig and NAME_mask in place of NAME."""
 
     def prune(tensors: Tensors) -> Tensors:

@@ -242,7 +242,7 @@ def test_explain_says_why(
     assert max(map(len, out.splitlines())) <= 80
     for wrong, said in (
         (("rte-toy-brt-cpu-fp32-s42",), "Did you mean 'rte-toy-bert-cpu-fp32-s42'?"),
-        (("rte-toy-bert-cpu-fp32-s43",), "Mend: say --glue-seeds 43,\n"),
+        (("rte-toy-bert-cpu-fp32-s43",), "Fix: say --glue-seeds 43,\n"),
         (("cola-ood-cnn-cuda-bf16-s7",), "say --glue-tasks cola-ood --glue-models cnn "
          "--glue-targets cuda-bf16 --glue-seeds 7,\n"),
         ((CASE.id, "--glue-epoch", "3"), "Did you mean --glue-epochs?"),

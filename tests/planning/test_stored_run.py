@@ -65,7 +65,7 @@ def test_a_case_without_a_run_is_told_the_nearest(tmp_path: Path, name: str, sai
 
 
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"holds no run\. Mend: run `pytest benchmarks`"):
+    with pytest.raises(UsageError, match=r"holds no run\. Fix: run `pytest benchmarks`"):
         stored_run.find(CASE.id, tmp_path)
 
 

@@ -71,7 +71,7 @@ def test_a_record_that_contradicts_itself_is_one_error(place: str, value: Any, s
         codec.from_bytes(forger.sealed(put(RAW, place, value)))
     assert said in str(told.value)
     assert str(told.value).isprintable()
-    assert "Mend: " in str(told.value)
+    assert "Fix: " in str(told.value)
 
 
 def test_scores_of_a_run_that_did_not_end_ok_may_contradict_each_other() -> None:

@@ -257,7 +257,7 @@ def test_a_folder_is_read_oldest_first(tmp_path: Path) -> None:
 def test_a_damaged_file_is_left_out_and_named(tmp_path: Path) -> None:
     Store(tmp_path).save(record(CASE))
     (tmp_path / "runs" / "torn.json").write_text("{")
-    with pytest.warns(UserWarning, match=r"runs/torn\.json: .* Mend: ") as told:
+    with pytest.warns(UserWarning, match=r"runs/torn\.json: .* Fix: ") as told:
         assert harness.load_results(tmp_path)["task"].tolist() == ["sst2"]
     assert [warning.filename for warning in told] == [__file__]
     with pytest.raises(UserWarning, match="torn"):  # as these tests make of every warning
@@ -267,7 +267,7 @@ def test_a_damaged_file_is_left_out_and_named(tmp_path: Path) -> None:
 def test_a_folder_without_runs_has_all_columns_and_a_wrong_one_is_told(tmp_path: Path) -> None:
     Store(tmp_path).prepare()
     assert harness.load_results(tmp_path).shape == (0, len(frame.COLUMNS))
-    with pytest.warns(UserWarning, match=r"runs/runs: no such folder.* Mend: "):
+    with pytest.warns(UserWarning, match=r"runs/runs: no such folder.* Fix: "):
         assert harness.load_results(tmp_path / "runs").shape == (0, len(frame.COLUMNS))
 
 

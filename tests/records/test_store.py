@@ -178,7 +178,7 @@ def test_a_damaged_record_is_one_clear_error(tmp_path: Path, damage: str) -> Non
         Store(tmp_path).load()
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
-    assert "Mend" in str(caught.value)
+    assert "Fix" in str(caught.value)
     found = Store(tmp_path).find()
     assert found.records == [other]
     assert [str(error) for error in found.damaged] == [str(caught.value)]
@@ -205,7 +205,7 @@ def test_what_is_no_record_file_is_one_clear_error(tmp_path: Path, kind: str) ->
     assert found.records == [made]
     (error,) = found.damaged
     assert str(error).startswith(f"{str(path)!a}: ")
-    assert "Mend: " in str(error)
+    assert "Fix: " in str(error)
 
 
 def test_a_file_that_may_not_be_read_is_one_clear_error(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_file_that_may_not_be_read_is_one_clear_error(tmp_path: Path) -> None:
 
     found = Store(tmp_path, Locked()).find()
     assert found.records == [other]
-    assert str(found.damaged[0]).startswith(f"{path}: cannot be read: Permission denied. Mend: ")
+    assert str(found.damaged[0]).startswith(f"{path}: cannot be read: Permission denied. Fix: ")
 
 
 def test_a_copy_under_another_name_does_not_count_twice(tmp_path: Path) -> None:

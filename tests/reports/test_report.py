@@ -219,7 +219,7 @@ def test_an_older_report_is_replaced_and_other_files_stay(command: Command, tmp_
     ("options", "words"),
     [
         (("-o", "report.md"), "-o report.md: names a file; expected a folder"),
-        (("--reference", "minilm"), "Mend: add --by"),
+        (("--reference", "minilm"), "Fix: add --by"),
         (("--by", "target", "--reference", "cuda"), "--reference: unknown target 'cuda'"),
         (("--by", "model", "--reference", "minlm"), "Did you mean 'minilm'?"),
     ],

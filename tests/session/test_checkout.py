@@ -100,7 +100,7 @@ def test_only_a_commit_of_this_history_is_run(
         "another branch": repo.commits[-1], "unrelated": unrelated, "absent": "a" * 40,
         "a tag": repo.git("rev-parse", "tag"), "a tree": repo.git("rev-parse", "HEAD^{tree}"),
     }[commit]  # fmt: skip
-    words = "not in (this checkout|the history of HEAD).*Mend: run in a checkout"
+    words = "not in (this checkout|the history of HEAD).*Fix: run in a checkout"
     with pytest.raises(UsageError, match=words), checkout.of_commit(found):
         pass
 

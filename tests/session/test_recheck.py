@@ -70,7 +70,7 @@ class BaselinesCode:
             0.90,
             "checkout",
             "failed",
-            "*incomparable; stage 2: commit cccccccccccc is not in this checkout: *. Mend: *",
+            "*incomparable; stage 2: commit cccccccccccc is not in this checkout: *. Fix: *",
         ),
     ],
     ids=["confirmed", "not confirmed", "does not run", "other commit", "dirty", "no such commit"],

@@ -74,7 +74,7 @@ def test_without_a_baseline_there_are_no_verdicts(project: pytest.Pytester, engi
     run(project, "-k", "sst2").assert_outcomes(passed=2, deselected=16)
     found = project.runpytest_inprocess("benchmarks/test_regression.py", *ARGS)
     assert found.ret == 5
-    found.stdout.fnmatch_lines(["glue-bench: verdicts need a baseline. Mend: --glue-baseline NAME"])
+    found.stdout.fnmatch_lines(["glue-bench: verdicts need a baseline. Fix: --glue-baseline NAME"])
 
 
 def only_the_verdicts(project: pytest.Pytester) -> pytest.RunResult:

@@ -138,7 +138,7 @@ def test_missing_files_are_named_with_the_command_that_makes_them(store, submit,
         "cannot make MNLI-m.tsv, MNLI-mm.tsv, QNLI.tsv, RTE.tsv, WNLI.tsv, AX.tsv (no run)" in err
     )
     assert (
-        "Mend: pytest benchmarks --glue-tasks mnli,qnli,rte,wnli,ax --glue-data hub --glue-models "
+        "Fix: pytest benchmarks --glue-tasks mnli,qnli,rte,wnli,ax --glue-data hub --glue-models "
         "minilm --glue-targets cpu-fp32 --glue-recipe run-glue --glue-epochs 3 --glue-seeds 7, "
         f"--glue-max-train 500 --glue-predict-test --glue-results {tmp_path / 'r'}, "
         "or --fill mnli,qnli,rte,wnli,ax\n"
@@ -281,7 +281,7 @@ def test_of_two_sets_of_other_dev_rows_no_run_is_the_best(store, submit) -> None
     code, _, err = submit("--fill", "all")
     assert (code, err.count("\n")) == (2, 1)
     assert "wnli: runs were scored on 2 different sets of dev rows" in err
-    assert "Mend: keep the runs of each set in a results folder of its own" in err
+    assert "Fix: keep the runs of each set in a results folder of its own" in err
 
 
 def test_predictions_that_are_not_those_the_record_tells_of(store, submit) -> None:
@@ -296,7 +296,7 @@ def test_a_folder_in_place_of_the_zip(tmp_path, capsys, monkeypatch) -> None:
     code, _, err = glue_bench(capsys, monkeypatch, "submit", tmp_path / "r", "-o", tmp_path)
     assert code == 2
     assert "it is a folder; expected a file" in err
-    assert f"Mend: name another file, such as {tmp_path}/submission.zip" in err
+    assert f"Fix: name another file, such as {tmp_path}/submission.zip" in err
 
 
 @pytest.mark.parametrize("call", ["create", "write", "flush", "rename"])

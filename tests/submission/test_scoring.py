@@ -189,7 +189,7 @@ def test_bad_predictions_are_one_clear_error(tmp_path: Path, gold: Path, what: s
     message = str(caught.value)
     assert message.startswith(f"{tmp_path}/{said}")
     assert message.isprintable()
-    assert message.count("; ") >= 2  # found; expected; mend
+    assert message.count("; ") >= 2  # found; expected; fix
     assert len(message) < len(str(tmp_path)) * 2 + 400
 
 

@@ -32,7 +32,7 @@ def refused(folder: Path) -> str:
         pretrained.load(folder, RTE, 1)
     message = str(caught.value)
     assert "\n" not in message
-    assert "Mend: " in message
+    assert "Fix: " in message
     return message
 
 

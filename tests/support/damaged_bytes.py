@@ -111,11 +111,11 @@ def damaged_lines(examples: int) -> Counter[str]:
 
 
 def is_clear(errors: list[StorageError], place: str) -> bool:
-    """Whether there is an error, each with its place, on one line and with what mends it."""
+    """Whether there is an error, each with its place, on one line and with what fixes it."""
     for error in errors:
         text = str(error)
         assert text.startswith(place), text
-        assert "Mend: " in text
+        assert "Fix: " in text
         assert text.isprintable()
     return bool(errors)
 

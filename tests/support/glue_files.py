@@ -68,10 +68,10 @@ def refused(directory: Path, file: File, *parts: str, line: int | None = None) -
     message = str(caught.value)
     where = str(directory / file.path) + (f":{line}: " if line else ": ")
     assert message.startswith(where)
-    found, expected, mend = message.removeprefix(where).partition("; expected ")
+    found, expected, fix = message.removeprefix(where).partition("; expected ")
     assert found
     assert expected
-    assert mend.rpartition("; ")[2]
+    assert fix.rpartition("; ")[2]
     assert message.isprintable()
     assert len(message) < len(where) + 900
     for part in parts:

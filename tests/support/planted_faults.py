@@ -107,7 +107,7 @@ class Runs:
         jobs: list[Job] = [(fault, task, seed) for task in TASKS for seed in seeds]
         absent = [job for job in jobs if _name(job) not in self.known]
         if absent and not self.may_run:
-            raise LookupError(f"{_name(absent[0])}: not recorded. Mend: tox -e gate")
+            raise LookupError(f"{_name(absent[0])}: not recorded. Fix: tox -e gate")
         if absent:
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(list(PRELOAD))

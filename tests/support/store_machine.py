@@ -101,7 +101,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.reopen()
 
     @rule(data=st.data())
-    def damage_a_file_and_mend_it(self, data: st.DataObject) -> None:
+    def damage_a_file_and_repair_it(self, data: st.DataObject) -> None:
         for there in list(self.safe.values())[:1]:
             path = self.stores[0].runs / file_name(there)
             whole = path.read_bytes()

@@ -46,7 +46,7 @@ def test_an_object_that_is_missing_is_not_fetched(
     if not says_so:  # to a git that does not know the variable
         monkeypatch.delitem(git.ENVIRONMENT, "GIT_NO_LAZY_FETCH")
     with (
-        pytest.raises(UsageError, match=r"git rev-list: .*Mend: "),
+        pytest.raises(UsageError, match=r"git rev-list: .*Fix: "),
         checkout.of_commit(repo.commits[0]),
     ):
         pass

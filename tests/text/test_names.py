@@ -71,7 +71,7 @@ def test_a_name_like_no_other_is_told_none(name: str) -> None:
         ("--glue-output-dir", "Did you mean --glue-results?"),
         ("--glue-xyz", "`pytest --help` lists the options."),
         ("--glue", "`pytest --help` lists the options."),
-        ("--glue-lr=1e-3", "hyper-parameters stand together in a recipe. Mend: --glue-recipe"),
+        ("--glue-lr=1e-3", "hyper-parameters stand together in a recipe. Fix: --glue-recipe"),
         ("--glue-learning-rate", "--glue-learning-rate: there is no such option: hyper-parameters"),
         ("--glue-batch-size", "in a recipe"),
         ("--glue-warmup", "in a recipe"),

@@ -131,7 +131,7 @@ def test_labels_in_another_order_are_found(order: tuple[int, ...]) -> None:
     assert found is not None
     assert "would be 100.0" in found
     meant = [tasks.get("mnli").labels[order.index(place)] for place in range(3)]
-    assert f"meant {', '.join(meant)}. Mend:" in found
+    assert f"meant {', '.join(meant)}. Fix:" in found
 
 
 def test_a_turned_score_is_found() -> None:

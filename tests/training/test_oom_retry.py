@@ -187,7 +187,7 @@ def test_after_three_retries_it_is_oom_and_the_next_case_is_unharmed(
     assert (outcome.status, outcome.score, sizes(outcome)) == ("oom", None, (32, 4, 8, 128, 3))
     assert outcome.reason == (
         f"OutOfMemoryError: {FULL[:-1]}; tried with 32, then 16, then 8, then 4 rows at a time. "
-        "Mend: a smaller model, or another target, or a recipe whose max_length is below 48"
+        "Fix: a smaller model, or another target, or a recipe whose max_length is below 48"
     )
     memory.training = 1000
     assert same_bits(run(config), undisturbed)
@@ -218,7 +218,7 @@ def test_rows_that_cannot_be_evaluated_one_by_one_are_oom(
     outcome = run(dataclasses.replace(config, recipe=recipe)).outcome
     assert (outcome.status, sizes(outcome)) == ("oom", (32, 32, 1, 1, 0))
     assert len(memory.networks) == 1
-    assert "; not even one row at a time could be evaluated. Mend: " in (outcome.reason or "")
+    assert "; not even one row at a time could be evaluated. Fix: " in (outcome.reason or "")
 
 
 def test_a_model_that_cannot_be_loaded_is_oom_at_once(
@@ -233,7 +233,7 @@ def test_a_model_that_cannot_be_loaded_is_oom_at_once(
     monkeypatch.setattr("harness.modeling.pretrained.load", load)
     outcome = run(dataclasses.replace(config, jobs=2)).outcome
     assert (outcome.status, outcome.batching, len(loads)) == ("oom", None, 1)
-    assert "nothing to halve. Mend: fewer --glue-jobs, or a smaller model" in (outcome.reason or "")
+    assert "nothing to halve. Fix: fewer --glue-jobs, or a smaller model" in (outcome.reason or "")
 
 
 def test_other_failures_are_not_tried_again(memory: Allocator, config: RunConfig) -> None:

@@ -128,7 +128,7 @@ def test_tf32_is_a_targets_own() -> None:
         assert found["float32_matmul_precision"] == "highest"
 
 
-def test_a_precision_set_for_one_backend_is_told_with_the_mend() -> None:
+def test_a_precision_set_for_one_backend_is_told_with_its_fix() -> None:
     torch.backends.mkldnn.matmul.fp32_precision = "bf16"
     try:
         with pytest.raises(UsageError, match='engine="process"'), run_of():

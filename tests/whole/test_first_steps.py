@@ -62,7 +62,7 @@ def test_pytest_without_the_dev_extra_says_what_is_missing(
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert done.stdout.strip() == ""
     assert len(done.stderr.strip().splitlines()) == 2
-    assert "not installed: hypothesis, peft. Mend: pip install -c constraints.txt -e '.[dev]'" in (
+    assert "not installed: hypothesis, peft. Fix: pip install -c constraints.txt -e '.[dev]'" in (
         done.stderr
     )
 
@@ -244,7 +244,7 @@ IMDB = Task(
         (IMDB, "toy", ["imdb: toy data has no rows of it", "MAKERS in harness/data/toy/makers.py",
                        "SHARES in harness/data/toy/generate.py", "docs/adding.md"]),
         (dataclasses.replace(IMDB, rows={"train": 9, "dev": 9}), "toy", ["for its split dev"]),
-        (dataclasses.replace(IMDB, rows_of="cola"), "toy", ["Mend: use --glue-data DIR"]),
+        (dataclasses.replace(IMDB, rows_of="cola"), "toy", ["Fix: use --glue-data DIR"]),
         (IMDB, "DIR", ["imdb: harness/catalog/glue_files.py does not say which file holds its",
                        'File("imdb", "train", ...)']),
     ],
