@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -115,7 +115,7 @@ def test_inputs_are_short(tokenizer: Any) -> None:
         assert max(lengths) <= 48, task
 
 
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 def test_pretraining_makes_a_model_that_loads(tmp_path: Path) -> None:
     """Two steps of it; the vocabulary is the shipped one."""
     from harness.data.toy.pretrain import Schedule, pretrain
@@ -126,17 +126,6 @@ def test_pretraining_makes_a_model_that_loads(tmp_path: Path) -> None:
     made = load(tmp_path, TASKS["rte"], seed=0)
     assert made.parameters == load(WEIGHTS, TASKS["rte"], seed=0).parameters
     assert all(name.startswith("classifier") for name in made.new_parameters)
-
-
-@pytest.fixture
-def _one_thread() -> Iterator[None]:
-    """Two would hardly be faster on a network this small."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # Scores. What is held is what a stranger would ask of any benchmark: that a model which can do the
@@ -209,18 +198,18 @@ LEAST = {"cola": 0.4, "stsb": 0.6}
 """How far over the floor the mean score must be, where that is not 15 points."""
 
 
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 def test_scores_mean_something() -> None:
     """Of cola; sst2's are held to as much by the main job in test_end_to_end.py."""
     check_scores(TASKS["cola"], range(2))
 
 
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 def test_shuffled_labels_end_at_the_floor() -> None:
     assert dev_score(TASKS["sst2"], 0, Way(shuffled=True))[0] <= floor_of(TASKS["sst2"]) + 0.08
 
 
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 def test_pretraining_helps_with_few_examples() -> None:
     """One seed of two tasks; the whole comparison is slow."""
     gains = [
@@ -231,14 +220,14 @@ def test_pretraining_helps_with_few_examples() -> None:
     assert fmean(gains) >= 0.05
 
 
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.slow
 @pytest.mark.parametrize("task", GLUE_9)
 def test_scores_mean_something_over_five_seeds(task: str) -> None:
     check_scores(TASKS[task], range(5))
 
 
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.slow
 @pytest.mark.parametrize("task", GLUE_9)
 def test_shuffled_labels_end_at_the_floor_over_five_seeds(task: str) -> None:
@@ -246,7 +235,7 @@ def test_shuffled_labels_end_at_the_floor_over_five_seeds(task: str) -> None:
     assert fmean(scores) <= floor_of(TASKS[task]) + 0.08, scores
 
 
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.slow
 def test_pretraining_helps_with_few_examples_over_five_seeds() -> None:
     gains = [
@@ -258,7 +247,7 @@ def test_pretraining_helps_with_few_examples_over_five_seeds() -> None:
     assert fmean(gains) >= 0.05, gains
 
 
-@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["cola", "sst2", "mrpc", "stsb"])
 def test_rows_grouped_by_length_score_alike_over_ten_seeds(task: str) -> None:
