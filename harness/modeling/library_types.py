@@ -1,4 +1,4 @@
-"""Names for the objects of transformers and peft that this wing passes around.
+"""Names for the objects of transformers and peft that this package passes around.
 
 They are `Any` to the type checker: the base classes declare few of the attributes that a family's
 network, configuration or tokenizer has.

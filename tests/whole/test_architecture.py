@@ -1,4 +1,4 @@
-"""The structure of the package: its wings, the imports between them, and its public face."""
+"""The structure of the package: its packages, the imports between them, and its public face."""
 
 from __future__ import annotations
 
@@ -47,26 +47,26 @@ def imports() -> dict[str, set[str]]:
     return found
 
 
-def wing(module: str) -> str:
-    """The wing, or the module at the top, that a module is in."""
+def package(module: str) -> str:
+    """The package, or the module at the top, that a module is in."""
     return [*module.split("."), "__init__"][1]
 
 
-def imports_between_wings() -> set[tuple[str, str]]:
-    pairs = {(wing(a), wing(b)) for a, targets in imports().items() for b in targets}
+def imports_between_packages() -> set[tuple[str, str]]:
+    pairs = {(package(a), package(b)) for a, targets in imports().items() for b in targets}
     return {(a, b) for a, b in pairs if a != b and "__init__" not in (a, b)}
 
 
-def test_few_imports_cross_between_wings() -> None:
-    assert len(imports_between_wings()) <= MOST_IMPORTS
+def test_few_imports_cross_between_packages() -> None:
+    assert len(imports_between_packages()) <= MOST_IMPORTS
 
 
-def test_neither_wings_nor_modules_import_each_other_in_a_circle() -> None:
-    by_wing: dict[str, set[str]] = defaultdict(set)
-    for importer, imported in imports_between_wings():
-        by_wing[importer].add(imported)
+def test_neither_packages_nor_modules_import_each_other_in_a_circle() -> None:
+    by_package: dict[str, set[str]] = defaultdict(set)
+    for importer, imported in imports_between_packages():
+        by_package[importer].add(imported)
     inside = {name: targets - {"harness", name} for name, targets in imports().items()}
-    for graph in (by_wing, inside):
+    for graph in (by_package, inside):
         TopologicalSorter(graph).prepare()  # raises CycleError
 
 
