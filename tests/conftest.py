@@ -80,9 +80,12 @@ def _no_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_calibration_in_workers() -> None:
+def _no_calibration_in_workers() -> Iterator[None]:
     """Nor do runs in the workers of this process's fork server."""
-    forking.SERVER = server_that_also_imports("tests.support.steady_machine")
+    with pytest.MonkeyPatch.context() as patch:
+        steady = server_that_also_imports("tests.support.steady_machine")
+        patch.setattr(forking, "SERVER", steady)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -156,7 +156,7 @@ def _require_none_worse(baseline: Baseline, selection: Selection) -> None:
             f"  {cell.name}: {cell.verdict}; {verdict_tables.line(cell)}" for cell in worse
         )
         raise UsageError(
-            f"{baseline.name}: the new runs are worse, so nothing was changed:\n{lines}\nMend: "
+            f"{baseline.name}: the new runs are worse, so nothing was changed:\n{lines}\nFix: "
             "--worse, if you want them all the same"
         )
 

@@ -121,8 +121,9 @@ def in_line(line: bytes, number: int) -> Iterator[Record | StorageError]:
         try:
             yield from_bytes(body.strip())
         except (StorageError, ValueError, RecursionError) as error:
-            said = str(error) if isinstance(error, StorageError) else f"not a record: {error!a:.90}"
-            yield StorageError(f"line {number}: {said.removesuffix(FIX)}{FIX_OF_LINE}")
+            is_ours = isinstance(error, StorageError)
+            said = str(error) if is_ours else f"not a record: {error!a:.90}. {FIX}"
+            yield StorageError(f"line {number}: {said.replace(FIX, FIX_OF_LINE)}")
 
 
 def _strict(content: bytes) -> dict[str, object]:

@@ -216,13 +216,12 @@ def _sealed(record: Record) -> tuple[bytes, Record]:
     except (ValueError, RecursionError, StorageError) as error:
         raise StorageError(
             f"{record.case.id}: the record {record.id} could not be read again, so it is not "
-            f"stored: {shown(str(error))}. Fix: none for this record; run its case again"
+            f"stored: {shown(str(error))}. Fix: run its case again"
         ) from error
     if len(content) > MAX_RECORD_BYTES:
         raise StorageError(
             f"{record.case.id}: the record {record.id} takes {len(content):,} bytes; expected "
-            f"at most {MAX_RECORD_BYTES:,}, so it is not stored. Fix: none for this record; run "
-            "its case again"
+            f"at most {MAX_RECORD_BYTES:,}, so it is not stored. Fix: run its case again"
         )
     return content, stored
 

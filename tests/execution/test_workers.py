@@ -236,7 +236,7 @@ def test_imports_that_never_end_have_a_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forking, "SERVER", fake_workers.server_that_imports("torch"))
-    monkeypatch.setattr(forking, "IMPORTS_S", 0.3)
+    monkeypatch.setattr(forking, "IMPORTS_S", 1.0)
     module_that(tmp_path, monkeypatch, "import time\ntime.sleep(600)\n")
     with contextlib.closing(ProcessEngine()) as engine:
         future = engine.submit(fake_workers.configuration(), lambda *step: None)
