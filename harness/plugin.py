@@ -149,8 +149,6 @@ def _time_by(item: pytest.Item, clock: VirtualClock) -> None:
     own = item.get_closest_marker("benchmark")
     options = {"group": "fine-tuning, seconds per epoch", **(own.kwargs if own else {})}
     item.add_marker(pytest.mark.benchmark(**options | {"timer": clock}), append=False)
-    # A case that failed, or was kept from an earlier session, has no times.
-    item.add_marker(pytest.mark.filterwarnings("ignore:Benchmark fixture was not used"))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -246,9 +244,11 @@ def glue_run(request: pytest.FixtureRequest) -> Callable[[Case], Record]:
 @pytest.fixture
 def glue_show_times(
     request: pytest.FixtureRequest, benchmark: BenchmarkFixture
-) -> Callable[[Record], None]:
+) -> Generator[Callable[[Record], None]]:
     """Shows a record's seconds per epoch in pytest-benchmark's table."""
-    return functools.partial(show_times, benchmark, request.config.stash[SESSION].clock)
+    yield functools.partial(show_times, benchmark, request.config.stash[SESSION].clock)
+    # A case that failed, was kept or was interrupted has no times, which is no cause for a warning.
+    benchmark.skipped = True
 
 
 @pytest.fixture
@@ -295,9 +295,8 @@ def complaint_about(record: Record, *, above_floor: bool) -> str | None:
 
 
 def pytest_keyboard_interrupt() -> None:
-    """Let `-W error` not change the exit code: a Ctrl-C leaves files open, and a case untimed."""
+    """Let `-W error` not change the exit code because a Ctrl-C leaves files open."""
     warnings.filterwarnings("ignore", category=pytest.PytestUnraisableExceptionWarning)
-    warnings.filterwarnings("ignore", "Benchmark fixture was not used")
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-benchmark's own tables

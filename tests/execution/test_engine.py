@@ -242,7 +242,7 @@ def test_ctrl_c_loses_no_finished_run_and_leaves_no_worker(
     monkeypatch.setattr("harness.execution.driver.make_engine", lambda *asked: engine)
     found = project.runpytest_inprocess(
         "benchmarks", *ARGS, "-k", "fp32", "--glue-max-train", "64", "--glue-max-eval", "64",
-        "--glue-epochs", "1", "--glue-results", "r", no_reraise_ctrlc=True,
+        "--glue-epochs", "1", "--glue-results", "r", "-W", "error", no_reraise_ctrlc=True,
     )  # fmt: skip
     assert found.ret == pytest.ExitCode.INTERRUPTED
     (worker,) = engine.struck

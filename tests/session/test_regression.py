@@ -208,7 +208,9 @@ def test_a_baseline_is_not_promoted_to_worse_runs_in_passing(
     judged(gated, *BOTH, "--glue-results", "worse")
     words = ("baseline", "promote", "main", "worse", "--reason", "x")
     exit_code, _, error = glue_bench(capsys, monkeypatch, *words)
-    assert (exit_code, f"{CELL}: worse; score 8" in error, "Fix: --worse" in error) == (2, True, True)
+    assert exit_code == 2
+    assert f"{CELL}: worse; score 8" in error
+    assert "Fix: --worse" in error
     assert judged(gated, *SST2).ret == 1
     accept = ("baseline", "accept", "main", CELL, "worse", "--reason", "smaller vocabulary")
     assert glue_bench(capsys, monkeypatch, *accept)[0] == 0
