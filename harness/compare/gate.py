@@ -9,18 +9,19 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import chain
 from statistics import fmean
 
 from harness import metrics
 from harness.compare import averaged_runs, machines, stats
+from harness.compare import subject as subjects
 from harness.compare.measures import MEASURES, Measure
 from harness.compare.stats import Change
+from harness.compare.subject import Subject
 from harness.compare.thresholds import Threshold
-from harness.records.cells import Cell, used_digests
-from harness.records.diff import brief, differences
+from harness.records.cells import Cell
 from harness.records.flags import Spoils, that_spoil
 from harness.records.schema import Record
+from harness.spec import Policy
 
 SLOWED = that_spoil(Spoils.TIMES)
 SHOWN = ("score", "step_time")  # shown even without a threshold
@@ -41,6 +42,12 @@ class Verdict(StrEnum):
     def is_decided(self) -> bool:
         """Whether the two sides could be compared."""
         return self not in (Verdict.GONE, Verdict.NEW, Verdict.INCOMPARABLE)
+
+    def fails(self, policy: Policy) -> bool:
+        """Whether it makes a session fail, and `compare` exit with another code than 0."""
+        red = {Verdict.WORSE, Verdict.GONE, Verdict.INCOMPARABLE}
+        strict = {*red, Verdict.CANNOT_TELL}
+        return self in {Policy.report: set(), Policy.normal: red, Policy.strict: strict}[policy]
 
 
 @dataclass(frozen=True)
@@ -65,14 +72,20 @@ class Finding:
 
 
 def judge(
-    base: Cell, new: Cell, thresholds: Mapping[str, Threshold], *, lacks_failed: bool = False
+    base: Cell,
+    new: Cell,
+    thresholds: Mapping[str, Threshold],
+    *,
+    subject: Subject = subjects.DEFAULT,
+    lacks_failed: bool = False,
 ) -> tuple[Finding, ...]:
     """A finding for each measure that has a threshold, and for those that are always shown.
 
-    `lacks_failed`: the base's failed runs were left out of it.
+    `subject` says what may differ between the two. `lacks_failed`: the base's failed runs were left
+    out of it.
     """
     measures = [row for name, row in MEASURES.items() if name in thresholds or name in SHOWN]
-    obstacle = _why_incomparable(base, new, lacks_failed)
+    obstacle = _why_incomparable(base, new, subject, lacks_failed)
     findings = []
     for measure in measures:
         threshold = thresholds.get(measure.name)
@@ -87,20 +100,15 @@ def judge(
     return tuple(findings)
 
 
-def _why_incomparable(base: Cell, new: Cell, lacks_failed: bool) -> str | None:
+def _why_incomparable(base: Cell, new: Cell, subject: Subject, lacks_failed: bool) -> str | None:
     """Why no measure of the two cells can be compared; None: some can."""
     shared = {r.id for r in base.records} & {r.id for r in new.records}
     if shared:
         return (
             f"runs that are on both sides: {len(shared)}. Fix: compare other runs, or run it again"
         )
-    if base.key and new.key and base.key != new.key:
-        then, now = (next(r.identity for r in c.records if r.cell_key) for c in (base, new))
-        return "; ".join(differences(then, now)) or "cell_key differs"
-    if changed := _changed_rows(base, new):
-        return (
-            f"{'; '.join(changed)}, under one key: a commit's files, or how they are read, changed"
-        )
+    if difference := subject.obstacle(base, new):
+        return difference
     if not base.ok:
         return f"no run of the base ended ok: {_list_endings(base)}"
     base_failed, new_failed = (len(cell.records) - len(cell.ok) for cell in (base, new))
@@ -109,27 +117,6 @@ def _why_incomparable(base: Cell, new: Cell, lacks_failed: bool) -> str | None:
         return f"{failures}. {NOT_KEPT}"
     is_larger_share = new_failed * len(base.records) > base_failed * len(new.records)
     return failures if is_larger_share and not _goes_wrong_more(base, new) else None
-
-
-def _changed_rows(base: Cell, new: Cell) -> list[str]:
-    """The splits in which the two sides used different rows, one line each."""
-    then, now = (_hashes_by_split(cell) for cell in (base, new))
-    return [
-        f"rows of {name}: was {_brief_hashes(then[name])}, is {_brief_hashes(now[name])}"
-        for name in then
-        if name in now and then[name] != now[name]
-    ]
-
-
-def _hashes_by_split(cell: Cell) -> dict[str, set[str]]:
-    hashes: dict[str, set[str]] = {}
-    for name, sha256, _ in chain.from_iterable(map(used_digests, cell.ok)):
-        hashes.setdefault(name, set()).add(sha256)
-    return hashes
-
-
-def _brief_hashes(hashes: Iterable[str]) -> str:
-    return " or ".join(sorted(map(brief, hashes)))
 
 
 NOT_KEPT = (

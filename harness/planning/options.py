@@ -26,12 +26,14 @@ from harness.planning.option_values import (
     at_most,
     engine,
     names,
+    policy,
     positive,
     seconds,
     seeds,
+    subject,
     yes,
 )
-from harness.planning.project import SUBTABLES, table
+from harness.planning.project import GATE, SUBTABLES, table
 from harness.spec import Json
 from harness.text.names import unknown
 from harness.text.values import plain, shown, shown_path
@@ -185,6 +187,18 @@ class Settings:
         "run N fresh seeds of both sides where a cell looks worse; 10 is usual",
         at_most(MOST_RECHECKS),
     )
+    subject: tuple[str, ...] | None = option(
+        "A,B",
+        "what the gate compares, and so may differ: commit (default: whatever your change moved), "
+        "or model, data, recipe, target, code, glue-bench, versions",
+        subject,
+    )
+    policy: str | None = option(
+        "strict|normal|report",
+        "which verdicts fail: also those that cannot tell; worse, gone and incomparable (default); "
+        "none",
+        policy,
+    )
     trust_baseline: bool | None = option(
         "", "let --glue-recheck run the commit that a baseline of another folder names", yes
     )
@@ -279,9 +293,14 @@ def unknown_flags(arguments: Iterable[str]) -> Iterator[str]:
             yield option_hints.of_flag(plain(flag), [option.name for option in OPTIONS])
 
 
+OF_THE_GATE = ("baseline", "recheck", "subject", "policy", "trust-baseline")
+"""Options that may also stand in a table of their own, `[tool.glue-bench.gate]`."""
+
+
 def read_file(path: Path) -> dict[str, str]:
     """The options in a pyproject.toml, each value as the text that one would type."""
-    values = {key: value for key, value in table(path).items() if key not in SUBTABLES}
+    content = table(path)
+    values = {key: value for key, value in content.items() if key not in SUBTABLES}
     where = f"{shown_path(path)}: [tool.glue-bench]"
     known = {option.name: option for option in OPTIONS}
     for key in values:
@@ -289,13 +308,27 @@ def read_file(path: Path) -> dict[str, str]:
             if hint := option_hints.of_hyper_parameter(key):
                 raise UsageError(f"{where} has an unknown key {shown(key)}: {hint}")
             raise UsageError(f"{where} has an {unknown('key', key, [*known, *SUBTABLES])}")
-    return {key: _as_typed(known[key], value, f"{where} {key}") for key, value in values.items()}
+    typed = {key: _as_typed(known[key], value, f"{where} {key}") for key, value in values.items()}
+    return typed | _of_the_gate(content.get(GATE, {}), typed, f"{shown_path(path)}: ")
+
+
+def _of_the_gate(gate: Json, beside: Mapping[str, str], file: str) -> dict[str, str]:
+    where = f"{file}[tool.glue-bench.{GATE}]"
+    if not isinstance(gate, dict):
+        raise UsageError(f"{where}: found {shown(gate)}; expected a table")
+    known = {option.name: option for option in OPTIONS if option.name in OF_THE_GATE}
+    for key in gate:
+        if key not in known:
+            raise UsageError(f"{where} has an {unknown('key', key, [*known])}")
+        if key in beside:
+            raise UsageError(f"{where} {key}: stands in [tool.glue-bench] too; expected it once")
+    return {key: _as_typed(known[key], value, f"{where} {key}") for key, value in gate.items()}
 
 
 def _as_typed(option: Option, value: Json, where: str) -> str:
     """A value of a pyproject.toml as the text that one would type. Raises `UsageError`."""
     parts = value if isinstance(value, list) else [value]
-    is_text = option.parse in (str, names, engine)
+    is_text = option.parse in (str, names, engine, subject, policy)
     expected = "text in quotes" if is_text else "text, a number, or true or false"
     for part in parts:
         if not isinstance(part, str if is_text else str | int | float):

@@ -7,13 +7,16 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from harness.compare import baseline_tables, baselines, thresholds
+from harness.compare import subject as subjects
 from harness.compare.comparison import CellVerdict, Comparison, compare, confirm
 from harness.compare.gate import Verdict
+from harness.compare.subject import Subject
 from harness.errors import UsageError
 from harness.planning.options import Settings
 from harness.planning.plan import Plan
 from harness.planning.project import BASELINES
 from harness.records.schema import Record
+from harness.spec import CUSTOM
 from harness.system import environment
 from harness.system.environment import MACHINE
 
@@ -31,6 +34,7 @@ class Regression:
         self.settings, self.plan = settings, plan
         self.baseline = baselines.load(baselines.locate(name, root / BASELINES))
         self.thresholds = thresholds.from_pyproject(root)
+        self.subject = Subject(settings.subject or subjects.DEFAULT.names)
         self._comparison: Comparison | None = None
         self.judged: dict[str, CellVerdict] = {}  # by the name that was asked for
 
@@ -57,7 +61,13 @@ class Regression:
             if (settings.tasks is None or run.case.task in plan.tasks)
             and (settings.models is None or run.case.model in plan.models)
             and (settings.targets is None or run.case.target in plan.targets)
+            and (run.source.kind in (plan.data.kind, CUSTOM) or not self._has_these_rows)
         ]
+
+    @property
+    def _has_these_rows(self) -> bool:
+        """Whether the baseline has a run on the kind of rows that this session has."""
+        return any(run.source.kind == self.plan.data.kind for run in self.baseline.records)
 
     @property
     def cells(self) -> list[str]:
@@ -134,9 +144,10 @@ class Regression:
         cells: set[str],
         cells_without_failed: Collection[str] = (),
     ) -> Comparison:
-        sides = [[run for run in side if run.combination.name in cells] for side in (base, new)]
+        then, now = ([r for r in side if r.combination.name in cells] for side in (base, new))
         notes = baseline_tables.acceptance_notes(self.baseline)
-        return compare(*sides, self.thresholds, notes, cells_without_failed)
+        limits, subject = self.thresholds, self.subject
+        return compare(then, now, limits, notes, cells_without_failed, subject)
 
     def _judge_again(self, cell: CellVerdict, recheck: Recheck) -> CellVerdict:
         """The verdict after the second stage, on seeds that neither side has had."""

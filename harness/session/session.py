@@ -17,7 +17,7 @@ from harness.execution.worker_log import prefixed
 from harness.planning import options, project
 from harness.planning.plan import Plan, make
 from harness.session.timing import VirtualClock
-from harness.spec import Case, Progress
+from harness.spec import Case, Policy, Progress
 from harness.terminal import doors, write_above_bars
 from harness.text.escape import harmless
 
@@ -85,6 +85,11 @@ class GlueSession:
         if self.settings.recheck:
             recheck.require_trusted(gate.baseline, self.settings, root)
         return gate
+
+    @property
+    def policy(self) -> Policy:
+        """Which verdicts fail."""
+        return Policy(self.settings.policy or Policy.normal)
 
     @property
     def results(self) -> Path:

@@ -278,7 +278,7 @@ def test_options_leave_the_thresholds_alone_and_refuse_other_keys(tmp_path: Path
     of = '"rte-*" = { score = "1pt" }\n'
     path = written(tmp_path, f"[tool.glue-bench]\nseeds = 3\n[tool.glue-bench.thresholds]\n{of}")
     assert options.read_file(path / "pyproject.toml") == {"seeds": "3"}
-    for key in ("threshold", "gate"):
+    for key in ("threshold", "limits"):
         written(tmp_path, f"[tool.glue-bench.{key}]\n{of}")
         with pytest.raises(UsageError, match=f"unknown key '{key}'"):
             options.read_file(path / "pyproject.toml")

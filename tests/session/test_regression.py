@@ -230,6 +230,56 @@ def test_seeds_and_ids_select_the_verdict_of_their_cell(gated: pytest.Pytester) 
         ]
 
 
+@pytest.mark.parametrize(
+    ("mean", "policy", "code"),
+    [
+        (0.87, "strict", 1), (0.87, "normal", 1), (0.87, "report", 0),
+        (0.90, "strict", 1), (0.90, "normal", 0), (0.90, "report", 0),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_policy_says_which_verdicts_fail(
+    mean: float, policy: str, code: int, gated: pytest.Pytester
+) -> None:
+    scoring(mean)
+    outcome = "failed" if code else "skipped"
+    found = judged(gated, *SST2, "--glue-policy", policy, "-rs")
+    found.assert_outcomes(passed=5, deselected=48, **{outcome: 1})
+    assert found.ret == code
+    spared = {"normal": "cannot tell", "report": "worse" if mean == 0.87 else "cannot tell"}
+    if code == 0:
+        line = f"warning: 1 {spared[policy]}: the policy {policy} lets them pass"
+        found.stdout.fnmatch_lines([line])
+
+
+def test_the_gates_options_have_a_table_of_their_own(gated: pytest.Pytester) -> None:
+    scoring(0.87)
+    table = '[tool.glue-bench.gate]\npolicy = "report"\nsubject = ["model", "code"]\n'
+    gated.makefile(".toml", pyproject=f"[tool.pytest]\n{table}")
+    assert judged(gated, *SST2).ret == 0
+    assert judged(gated, *SST2, "--glue-policy", "normal").ret == 1
+    found = judged(gated, *SST2, "--glue-subject", "modle")
+    assert found.ret == 4
+    found.stderr.fnmatch_lines(["*--glue-subject: found 'modle'; unknown subject*model*"])
+    gated.makefile(".toml", pyproject="[tool.pytest]\n[tool.glue-bench.gate]\nmargin = 1\n")
+    found = judged(gated, *SST2)
+    assert found.ret == 4
+    found.stderr.fnmatch_lines(["*[[]tool.glue-bench.gate] has an unknown key 'margin'*"])
+
+
+def test_another_recipe_is_compared_as_the_change_of_another_commit(
+    gated: pytest.Pytester, code: dict[str, Any]
+) -> None:
+    found = judged(gated, *SST2, "--glue-epochs", "1")
+    found.stdout.fnmatch_lines(["*recipe.epochs: was *, is 1. Fix: --glue-subject recipe*"])
+    assert found.ret == 1
+    assert judged(gated, *SST2, "--glue-epochs", "1", "--glue-subject", "recipe").ret == 0
+    code["commit"] = "d" * 40
+    found = judged(gated, *SST2, "--glue-epochs", "1")
+    found.stdout.fnmatch_lines(["*what is compared: recipe.epochs: was *, is 1*"])
+    assert found.ret == 0
+
+
 def test_stored_runs_compare_as_the_session_did(
     gated: pytest.Pytester, capsys: Any, monkeypatch: Any, tmp_path: Path
 ) -> None:
@@ -249,6 +299,12 @@ def test_stored_runs_compare_as_the_session_did(
     assert compared("main", "elsewhere")[0] == 2
     assert compared("mian", new)[0] == 2
     assert compared("main", new, "--fail-on", "accuracy:+1pt")[0] == 2
+    for policy, expected in (("strict", 3), ("normal", 0), ("report", 0)):
+        assert compared("main", new, "--fail-on", "f1:1pt", "--policy", "report")[0] == 0
+        undecided = ("main", new, "--fail-on", "score:-4pt", "--policy", policy)
+        assert compared(*undecided)[0] == expected
+    assert compared("b", f"{new}@ccc", "--fail-on", "accuracy:-9pt")[0] == 0
+    assert compared("main", new, "--subject", "modle")[0] == 2
     (gated.path / "empty").mkdir()
     assert compared("main", "empty")[0] == 4
     next((gated.path / "results" / "local" / "runs").iterdir()).write_text("{")
