@@ -185,6 +185,9 @@ class Settings:
         "run N fresh seeds of both sides where a cell looks worse; 10 is usual",
         at_most(MOST_RECHECKS),
     )
+    trust_baseline: bool | None = option(
+        "", "let --glue-recheck run the commit that a baseline of another folder names", yes
+    )
     resume: bool | None = option(
         "",
         "keep ok runs of the results folder with the same rows, weights, recipe, target and seed",
@@ -205,6 +208,8 @@ class Settings:
     )
     # The key of an option -> where its value was given: an option, a variable, or the file.
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    # The folder of the project in which pytest runs; None: the current folder.
+    project: Path | None = field(default=None, compare=False)
 
     @contextlib.contextmanager
     def naming(self, key: str) -> Generator[None]:
@@ -246,7 +251,7 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
                 origins[option.key] = str(where)
                 values[option.key] = _value(option, text, str(where), base)
                 break
-    return Settings(**values, origins=origins)
+    return Settings(**values, origins=origins, project=root)
 
 
 def _value(option: Option, text: str, where: str, base: Path) -> Value:

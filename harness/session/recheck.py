@@ -1,77 +1,91 @@
 """The second stage of the gate: the code of the baseline's commit runs fresh seeds.
 
-Using the stored runs of the baseline again would count their luck twice. So the files of its commit
-are put into a folder of their own and run the same cases, with the same packages.
+Using the stored runs of the baseline again would count their luck twice. So the project's files at
+its commit are put into a folder of their own and run the same cases, with the same packages.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.compare.baselines import Baseline
-from harness.compare.selection import commit_of
 from harness.errors import UsageError
+from harness.execution import checkout as checkouts
+from harness.execution import other_code
 from harness.planning import options
 from harness.planning.options import Settings
+from harness.planning.project import BASELINES
+from harness.records.revisions import Revision, clean_commit
 from harness.records.schema import Record
 from harness.records.store import Store
-from harness.session import checkout as checkouts
-from harness.session.checkout import Checkout
 from harness.spec import Case
-from harness.system import git, inherited, supervisor
-from harness.text.escape import harmless
+from harness.text.values import shown_path
 
 REPLACED = {"tasks", "models", "targets", "seeds", "results"}
-OMITTED = {"baseline", "recheck", "resume", "save_models"}
+OMITTED = {"baseline", "recheck", "resume", "save_models", "trust_baseline"}
 """Options of this session that the second stage gets with other values, or does not get."""
-LAST_LINES = 15
-LAST_BYTES = 16 * 1024
-WITHOUT_TOKEN = {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "HF_TOKEN_PATH": os.devnull}
-"""So that the Hub's library sends no token that the user has stored."""
+TRUST = "Fix: --glue-trust-baseline, if you know who wrote that baseline"
+
+
+def require_trusted(baseline: Baseline, settings: Settings, project: Path) -> None:
+    """Raise `UsageError` if the code that a baseline names may not be run.
+
+    A baseline of the project itself was reviewed with its other files. Any other folder may name
+    any commit of this repository, such as one with a known fault.
+    """
+    own = (project / BASELINES).resolve()
+    if not settings.trust_baseline and own not in baseline.folder.resolve().parents:
+        raise UsageError(
+            f"--glue-recheck: baseline {shown_path(baseline.folder)} is not below "
+            f"{shown_path(own)}, so the commit that it names is not run. {TRUST}"
+        )
 
 
 def run_baseline(
-    baseline: Baseline, cases: Sequence[Case], settings: Settings, results: Path
+    baseline: Baseline, cases: Sequence[Case], test: str, settings: Settings, results: Path
 ) -> list[Record]:
     """Run `cases`, which differ only in their seed, with the code of the baseline's commit.
 
-    Returns their records, which are stored in `results`/rechecks/. Raises `UsageError` if that code
-    cannot be run, or does not run all cases.
+    `test` is the file and function that runs them, as pytest names it. Returns their records, which
+    are stored in `results`/rechecks/. Raises `UsageError` if that code cannot be run, or does not
+    run all cases.
     """
-    case = cases[0]
-    commits = {commit_of(run) for run in baseline.records if _is_of(run, case)}
-    if len(commits) != 1:
-        raise UsageError(
-            f"stage 2: the runs of {case.cell} in baseline {baseline.name} are of {len(commits)} "
-            "commits; expected one"
-        )
-    commit = commits.pop()
+    case, project = cases[0], settings.project or Path.cwd()
+    commit = _commit(baseline, case)
+    branch = baseline.last.branch
     store = Store(results / "rechecks" / f"{baseline.name}-{commit[:12]}")
-    with checkouts.of_commit(commit) as checkout:
-        before = {run.id for run in store.load()}
-        arguments = [*_options(case, cases, settings), "--glue-results", store.root]
-        printed = run_benchmarks(checkout, arguments)
+    try:
+        with checkouts.of_commit(project, commit, branch) as checkout:
+            before = {run.id for run in store.load()}
+            options = [*_options(case, cases, settings), "--glue-results", store.root]
+            printed = other_code.run_pytest(checkout, [test, *options])
+    except UsageError as error:
+        raise UsageError(f"stage 2: {error}") from error
     new = [run for run in store.load() if run.id not in before]
-    by_case = {run.case.id: run for run in new if _is_of_code(run, commit)}
+    by_case = {run.case.id: run for run in new if clean_commit(run) == commit}
     runs = [by_case[case.id] for case in cases if case.id in by_case]
     if len(runs) < len(cases):
+        other = {str(Revision.of(run)) for run in new if clean_commit(run) != commit}
+        aside = f" ({len(new) - len(by_case)} runs are of {', '.join(other)})" if other else ""
         raise UsageError(
-            f"{case.cell}: stage 2: commit {commit[:12]} ran {len(runs)} of {len(cases)} cases. "
-            f"The end of its output:\n{printed}"
+            f"{case.cell}: stage 2: commit {commit[:12]} ran {len(runs)} of {len(cases)} cases"
+            f"{aside}. The end of its output:\n{printed}"
         )
     return runs
 
 
-def _is_of_code(run: Record, commit: str) -> bool:
-    return commit_of(run) == commit and run.environment.get("dirty") is False
-
-
-def _is_of(run: Record, case: Case) -> bool:
-    return run.combination == case.combination
+def _commit(baseline: Baseline, case: Case) -> str:
+    """The one clean commit that computed the baseline's runs of a cell. Raises `UsageError`."""
+    runs = [run for run in baseline.records if run.combination == case.combination]
+    commits = {clean_commit(run) for run in runs}
+    if len(commits) == 1 and (commit := commits.pop()):
+        return commit
+    found = ", ".join(sorted({str(Revision.of(run)) for run in runs})) or "no run"
+    raise UsageError(
+        f"stage 2: the runs of {case.cell} in baseline {baseline.name} are of {found}; expected "
+        "one commit, whose code can be run again"
+    )
 
 
 def _options(case: Case, cases: Sequence[Case], settings: Settings) -> list[str | Path]:
@@ -95,45 +109,3 @@ def _names(typed: str, model: str) -> bool:
     from harness.catalog import models
 
     return model in models.choose((typed,))
-
-
-def run_benchmarks(checkout: Checkout, arguments: Sequence[str | Path]) -> str:
-    """Run the benchmarks of a checkout with this interpreter; returns the end of their output.
-
-    They inherit no secret of this process's environment. They end when this process ends, in
-    whatever way.
-    """
-    pytest_command = [sys.executable, "-m", "pytest", "benchmarks/test_finetune.py"]
-    quiet = ["-q", "-p", "no:cacheprovider"]
-    command = [*pytest_command, *quiet, *map(str, arguments)]
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", supervisor.__file__, *command],
-        cwd=checkout.folder,
-        env={
-            **inherited.environment(),
-            **git.WITHOUT_CONFIGURATION,
-            **WITHOUT_TOKEN,
-            "PYTHONPATH": str(checkout.folder),
-            "TMPDIR": str(checkout.temporary),
-        },
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # a Ctrl-C reaches only this process, which then ends that one
-    )
-    assert process.stdin is not None  # both are pipes
-    assert process.stdout is not None
-    with process:
-        try:
-            printed = _end_of(process.stdout.fileno())
-        finally:
-            process.stdin.close()  # then the supervisor ends every process that it started
-    return printed
-
-
-def _end_of(pipe: int) -> str:
-    """The last lines that a process prints, without control characters."""
-    end = b""
-    while block := os.read(pipe, LAST_BYTES):
-        end = (end + block)[-LAST_BYTES:]
-    return harmless("\n".join(end.decode(errors="replace").splitlines()[-LAST_LINES:]))

@@ -77,9 +77,14 @@ class GlueSession:
             if self.settings.recheck:
                 raise UsageError("--glue-recheck: expected --glue-baseline NAME beside it")
             return None
+        from harness.session import recheck
         from harness.session.regression import Regression
 
-        return Regression(self.settings.baseline, self.settings, self.plan, self.config.rootpath)
+        root = self.config.rootpath
+        gate = Regression(self.settings.baseline, self.settings, self.plan, root)
+        if self.settings.recheck:
+            recheck.require_trusted(gate.baseline, self.settings, root)
+        return gate
 
     @property
     def results(self) -> Path:
@@ -136,8 +141,16 @@ class GlueSession:
         if gate is None or not cases:
             raise UsageError(f"{cell}: is no cell of this session")
         fresh = [dataclasses.replace(cases[0], seed=seed) for seed in seeds]
-        base = recheck.run_baseline(gate.baseline, fresh, self.settings, self.results)
+        test = self._test_of(cases[0])
+        base = recheck.run_baseline(gate.baseline, fresh, test, self.settings, self.results)
         return base, [self.driver.run(case).record for case in fresh]
+
+    def _test_of(self, case: Case) -> str:
+        """The file and function that runs a case, as pytest names it. Raises `UsageError`."""
+        for item in self.items:
+            if case_of(item) == case and isinstance(item, pytest.Function):
+                return item.nodeid.removesuffix(item.name) + item.originalname
+        raise UsageError(f"{case.id}: no test of this session runs it")
 
     @property
     def compared_nothing(self) -> bool:

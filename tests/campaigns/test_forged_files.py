@@ -46,7 +46,7 @@ def bases() -> Iterator[tuple[str, forger.Raw]]:
 
 @pytest.fixture
 def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("harness.system.environment.why_not_on", lambda branch, commit: None)
+    monkeypatch.setattr("harness.system.git.why_not_on", lambda *where: None)
     good(tmp_path / "sound")
     return tmp_path / "sound"
 

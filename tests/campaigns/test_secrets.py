@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import GlueBenchError, UsageError
-from harness.session import checkout
-from harness.system import environment
+from harness.execution import checkout
+from harness.system import git
 from tests.support import canaries, custom_task, model_payloads, payloads, scoreboard
 
 pytestmark = pytest.mark.faults
@@ -36,15 +36,15 @@ PLANTED = (
 
 @pytest.mark.parametrize("name", payloads.ARMED)
 def test_code_of_repositories(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    repo = payloads.repository(tmp_path, monkeypatch)
+    repo = payloads.repository(tmp_path)
     payloads.ARMED[name](repo)
     for path in repo.canaries.iterdir():  # of what the making ran
         path.unlink()
     repo.touched()
-    environment.revision()
-    environment.why_not_on("main", repo.commits[0])
+    git.state(repo.root)
+    git.why_not_on(repo.root, "main", repo.commits[0])
     try:
-        with checkout.of_commit(repo.commits[0]) as made:
+        with checkout.of_commit(repo.root, repo.commits[0]) as made:
             told = ["git", "status", "--porcelain"]  # as the older code would ask
             subprocess.run(told, cwd=made.folder, check=True, capture_output=True)
     except UsageError:

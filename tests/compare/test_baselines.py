@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from harness.errors import UsageError
 from harness.records.cells import cells
 from harness.records.schema import Record
 from harness.records.store import Store
-from harness.system import environment
+from harness.system import git
 from tests.support.baselines import COLA, NEW, OLD, QUICK, RTE, SST2, files, ids, kept, run, saved
 
 
@@ -92,7 +91,7 @@ def test_an_old_baseline_says_that_it_lacks_what_failed(tmp_path: Path, monkeypa
     act = folder / "acts" / "0001.json"
     assert load(folder).cells_without_failed == {SST2, RTE}
     monkeypatch.undo()
-    monkeypatch.setattr(environment, "why_not_on", lambda branch, commit: None)
+    monkeypatch.setattr(git, "why_not_on", lambda folder, branch, commit: None)
     promote(folder, select([run(seed=45)]), "one more seed does not complete it", "main", QUICK)
     assert load(folder).cells_without_failed == {SST2, RTE}
     promote(folder, select([*runs, *load(folder).records[-1:]]), "all of it", "main", QUICK)
@@ -208,13 +207,13 @@ def test_refused_and_nothing_moved(tmp_path: Path, do: Do, words: str) -> None:
 
 
 def test_a_commit_that_is_not_on_the_branch_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(environment, "why_not_on", lambda branch, commit: f"no {branch} {commit}")
+    monkeypatch.setattr(git, "why_not_on", lambda folder, branch, commit: f"no {branch} {commit}")
     with pytest.raises(UsageError, match=f"no main {OLD}.*Fix"):
         saved(tmp_path)
     assert not files(tmp_path)
-    monkeypatch.setattr(environment, "why_not_on", lambda branch, commit: None)
+    monkeypatch.setattr(git, "why_not_on", lambda folder, branch, commit: None)
     folder = saved(tmp_path)
-    monkeypatch.setattr(environment, "why_not_on", lambda branch, commit: "cannot tell")
+    monkeypatch.setattr(git, "why_not_on", lambda folder, branch, commit: "cannot tell")
     with pytest.raises(UsageError, match="cannot tell"):
         promote(folder, select([run("cola")]), "x", "main")
     accept(folder, COLA, select([run("cola")]), "asks for no branch", QUICK)
@@ -228,43 +227,3 @@ def test_worse_runs_move_nothing_by_being_stored_again_and_again(tmp_path: Path)
         for _ in range(3):
             Store(root, QUICK).save(run(score=0.1, commit=NEW))
     assert load(folder) == before
-
-
-def test_git_says_which_branch_holds_a_commit(tmp_path: Path, monkeypatch: Any) -> None:
-    here = tmp_path / "clone" / "harness"
-    here.mkdir(parents=True)
-    monkeypatch.setattr(environment, "HERE", here)
-    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-        monkeypatch.delenv(name, raising=False)
-
-    def git(*args: str) -> str:
-        told = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *args]
-        done = subprocess.run(told, cwd=here, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    def commit(branch: str) -> str:
-        git("commit", "-q", "--allow-empty", "-m", branch)
-        return git("rev-parse", "HEAD")
-
-    def why(branch: str, commit: str) -> str:
-        return environment.why_not_on(branch, commit) or "it is"
-
-    git("init", "-q", "-b", "main", "..")
-    assert why("main", OLD).startswith("cannot tell: glue-bench does not run from a git checkout")
-    (here / "__init__.py").touch()
-    git("add", "__init__.py")
-    first, second = commit("main"), commit("main again")
-    git("switch", "-q", "-c", "side", first)
-    third = commit("side")
-    assert [why("main", one) for one in (first, second)] == ["it is", "it is"]
-    assert why("main", third) == "it is not in the history of 'main'"
-    assert [why("side", one) for one in (third, OLD)] == [
-        "it is", "cannot tell: this checkout does not have the commit",
-    ]  # fmt: skip
-    for name in ("release", "*", "ma*"):
-        assert why(name, first).startswith("cannot tell: this checkout has no branch")
-    git("update-ref", "refs/remotes/origin/release", third)
-    assert why("release", third) == "it is"
-    assert environment.revision() == (third, False)
-    (here.parent / ".git" / "shallow").write_text(f"{third}\n")
-    assert why("main", third).startswith("cannot tell: this checkout is shallow")

@@ -68,7 +68,8 @@ def full() -> Record:
                 },
                 truncated_rows={},
             ),
-            "environment": made.environment | {"boot": "b" * 16, "dirty": True},
+            "environment": made.environment
+            | {"boot": "b" * 16, "dirty": True, "branch": "main", "glue-bench_sha256": "a" * 64},
         }
     )
 

@@ -13,10 +13,10 @@ import pytest
 from harness.compare import thresholds
 from harness.compare.comparison import compare
 from harness.compare.gate import Verdict
+from harness.execution.checkout import Checkout
 from harness.planning.options import Settings
 from harness.records.schema import Record
 from harness.records.store import Store
-from harness.session.checkout import Checkout
 from harness.session.regression import Regression
 from harness.spec import Case
 from tests.support.builders import record
@@ -34,9 +34,9 @@ class BaselinesCode:
         self.mean, self.root, self.fails = mean, root, fails
         self.said: list[str] = []
         if fails != "checkout":
-            place = contextlib.nullcontext(Checkout(root, root))
-            monkeypatch.setattr("harness.session.checkout.of_commit", lambda commit: place)
-        monkeypatch.setattr("harness.session.recheck.run_benchmarks", self.run)
+            place = contextlib.nullcontext(Checkout(root, root, root))
+            monkeypatch.setattr("harness.execution.checkout.of_commit", lambda *which: place)
+        monkeypatch.setattr("harness.execution.other_code.run_pytest", self.run)
 
     def run(self, checkout: Checkout, options: Sequence[str | Path]) -> str:
         self.said = [*map(str, options)]
@@ -70,7 +70,7 @@ class BaselinesCode:
             0.90,
             "checkout",
             "failed",
-            "*incomparable; stage 2: commit cccccccccccc is not in this checkout: *. Fix: *",
+            "*incomparable; stage 2: *: is in no git checkout, so no other code can run*",
         ),
     ],
     ids=["confirmed", "not confirmed", "does not run", "other commit", "dirty", "no such commit"],
@@ -94,6 +94,21 @@ def test_a_second_stage_runs_both_sides_on_fresh_seeds(
         assert command[command.index("--glue-epochs") + 1] == "4"
         assert command[command.index("--glue-profile") + 1] == "toy"
         assert "--glue-baseline" not in command
+
+
+@pytest.mark.parametrize(("trusted", "code"), [(False, 4), (True, 1)])
+def test_the_commit_that_a_foreign_baseline_names_is_not_run(
+    trusted: bool, code: int, gated: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scoring(0.87)
+    BaselinesCode(0.90, gated.path, "", monkeypatch)
+    (gated.path / "results" / "baselines" / "main").rename(gated.path / "foreign")
+    options = ["--glue-baseline", "./foreign", "--glue-recheck", "10"]
+    options += ["--glue-trust-baseline"] if trusted else []
+    found = judged(gated, "-k", "sst2", "--glue-targets", "cpu-fp32", *options)
+    assert found.ret == code
+    if not trusted:
+        found.stderr.fnmatch_lines(["*foreign is not below *, so the commit *"])
 
 
 @pytest.mark.parametrize(

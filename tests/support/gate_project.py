@@ -25,9 +25,9 @@ SST2, BOTH = ("-k", "sst2", *GATED), ("-k", "sst2 or rte", *GATED)
 @pytest.fixture
 def code(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """This code's commit, clean, and on main; what is put here is what records say."""
-    facts = {**environment.facts(), "commit": COMMIT, "dirty": False}
-    monkeypatch.setattr("harness.system.environment.facts", lambda: dict(facts))
-    monkeypatch.setattr("harness.system.environment.why_not_on", lambda branch, commit: None)
+    facts = {**environment.facts(), "commit": COMMIT, "branch": "main", "dirty": False}
+    monkeypatch.setattr("harness.system.environment.facts", lambda project=None: dict(facts))
+    monkeypatch.setattr("harness.system.git.why_not_on", lambda *where: None)
     return facts
 
 

@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
-from harness.system import environment
+from harness.system import git
 
 HOOKS = (
     "applypatch-msg", "commit-msg", "fsmonitor-watchman", "post-applypatch", "post-checkout",
@@ -72,14 +70,20 @@ class Repository:
         """The programs that were run."""
         return {path.name for path in self.canaries.iterdir()} if self.canaries.exists() else set()
 
+    @property
+    def state(self) -> tuple[str | bool | None, str | bool | None]:
+        """Its commit, and whether it has changes, as a record has them."""
+        found = git.state(self.root)
+        return found.get("commit"), found.get("dirty")
+
     def touched(self) -> None:
         """Let git look at the contents of all files again."""
         for path in self.package.iterdir():
             os.utime(path, (1, 1))
 
 
-def repository(place: Path, monkeypatch: pytest.MonkeyPatch, *, attributes: str = "") -> Repository:
-    """Two commits, clean; the package of this process is taken to be the one in it."""
+def repository(place: Path, *, attributes: str = "") -> Repository:
+    """Two commits, clean."""
     place.mkdir(parents=True, exist_ok=True)
     made = Repository(place / "clone", place / "canaries")
     made.package.mkdir(parents=True)
@@ -95,7 +99,6 @@ def repository(place: Path, monkeypatch: pytest.MonkeyPatch, *, attributes: str 
     made.commit("one")
     (made.package / "environment.py").write_text("# two\n")
     made.commit("two")
-    monkeypatch.setattr(environment, "HERE", made.package)
     return made
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.session import checkout
-from harness.system import environment, git, inherited
+from harness.execution import checkout
+from harness.system import git, inherited
 from tests.support import payloads
 from tests.support.processes import commands, until
 
@@ -18,7 +18,7 @@ Patch = pytest.MonkeyPatch
 
 
 def test_no_code_of_a_repository_runs(tmp_path: Path, monkeypatch: Patch) -> None:
-    repo = payloads.repository(tmp_path, monkeypatch)
+    repo = payloads.repository(tmp_path)
     apart = ("git folder elsewhere", "include", "filter a=b", "aliases")
     for name, arm in payloads.ARMED.items():
         if not name.startswith("fetch") and name not in apart:
@@ -27,9 +27,9 @@ def test_no_code_of_a_repository_runs(tmp_path: Path, monkeypatch: Patch) -> Non
     for path in repo.canaries.iterdir():  # of the commit in the making
         path.unlink()
     repo.touched()
-    assert environment.revision() == (head, False)
-    assert environment.why_not_on("main", head) is None
-    with checkout.of_commit(repo.commits[0]) as made:
+    assert repo.state == (head, False)
+    assert git.why_not_on(repo.root, "main", head) is None
+    with checkout.of_commit(repo.root, repo.commits[0]) as made:
         assert (made.folder / "harness" / "environment.py").read_text() == "# environment.py\n"
     assert repo.ran == set()
     payloads.run_plainly(repo)
@@ -41,33 +41,33 @@ def test_no_code_of_a_repository_runs(tmp_path: Path, monkeypatch: Patch) -> Non
 def test_an_object_that_is_missing_is_not_fetched(
     name: str, says_so: bool, tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    repo = payloads.repository(tmp_path, monkeypatch)
+    repo = payloads.repository(tmp_path)
     payloads.ARMED[name](repo)
     if not says_so:  # to a git that does not know the variable
         monkeypatch.delitem(git.ENVIRONMENT, "GIT_NO_LAZY_FETCH")
     with (
         pytest.raises(UsageError, match=r"git rev-list: .*Fix: "),
-        checkout.of_commit(repo.commits[0]),
+        checkout.of_commit(repo.root, repo.commits[0]),
     ):
         pass
-    assert environment.revision() == (repo.commits[1], False)
+    assert repo.state == (repo.commits[1], False)
     assert repo.ran == set()
 
 
 def test_a_filter_whose_name_cannot_be_switched_off_leaves_it_open_what_changed(
     tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    repo = payloads.repository(tmp_path, monkeypatch)
+    repo = payloads.repository(tmp_path)
     payloads.ARMED["filter a=b"](repo)
     repo.touched()
-    assert environment.revision() == (repo.commits[1], None)
+    assert repo.state == (repo.commits[1], None)
     assert repo.ran == set()
 
 
 def test_the_environment_does_not_mislead(tmp_path: Path, monkeypatch: Patch) -> None:
-    other = payloads.repository(tmp_path / "other", monkeypatch)
+    other = payloads.repository(tmp_path / "other")
     other.commit("another history")
-    repo = payloads.repository(tmp_path / "ours", monkeypatch)
+    repo = payloads.repository(tmp_path / "ours")
     program = repo.program("environment")
     elsewhere = str(other.root / ".git")
     for name, value in {
@@ -82,51 +82,56 @@ def test_the_environment_does_not_mislead(tmp_path: Path, monkeypatch: Patch) ->
         "GIT_TRACE": str(tmp_path / "trace"), "GIT_LITERAL_PATHSPECS": "x",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    assert environment.revision() == (repo.commits[1], False)
-    with checkout.of_commit(repo.commits[0]) as made:
+    assert repo.state == (repo.commits[1], False)
+    with checkout.of_commit(repo.root, repo.commits[0]) as made:
         assert (made.folder / "harness" / "plugin.py").exists()
     assert repo.ran == set()
     assert not (tmp_path / "trace").exists()
 
 
 def test_a_replaced_commit_is_not_the_one_of_its_id(tmp_path: Path, monkeypatch: Patch) -> None:
-    repo = payloads.repository(tmp_path, monkeypatch)
+    repo = payloads.repository(tmp_path)
     repo.git("replace", *repo.commits)  # the first by the second
-    with checkout.of_commit(repo.commits[0]) as made:
+    with checkout.of_commit(repo.root, repo.commits[0]) as made:
         assert (made.folder / "harness" / "environment.py").read_text() == "# environment.py\n"
 
 
-def installed_in(place: Path, monkeypatch: Patch, *, tracked: bool) -> payloads.Repository:
-    """A repository with an environment in it, and in that a package that was installed."""
-    repo = payloads.repository(place, monkeypatch)
-    package = repo.root / ".venv/lib/python3.11/site-packages/harness"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    if tracked:
-        repo.commit("with its environment")
-    monkeypatch.setattr(environment, "HERE", package)
-    return repo
+def test_a_folder_that_its_repository_does_not_hold_is_of_no_commit(tmp_path: Path) -> None:
+    repo = payloads.repository(tmp_path)
+    (repo.root / "untracked").mkdir()
+    (repo.root / "untracked" / "test_mine.py").touch()
+    assert git.state(repo.root / "untracked") == {}
+    assert git.state(tmp_path) == {}
+    assert git.state(repo.root)["branch"] == "main"
 
 
-@pytest.mark.parametrize("tracked", [False, True])
-def test_an_installed_package_is_of_no_commit(
-    tracked: bool, tmp_path: Path, monkeypatch: Patch
+def test_where_a_commit_is_checked_out_ci_names_the_branch(
+    tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    repo = installed_in(tmp_path, monkeypatch, tracked=tracked)
-    assert environment.revision() == (None, None)
-    assert environment.why_not_on("main", repo.commits[0]).startswith("cannot tell: glue-bench")
+    repo = payloads.repository(tmp_path)
+    for name in git.BRANCH_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    repo.git("switch", "-q", "--detach")
+    assert git.branch(repo.root) is None
+    monkeypatch.setenv("GITHUB_REF_NAME", "12/merge")
+    assert git.branch(repo.root) == "12/merge"
+    monkeypatch.setenv("GITHUB_HEAD_REF", "faster")
+    assert git.branch(repo.root) == "faster"
+    repo.git("switch", "-q", "main")
+    assert git.branch(repo.root) == "main"
 
 
 def test_a_package_below_the_top_of_its_checkout(tmp_path: Path, monkeypatch: Patch) -> None:
-    repo = payloads.repository(tmp_path, monkeypatch)
+    repo = payloads.repository(tmp_path)
     (repo.root / "part").mkdir()
     for name in ("harness", "benchmarks", "pyproject.toml"):
         repo.git("mv", name, f"part/{name}")
     repo.commit("moved")
-    monkeypatch.setattr(environment, "HERE", repo.root / "part" / "harness")
-    assert environment.revision() == (repo.commits[2], False)
-    with checkout.of_commit(repo.commits[2]) as made:
+    part = repo.root / "part"
+    assert git.state(part)["commit"] == repo.commits[2]
+    with checkout.of_commit(part, repo.commits[2]) as made:
         assert (made.folder / "benchmarks" / "test_finetune.py").exists()
+        assert made.folder == made.top / "part"
 
 
 def staged(repo: payloads.Repository) -> None:
@@ -150,9 +155,9 @@ def staged(repo: payloads.Repository) -> None:
     ids=["clean", "touched", "untracked", "changed", "gone", "mode", "staged", "configured"],
 )  # fmt: skip
 def test_what_was_changed(change: object, dirty: bool, tmp_path: Path, monkeypatch: Patch) -> None:
-    repo = payloads.repository(tmp_path, monkeypatch)
+    repo = payloads.repository(tmp_path)
     change(repo)
-    assert environment.revision() == (repo.commits[1], dirty)
+    assert repo.state == (repo.commits[1], dirty)
 
 
 def broken_head(repo: payloads.Repository) -> None:
@@ -185,42 +190,68 @@ def no_index(repo: payloads.Repository) -> None:
 @pytest.mark.parametrize(
     "damage", [points_nowhere, points_to_itself, another_work_tree, no_configuration, no_index]
 )
-def test_a_checkout_that_git_cannot_read_has_no_commit(
+def test_a_checkout_that_git_cannot_read_is_never_clean(
     damage: object, tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    damage(payloads.repository(tmp_path, monkeypatch))
-    assert environment.revision() == (None, None)
+    repo = payloads.repository(tmp_path)
+    damage(repo)
+    assert repo.state in ((None, None), (repo.commits[1], None))
 
 
 def test_a_branch_without_commits(tmp_path: Path, monkeypatch: Patch) -> None:
-    broken_head(payloads.repository(tmp_path, monkeypatch))
-    assert environment.revision()[0] is None
+    repo = payloads.repository(tmp_path)
+    broken_head(repo)
+    assert repo.state[0] is None
 
 
 def test_a_checkout_of_somebody_else_is_the_users_to_trust(
     tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    repo = payloads.repository(tmp_path, monkeypatch)
+    repo = payloads.repository(tmp_path)
     if os.geteuid() != 0:
         pytest.skip("only root may give files away")
     for path in (repo.root, repo.root / ".git", repo.package):
         os.chown(path, 12345, 12345)
     monkeypatch.delenv("SUDO_UID", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert environment.revision() == (None, None)
+    assert repo.state == (None, None)
     subprocess.run(["git", "config", "--global", "safe.directory", str(repo.root)], check=True)
-    assert environment.revision() == (repo.commits[1], False)
+    assert repo.state == (repo.commits[1], False)
 
 
 @pytest.mark.parametrize(
     "said", ["HEAD", "main", "--all", "-h", "a" * 7, "", "A" * 40, "a" * 41, "a" * 39 + "\n"]
 )
 def test_only_a_whole_id_names_a_commit(said: str, tmp_path: Path, monkeypatch: Patch) -> None:
-    payloads.repository(tmp_path, monkeypatch)
-    why = environment.why_not_on("main", said)
+    repo = payloads.repository(tmp_path)
+    why = git.why_not_on(repo.root, "main", said)
     assert why == "cannot tell: this checkout does not have the commit"
-    with pytest.raises(UsageError, match="expected a full commit id"), checkout.of_commit(said):
+    refused = pytest.raises(UsageError, match="expected a full commit id")
+    with refused, checkout.of_commit(repo.root, said):
         pass
+
+
+def test_which_branch_holds_a_commit(tmp_path: Path) -> None:
+    repo = payloads.repository(tmp_path)
+    first, second = repo.commits
+
+    def why(branch: str, commit: str) -> str:
+        return git.why_not_on(repo.root, branch, commit) or "it is"
+
+    repo.git("switch", "-q", "-c", "side", first)
+    repo.commit("side")
+    third = repo.commits[-1]
+    assert [why("main", one) for one in (first, second)] == ["it is", "it is"]
+    assert why("main", third) == "it is not in the history of 'main'"
+    assert why("side", third) == "it is"
+    assert why("side", "a" * 40) == "cannot tell: this checkout does not have the commit"
+    for name in ("release", "*", "ma*"):
+        assert why(name, first).startswith("cannot tell: this checkout has no branch")
+    repo.git("update-ref", "refs/remotes/origin/release", third)
+    assert why("release", third) == "it is"
+    assert git.why_not_on(tmp_path, "main", first).startswith("cannot tell: this checkout has no ")
+    (repo.root / ".git" / "shallow").write_text(f"{third}\n")
+    assert why("main", third).startswith("cannot tell: this checkout is shallow")
 
 
 def no_git(path: Path) -> None:
@@ -246,14 +277,14 @@ def no_program(path: Path) -> None:
 def test_without_a_git_that_answers_there_is_no_commit(
     make: object, tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    repo = payloads.repository(tmp_path / "repository", monkeypatch)
+    repo = payloads.repository(tmp_path / "repository")
     make(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path) + (":/usr/bin:/bin" if make is hanging_git else ""))
     monkeypatch.setattr(git, "TIMEOUT_S", 0.2)
-    assert environment.revision() == (None, None)
+    assert repo.state == (None, None)
     with (
-        pytest.raises(UsageError, match="not run from a git checkout of its own"),
-        checkout.of_commit(repo.commits[0]),
+        pytest.raises(UsageError, match="is in no git checkout"),
+        checkout.of_commit(repo.root, repo.commits[0]),
     ):
         pass
     until(lambda: not [one for one in commands() if b"sleep\x0061" in one])

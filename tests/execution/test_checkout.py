@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.session import checkout, recheck
-from harness.system import environment, supervisor
+from harness.execution import checkout, other_code
+from harness.system import supervisor
 from tests.support import payloads
 from tests.support.locations import ROOT
 from tests.support.processes import commands, until
@@ -44,13 +44,11 @@ def test_it():
 DRIVER = """
 import signal, sys
 from pathlib import Path
-from harness.session import checkout, recheck
-from harness.system import environment
+from harness.execution import checkout, other_code
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job
-environment.HERE = Path(sys.argv[1])
-with checkout.of_commit(sys.argv[2]) as made:
-    recheck.run_benchmarks(made, [])
+with checkout.of_commit(Path(sys.argv[1]), sys.argv[2]) as made:
+    other_code.run_pytest(made, ["benchmarks"])
 """
 
 
@@ -65,13 +63,13 @@ def temporary(tmp_path: Path, monkeypatch: Patch) -> Path:
 
 
 def test_an_older_commit_runs_without_our_secrets(tmp_path: Path, monkeypatch: Patch) -> None:
-    repo = payloads.repository(tmp_path / "r", monkeypatch)
+    repo = payloads.repository(tmp_path / "r")
     payloads.monitor(repo)
     for name in ("HF_TOKEN", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "PYTEST_ADDOPTS", "GIT_DIR"):
         monkeypatch.setenv(name, "--canary")
     monkeypatch.setenv("GLUE_BENCH_DATA", "/data")
-    with checkout.of_commit(repo.commits[0]) as made:
-        printed = recheck.run_benchmarks(made, [])
+    with checkout.of_commit(repo.root, repo.commits[0]) as made:
+        printed = other_code.run_pytest(made, ["benchmarks"])
         seen = json.loads(next(line for line in printed.splitlines() if line.startswith("{")))
     monkeypatch.delenv("GIT_DIR")
     assert "--canary" not in str(seen)
@@ -88,7 +86,7 @@ def test_an_older_commit_runs_without_our_secrets(tmp_path: Path, monkeypatch: P
 def test_only_a_commit_of_this_history_is_run(
     commit: str, tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    repo = payloads.repository(tmp_path / "r", monkeypatch)
+    repo = payloads.repository(tmp_path / "r")
     repo.git("switch", "-q", "-c", "side", repo.commits[0])
     repo.commit("of another branch")
     repo.git("tag", "-a", "-m", "tag", "tag", repo.commits[0])
@@ -101,31 +99,31 @@ def test_only_a_commit_of_this_history_is_run(
         "a tag": repo.git("rev-parse", "tag"), "a tree": repo.git("rev-parse", "HEAD^{tree}"),
     }[commit]  # fmt: skip
     words = "not in (this checkout|the history of HEAD).*Fix: run in a checkout"
-    with pytest.raises(UsageError, match=words), checkout.of_commit(found):
+    with pytest.raises(UsageError, match=words), checkout.of_commit(repo.root, found):
         pass
 
 
 def test_a_commit_whose_files_were_forged_is_not_run(tmp_path: Path, monkeypatch: Patch) -> None:
-    repo = payloads.repository(tmp_path / "r", monkeypatch)
+    repo = payloads.repository(tmp_path / "r")
     ours, other = (repo.git("rev-parse", f"{one}:harness/environment.py") for one in repo.commits)
     place = repo.root / ".git" / "objects"
     forged = place / ours[:2] / ours[2:]
     forged.chmod(0o644)
     forged.write_bytes((place / other[:2] / other[2:]).read_bytes())
     with (
-        pytest.raises(UsageError, match=r"stage 2: git (rev-list|pack-objects|read-tree): "),
-        checkout.of_commit(repo.commits[0]),
+        pytest.raises(UsageError, match=r"git (rev-list|pack-objects|read-tree): "),
+        checkout.of_commit(repo.root, repo.commits[0]),
     ):
         pass
 
 
 def test_links_and_odd_names_stay_in_the_folder(tmp_path: Path, monkeypatch: Patch) -> None:
-    repo = payloads.repository(tmp_path / "r", monkeypatch)
+    repo = payloads.repository(tmp_path / "r")
     (repo.root / "link").symlink_to(tmp_path)
     (repo.root / "a\nb \xe9").write_text("x")
     (repo.root / os.fsdecode(b"\xff")).write_text("x")
     repo.commit("odd")
-    with checkout.of_commit(repo.commits[-1]) as made:
+    with checkout.of_commit(repo.root, repo.commits[-1]) as made:
         assert (made.folder / "link").is_symlink()
         assert (made.folder / "a\nb \xe9").exists()
     assert tmp_path.exists()
@@ -135,8 +133,8 @@ def test_links_and_odd_names_stay_in_the_folder(tmp_path: Path, monkeypatch: Pat
 def test_what_a_killed_session_left_is_removed_and_what_is_in_use_is_not(
     temporary: Path, tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    repo = payloads.repository(tmp_path / "r", monkeypatch)
-    with checkout.of_commit(repo.commits[0]) as made:
+    repo = payloads.repository(tmp_path / "r")
+    with checkout.of_commit(repo.root, repo.commits[0]) as made:
         left = temporary / "glue-recheck-left"
         (left / "checkout").mkdir(parents=True)
         (left / "lock").touch()
@@ -146,13 +144,13 @@ def test_what_a_killed_session_left_is_removed_and_what_is_in_use_is_not(
         (temporary / "glue-recheck-fifo").mkdir()
         os.mkfifo(temporary / "glue-recheck-fifo" / "lock")
         (temporary / "glue-other").mkdir()
-        checkout.sweep()
+        checkout.sweep(repo.root)
         assert not left.exists()
         assert (made.folder / "harness").exists()
     there = {path.name.removeprefix("glue-") for path in temporary.iterdir()}
     assert there >= {"recheck-new", "recheck-link", "recheck-file", "other"}
     os.utime(temporary / "glue-recheck-new", (1, 1))
-    checkout.sweep()
+    checkout.sweep(repo.root)
     assert not (temporary / "glue-recheck-new").exists()
     assert (repo.root / "harness").exists()
 
@@ -161,12 +159,12 @@ def test_what_a_killed_session_left_is_removed_and_what_is_in_use_is_not(
 def test_worktrees_that_earlier_versions_left_are_removed(
     gone: bool, temporary: Path, tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    repo = payloads.repository(tmp_path / "r", monkeypatch)
+    repo = payloads.repository(tmp_path / "r")
     for folder in (temporary / "glue-bench-x" / "baseline", tmp_path / "the users own"):
         repo.git("worktree", "add", "--lock", "--detach", str(folder), repo.commits[0])
     if gone:
         (temporary / "glue-bench-x" / "baseline").rename(tmp_path / "elsewhere")
-    checkout.sweep()
+    checkout.sweep(repo.root)
     assert not (temporary / "glue-bench-x").exists()
     listed = repo.git("worktree", "list")
     assert "glue-bench-x" not in listed
@@ -176,11 +174,11 @@ def test_worktrees_that_earlier_versions_left_are_removed(
 def test_a_worktree_of_an_earlier_version_that_is_in_use_stays(
     temporary: Path, tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    repo = payloads.repository(tmp_path / "r", monkeypatch)
+    repo = payloads.repository(tmp_path / "r")
     folder = temporary / "glue-bench-x" / "baseline"
     repo.git("worktree", "add", "--detach", str(folder), repo.commits[0])
     monkeypatch.chdir(folder)
-    checkout.sweep()
+    checkout.sweep(repo.root)
     assert (folder / "harness").exists()
 
 
@@ -205,13 +203,13 @@ def killed_with_a_stopped_supervisor(driver: subprocess.Popen[bytes]) -> None:
 def test_an_older_commit_ends_with_the_session(
     end: Callable[[subprocess.Popen[bytes]], None], tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    repo = payloads.repository(tmp_path / "r", monkeypatch)
+    repo = payloads.repository(tmp_path / "r")
     marker, ready = f"marker {time.monotonic_ns()}", tmp_path / "ready"
     test = repo.root / "benchmarks" / "test_finetune.py"
     test.write_text(FAMILY.format(marker=marker, ready=str(ready)))
     repo.commit("a family of processes")
     driver = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(environment.HERE), repo.commits[-1]],
+        [sys.executable, "-c", DRIVER, str(repo.root), repo.commits[-1]],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.DEVNULL,
     )
@@ -225,7 +223,7 @@ def test_an_older_commit_ends_with_the_session(
     finally:
         driver.kill()
         driver.wait()
-    with checkout.of_commit(repo.commits[0]):
+    with checkout.of_commit(repo.root, repo.commits[0]):
         assert len([*tmp_path.glob("temporary/glue-recheck-*")]) == 1
 
 
