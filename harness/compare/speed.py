@@ -122,7 +122,10 @@ def _verdict(change: LogRatio, same_side: LogRatio | None, effect: float) -> tup
     if change.high < effect:
         return Verdict.NOT_WORSE, ""
     smallest = percent(detectable(change, effect))
-    return Verdict.CANNOT_TELL, f"{change.count} pairs find {smallest} four times in five"
+    return (
+        Verdict.CANNOT_TELL,
+        f"with this noise, {change.count} pairs find {smallest} four times in five",
+    )
 
 
 def detectable(change: LogRatio, effect: float) -> float:

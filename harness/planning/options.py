@@ -261,6 +261,14 @@ def _value(option: Option, text: str, where: str, base: Path) -> Value:
         raise UsageError(f"{where}: found {shown(text)}; {error}") from None
 
 
+def absolute(option: Option, text: str, where: str, base: Path) -> str:
+    """A value as it may be typed in any folder: its relative paths start at `base`."""
+    value = _value(option, text, where, base)
+    if isinstance(value, tuple) and all(isinstance(part, str) for part in value):
+        return ",".join(value)
+    return value if isinstance(value, str) else text
+
+
 def check(settings: Settings) -> Settings:
     """`settings` that a script made. Raises `UsageError` for a value that no option accepts."""
     for option in OPTIONS:

@@ -66,7 +66,7 @@ def test_pairs_without_a_value_are_left_out_and_too_few_cannot_tell() -> None:
 def test_noise_that_hides_the_effect_cannot_tell_and_says_what_it_would_find() -> None:
     found = speed.judge([(1.0, r) for r in (0.8, 1.3, 0.9, 1.2, 1.0, 1.1)], 0.05)
     assert found.verdict is CANNOT_TELL
-    assert found.why.startswith("6 pairs find +")
+    assert found.why.startswith("with this noise, 6 pairs find +")
 
 
 def test_neighbours_of_one_side_are_compared_in_their_order() -> None:
