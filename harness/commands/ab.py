@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from harness.commands.common import complain
 from harness.commands.compare import Form
 from harness.errors import Exit, UsageError
+from harness.planning import option_values
 from harness.planning.project import RESULTS
 from harness.tables import markup
 from harness.terminal import say, say_document
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 TESTS = "benchmarks"
 SIDE = "a branch, commit or tag, . (the working tree), env:PATH, target:NAME or option:NAME=VALUE"
-DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
-MOST_SECONDS = 7 * 24 * 3600
 INTERRUPTED = 130  # as a shell says it of a program that SIGINT ended
 
 
@@ -141,13 +139,8 @@ def _write(comparison: SpeedComparison, title: str, form: Form) -> None:
 
 
 def seconds(text: str) -> float:
-    """A duration such as `90`, `90s`, `15m` or `1h30m` in seconds. Raises `UsageError`."""
-    form = DURATION.fullmatch(text.strip())
-    hours, minutes, rest = (int(part or 0) for part in form.groups()) if form else (0, 0, 0)
-    total = 3600 * hours + 60 * minutes + rest
-    if not 0 < total <= MOST_SECONDS:
-        raise UsageError(
-            f"--budget: found {shown(text)}; expected a time up to a week, such as 900s, 15m or "
-            "1h30m"
-        )
-    return float(total)
+    """The value of --budget in seconds. Raises `UsageError`."""
+    try:
+        return option_values.duration(text)
+    except ValueError as error:
+        raise UsageError(f"--budget: found {shown(text)}; {error}") from None

@@ -45,6 +45,7 @@ class Request:
     effects: Effects
     pairs: int = speed.PAIRS
     budget_s: float | None = None
+    budget_option: str = "--budget"  # what messages call it
     repeats_red: bool = True
 
 
@@ -158,10 +159,11 @@ class _Turns:
         needed_s = self.elapsed_s + stages * LEAST_PAIRS * self.pair_s
         if needed_s > budget_s:
             again = ", and as many again if a result is red" if stages == 2 else ""
+            option = self.request.budget_option
             raise UsageError(
-                f"--budget {duration(budget_s)}: {LEAST_PAIRS} pairs of processes{again} take "
-                f"about {duration(needed_s)}, trial included. Fix: --budget {duration(needed_s)} "
-                "or more, or fewer cells (-k), or fewer rows (-- --glue-max-train N)"
+                f"{option} {duration(budget_s)}: {LEAST_PAIRS} pairs of processes{again} take "
+                f"about {duration(needed_s)}, trial included. Fix: {option} {duration(needed_s)} "
+                "or more, fewer cells (-k), or fewer rows (--glue-max-train N)"
             )
         return self.elapsed_s + (budget_s - self.elapsed_s) / stages
 

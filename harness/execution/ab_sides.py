@@ -31,7 +31,17 @@ ENVIRONMENT, TARGET, OPTION = "env:", "target:", "option:"
 FORMS = ". (the working tree), a commit or branch, env:PATH, target:NAME or option:NAME=VALUE"
 AXES = {"tasks": "task", "models": "model", "targets": "target"}
 """Options in which sides may differ -> the part of a cell's name that then differs too."""
-OURS = ("results", "jobs", "resume", "baseline", "recheck", "trust-baseline", "save-models", "ab")
+OURS = (
+    "results",
+    "jobs",
+    "resume",
+    "baseline",
+    "recheck",
+    "trust-baseline",
+    "save-models",
+    "ab",
+    "ab-budget",
+)
 """Options that a comparison sets itself, or that make no sense in its sessions."""
 
 

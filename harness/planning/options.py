@@ -24,6 +24,7 @@ from harness.planning.option_values import (
     MOST_JOBS,
     MOST_RECHECKS,
     at_most,
+    duration,
     engine,
     names,
     positive,
@@ -188,6 +189,12 @@ class Settings:
     trust_baseline: bool | None = option(
         "", "let --glue-recheck run the commit that a baseline of another folder names", yes
     )
+    ab: str | None = option(
+        "SIDE",
+        "judge each cell's speed against that side (main, say), which takes turns with the "
+        "working tree: see `glue-bench ab --help`",
+    )
+    ab_budget: float | None = option("TIME", "how long --glue-ab may take, such as 15m", duration)
     resume: bool | None = option(
         "",
         "keep ok runs of the results folder with the same rows, weights, recipe, target and seed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,7 +31,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Processes:
 @pytest.fixture
 def clock(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock on which each session takes 10 seconds."""
-    monkeypatch.setattr(ab.time, "monotonic", lambda: 10.0 * len(processes.started))
+    monkeypatch.setattr(ab, "time", SimpleNamespace(monotonic=processes.clock))
 
 
 def run(project: Path, **changed: object) -> tuple[ab.Result, list[str]]:
