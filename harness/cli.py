@@ -22,6 +22,7 @@ from harness.commands import (
     predict,
     report,
     score,
+    selftest,
     status,
     submit,
     verify,
@@ -80,6 +81,11 @@ app.command(
     context_settings={"allow_extra_args": True},
     options_metavar="--a SIDE [--b SIDE] [-k EXPR] [OPTIONS] [-- PYTEST ARGUMENTS]",
 )(ab.ab)
+app.command(
+    short_help="Say how well this machine tells speeds apart.",
+    context_settings={"allow_extra_args": True},
+    options_metavar="[OPTIONS] [-- PYTEST ARGUMENTS]",
+)(selftest.selftest)
 app.command(short_help="List the rows that two runs predict differently.")(flips.flips)
 app.command(short_help="Say what each session ran, and what it did not.")(status.status)
 app.command("import", short_help="Store records that a session could only print.")(

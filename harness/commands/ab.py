@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +14,13 @@ from harness.errors import Exit, UsageError
 from harness.planning import option_values
 from harness.planning.project import RESULTS
 from harness.tables import markup
+from harness.tables.table import WIDTH
 from harness.terminal import say, say_document
 from harness.text.values import plain, shown, shown_path
 
 if TYPE_CHECKING:
     from harness.compare.speed_cells import SpeedComparison
+    from harness.execution.ab import Request, Result
 
 TESTS = "benchmarks"
 SIDE = "a branch, commit or tag, . (the working tree), env:PATH, target:NAME or option:NAME=VALUE"
@@ -71,7 +74,7 @@ def ab(
     pytest. Exits with 0 if no cell is worse, 1 if one is, 3 if it cannot tell, 4 if nothing could
     be compared.
     """
-    from harness.compare import speed, speed_measures
+    from harness.compare import selftest, speed, speed_measures
 
     effects = speed_measures.default_effects(speed.PINNED_EFFECT if pinned else speed.SHARED_EFFECT)
     if fail_on:
@@ -80,11 +83,7 @@ def ab(
         _judge_again(stored, effects if fail_on or pinned else None, form)
     if a is None:
         raise UsageError(f"--a: missing; expected {SIDE}. Fix: --a main, say")
-    if not (Path.cwd() / tests.partition("::")[0]).exists():
-        raise UsageError(
-            f"--tests: {shown(tests)} is not here; expected the file or folder of the tests that "
-            "run cases. Fix: name it, or run this in the project's folder"
-        )
+    require_tests(tests)
     from harness.execution import ab as comparing
     from harness.execution import ab_sides
 
@@ -100,19 +99,37 @@ def ab(
         pairs=pairs or speed.PAIRS,
         budget_s=None if budget is None else seconds(budget),
     )
+    result = run(request)
+    sides = f"A: {request.a.label}; B: {request.b.label}"
+    took = f"{len(result.sessions)} processes in {comparing.duration(result.seconds)}"
+    _write(result.comparison, f"{plain(sides)}; {took}", form)
+    for line in selftest.notes(results):
+        say(textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
+    say(f"judge again: glue-bench ab --stored {shown_path(result.folder)}", err=True)
+    raise typer.Exit(result.comparison.exit)
+
+
+def require_tests(tests: str) -> None:
+    """Raise `UsageError` unless the tests that --tests names are here."""
+    if not (Path.cwd() / tests.partition("::")[0]).exists():
+        raise UsageError(
+            f"--tests: {shown(tests)} is not here; expected the file or folder of the tests that "
+            "run cases. Fix: name it, or run this in the project's folder"
+        )
+
+
+def run(request: Request) -> Result:
+    """Run a comparison, and say how far it is. Leaves the command where nothing can be compared."""
+    from harness.execution import ab as comparing
+
     try:
-        result = comparing.run(request, lambda line: say(line, err=True))
+        return comparing.run(request, lambda line: say(line, err=True))
     except comparing.NothingRan as error:
         say(f"glue-bench: {error}", err=True)
         raise typer.Exit(Exit.NOTHING) from None
     except KeyboardInterrupt:
         say("glue-bench: interrupted; every process has ended, and nothing was judged", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    sides = f"A: {request.a.label}; B: {request.b.label}"
-    took = f"{len(result.sessions)} processes in {comparing.duration(result.seconds)}"
-    _write(result.comparison, f"{plain(sides)}; {took}", form)
-    say(f"judge again: glue-bench ab --stored {shown_path(result.folder)}", err=True)
-    raise typer.Exit(result.comparison.exit)
 
 
 def _judge_again(folder: Path, effects: dict[str, float] | None, form: Form) -> None:

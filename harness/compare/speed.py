@@ -83,8 +83,10 @@ class SpeedChange:
     why: str = ""
 
 
-def judge(pairs: Pairs, effect: float) -> SpeedChange:
+def judge(pairs: Pairs, effect: float, sides: str | None = None) -> SpeedChange:
     """The verdict on one measure, of which less is better, where a relative `effect` counts.
+
+    `sides` has the side of each process in their order; the default is that of `order`.
 
     Worse: the true change is above 0 with certainty, and the mean is at least the effect. Not
     worse: the true change is below the effect with certainty.
@@ -95,18 +97,19 @@ def judge(pairs: Pairs, effect: float) -> SpeedChange:
         why = f"{len(complete)} pairs of processes; expected {LEAST_PAIRS} or more"
         return SpeedChange(a, b, None, None, Verdict.CANNOT_TELL, why)
     change = log_ratio([math.log(b / a) for a, b in complete])
-    neighbours = same_side_ratios(pairs)
+    neighbours = same_side_ratios(pairs, sides or order(len(pairs)))
     same_side = log_ratio(neighbours, HEALTH_ALPHA) if len(neighbours) > 1 else None
     verdict, why = _verdict(change, same_side, math.log1p(effect))
     return SpeedChange(a, b, change, same_side, verdict, why)
 
 
-def same_side_ratios(pairs: Pairs) -> list[float]:
+def same_side_ratios(pairs: Pairs, sides: str) -> list[float]:
     """Log ratios of neighbouring processes of one side, the later by the earlier."""
     ratios = []
     for place, (pair, following) in enumerate(pairwise(pairs)):
-        if pair and following:
-            side = 1 if place % 2 == 0 else 0  # A B, B A: inside a block it is B
+        last, first = sides[2 * place + 1], sides[2 * place + 2]
+        if pair and following and last == first:
+            side = "ab".index(first)
             ratios.append(math.log(following[side] / pair[side]))
     return ratios
 

@@ -13,7 +13,7 @@ from statistics import median
 from harness.compare import gate, speed
 from harness.compare.gate import Verdict
 from harness.compare.speed import Pair, SpeedChange
-from harness.compare.speed_measures import ROWS, Effects, SpeedMeasure
+from harness.compare.speed_measures import ROWS, STEP_TIME, Effects, SpeedMeasure
 from harness.errors import Exit, UsageError
 from harness.records.diff import differences
 from harness.records.flags import Spoils, that_spoil
@@ -111,6 +111,17 @@ def compare(
     return SpeedComparison(tuple(_confirmed(cell, second.of(cell.name)) for cell in first.verdicts))
 
 
+def step_times(sessions: Sequence[Session]) -> dict[str, list[float]]:
+    """Of each cell, the seconds of a step in the sessions that have them, in their order."""
+    by_session = [_by_name(session, ()) for session in sessions]
+    times: dict[str, list[float]] = {}
+    for cells in by_session:
+        for name, runs in cells.items():
+            if value := _value(runs, STEP_TIME.of):
+                times.setdefault(name, []).append(value)
+    return times
+
+
 def undecided(comparison: SpeedComparison, why: str) -> SpeedComparison:
     """The comparison with "cannot tell" in place of each "worse" that could not be repeated."""
     cells = []
@@ -194,7 +205,7 @@ def _judge_cell(
         pairs = _pairs(sides, [_value(found, of) for found in runs])
         if measure.name in effects or any(pairs):
             effect = effects.get(measure.name)
-            judged = speed.judge(pairs, effect or min(effects.values()))
+            judged = speed.judge(pairs, effect or min(effects.values()), sides)
             findings.append(SpeedFinding(measure, effect, judged))
     steal = _median_steal(by_side["a"]), _median_steal(by_side["b"])
     return SpeedVerdict(

@@ -58,6 +58,11 @@ class Result:
     sessions: list[Session]
     seconds: float
 
+    @property
+    def step_times(self) -> dict[str, list[float]]:
+        """Of each cell, the seconds of a step in the sessions that have them, in their order."""
+        return speed_cells.step_times(self.sessions)
+
 
 def run(request: Request, say: Say) -> Result:
     """Run a comparison; `say` gets a line per pair. A red result is repeated once.

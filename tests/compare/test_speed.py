@@ -72,8 +72,9 @@ def test_noise_that_hides_the_effect_cannot_tell_and_says_what_it_would_find() -
 def test_neighbours_of_one_side_are_compared_in_their_order() -> None:
     # A B, B A, A B: the second B by the first, then the third pair's A by the second's.
     pairs = [(1.0, 10.0), (2.0, 20.0), (4.0, 80.0)]
-    assert speed.same_side_ratios(pairs) == pytest.approx([math.log(2), math.log(2)])
-    assert speed.same_side_ratios([(1.0, 10.0), None, (4.0, 80.0)]) == []
+    assert speed.same_side_ratios(pairs, "abbaab") == pytest.approx([math.log(2), math.log(2)])
+    assert speed.same_side_ratios([(1.0, 10.0), None, (4.0, 80.0)], "abbaab") == []
+    assert speed.same_side_ratios(pairs, "ababab") == []
 
 
 def test_a_machine_that_slows_down_all_the_time_cannot_tell() -> None:
