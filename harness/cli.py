@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from harness.commands import (
+    ab,
     baseline,
     compare,
     doctor,
@@ -21,6 +22,7 @@ from harness.commands import (
     predict,
     report,
     score,
+    selftest,
     status,
     submit,
     verify,
@@ -74,6 +76,16 @@ app.command("list", short_help="List tasks, models, targets, ... or published re
 )
 app.command(short_help="Tabulate every run of a results folder.")(report.report)
 app.command(short_help="Judge NEW's runs against BASE's, cell by cell.")(compare.compare)
+app.command(
+    short_help="Compare the speed of two sides, which take turns.",
+    context_settings={"allow_extra_args": True},
+    options_metavar="--a SIDE [--b SIDE] [-k EXPR] [OPTIONS] [-- PYTEST ARGUMENTS]",
+)(ab.ab)
+app.command(
+    short_help="Say how well this machine tells speeds apart.",
+    context_settings={"allow_extra_args": True},
+    options_metavar="[OPTIONS] [-- PYTEST ARGUMENTS]",
+)(selftest.selftest)
 app.command(short_help="List the rows that two runs predict differently.")(flips.flips)
 app.command(short_help="Say what each session ran, and what it did not.")(status.status)
 app.command("import", short_help="Store records that a session could only print.")(

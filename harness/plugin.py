@@ -19,8 +19,8 @@ from harness.catalog import tasks
 from harness.errors import Exit, NotStored, StorageError, UsageError
 from harness.execution import interrupt
 from harness.planning import options
-from harness.session import pytest_output, summary
-from harness.session.session import ALL_CELLS, GlueSession, case_of, cell_of
+from harness.session import pytest_output, speed_tests, summary
+from harness.session.session import ALL_CELLS, SESSION, GlueSession, case_of, cell_of
 from harness.session.timing import VirtualClock, show_times
 from harness.spec import Case
 from harness.terminal import say_record
@@ -40,9 +40,6 @@ IMPORT = (
     "Its session and its record were printed, one line each. Put both lines, or the whole log, "
     "into a file: `glue-bench import RESULTS FILE` stores it"
 )
-
-
-SESSION = pytest.StashKey[GlueSession]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "-m \"glue(task='sst2', target='cpu-fp32')\"",
     )
     session = config.stash[SESSION] = GlueSession(config)
+    config.pluginmanager.register(speed_tests)
     if _is_under_xdist(config):
         config.pluginmanager.register(_Refusals(session))
     if session.was_asked:
@@ -103,7 +101,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    parameters = {"glue_case", "glue_cell"}.intersection(metafunc.fixturenames)
+    parameters = {"glue_case", "glue_cell", speed_tests.CELL} & {*metafunc.fixturenames}
     if parameters or "glue_run" in metafunc.fixturenames:
         pytest_output.shut(metafunc.config)
     if not parameters:
@@ -155,7 +153,7 @@ def _time_by(item: pytest.Item, clock: VirtualClock) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     yield
     # Verdicts come last, also after plugins that reorder tests.
-    items.sort(key=lambda item: cell_of(item) is not None)
+    items.sort(key=lambda item: bool(cell_of(item) or speed_tests.cell_of(item)))
     cells = [cell for item in items if (cell := cell_of(item))]
     if ALL_CELLS in cells and len(cells) < 3:  # one cell is judged by its own item
         items[:] = [item for item in items if cell_of(item) != ALL_CELLS]

@@ -63,6 +63,7 @@ def report(
     ] = False,
 ) -> None:
     """Tabulate every run of a results folder. Needs no torch."""
+    from harness.compare import selftest
     from harness.files import outputs
     from harness.records.store import Store
     from harness.reports import report as reports
@@ -89,7 +90,12 @@ def report(
     if check:
         found, gone = _checked(found, store)
     made = reports.make(
-        found.records, str(results), references=references, by=by, reference=reference
+        found.records,
+        str(results),
+        references=references,
+        by=by,
+        reference=reference,
+        notes=selftest.notes(results),
     )
     if output:
         _write(made, output)

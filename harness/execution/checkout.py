@@ -58,6 +58,16 @@ def of_commit(project: Path, commit: str, branch: str | None = None) -> Generato
         yield Checkout(root / "checkout" / place, root / "checkout", root / "tmp")
 
 
+@contextlib.contextmanager
+def as_it_is(project: Path) -> Generator[Checkout]:
+    """The project's folder itself, with a folder for temporary files while the block lasts."""
+    sweep(project)
+    top = git.ask(project, "rev-parse", "--show-toplevel").text
+    with _temporary_folder() as root:
+        (root / "tmp").mkdir()
+        yield Checkout(project, Path(top) if top else project, root / "tmp")
+
+
 def sweep(project: Path) -> None:
     """Remove the folders that killed sessions left; folders in use are locked, and stay."""
     _remove_worktrees(project)

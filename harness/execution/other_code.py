@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.execution.checkout import Checkout
@@ -18,14 +19,27 @@ WITHOUT_TOKEN = {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "HF_TOKEN_PATH": os.devnu
 """So that the Hub's library sends no token that the user has stored."""
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a pytest session ended: its exit code, and the end of its output."""
+
+    code: int
+    printed: str
+
+
 def run_pytest(checkout: Checkout, arguments: Sequence[str | Path]) -> str:
-    """Run pytest in a checkout with this interpreter; returns the end of its output.
+    """Run pytest in a checkout with this interpreter; returns the end of its output."""
+    return run_session(checkout, arguments, Path(sys.executable)).printed
+
+
+def run_session(checkout: Checkout, arguments: Sequence[str | Path], python: Path) -> Ended:
+    """Run pytest in a checkout with an interpreter, which may be another environment's.
 
     Packages are imported from the checkout's folder, from its `src` and from those of the whole
     checkout, before installed ones: an editable installation would bring in the files of today. The
     processes inherit no secret of this one, and end when it ends, in whatever way.
     """
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     roots = dict.fromkeys((checkout.folder, checkout.top))
     folders = [folder for root in roots for folder in (root, root / "src") if folder.is_dir()]
     process = subprocess.Popen(
@@ -50,7 +64,7 @@ def run_pytest(checkout: Checkout, arguments: Sequence[str | Path]) -> str:
             printed = _end_of(process.stdout.fileno())
         finally:
             process.stdin.close()  # then the supervisor ends every process that it started
-    return printed
+    return Ended(process.returncode, printed)
 
 
 def _end_of(pipe: int) -> str:

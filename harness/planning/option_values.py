@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from harness.records.parts import SUBJECTS
@@ -16,6 +17,7 @@ MOST_JOBS = 1024
 MOST_EPOCHS = 10_000
 MOST_RECHECKS = 1_000  # new seeds of both sides
 MOST_SECONDS = 366 * 24 * 3600  # a year
+DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,8})m)?(?:(\d{1,9})s?)?")
 LARGEST = 10**12  # of rows and other numbers
 
 
@@ -83,6 +85,16 @@ def seconds(text: str) -> float:
         most = f", at most {MOST_SECONDS:,}" if number > 0 else ""
         raise ValueError(f"expected a number of seconds above zero{most}")
     return number
+
+
+def duration(text: str) -> float:
+    """Seconds of a time such as `90`, `90s`, `15m` or `1h30m`."""
+    form = DURATION.fullmatch(text.strip())
+    hours, minutes, rest = (int(part or 0) for part in form.groups()) if form else (0, 0, 0)
+    total = 3600 * hours + 60 * minutes + rest
+    if not 0 < total <= MOST_SECONDS:
+        raise ValueError("expected a time up to a year, such as 900s, 15m or 1h30m")
+    return float(total)
 
 
 def engine(text: str) -> str:

@@ -24,6 +24,7 @@ from harness.planning.option_values import (
     MOST_JOBS,
     MOST_RECHECKS,
     at_most,
+    duration,
     engine,
     names,
     policy,
@@ -202,6 +203,12 @@ class Settings:
     trust_baseline: bool | None = option(
         "", "let --glue-recheck run the commit that a baseline of another folder names", yes
     )
+    ab: str | None = option(
+        "SIDE",
+        "judge each cell's speed against that side (main, say), which takes turns with the "
+        "working tree: see `glue-bench ab --help`",
+    )
+    ab_budget: float | None = option("TIME", "how long --glue-ab may take, such as 15m", duration)
     resume: bool | None = option(
         "",
         "keep ok runs of the results folder with the same rows, weights, recipe, target and seed",
@@ -273,6 +280,14 @@ def _value(option: Option, text: str, where: str, base: Path) -> Value:
         return option.locate(option.parse(text), base)
     except (ValueError, OSError, RuntimeError) as error:  # no such user, a link to itself
         raise UsageError(f"{where}: found {shown(text)}; {error}") from None
+
+
+def absolute(option: Option, text: str, where: str, base: Path) -> str:
+    """A value as it may be typed in any folder: its relative paths start at `base`."""
+    value = _value(option, text, where, base)
+    if isinstance(value, tuple) and all(isinstance(part, str) for part in value):
+        return ",".join(value)
+    return value if isinstance(value, str) else text
 
 
 def check(settings: Settings) -> Settings:

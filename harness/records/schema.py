@@ -60,6 +60,7 @@ Rate = Annotated[float, Field(ge=0, le=1e18)]
 Loss = Annotated[float, Field(ge=-1e40, le=1e40)]  # of fp32 arithmetic: at most 3.4e38
 ROUNDING = 1e-9
 Fraction = Annotated[float, Field(ge=-1 - ROUNDING, le=1 + ROUNDING)]  # every metric, and scores
+Share = Annotated[float, Field(ge=0, le=1)]  # of a whole
 Step = Annotated[float, Field(ge=0, le=2 + ROUNDING)]  # from one fraction to another
 Seed = Annotated[int, Field(ge=0, le=MOST)]
 Name = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -192,6 +193,11 @@ class Timing(Part):
     tokens: Count  # real ones, without padding
     examples_per_s: Rate
     tokens_per_s: Rate
+    # Of training alone; older records have none of these.
+    step_s: Seconds | None = None  # median of the steps
+    cpu_s: Seconds | None = None  # user and system time of all threads
+    steal_share: Share | None = None  # of the machine's CPU time: what other machines got
+    instructions: Count | None = None  # None also where they cannot be counted
 
 
 class Memory(Part):

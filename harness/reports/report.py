@@ -10,7 +10,7 @@ from harness.records.schema import Record
 from harness.reports import board_tables, by_axis, cell_tables, published
 from harness.reports.boards import Standing, boards
 from harness.spec import Axis
-from harness.tables import formats
+from harness.tables import formats, markup
 from harness.tables.table import Table
 from harness.text import escape
 
@@ -30,6 +30,7 @@ class Report:
 
     boards: Sequence[tuple[str, Mapping[str, Table]]]
     runs: int
+    notes: Sequence[str] = ()  # on the machine, in the Markdown file
 
     @property
     def tables(self) -> list[Table]:
@@ -48,6 +49,7 @@ def make(
     references: bool = False,
     by: Axis | None = None,
     reference: str | None = None,
+    notes: Sequence[str] = (),
 ) -> Report:
     """Every board's tables; `results` names the folder of the records.
 
@@ -72,13 +74,14 @@ def make(
         made.append((board.title, tables))
     for (_, tables), table in zip(made, compared, strict=False):
         tables["comparison"] = table
-    return Report(made, len(records))
+    return Report(made, len(records), notes)
 
 
 def markdown(report: Report) -> str:
     """As GitHub renders it."""
     parts = [formats.markdown(table) for table in report.tables]
-    return "\n\n".join([f"# glue-bench report\n\nRuns: {report.runs}", *parts]) + "\n"
+    notes = map(markup.paragraph, report.notes)
+    return "\n\n".join([f"# glue-bench report\n\nRuns: {report.runs}", *notes, *parts]) + "\n"
 
 
 def latex(report: Report) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from harness.session.regression import Regression
 
 
+SESSION = pytest.StashKey["GlueSession"]()  # where a pytest configuration keeps its session
 ALL_CELLS = "all-cells"  # in place of a cell's name: the item that judges all cells together
 
 
@@ -41,7 +42,7 @@ class GlueSession:
         self.config = config
         typed = {option.key: config.getoption(f"glue_{option.key}") for option in options.OPTIONS}
         self.was_asked = any(value is not None for value in typed.values())
-        self._typed = typed
+        self.typed = typed  # the text of each option of the command line, by its key
         self._driver: Driver | None = None
         self.clock = VirtualClock()  # the timer that pytest-benchmark has for cases
         self.items: list[pytest.Item] = []
@@ -63,7 +64,7 @@ class GlueSession:
     @functools.cached_property
     def settings(self) -> options.Settings:
         """The values of the options. Raises `UsageError`."""
-        return options.merge(self._typed, self.config.rootpath, self.config.invocation_params.dir)
+        return options.merge(self.typed, self.config.rootpath, self.config.invocation_params.dir)
 
     @functools.cached_property
     def plan(self) -> Plan:
@@ -146,11 +147,11 @@ class GlueSession:
         if gate is None or not cases:
             raise UsageError(f"{cell}: is no cell of this session")
         fresh = [dataclasses.replace(cases[0], seed=seed) for seed in seeds]
-        test = self._test_of(cases[0])
+        test = self.test_of(cases[0])
         base = recheck.run_baseline(gate.baseline, fresh, test, self.settings, self.results)
         return base, [self.driver.run(case).record for case in fresh]
 
-    def _test_of(self, case: Case) -> str:
+    def test_of(self, case: Case) -> str:
         """The file and function that runs a case, as pytest names it. Raises `UsageError`."""
         for item in self.items:
             if case_of(item) == case and isinstance(item, pytest.Function):

@@ -22,6 +22,7 @@ from harness.training.checks import Evidence
 from harness.training.evaluator import Evaluator
 from harness.training.inputs import RunInputs
 from harness.training.probe import RunProbe
+from harness.training.usage import UsageMeter
 
 FIRST_LOSSES = 20
 
@@ -35,6 +36,7 @@ class CompletedRun:
     training: loop.Training
     evaluator: Evaluator
     probe: RunProbe
+    meter: UsageMeter
     calibration_s: tuple[float, float]  # of a fixed task, before and after training
 
 
@@ -118,7 +120,7 @@ def _observed(work: CompletedRun) -> Observed:
 
 
 def _timing(work: CompletedRun) -> Timing:
-    training = work.training
+    training, meter = work.training, work.meter
     return Timing(
         load_s=work.inputs.seconds,
         train_s=training.seconds,
@@ -129,6 +131,10 @@ def _timing(work: CompletedRun) -> Timing:
         tokens=training.tokens,
         examples_per_s=training.examples / training.seconds,
         tokens_per_s=training.tokens / training.seconds,
+        step_s=meter.step_s,
+        cpu_s=meter.cpu_s,
+        steal_share=meter.steal_share,
+        instructions=meter.instructions,
     )
 
 

@@ -18,6 +18,7 @@ from harness.training.memory import peak_memory_bytes, release
 from harness.training.oom_retry import BatchSizes
 from harness.training.outcome import CompletedRun
 from harness.training.probe import RunProbe, calibration_seconds
+from harness.training.usage import UsageMeter
 
 
 def run(
@@ -57,24 +58,25 @@ def run(
 def _fine_tune_and_evaluate(
     inputs: RunInputs, sizes: BatchSizes, progress: Progress
 ) -> CompletedRun:
-    evaluator, probe = Evaluator(inputs, sizes), RunProbe(inputs.network)
+    evaluator, probe, meter = Evaluator(inputs, sizes), RunProbe(inputs.network), UsageMeter()
     before_s = calibration_seconds(inputs.device)
     sizes.phase = "training"
     with inputs.device.active():
-        training = loop.fine_tune(
-            inputs.network,
-            inputs.task,
-            sizes.recipe,
-            inputs.train_batches(sizes.recipe),
-            inputs.device,
-            inputs.config.case.seed,
-            after_epoch=evaluator.evaluate,
-            after_step=progress,
-        )
+        with meter.running():
+            training = loop.fine_tune(
+                inputs.network,
+                inputs.task,
+                sizes.recipe,
+                inputs.train_batches(sizes.recipe),
+                inputs.device,
+                inputs.config.case.seed,
+                after_epoch=meter.after_epoch(evaluator.evaluate),
+                after_step=meter.after_step(progress),
+            )
         done = {"train", *inputs.task.evaluated}
         evaluator.predict(name for name in inputs.data.splits if name not in done)
     calibration_s = (before_s, calibration_seconds(inputs.device))
-    return CompletedRun(inputs, sizes, training, evaluator, probe, calibration_s)
+    return CompletedRun(inputs, sizes, training, evaluator, probe, meter, calibration_s)
 
 
 def replay(inputs: RunInputs, recipe: Recipe, steps: int, progress: Progress) -> Outcome:

@@ -46,10 +46,14 @@ def full() -> Record:
         found.setdefault(dev, {})[metric] = number / 10
     made = read(SCHEMA_3)
     assert made.model is not None
+    assert made.timing is not None
     return made.model_copy(
         update={
             "metrics": found,
             "reason": "as a failed run has one",
+            "timing": made.timing.model_copy(
+                update={"step_s": 0.25, "cpu_s": 6.5, "steal_share": 0.125, "instructions": 2**40}
+            ),
             "memory": Memory(
                 peak_memory_bytes=3, floor_memory_bytes=2, peak_device_memory_bytes=2**40
             ),
@@ -137,7 +141,7 @@ def test_values_are_the_records() -> None:
             name: getattr(timing, name)
             for name in (
                 "train_s", "eval_s", "load_s", "examples_per_s", "tokens_per_s", "steps",
-                "examples", "tokens",
+                "examples", "tokens", "step_s", "cpu_s", "steal_share", "instructions",
             )
         },
         "peak_memory_bytes": 3, "floor_memory_bytes": 2, "peak_device_memory_bytes": 2**40,

@@ -1,0 +1,243 @@
+"""From the sessions of two sides to a verdict on each cell.
+
+A session is one process of one side; it ran every selected cell once. What belongs to one cell is
+joined by `Key`: the task, model and target, without what the sides differ in on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from harness.compare import gate, speed
+from harness.compare.gate import Verdict
+from harness.compare.speed import Pair, SpeedChange
+from harness.compare.speed_measures import ROWS, STEP_TIME, Effects, SpeedMeasure
+from harness.errors import Exit, UsageError
+from harness.records.diff import differences
+from harness.records.flags import Spoils, that_spoil
+from harness.records.schema import Record
+
+AXES = ("task", "model", "target")
+SPOILT = frozenset(that_spoil(Spoils.TIMES)) - {"noisy"}
+"""Flags of runs whose times mean something else. A noisy machine is what turns are taken for."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one process ran: of side "a" or "b", in the first stage or the repetition."""
+
+    side: str
+    records: Sequence[Record]
+    stage: int = 1
+
+
+@dataclass(frozen=True)
+class SpeedFinding:
+    """The result for one measure of a cell. `effect` is None if it is not gated."""
+
+    measure: SpeedMeasure
+    effect: float | None
+    change: SpeedChange
+
+
+@dataclass(frozen=True)
+class SpeedVerdict:
+    """A cell, and what became of each measure; `why` if it could not be compared at all."""
+
+    name: str
+    findings: tuple[SpeedFinding, ...] = ()
+    why: str = ""
+    steal: tuple[float | None, float | None] = (None, None)  # median share, of A and of B
+    differences: tuple[str, ...] = ()  # in what decides the score, such as the batch size
+    is_new: bool = False  # only B has it
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of the gated measures."""
+        if self.is_new:
+            return Verdict.NEW
+        gated = [f.change.verdict for f in self.findings if f.effect is not None]
+        return gate.worst(gated) if gated else Verdict.INCOMPARABLE
+
+    @property
+    def reasons(self) -> list[str]:
+        if self.why:
+            return [self.why]
+        gated = [finding for finding in self.findings if finding.effect is not None]
+        return [f"{f.measure.name}: {f.change.why}" for f in gated if f.change.why]
+
+
+@dataclass(frozen=True)
+class SpeedComparison:
+    """The verdicts on all cells."""
+
+    verdicts: tuple[SpeedVerdict, ...]
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of the worst verdict; `NOTHING` also if no cell could be compared."""
+        found = {cell.verdict for cell in self.verdicts}
+        if Verdict.WORSE in found:
+            return Exit.WORSE
+        if not any(v.is_decided for v in found) or Verdict.INCOMPARABLE in found:
+            return Exit.NOTHING
+        return Exit.UNDECIDED if Verdict.CANNOT_TELL in found else Exit.FINE
+
+    @property
+    def red(self) -> tuple[str, ...]:
+        """The cells that are worse."""
+        return tuple(cell.name for cell in self.verdicts if cell.verdict is Verdict.WORSE)
+
+    def of(self, name: str) -> SpeedVerdict | None:
+        return next((cell for cell in self.verdicts if cell.name == name), None)
+
+
+def compare(
+    sessions: Sequence[Session], effects: Effects, differing: Collection[str] = ()
+) -> SpeedComparison:
+    """The verdict on every cell of the sessions, in their order.
+
+    `differing` has the axes in which the sides differ on purpose. Cells that are worse in the first
+    stage are worse only if the second says so too; without a second it stays "worse", so that a
+    caller knows what to repeat. Raises `UsageError` if a session ran several cells of one name.
+    """
+    stages = sorted({session.stage for session in sessions})
+    made = [_of_stage([s for s in sessions if s.stage == n], effects, differing) for n in stages]
+    if len(made) < 2:
+        return made[0] if made else SpeedComparison(())
+    first, second = made
+    return SpeedComparison(tuple(_confirmed(cell, second.of(cell.name)) for cell in first.verdicts))
+
+
+def step_times(sessions: Sequence[Session]) -> dict[str, list[float]]:
+    """Of each cell, the seconds of a step in the sessions that have them, in their order."""
+    by_session = [_by_name(session, ()) for session in sessions]
+    times: dict[str, list[float]] = {}
+    for cells in by_session:
+        for name, runs in cells.items():
+            if value := _value(runs, STEP_TIME.of):
+                times.setdefault(name, []).append(value)
+    return times
+
+
+def undecided(comparison: SpeedComparison, why: str) -> SpeedComparison:
+    """The comparison with "cannot tell" in place of each "worse" that could not be repeated."""
+    cells = []
+    for cell in comparison.verdicts:
+        findings = tuple(_without_red(f, why) for f in cell.findings)
+        cells.append(replace(cell, findings=findings))
+    return SpeedComparison(tuple(cells))
+
+
+def _without_red(finding: SpeedFinding, why: str) -> SpeedFinding:
+    change = finding.change
+    if finding.effect is None or change.verdict is not Verdict.WORSE:
+        return finding
+    return replace(finding, change=replace(change, verdict=Verdict.CANNOT_TELL, why=why))
+
+
+def _confirmed(first: SpeedVerdict, second: SpeedVerdict | None) -> SpeedVerdict:
+    if second is None or first.verdict is not Verdict.WORSE:
+        return first
+    again = {finding.measure.name: finding for finding in second.findings}
+    findings = tuple(
+        SpeedFinding(f.measure, f.effect, speed.confirm(f.change, again[f.measure.name].change))
+        if f.measure.name in again
+        else f
+        for f in first.findings
+    )
+    return replace(first, findings=findings, steal=second.steal)
+
+
+def _of_stage(
+    sessions: Sequence[Session], effects: Effects, differing: Collection[str]
+) -> SpeedComparison:
+    by_session = [_by_name(session, differing) for session in sessions]
+    names = dict.fromkeys(name for cells in by_session for name in cells)
+    sides = "".join(session.side for session in sessions)
+    return SpeedComparison(
+        tuple(
+            _judge_cell(name, sides, [cells.get(name, ()) for cells in by_session], effects)
+            for name in names
+        )
+    )
+
+
+def _by_name(session: Session, differing: Collection[str]) -> dict[str, list[Record]]:
+    """The runs of a session by the name of their cell. Raises `UsageError`."""
+    cells: dict[str, list[Record]] = {}
+    for run in session.records:
+        cells.setdefault(name_of(run, differing), []).append(run)
+    for name, runs in cells.items():
+        several = sorted({run.combination.name for run in runs})
+        if len(several) > 1:
+            raise UsageError(
+                f"side {session.side}: {name} is {len(several)} cells, {' and '.join(several)}; "
+                "expected one, to compare with the other side's. Fix: select one with -k"
+            )
+    return cells
+
+
+def name_of(run: Record, differing: Collection[str]) -> str:
+    """The name of a run's cell, without the axes in which the sides differ."""
+    return "-".join(getattr(run.case, axis) for axis in AXES if axis not in differing)
+
+
+def _judge_cell(
+    name: str, sides: str, runs: Sequence[Sequence[Record]], effects: Effects
+) -> SpeedVerdict:
+    by_side = {
+        side: [run for s, found in zip(sides, runs, strict=True) if s == side for run in found]
+        for side in "ab"
+    }
+    for side, other in (("a", "b"), ("b", "a")):
+        if not by_side[side]:
+            why = f"only side {other.upper()} has it"
+            return SpeedVerdict(name, why=why, is_new=side == "a")
+        if not any(run.status == "ok" for run in by_side[side]):
+            run = by_side[side][-1]
+            return SpeedVerdict(name, why=f"side {side.upper()}: {run.status}: {run.reason}")
+    findings = []
+    for measure in ROWS:
+        of = measure.reader(run for found in runs for run in _sound(found))
+        pairs = _pairs(sides, [_value(found, of) for found in runs])
+        if measure.name in effects or any(pairs):
+            effect = effects.get(measure.name)
+            judged = speed.judge(pairs, effect or min(effects.values()), sides)
+            findings.append(SpeedFinding(measure, effect, judged))
+    steal = _median_steal(by_side["a"]), _median_steal(by_side["b"])
+    return SpeedVerdict(
+        name, tuple(findings), steal=steal, differences=_differences(by_side["a"], by_side["b"])
+    )
+
+
+def _differences(a: Iterable[Record], b: Iterable[Record]) -> tuple[str, ...]:
+    """What differs between the inputs of the two sides' runs."""
+    then, now = (next(run.identity for run in side if run.status == "ok") for side in (a, b))
+    return tuple(differences(then, now))
+
+
+def _sound(runs: Iterable[Record]) -> list[Record]:
+    return [run for run in runs if run.status == "ok" and SPOILT.isdisjoint(run.flags)]
+
+
+def _value(runs: Iterable[Record], of: Callable[[Record], float | None]) -> float | None:
+    """The value of one session: of its only run, or the median over several seeds."""
+    values = [value for run in _sound(runs) if (value := of(run))]
+    return median(values) if values else None
+
+
+def _pairs(sides: str, values: Sequence[float | None]) -> list[Pair | None]:
+    pairs: list[Pair | None] = []
+    for place in range(0, len(values) - 1, 2):
+        pair = dict(zip(sides[place : place + 2], values[place : place + 2], strict=True))
+        a, b = pair.get("a"), pair.get("b")
+        pairs.append((a, b) if a and b else None)
+    return pairs
+
+
+def _median_steal(runs: Iterable[Record]) -> float | None:
+    shares = [t.steal_share for run in runs if (t := run.timing) and t.steal_share is not None]
+    return median(shares) if shares else None
