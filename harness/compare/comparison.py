@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from types import MappingProxyType
 
-from harness.compare import averaged_runs, gate, machines, stats
+from harness.compare import averaged_runs, gate, machines, stages, stats
 from harness.compare.gate import Finding, Verdict
 from harness.compare.stats import Change
 from harness.compare.thresholds import Thresholds
@@ -211,5 +211,5 @@ def confirm(first: CellVerdict, second: CellVerdict | None) -> CellVerdict:
     if second is None or first.verdict is not Verdict.WORSE:
         return first
     by_measure = {finding.measure.name: finding for finding in second.findings}
-    findings = tuple(gate.confirm(f, by_measure.get(f.measure.name)) for f in first.findings)
+    findings = tuple(stages.confirm(f, by_measure.get(f.measure.name)) for f in first.findings)
     return replace(first, findings=findings, stages=2)

@@ -160,15 +160,36 @@ def _judge_score(base: Cell, new: Cell, measure: Measure, threshold: Threshold |
     finding = _compare_values(measure, threshold, then, now, row_resolution(measure, base, new))
     if why := _goes_wrong_more(base, new):
         return replace(finding, verdict=Verdict.WORSE, why=why)
+    wrong = averaged_runs.WrongRuns.of(base, new)
+    if not wrong.is_larger_share and (proof := _why_the_same(base, new)):
+        verdict = finding.verdict and Verdict.NOT_WORSE
+        return replace(finding, verdict=verdict, why=proof)
     if base.ignores_its_seed or new.ignores_its_seed:
         why = "its seeds gave the same run, so they count as one"
-        return replace(finding, verdict=Verdict.CANNOT_TELL, why=why)
-    wrong = averaged_runs.WrongRuns.of(base, new)
+        return replace(finding, verdict=Verdict.CANNOT_TELL, why=why, change=None)
     if finding.verdict in (Verdict.NOT_WORSE, Verdict.BETTER) and wrong.is_larger_share:
         # The means are those of the other runs. They do not show how often a run goes wrong.
         why = f"{wrong}: too few to tell from chance. Fix: more runs"
         return replace(finding, verdict=Verdict.CANNOT_TELL, why=why)
     return finding
+
+
+def _why_the_same(base: Cell, new: Cell) -> str | None:
+    """Why the scores are proven to be the base's without statistics; None: they are not.
+
+    Each averaged new run has to have the losses, metrics and predictions of the base's run of the
+    same seed. The machines may be of different kinds.
+    """
+    before = {run.case.seed: run for run in averaged_runs.runs(base)}
+    after = averaged_runs.runs(new)
+    is_proven = all(
+        (then := before.get(run.case.seed)) and machines.is_bit_identical(then, run)
+        for run in after
+    )
+    if not after or not is_proven:
+        return None
+    seeds = "1 seed is" if len(after) == 1 else f"all {len(after)} seeds are"
+    return f"{seeds} bit-identical to the base's"
 
 
 def _metric_names(cell: Cell) -> set[str]:
@@ -286,17 +307,6 @@ def format_change(finding: Finding, change: float, sign: str = "") -> str:
         change = -abs(change)
     percent = 100 * (math.exp(change if finding.measure.higher_is_better else -change) - 1)
     return f"{percent if sign else abs(percent):{sign}.1f}%"
-
-
-def confirm(first: Finding, second: Finding | None) -> Finding:
-    """The finding of both stages: worse only if both are; otherwise that of the second stage."""
-    if first.verdict is not Verdict.WORSE or second is None:
-        return first
-    if second.verdict is Verdict.WORSE:
-        return replace(second, why=f"in both stages. {second.why}".strip())
-    if not second.is_gated:  # times that cannot be compared do not disprove the first stage
-        second = replace(second, verdict=Verdict.CANNOT_TELL)
-    return replace(second, why=f"worse in stage 1, not in stage 2. {second.why}".strip())
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

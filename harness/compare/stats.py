@@ -48,6 +48,11 @@ class Change:
         """The minimum detectable effect of this many runs, in the values' unit."""
         return minimum_detectable_effect(self.sd, self.base_runs, self.new_runs)
 
+    @property
+    def in_sd(self) -> float:
+        """The minimum detectable effect in standard deviations: by the numbers of runs alone."""
+        return minimum_detectable_effect(1.0, self.base_runs, self.new_runs)
+
 
 def change(base: Sequence[float], new: Sequence[float], least_sd: float = 0.0) -> Change | None:
     """The change of the mean, with its bounds; None with an empty side or one run on each.
@@ -163,6 +168,21 @@ def runs_needed(sd: float, effect: float) -> int | None:
         else:
             high = middle
     return high if high <= MOST_RUNS else None
+
+
+def seeds_as_strong(base_runs: int, new_runs: int) -> int:
+    """The runs on each side whose minimum detectable effect is no larger than that of these runs.
+
+    Both are in standard deviations of one cell, so they follow from the numbers alone. Raises
+    `ValueError` for fewer than three runs, which are no test.
+    """
+    if min(base_runs, new_runs) < 1 or base_runs + new_runs < 3:
+        raise ValueError(f"{base_runs} and {new_runs} runs are no test; expected three or more")
+    smaller = min(base_runs, new_runs)
+    effect = minimum_detectable_effect(1.0, base_runs, new_runs)
+    while minimum_detectable_effect(1.0, max(2, smaller), max(2, smaller)) > effect:
+        smaller += 1  # it ends where both sides have as many as the larger one
+    return max(2, smaller)
 
 
 @functools.cache

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
-from harness.compare import baseline_tables, baselines, thresholds
+from harness.compare import averaged_runs, baseline_tables, baselines, stats, thresholds
 from harness.compare.comparison import CellVerdict, Comparison, compare, confirm
 from harness.compare.gate import Verdict
 from harness.errors import UsageError
 from harness.planning.options import Settings
 from harness.planning.plan import Plan
 from harness.planning.project import BASELINES
+from harness.records.cells import cells
 from harness.records.schema import Record
 from harness.system import environment
 from harness.system.environment import MACHINE
@@ -32,6 +34,7 @@ class Regression:
         self.thresholds = thresholds.from_pyproject(root)
         self._comparison: Comparison | None = None
         self.judged: dict[str, CellVerdict] = {}  # by the name that was asked for
+        self._refuse_weak_recheck()
 
     @property
     def name(self) -> str:
@@ -112,8 +115,13 @@ class Regression:
                 then, now = recheck(cell.name, self._fresh_seeds(self._comparison.verdicts))
                 base, new = [*base, *then], [*new, *now]
         second = compare(base, new, self.thresholds).pooled
-        if second is None or second.high >= 0:
-            return Verdict.CANNOT_TELL, "worse in stage 1, not in stage 2"
+        if second is None or (second.high >= 0 and second.in_sd > change.in_sd):
+            return Verdict.WORSE, (
+                f"a small loss everywhere in stage 1: {change.change:+.2f} sd of a cell's runs. "
+                "Stage 2 compared too few runs to see it"
+            )
+        if second.high >= 0:
+            return Verdict.CANNOT_TELL, "Worse in stage 1, not in stage 2."
         return Verdict.WORSE, (
             f"a small loss everywhere, in both stages: {change.change:+.2f} and "
             f"{second.change:+.2f} sd of a cell's runs"
@@ -124,6 +132,29 @@ class Regression:
         sides = [side for cell in cells for side in (cell.base, cell.new) if side]
         first = 1 + max(run.case.seed for side in sides for run in side.records)
         return list(range(first, first + (self.settings.recheck or 0)))
+
+    def _refuse_weak_recheck(self) -> None:
+        """Raise `UsageError` if a second stage of so few seeds could not see what the first sees.
+
+        The numbers of seeds decide: those of the plan, and those of the baseline that are averaged.
+        """
+        if not self.settings.recheck:
+            return
+        planned = Counter(case.cell for case in self.plan.cases)
+        needed: dict[str, tuple[int, int, int]] = {}
+        for cell in cells(self.base):
+            base, new = len(averaged_runs.runs(cell)), planned[cell.name]
+            if base and new and base + new > 2:
+                needed[cell.name] = (stats.seeds_as_strong(base, new), base, new)
+        if needed and (most := max(needed.values()))[0] > self.settings.recheck:
+            seeds, base, new = most
+            name = next(name for name, counts in needed.items() if counts == most)
+            raise UsageError(
+                f"--glue-recheck {self.settings.recheck}: the first stage of {name} compares {new} "
+                f"seeds with {base} of the baseline; a second stage needs at least {seeds} seeds a "
+                f"side to see the same loss. Fix: --glue-recheck {seeds} or more; "
+                f"{max(10, seeds)} is usual"
+            )
 
     def _compare(
         self,
