@@ -13,7 +13,7 @@ from itertools import chain
 from statistics import fmean
 
 from harness import metrics
-from harness.compare import averaged_runs, machines, stats
+from harness.compare import averaged_runs, machines, pairing, stats
 from harness.compare.measures import MEASURES, Measure
 from harness.compare.stats import Change
 from harness.compare.thresholds import Threshold
@@ -151,13 +151,18 @@ def _goes_wrong_more(base: Cell, new: Cell) -> str | None:
 
 def _judge_score(base: Cell, new: Cell, measure: Measure, threshold: Threshold | None) -> Finding:
     then, now = (
-        [value for run in averaged_runs.runs(cell) if (value := measure.of(run)) is not None]
+        {
+            run.case.seed: value
+            for run in averaged_runs.runs(cell)
+            if (value := measure.of(run)) is not None
+        }
         for cell in (base, new)
     )
     if (not then or not now) and measure.name not in {"score", *_metric_names(base)}:
         why = f"has no {measure.name}, but {', '.join(sorted(_metric_names(base)))}"
         return Finding(measure, threshold, Verdict.INCOMPARABLE, why)
-    finding = _compare_values(measure, threshold, then, now, row_resolution(measure, base, new))
+    change = pairing.change(then, now, row_resolution(measure, base, new))
+    finding = _compare_values(measure, threshold, [*then.values()], [*now.values()], change)
     if why := _goes_wrong_more(base, new):
         return replace(finding, verdict=Verdict.WORSE, why=why)
     wrong = averaged_runs.WrongRuns.of(base, new)
@@ -230,7 +235,9 @@ def judge_cost(
     """
     sides = [[r for r in cell.ok if not set(SLOWED) & set(r.flags)] for cell in (base, new)]
     then, now = ([value for r in side if (value := measure.of(r))] for side in sides)
-    finding = _compare_values(measure, threshold, then, now)
+    sign = 1 if measure.higher_is_better else -1
+    logs = [[sign * math.log(value) for value in side] for side in (then, now)]
+    finding = _compare_values(measure, threshold, then, now, stats.change(logs[0], logs[1]))
     differing = machines.differences(*sides, measure.needs, but_for)
     if differing or not then or not now:
         why = (
@@ -245,18 +252,12 @@ def _compare_values(
     threshold: Threshold | None,
     base: list[float],
     new: list[float],
-    least_sd: float = 0.0,
+    change: Change | None,
 ) -> Finding:
-    """The finding that follows from the values alone."""
+    """The finding that follows from the values alone, and the change of their mean."""
     finding = Finding(measure, threshold, None)
     if base and new:
         finding = replace(finding, base=fmean(base), new=fmean(new))
-    sign = 1 if measure.higher_is_better else -1
-    sides = [
-        [sign * (value if measure.is_score else math.log(value)) for value in side]
-        for side in (base, new)
-    ]
-    change = stats.change(*sides, least_sd)
     if threshold is None:
         return replace(finding, change=change)
     margin = threshold.margin(finding.base) if finding.base is not None else None
@@ -265,8 +266,10 @@ def _compare_values(
         why = TOO_FEW if base and new else "every run of one side collapsed, or was unstable"
         return replace(finding, verdict=Verdict.CANNOT_TELL, why=why)
     verdict = decide(change, margin)
-    why = _runs_it_takes(finding, change, margin) if verdict is Verdict.CANNOT_TELL else ""
-    return replace(finding, verdict=verdict, why=why)
+    reasons = [f"paired by seed: correlation {change.correlation:.2f}"] if change.pairs else []
+    if verdict is Verdict.CANNOT_TELL:
+        reasons.append(_runs_it_takes(finding, change, margin))
+    return replace(finding, verdict=verdict, why="; ".join(reasons))
 
 
 TOO_FEW = "one run on each side cannot show what chance does. Fix: --glue-seeds 5 or more"
@@ -288,11 +291,13 @@ def decide(change: Change, margin: float) -> Verdict:
 
 def _runs_it_takes(finding: Finding, change: Change, margin: float) -> str:
     """The smallest change that these runs can show, and how many runs the margin needs."""
-    needed = stats.runs_needed(change.sd, margin)
+    needed = change.runs_needed(margin)
+    runs = f"{change.base_runs} and {change.new_runs} runs"
     return (
-        f"{change.base_runs} and {change.new_runs} runs show a change of "
+        f"{f'{change.pairs} pairs' if change.pairs else runs} show a change of "
         f"{format_change(finding, max(change.smallest, margin))} or more; to decide about "
-        f"{finding.threshold}, run {needed or f'more than {stats.MOST_RUNS:,}'} seeds on each side"
+        f"{finding.threshold}, run {needed or f'more than {stats.MOST_RUNS:,}'} "
+        f"{'of the same seeds' if change.pairs else 'seeds'} on each side"
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.compare.gate import Finding, Verdict
+from harness.compare.gate import Finding, Verdict, format_change
 
 
 def confirm(first: Finding, second: Finding | None) -> Finding:
@@ -27,10 +27,17 @@ def confirm(first: Finding, second: Finding | None) -> Finding:
 
 
 def _is_weaker(second: Finding, first: Finding) -> bool:
-    """Whether the second stage finds only larger losses, by the numbers of runs it compared."""
+    """Whether the second stage finds only larger losses, by the numbers of runs it compared.
+
+    If only one of them compared the runs seed by seed, the spread that each found counts too.
+    """
     if second.verdict is Verdict.INCOMPARABLE or second.change is None:
         return True
-    return first.change is not None and second.change.in_sd > first.change.in_sd
+    if first.change is None:
+        return False
+    if bool(first.change.pairs) != bool(second.change.pairs):
+        return second.change.smallest > first.change.smallest
+    return second.change.in_sd > first.change.in_sd
 
 
 def _why_weaker(first: Finding, second: Finding) -> str:
@@ -38,6 +45,11 @@ def _why_weaker(first: Finding, second: Finding) -> str:
     if second.change is None or first.change is None:
         return second.why or "it compared no runs"
     then, now = first.change, second.change
+    if then.pairs or now.pairs:
+        return (
+            f"it shows a change of {format_change(second, now.smallest)} or more, stage 1 of "
+            f"{format_change(first, then.smallest)}"
+        )
     return (
         f"it compared {now.base_runs} and {now.new_runs} runs, which show a change of "
         f"{now.in_sd:.2f} sd or more; the {then.base_runs} and {then.new_runs} runs of stage 1 "

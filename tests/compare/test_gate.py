@@ -242,7 +242,7 @@ def test_seeds_that_agree_are_no_surer_than_one_row_of_the_dev_set() -> None:
 
 
 def test_what_cannot_be_told_says_what_could_be() -> None:
-    base, new = side(spread(0.9, 10, sd=0.02)), side(spread(0.89, sd=0.02))
+    base, new = side(spread(0.9, 10, sd=0.02)), side(spread(0.89, sd=0.02), first=60)
     found = judged(base, new, "score:-1pt")["score"]
     assert found.verdict is Verdict.CANNOT_TELL
     assert found.change
@@ -290,7 +290,38 @@ def test_one_seed_that_differs_or_has_no_partner_leaves_it_to_statistics(
     new[0] = new[0].model_copy(update=changed)
     if changed.get("predictions", "") is None:
         base[0] = base[0].model_copy(update=changed)
-    assert judged(base, new)["score"].verdict is CANNOT_TELL
+    assert "bit-identical" not in judged(base, new)["score"].why
+
+
+def test_runs_of_the_same_seeds_are_compared_seed_by_seed_where_they_go_together() -> None:
+    drawn = spread(0.9, 10, 0.02)
+    off = [0.0101, 0.0099, 0.0102, 0.0098, 0.01, 0.0101, 0.0099, 0.0102, 0.0098, 0.01]
+    lost = [value - by for value, by in zip(drawn, off, strict=True)]
+    for seeds, pairs in ((10, 10), (5, 5)):
+        found = judged(side(drawn), side(lost[:seeds]))["score"]
+        assert (found.verdict, found.why) == (WORSE, "paired by seed: correlation 1.00")
+        assert found.change
+        assert found.change.pairs == pairs
+        assert found.change.high < 0
+        apart = judged(side(drawn), side(lost[:seeds], first=90))["score"]
+        assert apart.verdict is CANNOT_TELL
+        assert apart.change
+        assert apart.change.pairs == 0
+    found = judged(side(drawn), side(lost), "score:-1.004pt")["score"]
+    assert found.verdict is CANNOT_TELL  # the bounds are on both sides of the margin
+    assert found.change
+    assert found.why == (
+        "paired by seed: correlation 1.00; 10 pairs show a change of 1.00 pt or more; to decide "
+        f"about -1.004pt, run {found.change.runs_needed(0.01004)} of the same seeds on each side"
+    )
+
+
+def test_pairs_that_agree_are_no_surer_than_one_row_of_the_dev_set() -> None:
+    drawn = spread(0.9, 10, 0.02)
+    lost = [value - 0.01 for value in drawn]
+    for step, verdict in ((0.002, WORSE), (0.01, CANNOT_TELL)):
+        base, new = (side(values, one_row={"score": step}) for values in (drawn, lost))
+        assert judged(base, new)["score"].verdict is verdict
 
 
 def test_bit_identical_runs_beside_more_that_collapsed_prove_nothing() -> None:

@@ -66,7 +66,7 @@ def test_a_second_stage_of_too_few_seeds_does_not_clear_a_loss() -> None:
 def test_a_second_stage_that_lost_runs_clears_nothing(
     base: int, new: int, verdict: Verdict
 ) -> None:
-    first = judged(side(GOOD), side(BAD))["score"]
+    first = judged(side(GOOD), side(BAD, first=60))["score"]
     sides = [side(spread(0.9, runs, 0.05), first=at) for runs, at in ((base, 70), (new, 90))]
     second = judged(*sides)["score"]
     assert second.verdict is CANNOT_TELL
