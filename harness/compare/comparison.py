@@ -105,11 +105,12 @@ def compare(
     thresholds: Thresholds,
     notes: Mapping[str, str] = NO_NOTES,
     cells_without_failed: Collection[str] = (),
+    level: Callable[[Cell, Cell], float] = lambda base, new: stats.ALPHA,
 ) -> Comparison:
     """Judge every cell of both sides. Raises `UsageError` for contradictory thresholds.
 
     `notes` has notes on the base's cells, by their names; `cells_without_failed` has the names of
-    those whose failed runs were left out.
+    those whose failed runs were left out. `level` has the chance with which a bound may be wrong.
     """
     base_cells, new_cells = (
         cells(run for run in side if run.status != "skipped") for side in (base, new)
@@ -118,7 +119,9 @@ def compare(
     for old, fresh in _pair_cells(base_cells, new_cells):
         if old and fresh:
             limits = thresholds.of(fresh.name)
-            findings = gate.judge(old, fresh, limits, lacks_failed=old.name in cells_without_failed)
+            lacks_failed = old.name in cells_without_failed
+            alpha = level(old, fresh)
+            findings = gate.judge(old, fresh, limits, lacks_failed=lacks_failed, alpha=alpha)
             verdicts.append(CellVerdict(old, fresh, findings, note=notes.get(old.name, "")))
         else:
             why = (

@@ -65,11 +65,17 @@ class Finding:
 
 
 def judge(
-    base: Cell, new: Cell, thresholds: Mapping[str, Threshold], *, lacks_failed: bool = False
+    base: Cell,
+    new: Cell,
+    thresholds: Mapping[str, Threshold],
+    *,
+    lacks_failed: bool = False,
+    alpha: float = stats.ALPHA,
 ) -> tuple[Finding, ...]:
     """A finding for each measure that has a threshold, and for those that are always shown.
 
-    `lacks_failed`: the base's failed runs were left out of it.
+    `lacks_failed`: the base's failed runs were left out of it. `alpha`: the chance with which each
+    bound may be wrong, and Fisher's test too; less than usual where runs are looked at repeatedly.
     """
     measures = [row for name, row in MEASURES.items() if name in thresholds or name in SHOWN]
     obstacle = _why_incomparable(base, new, lacks_failed)
@@ -79,9 +85,9 @@ def judge(
         if obstacle:
             finding = Finding(measure, threshold, Verdict.INCOMPARABLE, obstacle)
         elif measure.is_score:
-            finding = _judge_score(base, new, measure, threshold)
+            finding = _judge_score(base, new, measure, threshold, alpha)
         else:
-            finding = judge_cost(base, new, measure, threshold)
+            finding = judge_cost(base, new, measure, threshold, alpha=alpha)
         if finding.threshold or finding.base is not None or measure.name == "score":
             findings.append(finding)
     return tuple(findings)
@@ -143,13 +149,15 @@ def _list_endings(cell: Cell) -> str:
     return ", ".join(dict.fromkeys(endings))
 
 
-def _goes_wrong_more(base: Cell, new: Cell) -> str | None:
+def _goes_wrong_more(base: Cell, new: Cell, alpha: float = stats.ALPHA) -> str | None:
     """How many runs went wrong, if chance does not explain it; else None."""
     wrong = averaged_runs.WrongRuns.of(base, new)
-    return f"{wrong} (p = {wrong.chance:.2g})" if wrong.chance <= stats.ALPHA else None
+    return f"{wrong} (p = {wrong.chance:.2g})" if wrong.chance <= alpha else None
 
 
-def _judge_score(base: Cell, new: Cell, measure: Measure, threshold: Threshold | None) -> Finding:
+def _judge_score(
+    base: Cell, new: Cell, measure: Measure, threshold: Threshold | None, alpha: float
+) -> Finding:
     then, now = (
         {
             run.case.seed: value
@@ -161,9 +169,9 @@ def _judge_score(base: Cell, new: Cell, measure: Measure, threshold: Threshold |
     if (not then or not now) and measure.name not in {"score", *_metric_names(base)}:
         why = f"has no {measure.name}, but {', '.join(sorted(_metric_names(base)))}"
         return Finding(measure, threshold, Verdict.INCOMPARABLE, why)
-    change = pairing.change(then, now, row_resolution(measure, base, new))
+    change = pairing.change(then, now, row_resolution(measure, base, new), alpha)
     finding = _compare_values(measure, threshold, [*then.values()], [*now.values()], change)
-    if why := _goes_wrong_more(base, new):
+    if why := _goes_wrong_more(base, new, alpha):
         return replace(finding, verdict=Verdict.WORSE, why=why)
     wrong = averaged_runs.WrongRuns.of(base, new)
     if not wrong.is_larger_share and (proof := _why_the_same(base, new)):
@@ -228,6 +236,7 @@ def judge_cost(
     measure: Measure,
     threshold: Threshold | None = None,
     but_for: Collection[str] = (),
+    alpha: float = stats.ALPHA,
 ) -> Finding:
     """The finding for times or memory; incomparable if the machines differ.
 
@@ -237,7 +246,8 @@ def judge_cost(
     then, now = ([value for r in side if (value := measure.of(r))] for side in sides)
     sign = 1 if measure.higher_is_better else -1
     logs = [[sign * math.log(value) for value in side] for side in (then, now)]
-    finding = _compare_values(measure, threshold, then, now, stats.change(logs[0], logs[1]))
+    change = stats.change(logs[0], logs[1], alpha=alpha)
+    finding = _compare_values(measure, threshold, then, now, change)
     differing = machines.differences(*sides, measure.needs, but_for)
     if differing or not then or not now:
         why = (

@@ -23,6 +23,7 @@ from harness.planning.option_values import (
     MOST_EPOCHS,
     MOST_JOBS,
     MOST_RECHECKS,
+    MOST_SEEDS,
     at_most,
     engine,
     names,
@@ -184,6 +185,11 @@ class Settings:
         "N",
         "run N fresh seeds of both sides where a cell looks worse; 10 is usual",
         at_most(MOST_RECHECKS),
+    )
+    max_seeds: int | None = option(
+        "N",
+        "with --glue-baseline: run more seeds of a cell while its verdict is open, up to N",
+        at_most(MOST_SEEDS),
     )
     resume: bool | None = option(
         "",

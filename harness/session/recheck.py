@@ -26,7 +26,7 @@ from harness.system import git, inherited, supervisor
 from harness.text.escape import harmless
 
 REPLACED = {"tasks", "models", "targets", "seeds", "results"}
-OMITTED = {"baseline", "recheck", "resume", "save_models"}
+OMITTED = {"baseline", "recheck", "max_seeds", "resume", "save_models"}
 """Options of this session that the second stage gets with other values, or does not get."""
 LAST_LINES = 15
 LAST_BYTES = 16 * 1024

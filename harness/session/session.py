@@ -76,6 +76,8 @@ class GlueSession:
         if self.settings.baseline is None:
             if self.settings.recheck:
                 raise UsageError("--glue-recheck: expected --glue-baseline NAME beside it")
+            if self.settings.max_seeds:
+                raise UsageError("--glue-max-seeds: expected --glue-baseline NAME beside it")
             return None
         from harness.session.regression import Regression
 
@@ -124,7 +126,8 @@ class GlueSession:
             raise UsageError("no baseline was named. Fix: --glue-baseline NAME")
         if cell == ALL_CELLS:
             return gate.judge_all(self.recheck)
-        comparison = gate.judge(cell, self.records, self.reused, self.cells, self.recheck)
+        runs = (self.records, self.reused, self.cells)
+        comparison = gate.judge(cell, *runs, self.recheck, self.run_more)
         return comparison.verdict, verdict_tables.line(comparison)
 
     def recheck(self, cell: str, seeds: list[int]) -> tuple[list[Record], list[Record]]:
@@ -138,6 +141,21 @@ class GlueSession:
         fresh = [dataclasses.replace(cases[0], seed=seed) for seed in seeds]
         base = recheck.run_baseline(gate.baseline, fresh, self.settings, self.results)
         return base, [self.driver.run(case).record for case in fresh]
+
+    def run_more(self, cell: str, seeds: list[int]) -> list[Record]:
+        """New runs of a cell, of seeds that were not planned; those that this code computed.
+
+        They are runs of this session like the planned ones. Raises `UsageError`, `NotStored`.
+        """
+        from harness.session.regression import is_of_this_code
+
+        cases = [case for case in self.plan.cases if case.cell == cell]
+        if not cases:
+            raise UsageError(f"{cell}: is no cell of this session")
+        done = [self.driver.run(dataclasses.replace(cases[0], seed=seed)) for seed in seeds]
+        self.records += [each.record for each in done]
+        self.reused += [each.record.case.id for each in done if each.is_reused]
+        return [d.record for d in done if not d.is_reused or is_of_this_code(d.record)]
 
     @property
     def compared_nothing(self) -> bool:

@@ -208,7 +208,7 @@ def test_a_server_that_is_no_hub_is_one_error_in_time(
         ("seeds", ",".join(map(str, range(10_001)))), ("jobs", "999999"), ("epochs", "1e9"),
         ("epochs", "10001"), ("max-train", str(10**30)), ("max-eval", "0"), ("timeout", "nan"),
         ("timeout", "inf"), ("timeout", "0"), ("timeout", "-1"), ("timeout", "1e300"),
-        ("recheck", "1001"),
+        ("recheck", "1001"), ("max-seeds", "10001"),
     ],
 )  # fmt: skip
 def test_a_number_beyond_its_limit(tmp_path: Path, option: str, text: str) -> None:
