@@ -11,6 +11,7 @@ import typer
 
 from harness.commands import (
     baseline,
+    census,
     compare,
     doctor,
     explain,
@@ -74,6 +75,7 @@ app.command("list", short_help="List tasks, models, targets, ... or published re
 )
 app.command(short_help="Tabulate every run of a results folder.")(report.report)
 app.command(short_help="Judge NEW's runs against BASE's, cell by cell.")(compare.compare)
+app.command(short_help="Say how far seeds differ, and which margin they can hold.")(census.census)
 app.command(short_help="List the rows that two runs predict differently.")(flips.flips)
 app.command(short_help="Say what each session ran, and what it did not.")(status.status)
 app.command("import", short_help="Store records that a session could only print.")(
