@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from harness.compare import stats
 from harness.records.cells import Cell
 from harness.records.flags import Spoils, that_spoil
+from harness.records.revisions import Revision, clean_commit
 from harness.records.schema import Record
 
 NOT_AVERAGED = frozenset(that_spoil(Spoils.GATE_MEAN))
@@ -32,18 +33,12 @@ def went_wrong(cell: Cell) -> list[Record]:
     runs_by_seed: dict[int, list[Record]] = {run.case.seed: [run] for run in cell.records}
     for run in cell.replaced:
         current = runs_by_seed[run.case.seed][0]
-        if _clean_commit(run) and _clean_commit(run) == _clean_commit(current):
+        if clean_commit(run) and Revision.of(run) == Revision.of(current):
             runs_by_seed[run.case.seed].append(run)
     first_runs = [
         min(same_seed, key=lambda run: (run.created, run.id)) for same_seed in runs_by_seed.values()
     ]
     return [run for run in first_runs if not is_sound(run)]
-
-
-def _clean_commit(run: Record) -> str | None:
-    """The commit that computed a run, if its working tree had no changes."""
-    is_clean = run.environment.get("dirty") is False
-    return str(run.environment.get("commit") or "") if is_clean else None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from harness.records.cells import Cell, cells, names_of
 from harness.records.schema import Record
 from harness.records.store import Store, file_name, naming, read_bytes
 from harness.spec import Combination
-from harness.system import environment
+from harness.system import git
 from harness.text.names import nearest
 from harness.text.values import shown, shown_path
 
@@ -231,7 +231,7 @@ def _require_reason(reason: str) -> None:
 
 
 def _require_on_branch(branch: str, commit: str) -> None:
-    if why := environment.why_not_on(branch, commit):
+    if why := git.why_not_on(Path.cwd(), branch, commit):
         raise UsageError(
             f"commit {commit[:12]} of the runs has to be in the history of a branch: {why}. Fix: "
             "merge it there first, or fetch it, or name another branch with --branch"

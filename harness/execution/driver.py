@@ -251,7 +251,7 @@ class Driver:
             threads=config.threads if config else None,
             cell_key=config.cell_key if config else None,
             identity=dict(config.identity) if config else {},
-            environment=environment.facts(),
+            environment=environment.facts(self.plan.settings.project),
         )
 
 

@@ -21,7 +21,7 @@ from harness.spec import Case, DataRequest, Recipe, RunConfig, Target
 from harness.system import environment
 from harness.text.values import shown
 
-CODE = ("commit", "glue-bench")
+CODE = ("commit", "glue-bench", "glue-bench_sha256")
 
 
 def verify(

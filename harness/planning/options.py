@@ -205,6 +205,8 @@ class Settings:
     )
     # The key of an option -> where its value was given: an option, a variable, or the file.
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    # The folder of the project in which pytest runs; None: the current folder.
+    project: Path | None = field(default=None, compare=False)
 
     @contextlib.contextmanager
     def naming(self, key: str) -> Generator[None]:
@@ -246,7 +248,7 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
                 origins[option.key] = str(where)
                 values[option.key] = _value(option, text, str(where), base)
                 break
-    return Settings(**values, origins=origins)
+    return Settings(**values, origins=origins, project=root)
 
 
 def _value(option: Option, text: str, where: str, base: Path) -> Value:

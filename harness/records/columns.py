@@ -221,7 +221,9 @@ COLUMNS = (
         _text(name.replace("-", "_"), f"version of {name}", f"environment.{name}")
         for name in ("python", "glue-bench", *environment.PACKAGES)
     ),
-    _text("commit", "commit of glue-bench, if run from a git checkout", "environment.commit"),
+    _text("glue_bench_sha256", "of glue-bench's own sources", "environment.glue-bench_sha256"),
+    _text("commit", "of the git checkout in which pytest ran", "environment.commit"),
+    _text("branch", "of that checkout", "environment.branch"),
     _yes("dirty", "that checkout had uncommitted changes", "environment.dirty"),
     _text("os", "operating system", "environment.os"),
     _text("machine", "architecture of the processor", "environment.machine"),

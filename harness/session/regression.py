@@ -17,7 +17,8 @@ from harness.records.schema import Record
 from harness.system import environment
 from harness.system.environment import MACHINE
 
-CODE = ("commit", "dirty", *MACHINE)  # facts that are the same for runs of this code, here
+CODE = ("commit", "dirty", "glue-bench_sha256", *MACHINE)
+"""Facts that are the same for runs of this code, here."""
 
 Recheck = Callable[[str, list[int]], tuple[list[Record], list[Record]]]
 """Runs a cell with fresh seeds and returns the runs of the base and the new ones."""
@@ -86,7 +87,8 @@ class Regression:
         """
         if self._comparison is None:
             not_run = set(reused)
-            new = [r for r in records if r.case.id not in not_run or is_of_this_code(r)]
+            project = self.settings.project
+            new = [r for r in records if r.case.id not in not_run or is_of_this_code(r, project)]
             without_failed = self.baseline.cells_without_failed
             self._comparison = self._compare(self.base, new, {*cells}, without_failed)
         cell = self._comparison.of(name)
@@ -150,9 +152,9 @@ OTHER_CODE = (
 )
 
 
-def is_of_this_code(record: Record) -> bool:
+def is_of_this_code(record: Record, project: Path | None = None) -> bool:
     """Whether a stored run has the clean commit, the versions and the machine of this session."""
-    now = environment.facts()
+    now = environment.facts(project)
     if now["commit"] is None or now["dirty"] is not False:
         return False
     return all(record.environment.get(fact) == now[fact] for fact in CODE)

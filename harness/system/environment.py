@@ -19,18 +19,34 @@ from importlib import metadata
 from pathlib import Path
 
 from harness.system import git
-from harness.text.values import shown
 
 HERE = Path(__file__).parents[1]  # the folder of the package
 PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "scipy")
 Value = str | int | bool | None
 
 
+def facts(project: Path | None = None) -> dict[str, Value]:
+    """The value of each fact of `FACTS`, and which code runs. Imports none of the packages.
+
+    `commit`, `branch` and `dirty` are those of the repository of `project`, the folder in which
+    pytest runs; by default the current folder. `glue-bench_sha256` is of glue-bench's own sources.
+    """
+    return {**_facts((project or Path.cwd()).absolute())}
+
+
 @functools.cache
-def facts() -> dict[str, Value]:
-    """The value of each fact of `FACTS`, and the commit. Imports none of the packages."""
-    commit, dirty = revision()
-    return {fact.name: fact.read() for fact in FACTS} | {"commit": commit, "dirty": dirty}
+def _facts(project: Path) -> dict[str, Value]:
+    code = {"commit": None, "branch": None, "dirty": None, **git.state(project)}
+    of_machine = {fact.name: fact.read() for fact in FACTS}
+    return of_machine | code | {"glue-bench_sha256": sources_sha256()}
+
+
+@functools.cache
+def sources_sha256() -> str:
+    """The sha256 of glue-bench's own Python files: their names, and the sha256 of each."""
+    files = sorted(HERE.rglob("*.py"))
+    lines = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(HERE)}" for f in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def version(package: str) -> str | None:
@@ -60,45 +76,6 @@ def cpu_name() -> str:
     except OSError:  # not Linux
         match = None
     return match[1].strip() if match else platform.processor()
-
-
-def revision() -> tuple[str | None, bool | None]:
-    """The commit of this checkout of glue-bench, and whether files were changed since."""
-    if place_in_checkout() is None:
-        return None, None
-    return git.head(HERE), git.is_changed(HERE)
-
-
-def place_in_checkout() -> Path | None:
-    """The path of this package within its checkout, such as `harness`.
-
-    None if it was installed without its repository or inside another one, or if git fails.
-    """
-    return git.place_of(HERE, "__init__.py")
-
-
-def why_not_on(branch: str, commit: str) -> str | None:
-    """Why `commit` is not known to be in the history of a branch of this checkout; None: it is.
-
-    The branch may be local, or a branch of the remote `origin` as last fetched.
-    """
-    if place_in_checkout() is None:
-        return "cannot tell: glue-bench does not run from a git checkout of its own, or git fails"
-    refs = (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}")
-    if not _refs(*refs) & {*refs}:  # git takes `branch` for a pattern, which may match others
-        return f"cannot tell: this checkout has no branch {shown(branch)}, and none of origin's"
-    if not git.is_full_id(commit) or git.ask(HERE, "cat-file", "-e", f"{commit}^{{commit}}").code:
-        return "cannot tell: this checkout does not have the commit"
-    if _refs(f"--contains={commit}", *refs) & {*refs}:
-        return None
-    if git.ask(HERE, "rev-parse", "--is-shallow-repository").text == "true":
-        return "cannot tell: this checkout is shallow (`git fetch --unshallow`)"
-    return f"it is not in the history of {shown(branch)}"
-
-
-def _refs(*arguments: str) -> set[str]:
-    names = git.ask(HERE, "for-each-ref", "--format=%(refname)", *arguments).text or ""
-    return {*names.split()}
 
 
 def usable_cpus() -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.system import inherited
+from harness.text.values import shown
 
 TIMEOUT_S = 10.0
 FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -50,8 +51,8 @@ WITHOUT_CONFIGURATION = {
 }
 """Variables for a repository that was made here and needs no configuration of the user."""
 
-INSTALLED = ("site-packages", "dist-packages")
-"""Folders of installed packages: a repository that tracks one is not the package's own."""
+BRANCH_VARIABLES = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME")
+"""Variables in which GitHub and GitLab name the branch, since they check out a commit alone."""
 
 
 @dataclass(frozen=True)
@@ -106,23 +107,49 @@ def ask(
     return Answer(process.returncode, output, errors.decode(errors="replace").strip())
 
 
-def place_of(folder: Path, file: str) -> Path | None:
-    """The path of a folder within the checkout that tracks `file` of it.
+def state(folder: Path) -> dict[str, str | bool | None]:
+    """`commit`, `branch` and `dirty` of the repository that a folder belongs to; {} if none.
 
-    None if no checkout tracks it, or only as an installed package.
+    A folder belongs to the repository whose current commit has files in it: not to one that merely
+    lies above it, such as that of somebody's home folder.
     """
-    if ask(folder, "ls-files", "--error-unmatch", "--", file).code:
-        return None
-    prefix = ask(folder, "rev-parse", "--show-prefix").text
-    if not prefix or not {*INSTALLED}.isdisjoint(Path(prefix).parts):
-        return None
-    return Path(prefix)
+    if not ask(folder, "ls-tree", "--name-only", "HEAD", "./").text:
+        return {}
+    return {"commit": head(folder), "branch": branch(folder), "dirty": is_changed(folder)}
 
 
 def head(folder: Path) -> str | None:
     """The id of a checkout's current commit; None if git cannot tell."""
     commit = ask(folder, "rev-parse", "--verify", "HEAD^{commit}").text
     return commit if is_full_id(commit) else None
+
+
+def branch(folder: Path) -> str | None:
+    """The name of a checkout's branch; where a commit is checked out, the one that CI names."""
+    named = (os.environ.get(name) for name in BRANCH_VARIABLES)
+    return ask(folder, "symbolic-ref", "--short", "-q", "HEAD").text or next(filter(None, named), None)
+
+
+def why_not_on(folder: Path, branch: str, commit: str) -> str | None:
+    """Why `commit` is not known to be in the history of a branch of a checkout; None: it is.
+
+    The branch may be local, or a branch of the remote `origin` as last fetched.
+    """
+    refs = (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}")
+    if not _refs(folder, *refs) & {*refs}:  # git takes `branch` for a pattern: others may match
+        return f"cannot tell: this checkout has no branch {shown(branch)}, and none of origin's"
+    if not is_full_id(commit) or ask(folder, "cat-file", "-e", f"{commit}^{{commit}}").code:
+        return "cannot tell: this checkout does not have the commit"
+    if _refs(folder, f"--contains={commit}", *refs) & {*refs}:
+        return None
+    if ask(folder, "rev-parse", "--is-shallow-repository").text == "true":
+        return "cannot tell: this checkout is shallow (`git fetch --unshallow`)"
+    return f"it is not in the history of {shown(branch)}"
+
+
+def _refs(folder: Path, *arguments: str) -> set[str]:
+    names = ask(folder, "for-each-ref", "--format=%(refname)", *arguments).text or ""
+    return {*names.split()}
 
 
 def is_changed(folder: Path) -> bool | None:

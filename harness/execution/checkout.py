@@ -1,8 +1,8 @@
-"""The files of an older commit of this checkout, in a temporary folder of their own.
+"""The files of another commit of a project, in a temporary folder of their own.
 
 The folder is a new repository with the objects of that commit only. It has no hook, filter or
-setting of this checkout, and nothing is written to this checkout. The objects are checked against
-the commit's id, since an object's id is its hash.
+setting of the project's checkout, and nothing is written to that checkout. The objects are checked
+against the commit's id, since an object's id is its hash.
 """
 
 from __future__ import annotations
@@ -18,45 +18,49 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.system import environment, git
-from harness.text.values import shown
+from harness.system import git
+from harness.text.values import shown, shown_path
 
 PREFIX = "glue-recheck-"
 LOCK = "lock"
 TIMEOUT_S = 300.0
 UNLOCKED_FOR_S = 3600.0  # no session takes so long between making a folder and locking it
 FIX = (
-    "Fix: run in a checkout of glue-bench whose HEAD has the baseline's commit in its history "
-    "(`git fetch --unshallow`, or bring the branch up to date)"
+    "Fix: run in a checkout whose history has the commit (`git fetch --unshallow`, or bring the "
+    "branch up to date)"
 )
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """A folder with glue-bench at that commit, and one for temporary files of its processes."""
+    """The project at that commit, and a folder for temporary files of its processes.
+
+    `folder` is what the project's folder is in this checkout; `top` is the whole checkout.
+    """
 
     folder: Path
+    top: Path
     temporary: Path
 
 
 @contextlib.contextmanager
-def of_commit(commit: str) -> Generator[Checkout]:
+def of_commit(project: Path, commit: str, branch: str | None = None) -> Generator[Checkout]:
     """The files of `commit`, for as long as the block lasts.
 
-    Folders that killed sessions left are removed first. Raises `UsageError` unless the commit is in
-    the history of HEAD.
+    `project` is a folder in a git checkout. Folders that killed sessions left are removed first.
+    Raises `UsageError` unless `commit` is a full id in the history of HEAD or of `branch`.
     """
-    sweep()
-    place = _place_of_package(commit)
+    sweep(project)
+    place = _place_of(project, commit, branch)
     with _temporary_folder() as root:
         (root / "tmp").mkdir()
-        _check_out(root / "checkout", commit)
-        yield Checkout(root / "checkout" / place, root / "tmp")
+        _check_out(project, root / "checkout", commit)
+        yield Checkout(root / "checkout" / place, root / "checkout", root / "tmp")
 
 
-def sweep() -> None:
+def sweep(project: Path) -> None:
     """Remove the folders that killed sessions left; folders in use are locked, and stay."""
-    _remove_worktrees()
+    _remove_worktrees(project)
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             status = folder.lstat()
@@ -64,27 +68,28 @@ def sweep() -> None:
                 _remove_unless_locked(folder, time.time() - status.st_mtime)
 
 
-def _place_of_package(commit: str) -> Path:
-    """The folder within the checkout that holds glue-bench.
+def _place_of(project: Path, commit: str, branch: str | None) -> Path:
+    """The project's folder, relative to its checkout.
 
     Raises `UsageError` unless the commit may be run.
     """
     if not git.is_full_id(commit):
-        raise UsageError(
-            f"stage 2: the baseline's commit: found {shown(commit)}; expected a full commit id"
-        )
-    place = environment.place_in_checkout()
+        raise UsageError(f"commit: found {shown(commit)}; expected a full commit id")
+    place = git.ask(project, "rev-parse", "--show-prefix").text
     if place is None:
-        raise UsageError(f"stage 2: glue-bench does not run from a git checkout of its own. {FIX}")
-    kind = git.ask(environment.HERE, "cat-file", "-t", commit)
+        raise UsageError(f"{shown_path(project)}: is in no git checkout, so no other code can run")
+    kind = git.ask(project, "cat-file", "-t", commit)
     if kind.text != "commit":
         why = kind.errors or f"it is a {kind.text}"
-        raise UsageError(f"stage 2: commit {commit[:12]} is not in this checkout: {why}. {FIX}")
-    if git.ask(environment.HERE, "merge-base", "--is-ancestor", commit, "HEAD").code:
-        raise UsageError(
-            f"stage 2: commit {commit[:12]} is not in the history of HEAD, so it is not run. {FIX}"
-        )
-    return place.parent
+        raise UsageError(f"commit {commit[:12]} is not in this checkout: {why}. {FIX}")
+    if git.ask(project, "merge-base", "--is-ancestor", commit, "HEAD").code:
+        why = git.why_not_on(project, branch, commit) if branch else ""
+        if why or branch is None:
+            also = f", and for branch {shown(branch)}: {why}" if branch else ""
+            raise UsageError(
+                f"commit {commit[:12]} is not in the history of HEAD{also}. So it is not run. {FIX}"
+            )
+    return Path(place)
 
 
 @contextlib.contextmanager
@@ -94,7 +99,7 @@ def _temporary_folder() -> Generator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise UsageError(f"stage 2: a temporary folder cannot be written: {error}") from error
+        raise UsageError(f"a temporary folder cannot be written: {error}") from error
     try:
         with contextlib.suppress(OSError):  # some file systems have no locks
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -118,16 +123,16 @@ def _remove_unless_locked(folder: Path, age_s: float) -> None:
         os.close(lock)
 
 
-def _remove_worktrees() -> None:
+def _remove_worktrees(project: Path) -> None:
     """Remove the worktrees that killed sessions of earlier versions left, which have no lock."""
     temporary = Path(tempfile.gettempdir()).resolve()
-    listed = git.ask(environment.HERE, "worktree", "list", "--porcelain").text or ""
+    listed = git.ask(project, "worktree", "list", "--porcelain").text or ""
     for line in listed.splitlines():
         folder = Path(line.removeprefix("worktree "))
         parent = folder.parent
         is_ours = folder.name == "baseline" and parent.name.startswith("glue-bench-")
         if is_ours and parent.parent.resolve() == temporary and not _is_used(folder):
-            git.ask(environment.HERE, "worktree", "remove", "--force", "--force", str(folder))
+            git.ask(project, "worktree", "remove", "--force", "--force", str(folder))
             shutil.rmtree(parent, ignore_errors=True)
 
 
@@ -141,25 +146,27 @@ def _is_used(folder: Path) -> bool:
     return not links and folder.exists()
 
 
-def _check_out(folder: Path, commit: str) -> None:
+def _check_out(project: Path, folder: Path, commit: str) -> None:
     """Make a repository of the objects of one commit, and write its files."""
-    objects = _git(environment.HERE, "rev-list", "--objects", "--no-walk", commit)
+    objects = _git(project, "rev-list", "--objects", "--no-walk", commit)
     pack = ("pack-objects", "-q", "--stdout", "--window=0")
-    packed = _git(environment.HERE, *pack, given=objects)
+    packed = _git(project, *pack, given=objects)
     folder.mkdir()
+    own = git.WITHOUT_CONFIGURATION
     kind = "sha1" if len(commit) == 40 else "sha256"
-    _git(folder, "init", "-q", "--template=", f"--object-format={kind}")
-    _git(folder, "index-pack", "--stdin", given=packed)
+    _git(folder, "init", "-q", "--template=", f"--object-format={kind}", also=own)
+    _git(folder, "index-pack", "--stdin", given=packed, also=own)
     (folder / ".git" / "shallow").write_text(f"{commit}\n")  # its parents are not here
     (folder / ".git" / "HEAD").write_text(f"{commit}\n")
-    _git(folder, "read-tree", "--reset", "-u", commit)
+    _git(folder, "read-tree", "--reset", "-u", commit, also=own)
 
 
-def _git(folder: Path, *args: str, given: bytes = b"") -> bytes:
+def _git(
+    folder: Path, *args: str, given: bytes = b"", also: dict[str, str] | None = None
+) -> bytes:
     """The output of git, with `given` as its input. Raises `UsageError` if git fails."""
-    variables = {} if folder == environment.HERE else git.WITHOUT_CONFIGURATION
-    answer = git.ask(folder, *args, given=given, also=variables, timeout_s=TIMEOUT_S)
+    answer = git.ask(folder, *args, given=given, also=also, timeout_s=TIMEOUT_S)
     if answer.code:
         errors = "; ".join(answer.errors.splitlines())
-        raise UsageError(f"stage 2: git {args[0]}: {errors}. {FIX}")
+        raise UsageError(f"git {args[0]}: {errors}. {FIX}")
     return answer.output
