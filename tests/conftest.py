@@ -104,7 +104,7 @@ def _torch_as_it_was() -> Iterator[None]:
 @pytest.fixture
 def on_main(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every commit is in the history of every branch."""
-    monkeypatch.setattr("harness.system.environment.why_not_on", lambda branch, commit: None)
+    monkeypatch.setattr("harness.system.git.why_not_on", lambda *where: None)
 
 
 @pytest.fixture

@@ -78,11 +78,11 @@ class Side(NamedTuple):
 
 
 def _runs(side: str, root: Path) -> Side:
-    from harness.compare import baseline_tables, baselines, history
+    from harness.compare import baseline_tables, baselines, manifest
     from harness.records.store import Store
 
     folder = existing(Path(side)) if "/" in side else Path(side)
-    if paths.is_folder(folder / history.FOLDER) or not paths.is_folder(folder):
+    if not paths.is_folder(folder) or manifest.is_in(folder):
         try:
             baseline = baselines.load(baselines.locate(side, root))
             notes = baseline_tables.acceptance_notes(baseline)

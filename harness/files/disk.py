@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 import uuid
@@ -141,6 +142,27 @@ def make_folders(disk: Disk, folder: Path) -> None:
             PermissionError
         ):  # we may be allowed to search it, but not to open it
             disk.flush_folder(place)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Keep others out who lock this folder, where its file system has locks; a crash releases it.
+
+    Raises `StorageError` if another process has locked it; `OSError`.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if isinstance(error, BlockingIOError):
+                raise StorageError(
+                    f"{shown_path(folder)}: another process changes it right now, so nothing was "
+                    "changed. Fix: give the command again when that one is done"
+                ) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_all(disk: Disk, descriptor: int, content: bytes) -> None:

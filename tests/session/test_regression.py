@@ -157,7 +157,7 @@ def test_what_was_not_compared_is_never_green(scenario: Any, gated: pytest.Pytes
     ("spoil", "words"),
     [
         (lambda folder: None, ["*/mian: no such baseline. Did you mean 'main'*"]),
-        (lambda folder: (folder / "acts" / "0001.json").write_text("{}"), ["*acts/0001.json: *"]),
+        (lambda folder: (folder / "baseline.json").write_text("{}"), ["*/baseline.json: *"]),
         (lambda folder: next((folder / "runs").iterdir()).unlink(), ["*runs/*.json: *"]),
     ],
     ids=["missing", "corrupt", "run missing"],
