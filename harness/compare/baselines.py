@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.compare import manifest
 from harness.compare.manifest import BaselineChange, Kind, Manifest, RunFile, Stored
-from harness.compare.selection import Selection, merged, runs_of_cell
+from harness.compare.selection import Selection, list_reasons, merged, runs_of_cell
 from harness.errors import StorageError, UsageError
 from harness.files import paths
 from harness.files.disk import DISK, Disk, locked, make_folders, names_in
@@ -259,9 +259,11 @@ def _store(
     with_failed = _cells_with_failed(before, after, selection)
     same = before and {record.id for record in after} == {record.id for record in before.records}
     if before and same and {*with_failed} == {*before.stored.manifest.with_failed}:
+        left_out = list_reasons(selection.left_out) if selection else ""
         raise UsageError(
-            f"{shown_path(folder)}: nothing would change: it holds exactly these runs. Fix: give "
-            "--commit, --session or another results folder"
+            f"{shown_path(folder)}: nothing would change: it holds exactly the runs that may be "
+            f"taken{left_out and f'; others were left out{left_out}'}. Fix: give --commit, "
+            "--session or another results folder"
         )
     store = Store(folder, disk, manifest.OPTION)
     try:

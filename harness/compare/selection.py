@@ -202,7 +202,7 @@ def _full(kind: str, given: str, known: Collection[str], left_out: Mapping[str, 
         means = (
             f"{len(matches)} {kind}s"
             if matches
-            else f"no run that may be taken{_list_reasons(left_out)}"
+            else f"no run that may be taken{list_reasons(left_out)}"
         )
         digits = SHOWN_DIGITS if kind == "commit" else None
         one_of = ", ".join(full[:digits] for full in sorted(known))
@@ -213,11 +213,12 @@ def _full(kind: str, given: str, known: Collection[str], left_out: Mapping[str, 
 
 def _nothing_selected(left_out: Mapping[str, int]) -> UsageError:
     return UsageError(
-        f"no run may be taken into a baseline{_list_reasons(left_out) or ': there is none'}. Fix: "
+        f"no run may be taken into a baseline{list_reasons(left_out) or ': there is none'}. Fix: "
         "commit the project's changes (untracked files do not count), then run `pytest benchmarks`"
     )
 
 
-def _list_reasons(left_out: Mapping[str, int]) -> str:
+def list_reasons(left_out: Mapping[str, int]) -> str:
+    """How many runs were left out for which reasons, in brackets; empty if none was."""
     parts = [f"{count} {why}" for why, count in left_out.items()]
     return f" ({', '.join(parts)})" if parts else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -302,7 +303,8 @@ TOO_LONG = "x" * 301
         (lambda f: promote(f, select([run()]), "two\nlines", "main"), r"found 'two\\nlines'"),
         (lambda f: accept(f, SST2, select([run()]), TOO_LONG), "at most 300"),
         (lambda f: promote(f, select(load(f).records), "x", "main"), "nothing would change: it"),
-        (lambda f: accept(f, SST2, select(load(f).records), "x"), "nothing would change"),
+        (lambda f: accept(f, SST2, select([*load(f).records, run(dirty=True)]), "x"),
+         r"nothing would change.*; others were left out \(1 of a changed tree\)"),
         (lambda f: accept(f, "sst2-x", None, "x"), "unknown cell 'sst2-x'.*Known: sst2-toy"),
         (lambda f: accept(f, SST2, select([run("rte")]), "x"), f"Known: {RTE}"),
         (lambda f: [accept(f, c, None, "x") for c in (SST2, RTE)], "its only cell"),
@@ -332,6 +334,25 @@ def test_a_commit_that_is_not_on_the_branch_is_refused(tmp_path: Path, monkeypat
     with pytest.raises(UsageError, match="cannot tell"):
         promote(folder, select([run("cola")]), "x", "main")
     accept(folder, COLA, select([run("cola")]), "asks for no branch", QUICK)
+
+
+def test_the_branch_is_one_of_the_repository_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project" / "benchmarks"
+    project.mkdir(parents=True)
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    me = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (("init", "-q", "-b", "main"), (*me, "commit", "-q", "--allow-empty", "-m", "x")):
+        subprocess.run(["git", *words], cwd=project.parent, check=True)
+    commit = git.head(project)
+    monkeypatch.chdir(project)
+    change = load(saved(tmp_path, run(commit=commit))).last
+    assert (change.commit, change.branch) == (commit, "main")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="cannot tell: this checkout has no branch 'main'"):
+        saved(tmp_path / "elsewhere", run(commit=commit))
 
 
 @pytest.mark.usefixtures("on_main")
