@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.catalog import models
+from harness.catalog.models import label
 from harness.compare import averaged_runs
 from harness.errors import UsageError
 from harness.records.cells import Cell, cells, names_of
@@ -49,7 +49,7 @@ class Selection:
 def narrowed(
     records: Sequence[Record],
     tasks: Collection[str] = (),
-    models_: Collection[str] = (),
+    models: Collection[str] = (),
     targets: Collection[str] = (),
 ) -> list[Record]:
     """The runs of these tasks, models and targets; (): of all. Raises `UsageError` for a name.
@@ -59,7 +59,7 @@ def narrowed(
     records = list(records)
     names = {
         "task": (tasks, lambda run: {run.case.task}),
-        "model": (models_, lambda run: {run.case.model, models.label(run.case.model)}),
+        "model": (models, lambda run: {run.case.model, label(run.case.model)}),
         "target": (targets, lambda run: {run.case.target}),
     }
     for kind, (wanted, names_in) in names.items():

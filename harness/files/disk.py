@@ -21,6 +21,7 @@ from harness.files import paths
 from harness.text.values import shown_path
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EBADF)
 NO_FOLDER_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # there is nothing to flush
 
 
@@ -154,12 +155,14 @@ def locked(folder: Path) -> Generator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if isinstance(error, BlockingIOError):
-                raise StorageError(
-                    f"{shown_path(folder)}: another process changes it right now, so nothing was "
-                    "changed. Fix: give the command again when that one is done"
-                ) from error
+        except BlockingIOError as error:
+            raise StorageError(
+                f"{shown_path(folder)}: another process changes it right now, so nothing was "
+                "changed. Fix: give the command again when that one is done"
+            ) from error
+        except OSError as error:  # such as a network file system without locks
+            if error.errno not in NO_LOCKS:
+                raise
         yield
     finally:
         os.close(descriptor)

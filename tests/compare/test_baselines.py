@@ -131,7 +131,7 @@ def test_runs_are_narrowed_by_task_model_and_target() -> None:
     runs = [run(), run("rte"), run(model="Org/Big"), run("rte", model="Org/Big")]
     assert narrowed(runs) == runs
     assert narrowed(runs, ["rte"], ["toy-bert"]) == [runs[1]]
-    assert narrowed(runs, models_=["big"]) == narrowed(runs, models_=["Org/Big"]) == runs[2:]
+    assert narrowed(runs, models=["big"]) == narrowed(runs, models=["Org/Big"]) == runs[2:]
     assert narrowed(runs, ["sst2", "rte"], targets=["cpu-fp32"]) == runs
     with pytest.raises(UsageError, match=r"--task: unknown task 'sts2'. Did you mean 'sst2'"):
         narrowed(runs, ["sts2"])
