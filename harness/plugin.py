@@ -254,21 +254,23 @@ def glue_verdict(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Compares a cell's runs of this session with those of the baseline.
 
     Fails if the cell is worse, is gone or cannot be compared; skips if it is new, or if there are
-    too few runs to tell.
+    too few runs to tell, which fails under the policy `strict`. Under `report` nothing fails.
     """
     from harness.compare.gate import Verdict
 
+    glue = request.config.stash[SESSION]
+
     def judge(cell: str) -> None:
         try:
-            verdict, why = request.config.stash[SESSION].judge(cell)
+            verdict, why = glue.judge(cell)
         except (UsageError, StorageError) as error:
             verdict, why = Verdict.INCOMPARABLE, str(error)
         request.node.user_properties.append(("verdict", str(verdict)))
         line = harmless(f"{verdict}; {why}" if why else str(verdict))
-        if verdict in (Verdict.NEW, Verdict.CANNOT_TELL):
-            pytest.skip(line)
-        if verdict not in (Verdict.NOT_WORSE, Verdict.BETTER):
+        if verdict.fails(glue.policy):
             pytest.fail(line, pytrace=False)
+        if verdict not in (Verdict.NOT_WORSE, Verdict.BETTER):
+            pytest.skip(line)
 
     return judge
 

@@ -31,6 +31,14 @@ class Provenance(StrEnum):
     other = "other"  # neither
 
 
+class Policy(StrEnum):
+    """Which verdicts of the gate fail a test, and give `compare` an exit code other than 0."""
+
+    strict = "strict"  # also those that cannot tell
+    normal = "normal"  # worse, gone, incomparable
+    report = "report"  # none
+
+
 class Axis(StrEnum):
     """What can differ between two runs that are compared, while everything else is the same."""
 

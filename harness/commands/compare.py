@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import textwrap
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.common import complain, existing, expected_runs
-from harness.errors import Exit, StorageError, UsageError
-from harness.files import paths
-from harness.planning.project import BASELINES
+from harness.commands.common import complain, expected_runs
+from harness.errors import Exit
+from harness.planning.project import BASELINES, RESULTS
+from harness.records.parts import SUBJECTS
+from harness.spec import Policy
 from harness.tables import markup
+from harness.tables.table import WIDTH
 from harness.terminal import say, say_document
 from harness.text.values import plain
 
 if TYPE_CHECKING:
-    from harness.records.schema import Record
+    from harness.compare.sides import Side
 
-SIDE = "a results folder, a baseline's folder, or the name of a baseline"
+SIDES = "a baseline, a folder of results, FOLDER@COMMIT, FOLDER@SESSION, BRANCH@COMMIT or @COMMIT"
 
 
 class Form(StrEnum):
@@ -32,69 +33,81 @@ class Form(StrEnum):
 
 
 def compare(
-    base: Annotated[str, typer.Argument(help=f"what to compare with: {SIDE}")],
-    new: Annotated[str, typer.Argument(help=f"what is judged: {SIDE}")],
+    base: Annotated[str, typer.Argument(help=f"what to compare with: {SIDES}")],
+    new: Annotated[str, typer.Argument(help="what is judged, named in the same way")],
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="MEASURE:CHANGE",
-            help="the smallest loss that counts as worse, such as accuracy:-1pt or step_time:+10%; "
-            "once for each measure (default: [tool.glue-bench.thresholds])",
+            metavar="MEASURE:LOSS",
+            help="the smallest loss that counts as worse, such as accuracy:-1pt or step_time:+10% "
+            "(default: [tool.glue-bench.thresholds]); once for each measure",
+        ),
+    ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help=f"what is compared, and so may differ: {', '.join(SUBJECTS)} (default: commit, "
+            "which means whatever the project's change moved)",
+        ),
+    ] = None,
+    policy: Annotated[
+        Policy | None,
+        typer.Option(
+            help="which verdicts give another exit code than 0 (default: normal, in which a cell "
+            "that cannot be told is a warning)"
         ),
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="what to write")] = Form.text,
+    results: Annotated[
+        Path, typer.Option(help="the folder of @COMMIT and BRANCH@COMMIT")
+    ] = RESULTS,
     baselines: Annotated[Path, typer.Option(help="where baselines are kept")] = BASELINES,
 ) -> None:
     """Judge the stored runs of NEW against those of BASE, cell by cell.
 
-    Exits with 0 if no cell is worse, 1 if one is, 3 if it cannot tell, 4 if a cell is gone, cannot
-    be compared, or nothing was.
+    Exits with 0 if no cell is worse, 1 if one is, 4 if a cell is gone, cannot be compared, or
+    nothing was; with the policy `strict` 3 if it cannot tell, with `report` 0.
     """
     from harness.compare import comparison as comparing
-    from harness.compare import thresholds, verdict_tables
+    from harness.compare import sides, thresholds, verdict_tables
+    from harness.compare.subject import DEFAULT, Subject
+    from harness.planning import option_sources
 
-    limits = thresholds.from_option(fail_on) if fail_on else thresholds.from_pyproject(Path.cwd())
-    then, now = (_runs(side, baselines) for side in (base, new))
+    here = Path.cwd()
+    limits = thresholds.from_option(fail_on) if fail_on else thresholds.from_pyproject(here)
+    settings = option_sources.merge({"subject": subject, "policy": policy}, here, here)
+    chosen = Policy(settings.policy or Policy.normal)
+    then = sides.find(base, results, baselines)
+    now = sides.find(new, results, baselines, beside=then)
+    for side in (then, now):
+        _require_runs(side)
     comparison = comparing.compare(
-        then.records, now.records, limits, then.notes, then.cells_without_failed
+        then.records,
+        now.records,
+        limits,
+        then.notes,
+        then.cells_without_failed,
+        Subject(settings.subject or DEFAULT.names, "--subject"),
     )
-    sides = f"{plain(base)} against {plain(new)}"
+    titles = [f"base {then}", f"new  {now}"]
     if form is Form.markdown:
-        tables = verdict_tables.text(comparison, markdown=True)
-        say_document(f"{markup.paragraph(sides)}\n\n{tables}\n")
+        tables = verdict_tables.text(comparison, chosen, markdown=True)
+        say_document("\n\n".join([*map(markup.paragraph, titles), tables]) + "\n")
     else:
-        say(f"{sides}\n\n{verdict_tables.text(comparison)}")
+        say("\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in titles))
+        say(f"\n{verdict_tables.text(comparison, chosen)}")
     complain([*then.damaged, *now.damaged])
-    raise typer.Exit(comparison.exit)
+    raise typer.Exit(comparison.exit_code(chosen))
 
 
-class Side(NamedTuple):
-    """The runs of one side, and the records that cannot be read."""
-
-    records: Sequence[Record]
-    damaged: Sequence[StorageError] = ()
-    notes: Mapping[str, str] = MappingProxyType({})
-    cells_without_failed: Collection[str] = ()
-
-
-def _runs(side: str, root: Path) -> Side:
-    from harness.compare import baseline_tables, baselines, history
-    from harness.records.store import Store
-
-    folder = existing(Path(side)) if "/" in side else Path(side)
-    if paths.is_folder(folder / history.FOLDER) or not paths.is_folder(folder):
-        try:
-            baseline = baselines.load(baselines.locate(side, root))
-            notes = baseline_tables.acceptance_notes(baseline)
-            return Side(
-                baseline.records,
-                notes=notes,
-                cells_without_failed=baseline.cells_without_failed,
-            )
-        except UsageError as error:
-            raise UsageError(f"{error} (or name a results folder)") from error
-    stored = Store(folder).find()
-    if not stored.records and not stored.damaged:
-        say(f"{plain(side)}: holds no run; {expected_runs(folder)}", err=True)
-        raise typer.Exit(Exit.NOTHING)
-    return Side(stored.records, stored.damaged)
+def _require_runs(side: Side) -> None:
+    """Leave with `NOTHING` if a side has no runs."""
+    if side.records or side.damaged:
+        return
+    if side.left_out:
+        why = f"its {side.left_out} runs are the base's own, or older. Fix: `pytest benchmarks`"
+    else:
+        why = f"holds no run; {expected_runs(Path(side.name))}"
+    say(f"{plain(side.name)}: {why}", err=True)
+    raise typer.Exit(Exit.NOTHING)

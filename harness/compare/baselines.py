@@ -19,6 +19,7 @@ from harness.compare import history
 from harness.compare.history import BaselineChange, ChangeRequest, RunFile
 from harness.compare.selection import Selection, commit_of, runs_of_cell, runs_to_keep
 from harness.errors import StorageError, UsageError
+from harness.files import paths
 from harness.files.disk import DISK, Disk, names_in
 from harness.files.outputs import cannot_write
 from harness.records import codec
@@ -79,6 +80,11 @@ def locate(name_or_folder: str, root: Path) -> Path:
 def names(root: Path, disk: Disk = DISK) -> list[str]:
     """The names of the baselines in a folder, including damaged ones. Raises `StorageError`."""
     return [name for name in names_in(disk, root, "", codec.FIX) if _is_one(root / name, disk)]
+
+
+def is_baseline(folder: Path) -> bool:
+    """Whether a folder is a baseline's and no results folder."""
+    return paths.is_folder(folder / history.FOLDER)
 
 
 def _is_one(folder: Path, disk: Disk) -> bool:

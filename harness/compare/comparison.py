@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from types import MappingProxyType
 
-from harness.compare import averaged_runs, gate, machines, stats
+from harness.compare import averaged_runs, gate, machines, stages, stats
+from harness.compare import subject as subjects
 from harness.compare.gate import Finding, Verdict
 from harness.compare.stats import Change
+from harness.compare.subject import Subject
 from harness.compare.thresholds import Thresholds
 from harness.errors import Exit
 from harness.records.cells import Cell, cells, used_digests
 from harness.records.schema import Record
+from harness.spec import Policy
 
 NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
@@ -28,6 +31,7 @@ class CellVerdict:
     why: str = ""  # the reason for the verdict on a cell that one side lacks
     note: str = ""  # the baseline's note on this cell
     stages: int = 1
+    compared: tuple[str, ...] = ()  # what differs between the sides, and may: see `subject`
 
     @property
     def name(self) -> str:
@@ -82,15 +86,17 @@ class Comparison:
         """The number of cells that could be compared."""
         return sum(cell.verdict.is_decided for cell in self.verdicts)
 
-    @property
-    def exit(self) -> Exit:
+    def exit_code(self, policy: Policy) -> Exit:
         """The exit code of the worst verdict; `NOTHING` also if no cell could be compared."""
         verdicts = {cell.verdict for cell in self.verdicts}
+        if policy is Policy.report:
+            return Exit.FINE
         if Verdict.WORSE in verdicts:
             return Exit.WORSE
         if not self.compared or verdicts & {Verdict.GONE, Verdict.INCOMPARABLE}:
             return Exit.NOTHING
-        return Exit.UNDECIDED if Verdict.CANNOT_TELL in verdicts else Exit.FINE
+        is_undecided = Verdict.CANNOT_TELL in verdicts
+        return Exit.UNDECIDED if is_undecided and policy is Policy.strict else Exit.FINE
 
     def of(self, name: str) -> CellVerdict | None:
         """The verdict on a cell, by the new side's name or else the base's; None: no such cell."""
@@ -105,21 +111,31 @@ def compare(
     thresholds: Thresholds,
     notes: Mapping[str, str] = NO_NOTES,
     cells_without_failed: Collection[str] = (),
+    subject: Subject = subjects.DEFAULT,
+    level: Callable[[Cell, Cell], float] = lambda base, new: stats.ALPHA,
 ) -> Comparison:
     """Judge every cell of both sides. Raises `UsageError` for contradictory thresholds.
 
     `notes` has notes on the base's cells, by their names; `cells_without_failed` has the names of
-    those whose failed runs were left out.
+    those whose failed runs were left out. `subject` says what may differ between the sides. `level`
+    has the chance with which a bound may be wrong.
     """
     base_cells, new_cells = (
         cells(run for run in side if run.status != "skipped") for side in (base, new)
     )
     verdicts = []
-    for old, fresh in _pair_cells(base_cells, new_cells):
+    for old, fresh in _pair_cells(base_cells, new_cells, subject):
         if old and fresh:
-            limits = thresholds.of(fresh.name)
-            findings = gate.judge(old, fresh, limits, lacks_failed=old.name in cells_without_failed)
-            verdicts.append(CellVerdict(old, fresh, findings, note=notes.get(old.name, "")))
+            findings = gate.judge(
+                old,
+                fresh,
+                thresholds.of(fresh.name),
+                subject=subject,
+                lacks_failed=old.name in cells_without_failed,
+                alpha=level(old, fresh),
+            )
+            note, compared = notes.get(old.name, ""), tuple(subject.compared(old, fresh))
+            verdicts.append(CellVerdict(old, fresh, findings, note=note, compared=compared))
         else:
             why = (
                 "the base has no run of it"
@@ -130,16 +146,25 @@ def compare(
     return Comparison(verdicts, pooled_change(verdicts))
 
 
-PAIRED_BY: tuple[Callable[[Cell], object], ...] = (
+Feature = Callable[[Cell], object]
+PAIRED_BY: tuple[Feature, ...] = (
     lambda cell: cell.key and (cell.key, cell.name, {*map(used_digests, cell.ok)}),
     lambda cell: cell.key and (cell.key, cell.name),
     lambda cell: cell.key,
+    lambda cell: (cell.name, cell.recipe, cell.records[0].source),
+    lambda cell: (cell.name, cell.records[0].source),
     lambda cell: cell.name,
 )
 """What two cells that belong together have in common: the first of these that any two share."""
+ACROSS: Mapping[str, Feature] = MappingProxyType(
+    {"target": lambda cell: (cell.task, cell.model), "model": lambda cell: (cell.task, cell.target)}
+)
+"""Likewise, if the subject is what names them: then it has to be the only cell on each side."""
 
 
-def _pair_cells(base: list[Cell], new: list[Cell]) -> list[tuple[Cell | None, Cell | None]]:
+def _pair_cells(
+    base: list[Cell], new: list[Cell], subject: Subject
+) -> list[tuple[Cell | None, Cell | None]]:
     """Each cell of the new side with the base's, if there is one; then the base's that are left.
 
     If several cells fit, the newest is taken, on both sides.
@@ -156,6 +181,15 @@ def _pair_cells(base: list[Cell], new: list[Cell]) -> list[tuple[Cell | None, Ce
             if match:
                 unpaired.remove(match)
                 partners[place] = match
+    for name in subject.names:
+        if feature := ACROSS.get(name):
+            alone = [place for place in places if place not in partners]
+            for place in alone:
+                fits = [old for old in unpaired if feature(old) == feature(new[place])]
+                rivals = [other for other in alone if feature(new[other]) == feature(new[place])]
+                if len(fits) == len(rivals) == 1:
+                    unpaired.remove(fits[0])
+                    partners[place] = fits[0]
     paired = [(partners.get(place), cell) for place, cell in enumerate(new)]
     return [*paired, *((cell, None) for cell in base if cell in unpaired)]
 
@@ -211,5 +245,5 @@ def confirm(first: CellVerdict, second: CellVerdict | None) -> CellVerdict:
     if second is None or first.verdict is not Verdict.WORSE:
         return first
     by_measure = {finding.measure.name: finding for finding in second.findings}
-    findings = tuple(gate.confirm(f, by_measure.get(f.measure.name)) for f in first.findings)
+    findings = tuple(stages.confirm(f, by_measure.get(f.measure.name)) for f in first.findings)
     return replace(first, findings=findings, stages=2)

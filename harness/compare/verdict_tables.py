@@ -10,6 +10,8 @@ from harness.compare.comparison import CellVerdict, Comparison
 from harness.compare.gate import Finding, Verdict, format_change
 from harness.compare.measures import MEASURES, Measure
 from harness.compare.stats import Change
+from harness.compare.subject import shortened
+from harness.spec import Policy
 from harness.tables import formats, markup
 from harness.tables.columns import CELL, figures, words
 from harness.tables.table import MISSING, WIDTH, Table
@@ -96,7 +98,7 @@ def line(cell: CellVerdict) -> str:
     return "; ".join([*parts, *cell.reasons])
 
 
-def text(comparison: Comparison, *, markdown: bool = False) -> str:
+def text(comparison: Comparison, policy: Policy = Policy.normal, *, markdown: bool = False) -> str:
     """The tables, the reasons, the change of all cells together, and a count of the verdicts."""
     shown = [m for m in MEASURES.values() if any(_finding(c, m) for c in comparison.verdicts)]
     tables = [
@@ -105,7 +107,7 @@ def text(comparison: Comparison, *, markdown: bool = False) -> str:
         if (table := table_of(comparison, measure)).rows and not _is_empty(comparison, measure)
     ]
     parts = [formats.markdown(table) if markdown else table.text() for table in tables]
-    lines = [*_reasons(comparison), *_summary(comparison)]
+    lines = [*_reasons(comparison), *_summary(comparison, policy)]
     if markdown:
         return "\n\n".join([*parts, *map(markup.paragraph, lines)])
     filled = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
@@ -126,7 +128,9 @@ def _reasons(comparison: Comparison) -> list[str]:
     for cell in comparison.verdicts:
         lines = [*cell.reasons]
         if cell.was:
-            lines.append(f"was {cell.was} in the base: its inputs are the same")
+            lines.append(f"was {cell.was} in the base")
+        if cell.compared:
+            lines.append(f"what is compared: {shortened([*cell.compared])}")
         if cell.note:
             lines.append(cell.note)
         for line in lines:
@@ -140,7 +144,7 @@ def _list_cells(names: Sequence[str], comparison: Comparison) -> str:
     return ", ".join(names)
 
 
-def _summary(comparison: Comparison) -> list[str]:
+def _summary(comparison: Comparison, policy: Policy) -> list[str]:
     lines = []
     if change := comparison.pooled:
         verdict = "worse" if change.high < 0 else "better" if change.low > 0 else "nothing certain"
@@ -151,4 +155,11 @@ def _summary(comparison: Comparison) -> list[str]:
     counts = Counter(cell.verdict for cell in comparison.verdicts)
     counted = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
     lines.append(f"verdicts: {', '.join(counted) or 'none'}")
+    spared = [
+        f"{counts[verdict]} {verdict}"
+        for verdict in Verdict
+        if counts[verdict] and verdict.fails(Policy.strict) and not verdict.fails(policy)
+    ]
+    if spared:
+        lines.append(f"warning: {', '.join(spared)}: the policy {policy} lets them pass")
     return lines

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from harness.records.parts import SUBJECTS
+from harness.spec import Policy
 from harness.text.names import unknown
 
 FIRST_SEED = 42
@@ -100,6 +102,22 @@ def engine(text: str) -> str:
     if text not in ENGINES:
         raise ValueError(unknown("engine", text, ENGINES))
     return text
+
+
+def subject(text: str) -> tuple[str, ...]:
+    """The parts that the gate may find to differ, from a list of them."""
+    parts = names(text)
+    for part in parts:
+        if part not in SUBJECTS:
+            raise ValueError(unknown("subject", part, SUBJECTS))
+    return parts
+
+
+def policy(text: str) -> Policy:
+    """The name of a policy of the gate."""
+    if text not in Policy.__members__:
+        raise ValueError(unknown("policy", text, [*Policy]))
+    return Policy(text)
 
 
 def yes(text: str) -> bool:

@@ -15,7 +15,8 @@ from harness.text.values import plain, shown, shown_path
 RESULTS = Path("results") / "local"  # where records go by default
 BASELINES = Path("results") / "baselines"
 TABLE = "glue-bench"  # [tool.glue-bench] of pyproject.toml
-SUBTABLES = ("thresholds",)  # tables inside it, which other modules read
+GATE = "gate"  # the table inside it that holds options of the gate
+SUBTABLES = (GATE, "thresholds")  # all tables inside it
 
 
 def table(path: Path) -> dict[str, Json]:

@@ -23,7 +23,10 @@ from harness.spec import Case
 from harness.text.values import shown_path
 
 REPLACED = {"tasks", "models", "targets", "seeds", "results"}
-OMITTED = {"baseline", "recheck", "resume", "save_models", "trust_baseline", "ab", "ab_budget"}
+OMITTED = {
+    *("baseline", "recheck", "max_seeds", "subject", "policy", "trust_baseline"),
+    *("resume", "save_models", "ab", "ab_budget"),
+}
 """Options of this session that the second stage gets with other values, or does not get."""
 TRUST = "Fix: --glue-trust-baseline, if you know who wrote that baseline"
 

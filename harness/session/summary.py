@@ -76,7 +76,7 @@ def write(glue: GlueSession, reporter: pytest.TerminalReporter) -> None:
         from harness.compare import verdict_tables
 
         reporter.write_sep("=", harmless(f"verdicts against the baseline {glue.regression.name}"))
-        say(verdict_tables.text(glue.regression.comparison))
+        say(verdict_tables.text(glue.regression.comparison, glue.policy))
     if glue.compared_nothing:
         say("nothing was compared with the baseline (exit 5 unless a test failed)")
 

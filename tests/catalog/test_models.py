@@ -11,7 +11,7 @@ import pytest
 
 from harness.catalog import model_files, models, recipes, weights
 from harness.errors import ModelError, ModelUnavailable, UsageError
-from harness.planning import options, plan
+from harness.planning import option_sources, options, plan
 from harness.spec import Model
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -158,10 +158,10 @@ def test_relative_folders_are_meant_from_where_they_were_said(tmp_path: Path) ->
     root, here = tmp_path / "root", tmp_path / "here"
     for place in (root, here):
         (place / "mine").mkdir(parents=True)
-    typed = options.merge({"models": "toy-bert,mine,./mine+scratch,a/b"}, root, here)
+    typed = option_sources.merge({"models": "toy-bert,mine,./mine+scratch,a/b"}, root, here)
     assert typed.models == ("toy-bert", f"{here / 'mine'}", f"{here / 'mine'}+scratch", "a/b")
     (root / "pyproject.toml").write_text('[tool.glue-bench]\nmodels = ["mine"]\n')
-    assert options.merge({}, root, here).models == (f"{root / 'mine'}",)
+    assert option_sources.merge({}, root, here).models == (f"{root / 'mine'}",)
 
 
 def test_cases_name_models_as_records_do(folder: Path) -> None:

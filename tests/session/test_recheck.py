@@ -13,6 +13,7 @@ import pytest
 from harness.compare import thresholds
 from harness.compare.comparison import compare
 from harness.compare.gate import Verdict
+from harness.compare.subject import DEFAULT
 from harness.execution.checkout import Checkout
 from harness.planning.options import Settings
 from harness.records.schema import Record
@@ -61,8 +62,8 @@ class BaselinesCode:
 @pytest.mark.parametrize(
     ("mean", "fails", "outcome", "words"),
     [
-        (0.90, "", "failed", "worse; score *in both stages*"),
-        (0.87, "", "skipped", "*cannot tell; *worse in stage 1, not in stage 2.*"),
+        (0.90, "", "failed", "worse; score *Worse in both stages.*"),
+        (0.87, "", "skipped", "*cannot tell; *Worse in stage 1, not in stage 2.*"),
         (0.90, "run", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 cases*"),
         (0.90, "other commit", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 *"),
         (0.90, "dirty", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 *"),
@@ -115,7 +116,7 @@ def test_the_commit_that_a_foreign_baseline_names_is_not_run(
     ("mean", "words"),
     [
         (0.90, "worse; a small loss everywhere, in both stages: -*"),
-        (0.893, "*worse in stage 1, not *"),
+        (0.893, "*Worse in stage 1, not *"),
     ],
     ids=["confirmed", "not confirmed"],
 )
@@ -136,14 +137,22 @@ def test_a_cell_that_was_not_compared_is_not_run_again() -> None:
     new = [run for name in ("a", "b", "other") for run in side(spread(0.8), first=60, model=name)]
     new += failed([65], model="other")
     gate, limits = Regression.__new__(Regression), thresholds.from_option(["score:-0.2pt"])
-    gate.settings, gate.thresholds = Settings(recheck=3), limits
-    gate._comparison = compare(base, new, limits)
+    gate.settings, gate.thresholds = Settings(recheck=10), limits
+    gate.subject, gate._comparison = DEFAULT, compare(base, new, limits)
 
     def recheck(cell: str, seeds: list[int]) -> tuple[list[Record], list[Record]]:
         asked.append(cell)
         model, first = cell.split("-")[1], seeds[0]
-        then, now = (side(spread(mean, 3), first=first, model=model) for mean in (0.9, 0.8))
+        runs = len(seeds) - lost
+        then, now = (side(spread(mean, runs), first=first, model=model) for mean in (0.9, fresh))
         return then, now
 
+    lost, fresh = 0, 0.8
     assert gate.judge_all(recheck)[0] is Verdict.WORSE
     assert asked == ["sst2-a-cpu-fp32", "sst2-b-cpu-fp32"]
+    fresh = 0.9
+    assert gate.judge_all(recheck) == (Verdict.CANNOT_TELL, "Worse in stage 1, not in stage 2.")
+    lost = 7  # 3 and 3 runs are left: a weaker test, which clears nothing
+    verdict, why = gate.judge_all(recheck)
+    assert verdict is Verdict.WORSE
+    assert why.endswith("Stage 2 compared too few runs to see it")

@@ -214,11 +214,36 @@ def test_a_baseline_is_not_promoted_to_worse_runs_in_passing(
     assert judged(gated, *SST2).ret == 1
     accept = ("baseline", "accept", "main", CELL, "worse", "--reason", "smaller vocabulary")
     assert glue_bench(capsys, monkeypatch, *accept)[0] == 0
-    found = judged(gated, *BOTH)
-    found.assert_outcomes(passed=10, failed=1, skipped=1, deselected=42)
+    found = judged(gated, *BOTH)  # the runs that were accepted, to the last bit
+    found.assert_outcomes(passed=11, failed=1, deselected=42)
+    found.stdout.fnmatch_lines([f"{CELL}: all 5 seeds are bit-identical to the base's"])
     found.stdout.fnmatch_lines([f"{CELL}: accepted on *: smaller vocabulary"])
     assert glue_bench(capsys, monkeypatch, *words, "--worse")[0] == 0
     assert judged(gated, *BOTH).ret == 0
+
+
+def test_a_healthy_change_with_the_same_seeds_is_green_by_default(gated: pytest.Pytester) -> None:
+    """Five seeds, a margin of 0.2 pt: statistics alone would need far more."""
+    found = run(gated, "--glue-seeds", "5", *BOTH)
+    assert found.ret == 0
+    found.assert_outcomes(passed=12, deselected=42)
+    said = " ".join(line.strip() for line in found.outlines)
+    assert "rte-toy-bert-cpu-fp32: all 5 seeds are bit-identical to the base's" in said
+    partly = run(gated, "--glue-seeds", "50,51,52,53,54", *SST2)  # 52 to 54: not in the baseline
+    partly.assert_outcomes(passed=5, skipped=1, deselected=48)
+
+
+@pytest.mark.parametrize(("recheck", "needed"), [("6", 7), ("3", 7), ("1", 7)])
+def test_a_second_stage_that_is_weaker_is_refused_before_the_first_case(
+    recheck: str, needed: int, gated: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    found = judged(gated, *SST2, "--glue-recheck", recheck)
+    assert (found.ret, [engine.submitted for engine in engines]) == (4, [])
+    found.stderr.fnmatch_lines([
+        f"*--glue-recheck {recheck}: the first stage of *compares 5 seeds with 10 of the baseline; "
+        f"a second stage needs at least {needed} seeds a side to see the same loss. "
+        f"Fix: --glue-recheck {needed} or more; 10 is usual"
+    ])  # fmt: skip
 
 
 def test_seeds_and_ids_select_the_verdict_of_their_cell(gated: pytest.Pytester) -> None:
@@ -228,6 +253,56 @@ def test_seeds_and_ids_select_the_verdict_of_their_cell(gated: pytest.Pytester) 
             f"benchmarks/test_finetune.py::test_finetune[{CELL}-s60]",
             f"benchmarks/test_regression.py::test_regression[{CELL}]",
         ]
+
+
+@pytest.mark.parametrize(
+    ("mean", "policy", "code"),
+    [
+        (0.87, "strict", 1), (0.87, "normal", 1), (0.87, "report", 0),
+        (0.90, "strict", 1), (0.90, "normal", 0), (0.90, "report", 0),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_policy_says_which_verdicts_fail(
+    mean: float, policy: str, code: int, gated: pytest.Pytester
+) -> None:
+    scoring(mean)
+    outcome = "failed" if code else "skipped"
+    found = judged(gated, *SST2, "--glue-policy", policy, "-rs")
+    found.assert_outcomes(passed=5, deselected=48, **{outcome: 1})
+    assert found.ret == code
+    spared = {"normal": "cannot tell", "report": "worse" if mean == 0.87 else "cannot tell"}
+    if code == 0:
+        line = f"warning: 1 {spared[policy]}: the policy {policy} lets them pass"
+        found.stdout.fnmatch_lines([line])
+
+
+def test_the_gates_options_have_a_table_of_their_own(gated: pytest.Pytester) -> None:
+    scoring(0.87)
+    table = '[tool.glue-bench.gate]\npolicy = "report"\nsubject = ["model", "code"]\n'
+    gated.makefile(".toml", pyproject=f"[tool.pytest]\n{table}")
+    assert judged(gated, *SST2).ret == 0
+    assert judged(gated, *SST2, "--glue-policy", "normal").ret == 1
+    found = judged(gated, *SST2, "--glue-subject", "modle")
+    assert found.ret == 4
+    found.stderr.fnmatch_lines(["*--glue-subject: found 'modle'; unknown subject*model*"])
+    gated.makefile(".toml", pyproject="[tool.pytest]\n[tool.glue-bench.gate]\nmargin = 1\n")
+    found = judged(gated, *SST2)
+    assert found.ret == 4
+    found.stderr.fnmatch_lines(["*[[]tool.glue-bench.gate] has an unknown key 'margin'*"])
+
+
+def test_another_recipe_is_compared_as_the_change_of_another_commit(
+    gated: pytest.Pytester, code: dict[str, Any]
+) -> None:
+    found = judged(gated, *SST2, "--glue-epochs", "1")
+    found.stdout.fnmatch_lines(["*recipe.epochs: was *, is 1. Fix: --glue-subject recipe*"])
+    assert found.ret == 1
+    assert judged(gated, *SST2, "--glue-epochs", "1", "--glue-subject", "recipe").ret == 0
+    code["commit"] = "d" * 40
+    found = judged(gated, *SST2, "--glue-epochs", "1")
+    found.stdout.fnmatch_lines(["*what is compared: recipe.epochs: was *, is 1*"])
+    assert found.ret == 0
 
 
 def test_stored_runs_compare_as_the_session_did(
@@ -249,6 +324,12 @@ def test_stored_runs_compare_as_the_session_did(
     assert compared("main", "elsewhere")[0] == 2
     assert compared("mian", new)[0] == 2
     assert compared("main", new, "--fail-on", "accuracy:+1pt")[0] == 2
+    for policy, expected in (("strict", 3), ("normal", 0), ("report", 0)):
+        assert compared("main", new, "--fail-on", "f1:1pt", "--policy", "report")[0] == 0
+        undecided = ("main", new, "--fail-on", "score:-4pt", "--policy", policy)
+        assert compared(*undecided)[0] == expected
+    assert compared("b", f"{new}@ccc", "--fail-on", "accuracy:-9pt")[0] == 0
+    assert compared("main", new, "--subject", "modle")[0] == 2
     (gated.path / "empty").mkdir()
     assert compared("main", "empty")[0] == 4
     next((gated.path / "results" / "local" / "runs").iterdir()).write_text("{")

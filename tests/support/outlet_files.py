@@ -170,6 +170,7 @@ NAMED: dict[str, Place] = {
     "a results folder's name": _named(
         lambda folder, text: Store(folder / text).save(record(RTE)),
         "report TEXT", "report ./TEXT --format json", "status TEXT", "compare ./TEXT r",
+        "census ./TEXT",
         "submit ./TEXT", "report r -o ./TEXT", "baseline save new ./TEXT --reason x",
         f"explain {CASE} --glue-results ./TEXT",
     ),

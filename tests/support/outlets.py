@@ -40,6 +40,9 @@ compare r r --fail-on TEXT
 compare r r --fail-on TEXT:-1pt
 compare main r --baselines TEXT
 compare r r --format TEXT
+census TEXT
+census r --seeds TEXT
+census r --base TEXT
 flips TEXT a
 flips CASE TEXT
 flips CASE CASE --results TEXT
@@ -131,7 +134,7 @@ def _records(**changed: Callable[[str], dict[str, Any]]) -> dict[str, Place]:
 
 READERS = (
     "report f", "report f --format csv", "report f --format json", "report f --format latex",
-    "report f --by model", "report f -o out", "status f", "compare r f", "compare f r",
+    "report f --by model", "report f -o out", "status f", "census f", "compare r f", "compare f r",
     "compare f r --format markdown", "submit f -o out.zip", "import g log",
     f"explain {CASE} --glue-results f --glue-tasks sst2", "baseline save new f --reason x",
 )  # fmt: skip

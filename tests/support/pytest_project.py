@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from harness import cli
+from harness.session import regression  # noqa: F401  (see ARGS)
 
 ARGS = ("-p", "no:cacheprovider", "-p", "no:randomly")
+"""A session in this process forgets the modules that it was the first to import. Imported again,
+their classes are others; so the gate's are imported here."""
 
 
 def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
