@@ -24,6 +24,7 @@ from tests.support import scoreboard, speed_project
 
 pytestmark = pytest.mark.gate
 
+TESTS = "benchmarks/test_finetune.py"
 SST2 = ("-k", "sst2 and fp32")
 TEN_CELLS = ("-k", "fp32 or (sst2 and bf16)")
 SHORT = ("--glue-max-train", "320", "--glue-max-eval", "16", "--glue-epochs", "2")
@@ -56,7 +57,7 @@ def compared(
         a=ab_sides.named(a, project),
         b=ab_sides.named(b, project),
         project=project,
-        arguments=["benchmarks", *cases, *SHORT],
+        arguments=[TESTS, *cases, *SHORT],
         results=project.parent / "results",
         effects=speed_measures.default_effects(0.05),
         pairs=pairs,
@@ -70,7 +71,7 @@ def step_seconds(project: Path) -> float:
     """Median seconds of a step, as one session has it."""
     results = project.parent / "before"
     with checkout.as_it_is(project) as files:
-        arguments = ["benchmarks", *SST2, *SHORT, "--glue-results", str(results)]
+        arguments = [TESTS, *SST2, *SHORT, "--glue-results", str(results)]
         ended = other_code.run_session(files, arguments, Path(sys.executable))
     (record,) = Store(results).load()
     assert record.timing is not None, ended.printed

@@ -78,6 +78,12 @@ def test_red_twice_is_worse_and_red_once_cannot_be_told() -> None:
     assert found.verdicts[0].reasons == [
         "step_time: worse at first (+19.9%), not worse when repeated"
     ]
+    elsewhere = [Session(s.side, [timed(RTE)], 2) for s in first]
+    found = judged(*first, *elsewhere)
+    assert found.exit is Exit.UNDECIDED
+    assert found.verdicts[0].reasons == [
+        "step_time: worse at first, and the repetition has no run of it"
+    ]
     found = speed_cells.undecided(judged(*first), "no time")
     assert found.verdicts[0].reasons == ["step_time: no time"]
     assert found.exit is Exit.UNDECIDED
