@@ -163,6 +163,8 @@ def test_what_is_shown() -> None:
     assert "same code from process to process" in text
     assert "(steal): 1.0% and 1.0%" in text
     assert text.endswith("verdicts: 1 worse")
+    assert "To decide:" not in text
+    assert "To decide:" in speed_tables.text(speed_cells.undecided(judged(*sessions(1, 2)), "x"))
     markdown = speed_tables.text(judged(*sessions(0.10, 0.12)), markdown=True)
     assert "| sst2-toy-bert-cpu-fp32 |" in markdown
 
