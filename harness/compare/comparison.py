@@ -247,3 +247,8 @@ def confirm(first: CellVerdict, second: CellVerdict | None) -> CellVerdict:
     by_measure = {finding.measure.name: finding for finding in second.findings}
     findings = tuple(stages.confirm(f, by_measure.get(f.measure.name)) for f in first.findings)
     return replace(first, findings=findings, stages=2)
+
+
+def unconfirmed(first: CellVerdict, why: str) -> CellVerdict:
+    """The verdict of a first stage whose second could not be run, with the reason."""
+    return replace(first, findings=tuple(stages.unconfirmed(f, why) for f in first.findings))

@@ -26,6 +26,13 @@ def confirm(first: Finding, second: Finding | None) -> Finding:
     return replace(first, why=f"{why} {first.why}".strip())
 
 
+def unconfirmed(first: Finding, why: str) -> Finding:
+    """The finding of a first stage whose second could not be run: it stays as it is."""
+    if first.verdict is not Verdict.WORSE:
+        return first
+    return replace(first, why=f"Worse in stage 1. Stage 2 did not run: {why} {first.why}".strip())
+
+
 def _is_weaker(second: Finding, first: Finding) -> bool:
     """Whether the second stage finds only larger losses, by the numbers of runs it compared.
 

@@ -145,7 +145,7 @@ class Settings:
     )
     models: tuple[str, ...] | None = option(
         "A,B",
-        "models to run: rows of `glue-bench list models`, folders, Hub ids",
+        "models to run: rows of `glue-bench list models`, folders, Hub ids; NAME=FOLDER names one",
         names,
         locate=model_names,
     )

@@ -16,7 +16,7 @@ from harness.compare import (
     thresholds,
 )
 from harness.compare import subject as subjects
-from harness.compare.comparison import CellVerdict, Comparison, compare, confirm
+from harness.compare.comparison import CellVerdict, Comparison, compare, confirm, unconfirmed
 from harness.compare.gate import Verdict
 from harness.compare.subject import Subject
 from harness.errors import UsageError
@@ -231,7 +231,10 @@ class Regression:
 
     def _judge_again(self, cell: CellVerdict, recheck: Recheck) -> CellVerdict:
         """The verdict after the second stage, on seeds that neither side has had."""
-        runs = recheck(cell.name, self._fresh_seeds([cell]))
+        try:
+            runs = recheck(cell.name, self._fresh_seeds([cell]))
+        except UsageError as error:
+            return unconfirmed(cell, str(error))
         second = self._compare(*runs, {cell.name, cell.was or cell.name})
         return confirm(cell, second.of(cell.name))
 

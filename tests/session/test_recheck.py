@@ -16,6 +16,7 @@ from harness.compare.gate import Verdict
 from harness.compare.subject import DEFAULT
 from harness.execution.checkout import Checkout
 from harness.planning.options import Settings
+from harness.records.identity import key_of
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.session.regression import Regression
@@ -23,7 +24,9 @@ from harness.spec import Case
 from tests.support.builders import record
 from tests.support.cell_runs import failed, side, spread
 from tests.support.engines import FakeEngine
-from tests.support.gate_project import BOTH, CELL, SST2, judged, scoring
+from tests.support.gate_project import BOTH, SST2, judged, scoring
+
+NOT_RUN = "Worse in stage 1. Stage 2 did not run: "
 
 
 class BaselinesCode:
@@ -49,8 +52,11 @@ class BaselinesCode:
         for seed in map(int, said["--glue-seeds"].strip(",").split(",")):
             score = self.mean + random.Random(seed).gauss(0, 0.004)
             case = Case(said["--glue-tasks"], said["--glue-models"], said["--glue-targets"], seed)
+            identity = {**like.identity}
+            if self.fails == "inputs":
+                identity["recipe"] = {**like.identity["recipe"], "epochs": 99}
             made = record(
-                case, cell_key=like.cell_key, identity=like.identity, score=score,
+                case, cell_key=key_of(identity), identity=identity, score=score,
                 metrics={"validation": {"accuracy": score}}, first_losses=[score, score],
                 environment=like.environment | other.get(self.fails, {}),
             )  # fmt: skip
@@ -64,17 +70,26 @@ class BaselinesCode:
     [
         (0.90, "", "failed", "worse; score *Worse in both stages.*"),
         (0.87, "", "skipped", "*cannot tell; *Worse in stage 1, not in stage 2.*"),
-        (0.90, "run", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 cases*"),
-        (0.90, "other commit", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 *"),
-        (0.90, "dirty", "failed", f"*{CELL}: stage 2: commit cccccccccccc ran 0 of 10 *"),
+        (0.90, "run", "failed", f"worse; *{NOT_RUN}*commit cccccccccccc ran 0 of 10 cases*"),
+        (0.90, "other commit", "failed", f"worse; *{NOT_RUN}*commit cccccccccccc ran 0 of 10 *"),
+        (0.90, "dirty", "failed", f"worse; *{NOT_RUN}*commit cccccccccccc ran 0 of 10 *"),
+        (0.90, "inputs", "failed", f"worse; *{NOT_RUN}*is not here any more: recipe.epochs: was *"),
         (
             0.90,
             "checkout",
             "failed",
-            "*incomparable; stage 2: *: is in no git checkout, so no other code can run*",
+            f"worse; *{NOT_RUN}*: is in no git checkout, so no other code can run*",
         ),
     ],
-    ids=["confirmed", "not confirmed", "does not run", "other commit", "dirty", "no such commit"],
+    ids=[
+        "confirmed",
+        "not confirmed",
+        "does not run",
+        "other commit",
+        "dirty",
+        "other inputs",
+        "no such commit",
+    ],
 )
 def test_a_second_stage_runs_both_sides_on_fresh_seeds(
     mean: float, fails: str, outcome: str, words: str,

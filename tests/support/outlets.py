@@ -76,6 +76,10 @@ baseline save new --reason TEXT
 baseline save new r --reason TEXT
 baseline save new r --reason x --commit TEXT
 baseline save new r --reason x --branch TEXT
+baseline save new r --reason x --session TEXT
+baseline save new r --reason x --task TEXT
+baseline save new r --reason x --model TEXT
+baseline promote main r --reason x --target TEXT
 baseline save new TEXT --reason x
 baseline promote TEXT r --reason x
 baseline promote main r --reason TEXT
