@@ -1,6 +1,6 @@
 """The verdict on one cell: for each measure, are the new runs worse than the base's?
 
-docs/gate.md says what each verdict means and at which error rates.
+docs/gate.md says what each verdict means, docs/error-rates.md how often it is wrong.
 """
 
 from __future__ import annotations

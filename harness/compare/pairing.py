@@ -26,7 +26,7 @@ DOUBT = 0.5
 """The chance that scores which do not go together are compared seed by seed, in parts of `alpha`.
 
 The choice looks at the scores, so it adds to the false alarms: 0.05 points to the 1% where runs do
-not go together, nothing where they do. docs/gate.md has the figures, and
+not go together, nothing where they do. docs/error-rates.md has the figures, and
 tests/compare/test_pairing.py simulates them.
 """
 
