@@ -17,8 +17,9 @@ from harness.compare import baseline_tables, baselines, manifest
 from harness.errors import StorageError, UsageError
 from harness.files import paths
 from harness.records.revisions import by_revision, commit_of
-from harness.records.schema import Record
+from harness.records.schema import Record, Source
 from harness.records.store import Store
+from harness.spec import Combination
 from harness.text.values import plain, shown
 
 FORMS = "a baseline, a folder of results, FOLDER@COMMIT, FOLDER@SESSION, BRANCH@COMMIT or @COMMIT"
@@ -77,10 +78,13 @@ def _of_baseline(text: str, root: Path) -> Side:
 
 
 def _newest(records: Iterable[Record]) -> list[Record]:
-    """Of each cell's runs, those of the code that ran it last."""
-    of_cells: dict[tuple[object, str | None], list[Record]] = {}
+    """Of each task, model and target on the same rows, the runs of the code that ran it last.
+
+    A change may have moved any other input, such as the recipe, so that is no other cell here.
+    """
+    of_cells: dict[tuple[Combination, Source], list[Record]] = {}
     for record in records:
-        of_cells.setdefault((record.combination, record.cell_key), []).append(record)
+        of_cells.setdefault((record.combination, record.source), []).append(record)
     return [run for runs in of_cells.values() for run in next(iter(by_revision(runs).values()))]
 
 

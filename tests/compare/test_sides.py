@@ -67,6 +67,14 @@ def test_a_folder_means_the_code_that_ran_last() -> None:
     )
 
 
+@pytest.mark.cases
+def test_a_change_that_moved_an_input_replaces_the_runs_before_it() -> None:
+    healthy = runs(A, MONDAY, 0)
+    changed = [run.model_copy(update={"cell_key": "e" * 64}) for run in runs(B, TUESDAY, 1)]
+    stored(Path("r"), healthy, changed)
+    assert find("r") == ids(changed)
+
+
 def test_of_changed_files_the_last_session_counts() -> None:
     first, second = (runs(A, s, h, dirty=True) for s, h in ((MONDAY, 0), (TUESDAY, 1)))
     stored(Path("r"), first, second)
