@@ -26,7 +26,7 @@ class SpeedMeasure:
     of: Callable[[Record], float | None]
     is_gated: bool  # unless the user names measures
     instead: Callable[[Record], float | None] | None = None
-    """Used for all runs of a cell if older ones among them lack the figure that `of` reads."""
+    """Used for all runs of a cell if some of them lack the figure that `of` reads."""
 
     def reader(self, runs: Iterable[Record]) -> Callable[[Record], float | None]:
         """The function that gives the figure of each of these runs."""
@@ -46,12 +46,12 @@ def _per_step(figure: Callable[[Timing], float | None]) -> Callable[[Record], fl
     return _of_timing(lambda timing: (figure(timing) or 0) / max(timing.steps, 1))
 
 
-def _peak_memory(record: Record) -> float | None:
-    """Of an accelerator's memory where the run had one, else of the process's."""
-    memory = record.memory
-    if memory is None:
-        return None
-    return memory.peak_device_memory_bytes or memory.peak_memory_bytes or None
+def _device_memory(record: Record) -> float | None:
+    return (record.memory.peak_device_memory_bytes or None) if record.memory else None
+
+
+def _process_memory(record: Record) -> float | None:
+    return (record.memory.peak_memory_bytes or None) if record.memory else None
 
 
 STEP_TIME = SpeedMeasure(
@@ -65,7 +65,15 @@ STEP_TIME = SpeedMeasure(
 )
 ROWS = (
     STEP_TIME,
-    SpeedMeasure("peak_memory", "peak memory, MB", 1 / MB, 0, _peak_memory, is_gated=True),
+    SpeedMeasure(
+        "peak_memory",
+        "peak memory, MB",
+        1 / MB,
+        0,
+        _device_memory,
+        is_gated=True,
+        instead=_process_memory,  # where no accelerator is used, or on one side only
+    ),
     SpeedMeasure(
         "cpu_time", "CPU time of a step, ms", 1e3, 2, _per_step(lambda t: t.cpu_s), is_gated=False
     ),

@@ -147,7 +147,10 @@ class _Turns:
         failed = [cell for cell in found.verdicts if not cell.findings]
         if len(failed) == len(found.verdicts):
             why = "; ".join(f"{cell.name}: {cell.why}" for cell in failed)
-            raise NothingRan(f"no cell ran on both sides: {why}. Fix: -k selects cells of both")
+            raise NothingRan(
+                f"no cell ran on both sides: {why}. Fix: run each side alone, or select other "
+                "cells (-k)"
+            )
         for cell in failed:
             self.say(f"{cell.name}: {cell.why}")
         stages = 2 if self.request.repeats_red else 1

@@ -10,6 +10,7 @@ from harness.compare import speed_cells, speed_measures, speed_tables
 from harness.compare.gate import Verdict
 from harness.compare.speed_cells import Session, SpeedComparison
 from harness.errors import Exit, UsageError
+from harness.records.schema import Memory
 from tests.support.ab_sessions import SST2, sessions, timed
 
 EFFECTS = speed_measures.default_effects(0.05)
@@ -140,6 +141,20 @@ def test_one_older_run_has_all_compared_by_their_mean_step() -> None:
     cell = judged(*older).verdicts[0]
     assert cell.findings[0].change.a == pytest.approx(0.1)
     assert cell.findings[0].change.verdict is Verdict.NOT_WORSE
+
+
+def test_an_accelerators_memory_is_compared_where_both_sides_have_one() -> None:
+    def on_device(run: Session, mb: int) -> Session:
+        memory = Memory(
+            peak_memory_bytes=400 << 20, floor_memory_bytes=1, peak_device_memory_bytes=mb << 20
+        )
+        return Session(run.side, [r.model_copy(update={"memory": memory}) for r in run.records])
+
+    both = [on_device(run, 100 if run.side == "a" else 200) for run in sessions(0.1, 0.1)]
+    assert judged(*both).verdicts[0].verdict is Verdict.WORSE
+    one = [on_device(run, 100) if run.side == "a" else run for run in sessions(0.1, 0.1)]
+    memory = judged(*one).verdicts[0].findings[1].change
+    assert (memory.a, memory.b) == (400 << 20, 400 << 20)
 
 
 def test_several_seeds_of_a_session_are_one_observation() -> None:
