@@ -212,9 +212,11 @@ class _Turns:
     def _run(self, side: str, results: Path) -> Session:
         """Run one session. Raises `UsageError` if it leaves no record."""
         name = self.sides[side].name
-        arguments = [*self.request.arguments, *name.arguments, *ALONE]
+        given = [*self.request.arguments, *name.arguments]
+        checkout, project = self.sides[side].checkout, self.request.project
+        arguments = [*(checkout.moved(project, word) for word in given), *ALONE]
         arguments += ["--glue-results", str(results)]
-        ended = other_code.run_session(self.sides[side].checkout, arguments, name.python)
+        ended = other_code.run_session(checkout, arguments, name.python)
         records = Store(results).load()
         if not records:
             where = f"side {side.upper()}, {self._label(side)}"

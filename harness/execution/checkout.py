@@ -42,6 +42,15 @@ class Checkout:
     top: Path
     temporary: Path
 
+    def moved(self, project: Path, value: str) -> str:
+        """An argument, with a path of the project replaced by the same path in this checkout.
+
+        So older code reads the older model, rows or task file, if the repository holds them.
+        """
+        before, found, place = value.partition(f"{project}{os.sep}")
+        is_here = found and (self.folder / place.partition("+")[0]).exists()
+        return f"{before}{self.folder}{os.sep}{place}" if is_here else value
+
 
 @contextlib.contextmanager
 def of_commit(project: Path, commit: str, branch: str | None = None) -> Generator[Checkout]:

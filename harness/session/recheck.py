@@ -6,7 +6,6 @@ its commit are put into a folder of their own and run the same cases, with the s
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from harness.compare.subject import shortened
 from harness.errors import UsageError
 from harness.execution import checkout as checkouts
 from harness.execution import other_code
-from harness.execution.checkout import Checkout
 from harness.planning import options
 from harness.planning.options import Settings
 from harness.planning.project import BASELINES
@@ -66,7 +64,7 @@ def run_baseline(
         with checkouts.of_commit(project, commit, branch) as checkout:
             before = {run.id for run in store.load()}
             arguments = [*_options(case, cases, settings), "--glue-results", str(store.root)]
-            moved = [_moved(project, checkout, value) for value in arguments]
+            moved = [checkout.moved(project, value) for value in arguments]
             printed = other_code.run_pytest(checkout, [test, *moved])
     except UsageError as error:
         raise UsageError(f"stage 2: {error}") from error
@@ -82,16 +80,6 @@ def run_baseline(
         )
     _require_same_inputs(baseline, case, runs)
     return runs
-
-
-def _moved(project: Path, checkout: Checkout, value: str) -> str:
-    """An option's value, with a path of the project replaced by the same path in the checkout.
-
-    So the older code reads the older model, rows or task file, if the repository holds them.
-    """
-    before, found, after = value.partition(f"{project}{os.sep}")
-    place = checkout.folder / after.partition("+")[0] if found else None
-    return f"{before}{checkout.folder}{os.sep}{after}" if place and place.exists() else value
 
 
 def _require_same_inputs(baseline: Baseline, case: Case, runs: Sequence[Record]) -> None:

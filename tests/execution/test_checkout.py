@@ -130,6 +130,20 @@ def test_links_and_odd_names_stay_in_the_folder(tmp_path: Path, monkeypatch: Pat
     assert (repo.root / "pyproject.toml").exists()
 
 
+def test_a_path_of_the_project_becomes_that_of_the_checkout(tmp_path: Path) -> None:
+    repo = payloads.repository(tmp_path / "r")
+    (repo.root / "model").mkdir()
+    (repo.root / "model" / "config.json").write_text("{}")
+    repo.commit("a model")
+    (repo.root / "untracked").mkdir()
+    with checkout.of_commit(repo.root, repo.commits[-1]) as made:
+        for path in ("mine={}/model+lora", "{}/model", "--glue-data={}/model"):
+            moved = made.moved(repo.root, path.format(repo.root))
+            assert moved == path.format(made.folder)
+        for path in (f"{repo.root}/untracked", f"{tmp_path}/other", "toy-bert", str(repo.root)):
+            assert made.moved(repo.root, path) == path
+
+
 def test_what_a_killed_session_left_is_removed_and_what_is_in_use_is_not(
     temporary: Path, tmp_path: Path, monkeypatch: Patch
 ) -> None:
