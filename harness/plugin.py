@@ -256,7 +256,7 @@ def glue_verdict(request: pytest.FixtureRequest) -> Callable[[str], None]:
     Fails if the cell is worse, is gone or cannot be compared; skips if it is new, or if there are
     too few runs to tell, which fails under the policy `strict`. Under `report` nothing fails.
     """
-    from harness.compare.gate import Verdict
+    from harness.compare.verdicts import Verdict
 
     glue = request.config.stash[SESSION]
 

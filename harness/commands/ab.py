@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.common import complain
+from harness.commands.common import POLICY_HELP, chosen_policy, complain
 from harness.commands.compare import Form
 from harness.errors import Exit, UsageError
 from harness.planning import option_values
 from harness.planning.project import RESULTS
+from harness.spec import Policy
 from harness.tables import markup
 from harness.tables.table import WIDTH
 from harness.terminal import say, say_document
@@ -66,13 +67,14 @@ def ab(
         Path | None,
         typer.Option(metavar="FOLDER", help="judge a stored comparison again; runs nothing"),
     ] = None,
+    policy: Annotated[Policy | None, typer.Option(help=POLICY_HELP)] = None,
     form: Annotated[Form, typer.Option("--format", help="what to write")] = Form.text,
 ) -> None:
     """Compare the speed and memory of two sides, which take turns on this machine.
 
     Each process is one session of pytest, in the order A B B A A B ... Arguments after -- go to
-    pytest. Exits with 0 if no cell is worse, 1 if one is, 3 if it cannot tell, 4 if nothing could
-    be compared.
+    pytest. Exits with 0 if no cell is worse, 1 if one is, 4 if nothing could be compared; with the
+    policy `strict` 3 if it cannot tell, with `report` 0.
     """
     from harness.compare import selftest, speed, speed_measures
 
@@ -80,7 +82,7 @@ def ab(
     if fail_on:
         effects = speed_measures.effects_from_option(fail_on)
     if stored:
-        _judge_again(stored, effects if fail_on or pinned else None, form)
+        _judge_again(stored, effects if fail_on or pinned else None, chosen_policy(policy), form)
     if a is None:
         raise UsageError(f"--a: missing; expected {SIDE}. Fix: --a main, say")
     require_tests(tests)
@@ -99,14 +101,15 @@ def ab(
         pairs=pairs or speed.PAIRS,
         budget_s=None if budget is None else seconds(budget),
     )
+    chosen = chosen_policy(policy)
     result = run(request)
     sides = f"A: {request.a.label}; B: {request.b.label}"
     took = f"{len(result.sessions)} processes in {comparing.duration(result.seconds)}"
-    _write(result.comparison, f"{plain(sides)}; {took}", form)
+    _write(result.comparison, f"{plain(sides)}; {took}", chosen, form)
     for line in selftest.notes(results):
         say(textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
     say(f"judge again: glue-bench ab --stored {shown_path(result.folder)}", err=True)
-    raise typer.Exit(result.comparison.exit)
+    raise typer.Exit(result.comparison.exit_code(chosen))
 
 
 def require_tests(tests: str) -> None:
@@ -132,7 +135,9 @@ def run(request: Request) -> Result:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _judge_again(folder: Path, effects: dict[str, float] | None, form: Form) -> None:
+def _judge_again(
+    folder: Path, effects: dict[str, float] | None, policy: Policy, form: Form
+) -> None:
     """Print a stored comparison and exit, with other effects if they are given."""
     from harness.compare import speed_cells, speed_store
 
@@ -140,19 +145,19 @@ def _judge_again(folder: Path, effects: dict[str, float] | None, form: Form) -> 
     comparison = speed_cells.compare(sessions, effects or info.effects, info.differing)
     if {session.stage for session in sessions} == {1}:
         comparison = speed_cells.undecided(comparison, "worse, and it was not repeated")
-    _write(comparison, plain(f"A: {info.a.label}; B: {info.b.label}"), form)
+    _write(comparison, plain(f"A: {info.a.label}; B: {info.b.label}"), policy, form)
     complain(damaged)
-    raise typer.Exit(comparison.exit)
+    raise typer.Exit(comparison.exit_code(policy))
 
 
-def _write(comparison: SpeedComparison, title: str, form: Form) -> None:
+def _write(comparison: SpeedComparison, title: str, policy: Policy, form: Form) -> None:
     from harness.compare import speed_tables
 
     if form is Form.markdown:
-        tables = speed_tables.text(comparison, markdown=True)
+        tables = speed_tables.text(comparison, policy, markdown=True)
         say_document(f"{markup.paragraph(title)}\n\n{tables}\n")
     else:
-        say(f"{title}\n\n{speed_tables.text(comparison)}")
+        say(f"{title}\n\n{speed_tables.text(comparison, policy)}")
 
 
 def seconds(text: str) -> float:

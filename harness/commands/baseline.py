@@ -201,7 +201,7 @@ def _require_none_worse(baseline: Baseline, selection: Selection) -> None:
     """Say which cells the gate calls worse, if any, and end with the exit code `WORSE`."""
     from harness.compare import thresholds, verdict_tables
     from harness.compare.comparison import compare
-    from harness.compare.gate import Verdict
+    from harness.compare.verdicts import Verdict
 
     comparison = compare(
         baseline.records,

@@ -10,9 +10,15 @@ import typer
 
 from harness.errors import Exit, StorageError, UsageError
 from harness.files import paths
+from harness.planning import option_sources
+from harness.spec import Policy
 from harness.terminal import say
 from harness.text.values import shown_path
 
+POLICY_HELP = (
+    "which verdicts give another exit code than 0 (default: normal, in which a cell that cannot be "
+    "told is a warning)"
+)
 Results = Annotated[Path, typer.Argument(help="a results folder")]
 PARTS = ("runs", "journal")  # of a results folder
 MOST_LOOKED_AT = 1000  # entries of a folder, in search of the results folder that was meant
@@ -55,3 +61,11 @@ def complain(damaged: Iterable[StorageError], *, leave: bool = True) -> None:
         say(f"glue-bench: {error}", err=True)
     if damaged and leave:
         raise typer.Exit(Exit.STORAGE)
+
+
+def chosen_policy(typed: Policy | None) -> Policy:
+    """The policy that was typed, or else that of pyproject.toml. Raises `UsageError`."""
+    if typed:
+        return typed
+    here = Path.cwd()
+    return Policy(option_sources.merge({}, here, here).policy or Policy.normal)

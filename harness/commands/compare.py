@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.common import complain, expected_runs
+from harness.commands.common import POLICY_HELP, chosen_policy, complain, expected_runs
 from harness.errors import Exit
 from harness.planning.project import BASELINES, RESULTS
 from harness.records.parts import SUBJECTS
@@ -53,10 +53,7 @@ def compare(
     ] = None,
     policy: Annotated[
         Policy | None,
-        typer.Option(
-            help="which verdicts give another exit code than 0 (default: normal, in which a cell "
-            "that cannot be told is a warning)"
-        ),
+        typer.Option(help=POLICY_HELP),
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="what to write")] = Form.text,
     results: Annotated[
@@ -76,8 +73,8 @@ def compare(
 
     here = Path.cwd()
     limits = thresholds.from_option(fail_on) if fail_on else thresholds.from_pyproject(here)
-    settings = option_sources.merge({"subject": subject, "policy": policy}, here, here)
-    chosen = Policy(settings.policy or Policy.normal)
+    settings = option_sources.merge({"subject": subject}, here, here)
+    chosen = chosen_policy(policy)
     then = sides.find(base, results, baselines)
     now = sides.find(new, results, baselines, beside=then)
     for side in (then, now):

@@ -9,10 +9,11 @@ from types import MappingProxyType
 
 from harness.compare import averaged_runs, gate, machines, stages, stats
 from harness.compare import subject as subjects
-from harness.compare.gate import Finding, Verdict
+from harness.compare.gate import Finding
 from harness.compare.stats import Change
 from harness.compare.subject import Subject
 from harness.compare.thresholds import Thresholds
+from harness.compare.verdicts import Verdict, exit_code, worst
 from harness.errors import Exit
 from harness.records.cells import Cell, cells, used_digests
 from harness.records.schema import Record
@@ -56,7 +57,7 @@ class CellVerdict:
         if self.new is None:
             return Verdict.GONE
         gated = [f.verdict for f in self.findings if f.is_gated and f.verdict]
-        return gate.worst(gated) if gated else Verdict.INCOMPARABLE
+        return worst(gated) if gated else Verdict.INCOMPARABLE
 
     @property
     def reasons(self) -> list[str]:
@@ -87,16 +88,8 @@ class Comparison:
         return sum(cell.verdict.is_decided for cell in self.verdicts)
 
     def exit_code(self, policy: Policy) -> Exit:
-        """The exit code of the worst verdict; `NOTHING` also if no cell could be compared."""
-        verdicts = {cell.verdict for cell in self.verdicts}
-        if policy is Policy.report:
-            return Exit.FINE
-        if Verdict.WORSE in verdicts:
-            return Exit.WORSE
-        if not self.compared or verdicts & {Verdict.GONE, Verdict.INCOMPARABLE}:
-            return Exit.NOTHING
-        is_undecided = Verdict.CANNOT_TELL in verdicts
-        return Exit.UNDECIDED if is_undecided and policy is Policy.strict else Exit.FINE
+        """The exit code of the worst verdict."""
+        return exit_code((cell.verdict for cell in self.verdicts), policy)
 
     def of(self, name: str) -> CellVerdict | None:
         """The verdict on a cell, by the new side's name or else the base's; None: no such cell."""

@@ -6,9 +6,8 @@ docs/gate.md says what each verdict means, docs/error-rates.md how often it is w
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from statistics import fmean
 
 from harness import metrics
@@ -18,36 +17,13 @@ from harness.compare.measures import MEASURES, Measure
 from harness.compare.stats import Change
 from harness.compare.subject import Subject
 from harness.compare.thresholds import Threshold
+from harness.compare.verdicts import Verdict
 from harness.records.cells import Cell
 from harness.records.flags import Spoils, that_spoil
 from harness.records.schema import Record
-from harness.spec import Policy
 
 SLOWED = that_spoil(Spoils.TIMES)
 SHOWN = ("score", "step_time")  # shown even without a threshold
-
-
-class Verdict(StrEnum):
-    """The result of a comparison, the worst first."""
-
-    WORSE = "worse"
-    GONE = "gone"
-    INCOMPARABLE = "incomparable"
-    CANNOT_TELL = "cannot tell"
-    NEW = "new"
-    NOT_WORSE = "not worse"
-    BETTER = "better"
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether the two sides could be compared."""
-        return self not in (Verdict.GONE, Verdict.NEW, Verdict.INCOMPARABLE)
-
-    def fails(self, policy: Policy) -> bool:
-        """Whether it makes a session fail, and `compare` exit with another code than 0."""
-        red = {Verdict.WORSE, Verdict.GONE, Verdict.INCOMPARABLE}
-        strict = {*red, Verdict.CANNOT_TELL}
-        return self in {Policy.report: set(), Policy.normal: red, Policy.strict: strict}[policy]
 
 
 @dataclass(frozen=True)
@@ -315,8 +291,3 @@ def format_change(finding: Finding, change: float, sign: str = "") -> str:
         change = -abs(change)
     percent = 100 * (math.exp(change if finding.measure.higher_is_better else -change) - 1)
     return f"{percent if sign else abs(percent):{sign}.1f}%"
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of several verdicts. Raises `ValueError` for none."""
-    return min(verdicts, key=list(Verdict).index)

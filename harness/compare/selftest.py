@@ -18,9 +18,9 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from harness.compare import speed
-from harness.compare.gate import Verdict
 from harness.compare.speed import PAIRS, Pair
 from harness.compare.stats import ALPHA, POWER
+from harness.compare.verdicts import Verdict
 from harness.errors import StorageError
 from harness.files.disk import DISK, make_folders, names_in, read_file, write_file
 from harness.files.outputs import cannot_write

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from harness.compare import averaged_runs, stats
 from harness.compare.comparison import CellVerdict
-from harness.compare.gate import Finding, Verdict
+from harness.compare.gate import Finding
 from harness.compare.stats import ALPHA
+from harness.compare.verdicts import Verdict
 from harness.records.cells import Cell
 
 if TYPE_CHECKING:

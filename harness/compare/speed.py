@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean, median, stdev
 
-from harness.compare.gate import Verdict
 from harness.compare.stats import ALPHA, POWER, t_quantile
+from harness.compare.verdicts import Verdict
 
 LEAST_PAIRS = 5
 PAIRS = 10

@@ -10,14 +10,15 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from harness.compare import gate, speed
-from harness.compare.gate import Verdict
+from harness.compare import speed
 from harness.compare.speed import Pair, SpeedChange
 from harness.compare.speed_measures import ROWS, STEP_TIME, Effects, SpeedMeasure
+from harness.compare.verdicts import Verdict, exit_code, worst
 from harness.errors import Exit, UsageError
 from harness.records.diff import differences
 from harness.records.flags import Spoils, that_spoil
 from harness.records.schema import Record
+from harness.spec import Policy
 
 AXES = ("task", "model", "target")
 SPOILT = frozenset(that_spoil(Spoils.TIMES)) - {"noisy"}
@@ -59,7 +60,7 @@ class SpeedVerdict:
         if self.is_new:
             return Verdict.NEW
         gated = [f.change.verdict for f in self.findings if f.effect is not None]
-        return gate.worst(gated) if gated else Verdict.INCOMPARABLE
+        return worst(gated) if gated else Verdict.INCOMPARABLE
 
     @property
     def reasons(self) -> list[str]:
@@ -75,15 +76,9 @@ class SpeedComparison:
 
     verdicts: tuple[SpeedVerdict, ...]
 
-    @property
-    def exit(self) -> Exit:
-        """The exit code of the worst verdict; `NOTHING` also if no cell could be compared."""
-        found = {cell.verdict for cell in self.verdicts}
-        if Verdict.WORSE in found:
-            return Exit.WORSE
-        if not any(v.is_decided for v in found) or Verdict.INCOMPARABLE in found:
-            return Exit.NOTHING
-        return Exit.UNDECIDED if Verdict.CANNOT_TELL in found else Exit.FINE
+    def exit_code(self, policy: Policy) -> Exit:
+        """The exit code of the worst verdict."""
+        return exit_code((cell.verdict for cell in self.verdicts), policy)
 
     @property
     def red(self) -> tuple[str, ...]:

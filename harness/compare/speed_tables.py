@@ -6,10 +6,11 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator
 
-from harness.compare.gate import Verdict
 from harness.compare.speed import LogRatio, percent
 from harness.compare.speed_cells import SpeedComparison, SpeedFinding, SpeedVerdict
 from harness.compare.speed_measures import MEASURES, STEP_TIME, SpeedMeasure
+from harness.compare.verdicts import Verdict, spared
+from harness.spec import Policy
 from harness.tables import formats, markup
 from harness.tables.columns import CELL, figures, words
 from harness.tables.table import MISSING, WIDTH, Table
@@ -22,10 +23,14 @@ TO_DECIDE = (
 )
 
 
-def text(comparison: SpeedComparison, *, markdown: bool = False) -> str:
+def text(
+    comparison: SpeedComparison, policy: Policy = Policy.normal, *, markdown: bool = False
+) -> str:
     """The tables of all measures, the lines below them, and the cells' verdicts."""
     tables = [table for row in MEASURES.values() if (table := table_of(comparison, row)).rows]
     lines = [*_machine_lines(comparison), *_reasons(comparison), *_summary(comparison)]
+    if warning := spared((cell.verdict for cell in comparison.verdicts), policy):
+        lines.append(warning)
     if markdown:
         return "\n\n".join([*map(formats.markdown, tables), *map(markup.paragraph, lines)])
     filled = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]

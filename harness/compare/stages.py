@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.compare.gate import Finding, Verdict, format_change
+from harness.compare.gate import Finding, format_change
+from harness.compare.verdicts import Verdict
 
 
 def confirm(first: Finding, second: Finding | None) -> Finding:

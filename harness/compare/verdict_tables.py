@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.compare.comparison import CellVerdict, Comparison
-from harness.compare.gate import Finding, Verdict, format_change
+from harness.compare.gate import Finding, format_change
 from harness.compare.measures import MEASURES, Measure
 from harness.compare.stats import Change
 from harness.compare.subject import shortened
+from harness.compare.verdicts import Verdict, spared
 from harness.spec import Policy
 from harness.tables import formats, markup
 from harness.tables.columns import CELL, figures, words
@@ -155,11 +156,6 @@ def _summary(comparison: Comparison, policy: Policy) -> list[str]:
     counts = Counter(cell.verdict for cell in comparison.verdicts)
     counted = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
     lines.append(f"verdicts: {', '.join(counted) or 'none'}")
-    spared = [
-        f"{counts[verdict]} {verdict}"
-        for verdict in Verdict
-        if counts[verdict] and verdict.fails(Policy.strict) and not verdict.fails(policy)
-    ]
-    if spared:
-        lines.append(f"warning: {', '.join(spared)}: the policy {policy} lets them pass")
+    if warning := spared((cell.verdict for cell in comparison.verdicts), policy):
+        lines.append(warning)
     return lines

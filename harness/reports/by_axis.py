@@ -14,9 +14,9 @@ from itertools import chain
 
 from harness.catalog import models, recipes, targets
 from harness.compare import gate, stats
-from harness.compare.gate import Verdict
 from harness.compare.measures import MEASURES
 from harness.compare.stats import ALPHA
+from harness.compare.verdicts import Verdict
 from harness.errors import UsageError
 from harness.records.cells import Cell, cells
 from harness.records.diff import ABSENT, Difference, apart, brief

@@ -17,8 +17,8 @@ from harness.compare import (
 )
 from harness.compare import subject as subjects
 from harness.compare.comparison import CellVerdict, Comparison, compare, confirm, unconfirmed
-from harness.compare.gate import Verdict
 from harness.compare.subject import Subject
+from harness.compare.verdicts import Verdict
 from harness.errors import UsageError
 from harness.planning.options import Settings
 from harness.planning.plan import Plan

@@ -24,7 +24,7 @@ from harness.text.escape import harmless
 if TYPE_CHECKING:
     from _pytest.capture import CaptureManager
 
-    from harness.compare.gate import Verdict
+    from harness.compare.verdicts import Verdict
     from harness.errors import StorageError
     from harness.execution.driver import Driver
     from harness.records.schema import Record

@@ -66,7 +66,7 @@ def glue_speed(request: pytest.FixtureRequest) -> Callable[[str], None]:
     The session's policy decides, as for scores. The first call runs the comparison of all cells.
     """
     from harness.compare import speed_tables
-    from harness.compare.gate import Verdict
+    from harness.compare.verdicts import Verdict
 
     glue = request.config.stash[SESSION]
 
@@ -201,8 +201,11 @@ def pytest_terminal_summary(
     from harness.compare import speed_tables
 
     terminalreporter.section("GLUE speed, A and B in turns")
-    side = config.stash[SESSION].settings.ab
-    for line in _lines(speed_tables.text(outcome.comparison), f"A: {side}; B: the working tree"):
+    glue = config.stash[SESSION]
+    side = glue.settings.ab
+    for line in _lines(
+        speed_tables.text(outcome.comparison, glue.policy), f"A: {side}; B: the working tree"
+    ):
         terminalreporter.write_line(harmless(line))
 
 

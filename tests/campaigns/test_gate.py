@@ -8,7 +8,7 @@ import pytest
 
 from harness.compare import thresholds
 from harness.compare.comparison import Comparison, compare, confirm
-from harness.compare.gate import Verdict
+from harness.compare.verdicts import Verdict
 from tests.support import scoreboard
 from tests.support.planted_faults import FAULTS, HEALTHY, Runs
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness.compare import speed_measures
-from harness.compare.gate import Verdict
+from harness.compare.verdicts import Verdict
 from harness.execution import ab, ab_sides, checkout, other_code
 from harness.records.store import Store
 from tests.support import scoreboard, speed_project

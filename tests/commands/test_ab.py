@@ -50,7 +50,9 @@ def test_the_same_code_twice(processes: Processes, capsys: Any, monkeypatch: Pat
         ([0.12], ("--fail-on", "step_time:+50%"), 0),
         ([0.104], (), 0),
         ([0.104], ("--pinned",), 1),
-        ([*[0.12] * 7, 0.1], (), 3),
+        ([*[0.12] * 7, 0.1], (), 0),  # it cannot tell
+        ([*[0.12] * 7, 0.1], ("--policy", "strict"), 3),
+        ([0.12], ("--policy", "report"), 0),
     ],
 )
 def test_what_counts(
@@ -69,9 +71,12 @@ def test_a_stored_red_result_that_was_not_repeated_is_not_worse(
     processes.steps["b"] = [0.104]
     assert glue_bench(capsys, monkeypatch, *words)[0] == 0
     (folder,) = (tmp_path / "r" / "ab").iterdir()
-    code, printed, _ = glue_bench(capsys, monkeypatch, "ab", "--stored", folder, "--pinned")
-    assert code == 3
+    again = ("ab", "--stored", folder, "--pinned")
+    code, printed, _ = glue_bench(capsys, monkeypatch, *again)
+    assert code == 0
     assert "worse, and it was not repeated" in printed
+    assert "warning: 1 cannot tell: the policy normal lets them pass" in printed
+    assert glue_bench(capsys, monkeypatch, *again, "--policy", "strict")[0] == 3
 
 
 def test_nothing_selected(processes: Processes, capsys: Any, monkeypatch: Patch) -> None:

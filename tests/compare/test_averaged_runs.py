@@ -9,8 +9,8 @@ import pytest
 
 from harness.compare import averaged_runs, gate, stats, thresholds
 from harness.compare.comparison import compare
-from harness.compare.gate import Verdict
 from harness.compare.selection import select
+from harness.compare.verdicts import Verdict
 from harness.records.schema import Record
 from tests.support import scoreboard
 from tests.support.cell_runs import NOW, cell, failed, judged, run, side, spread

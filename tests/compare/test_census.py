@@ -12,7 +12,8 @@ import pytest
 from scipy.stats import chi2
 
 from harness.compare import census, census_tables, stats, thresholds
-from harness.compare.gate import Verdict, decide
+from harness.compare.gate import decide
+from harness.compare.verdicts import Verdict
 from tests.support import scoreboard
 from tests.support.cell_runs import failed, low, run, side, spread
 from tests.support.verdict_rates import is_likely

@@ -17,8 +17,8 @@ from harness.compare import comparison as comparing
 from harness.compare import stats, thresholds
 from harness.compare import verdict_tables as verdicts
 from harness.compare.comparison import CellVerdict, Comparison, compare
-from harness.compare.gate import Verdict
 from harness.compare.measures import MEASURES
+from harness.compare.verdicts import Verdict
 from harness.errors import Exit
 from harness.records.schema import Record
 from harness.spec import Policy

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.compare import gate, machines, stats, thresholds
-from harness.compare.gate import Verdict
 from harness.compare.measures import MEASURES
+from harness.compare.verdicts import Verdict
 from harness.records.identity import key_of
 from harness.records.parts import PARTS
 from harness.records.schema import DataRecord, SplitRecord

@@ -14,8 +14,9 @@ from scipy.stats import multivariate_normal, norm
 
 from harness.compare import pairing, sequential, stats
 from harness.compare.comparison import compare
-from harness.compare.gate import Verdict, decide
+from harness.compare.gate import decide
 from harness.compare.thresholds import from_option
+from harness.compare.verdicts import Verdict
 from tests.support import scoreboard
 from tests.support.cell_runs import failed, side, spread
 from tests.support.verdict_rates import SHAPES, draw_pairs, is_likely

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from harness.compare import speed
-from harness.compare.gate import Verdict
+from harness.compare.verdicts import Verdict
 from tests.support import scoreboard
 from tests.support.simulated_speed import PINNED, SHARED, Noise, busy_neighbour, verdicts
 from tests.support.verdict_rates import is_likely

@@ -7,10 +7,11 @@ import dataclasses
 import pytest
 
 from harness.compare import speed_cells, speed_measures, speed_tables
-from harness.compare.gate import Verdict
 from harness.compare.speed_cells import Session, SpeedComparison
+from harness.compare.verdicts import Verdict
 from harness.errors import Exit, UsageError
 from harness.records.schema import Memory
+from harness.spec import Policy
 from tests.support.ab_sessions import SST2, sessions, timed
 
 EFFECTS = speed_measures.default_effects(0.05)
@@ -37,7 +38,7 @@ def test_a_cell_is_judged_by_its_median_steps(
     (cell,) = found.verdicts
     assert (cell.name, cell.verdict) == ("sst2-toy-bert-cpu-fp32", of_cell)
     assert cell.findings[0].change.verdict is of_time
-    assert found.exit is code
+    assert found.exit_code(Policy.strict) is code
 
 
 def test_memory_is_judged_in_the_same_way() -> None:
@@ -73,30 +74,30 @@ def test_an_effect_is_an_increase_in_percent(text: str) -> None:
 
 def test_red_twice_is_worse_and_red_once_cannot_be_told() -> None:
     first = sessions(0.10, 0.12)
-    assert judged(*first, *sessions(0.10, 0.12, stage=2)).exit is Exit.WORSE
+    assert judged(*first, *sessions(0.10, 0.12, stage=2)).exit_code(Policy.strict) is Exit.WORSE
     found = judged(*first, *sessions(0.10, 0.10, stage=2))
-    assert found.exit is Exit.UNDECIDED
+    assert found.exit_code(Policy.strict) is Exit.UNDECIDED
     assert found.verdicts[0].reasons == [
         "step_time: worse at first (+19.9%), not worse when repeated"
     ]
     elsewhere = [Session(s.side, [timed(RTE)], 2) for s in first]
     found = judged(*first, *elsewhere)
-    assert found.exit is Exit.UNDECIDED
+    assert found.exit_code(Policy.strict) is Exit.UNDECIDED
     assert found.verdicts[0].reasons == [
         "step_time: worse at first, and the repetition has no run of it"
     ]
     found = speed_cells.undecided(judged(*first), "no time")
     assert found.verdicts[0].reasons == ["step_time: no time"]
-    assert found.exit is Exit.UNDECIDED
+    assert found.exit_code(Policy.strict) is Exit.UNDECIDED
 
 
 def test_sides_that_differ_in_their_target_are_joined_without_it() -> None:
     a, b = sessions(0.1, 0.1), sessions(0.1, 0.1, case=BF16)
     runs = [then if then.side == "a" else now for then, now in zip(a, b, strict=True)]
-    assert judged(*runs).exit is Exit.NOTHING
+    assert judged(*runs).exit_code(Policy.strict) is Exit.NOTHING
     found = judged(*runs, differing=("target",))
     assert [cell.name for cell in found.verdicts] == ["sst2-toy-bert"]
-    assert found.exit is Exit.FINE
+    assert found.exit_code(Policy.strict) is Exit.FINE
     with pytest.raises(UsageError, match="sst2-toy-bert is 2 cells"):
         judged(Session("a", [timed(), timed(BF16)]), differing=("target",))
 
@@ -108,10 +109,10 @@ def test_a_cell_of_one_side_is_new_or_incomparable() -> None:
     ]
     found = judged(*only)
     assert [str(cell.verdict) for cell in found.verdicts] == ["not worse", "new"]
-    assert found.exit is Exit.FINE
+    assert found.exit_code(Policy.strict) is Exit.FINE
     swapped = judged(*(Session("ab"[run.side == "a"], run.records) for run in only))
     assert swapped.verdicts[1].reasons == ["only side A has it"]
-    assert swapped.exit is Exit.NOTHING
+    assert swapped.exit_code(Policy.strict) is Exit.NOTHING
 
 
 def test_a_side_whose_runs_fail_has_its_reason() -> None:
@@ -119,7 +120,7 @@ def test_a_side_whose_runs_fail_has_its_reason() -> None:
     runs = [Session(s.side, [failed] if s.side == "b" else s.records) for s in sessions(0.1, 0.1)]
     found = judged(*runs)
     assert found.verdicts[0].reasons == ["side B: failed: no such file"]
-    assert found.exit is Exit.NOTHING
+    assert found.exit_code(Policy.strict) is Exit.NOTHING
 
 
 def test_runs_whose_times_mean_something_else_are_left_out_and_noisy_ones_are_not() -> None:
@@ -129,8 +130,8 @@ def test_runs_whose_times_mean_something_else_are_left_out_and_noisy_ones_are_no
             for s in sessions(0.1, 0.1)
         ))  # fmt: skip
 
-    assert flagged("noisy").exit is Exit.FINE
-    assert flagged("degraded").exit is Exit.UNDECIDED
+    assert flagged("noisy").exit_code(Policy.strict) is Exit.FINE
+    assert flagged("degraded").exit_code(Policy.strict) is Exit.UNDECIDED
 
 
 def test_one_older_run_has_all_compared_by_their_mean_step() -> None:

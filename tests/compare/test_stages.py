@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from harness.compare import stages, stats
-from harness.compare.gate import Verdict
+from harness.compare.verdicts import Verdict
 from tests.support.cell_runs import judged, low, side, spread
 
 GOOD, BAD = spread(0.9, 10), spread(0.8, 5)

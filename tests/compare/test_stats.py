@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from harness.compare import stats
-from harness.compare.gate import Verdict, decide
+from harness.compare.gate import decide
 from harness.compare.stats import Change
+from harness.compare.verdicts import Verdict
 from tests.support import scoreboard
 from tests.support.cell_runs import judged, side
 from tests.support.verdict_rates import chance_of_worse, is_likely

@@ -8,8 +8,8 @@ import pytest
 
 from harness.compare import thresholds, verdict_tables
 from harness.compare.comparison import Comparison, compare
-from harness.compare.gate import Verdict
 from harness.compare.subject import DEFAULT, Subject, shortened
+from harness.compare.verdicts import Verdict
 from harness.records.identity import key_of
 from harness.records.parts import PARTS
 from harness.records.schema import DataRecord, Record

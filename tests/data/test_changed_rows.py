@@ -11,7 +11,7 @@ import pytest
 from harness.catalog import tasks
 from harness.compare import thresholds
 from harness.compare.comparison import Comparison, compare
-from harness.compare.gate import Verdict
+from harness.compare.verdicts import Verdict
 from harness.data import custom as own_rows
 from harness.data import load, row_sources, toy
 from harness.planning.resume import Resume

@@ -13,6 +13,7 @@ from harness.errors import Exit, StorageError, UsageError
 from harness.execution import ab, ab_sides
 from harness.execution.ab_sides import SideName
 from harness.execution.other_code import Ended
+from harness.spec import Policy
 from tests.support import payloads
 from tests.support.ab_sessions import SST2, Processes
 
@@ -55,7 +56,7 @@ def test_both_sides_are_tried_and_then_take_turns(processes: Processes, tmp_path
     assert words[3:5] == ["--glue-jobs", "1"]
     assert (checkout.folder, python) == (tmp_path, Path(sys.executable))
     assert not checkout.temporary.exists()
-    assert result.comparison.exit is Exit.FINE
+    assert result.comparison.exit_code(Policy.strict) is Exit.FINE
     assert len(result.sessions) == 12  # without those on trial
     assert said[-1].startswith("pair 6 of 6: ")
 
@@ -65,7 +66,7 @@ def test_a_red_result_is_repeated(processes: Processes, tmp_path: Path) -> None:
     result, said = run(tmp_path)
     assert processes.order[14] == "2-01-a"
     assert len(processes.order) == 2 + 12 + 12
-    assert result.comparison.exit is Exit.WORSE
+    assert result.comparison.exit_code(Policy.strict) is Exit.WORSE
     assert any(line.startswith("worse: sst2-toy-bert-cpu-fp32; repeating") for line in said)
 
 
@@ -74,7 +75,7 @@ def test_a_red_result_that_does_not_repeat_cannot_be_told(
 ) -> None:
     processes.steps["b"] = [*[0.12] * 7, 0.1]
     result, _ = run(tmp_path)
-    assert result.comparison.exit is Exit.UNDECIDED
+    assert result.comparison.exit_code(Policy.strict) is Exit.UNDECIDED
 
 
 def test_it_can_be_judged_again(processes: Processes, tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_red_without_time_to_repeat_it_cannot_be_told(
     processes.steps["b"] = [0.12]
     monkeypatch.setattr(ab._Turns, "has_time_for", lambda self, pairs: False)
     result, _ = run(tmp_path)
-    assert result.comparison.exit is Exit.UNDECIDED
+    assert result.comparison.exit_code(Policy.strict) is Exit.UNDECIDED
     assert len(result.sessions) == 12
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from harness.compare import thresholds
 from harness.compare.comparison import compare
-from harness.compare.gate import Verdict
 from harness.compare.subject import DEFAULT
+from harness.compare.verdicts import Verdict
 from harness.execution.checkout import Checkout
 from harness.planning.options import Settings
 from harness.records.identity import key_of

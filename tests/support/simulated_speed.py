@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.compare import speed
-from harness.compare.gate import Verdict
 from harness.compare.speed import Pair
+from harness.compare.verdicts import Verdict
 
 ROUNDS = 5  # timed in each process; its value is their median
 Disturb = Callable[[np.random.Generator, int], np.ndarray]
