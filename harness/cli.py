@@ -12,6 +12,7 @@ import typer
 from harness.commands import (
     ab,
     baseline,
+    census,
     compare,
     doctor,
     explain,
@@ -78,6 +79,7 @@ app.command("list", short_help="List tasks, models, targets, ... or published re
 )
 app.command(short_help="Tabulate every run of a results folder.")(report.report)
 app.command(short_help="Judge NEW's runs against BASE's, cell by cell.")(compare.compare)
+app.command(short_help="Say how far seeds differ, and which margin they can hold.")(census.census)
 app.command(
     short_help="Compare the speed of two sides, which take turns.",
     context_settings={"allow_extra_args": True},

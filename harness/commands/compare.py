@@ -72,11 +72,11 @@ def compare(
     from harness.compare import comparison as comparing
     from harness.compare import sides, thresholds, verdict_tables
     from harness.compare.subject import DEFAULT, Subject
-    from harness.planning import options
+    from harness.planning import option_sources
 
     here = Path.cwd()
     limits = thresholds.from_option(fail_on) if fail_on else thresholds.from_pyproject(here)
-    settings = options.merge({"subject": subject, "policy": policy}, here, here)
+    settings = option_sources.merge({"subject": subject, "policy": policy}, here, here)
     chosen = Policy(settings.policy or Policy.normal)
     then = sides.find(base, results, baselines)
     now = sides.find(new, results, baselines, beside=then)

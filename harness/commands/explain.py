@@ -11,7 +11,7 @@ import typer
 
 from harness.commands.common import complain
 from harness.errors import UsageError
-from harness.planning import options
+from harness.planning import option_sources, options
 from harness.tables.table import WIDTH
 from harness.terminal import say
 
@@ -39,7 +39,7 @@ def explain(context: typer.Context) -> None:
     arguments = vars(parser.parse_args(context.args))
     case = arguments.pop("case")
     here = Path.cwd()
-    answer = explanation.explain(case, options.merge(arguments, here, here))
+    answer = explanation.explain(case, option_sources.merge(arguments, here, here))
     say(text(answer))
     complain(answer.damaged)
 

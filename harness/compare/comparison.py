@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from types import MappingProxyType
 
-from harness.compare import averaged_runs, gate, machines, stats
+from harness.compare import averaged_runs, gate, machines, stages, stats
 from harness.compare import subject as subjects
 from harness.compare.gate import Finding, Verdict
 from harness.compare.stats import Change
@@ -112,11 +112,13 @@ def compare(
     notes: Mapping[str, str] = NO_NOTES,
     cells_without_failed: Collection[str] = (),
     subject: Subject = subjects.DEFAULT,
+    level: Callable[[Cell, Cell], float] = lambda base, new: stats.ALPHA,
 ) -> Comparison:
     """Judge every cell of both sides. Raises `UsageError` for contradictory thresholds.
 
     `notes` has notes on the base's cells, by their names; `cells_without_failed` has the names of
-    those whose failed runs were left out. `subject` says what may differ between the sides.
+    those whose failed runs were left out. `subject` says what may differ between the sides. `level`
+    has the chance with which a bound may be wrong.
     """
     base_cells, new_cells = (
         cells(run for run in side if run.status != "skipped") for side in (base, new)
@@ -130,6 +132,7 @@ def compare(
                 thresholds.of(fresh.name),
                 subject=subject,
                 lacks_failed=old.name in cells_without_failed,
+                alpha=level(old, fresh),
             )
             note, compared = notes.get(old.name, ""), tuple(subject.compared(old, fresh))
             verdicts.append(CellVerdict(old, fresh, findings, note=note, compared=compared))
@@ -242,5 +245,10 @@ def confirm(first: CellVerdict, second: CellVerdict | None) -> CellVerdict:
     if second is None or first.verdict is not Verdict.WORSE:
         return first
     by_measure = {finding.measure.name: finding for finding in second.findings}
-    findings = tuple(gate.confirm(f, by_measure.get(f.measure.name)) for f in first.findings)
+    findings = tuple(stages.confirm(f, by_measure.get(f.measure.name)) for f in first.findings)
     return replace(first, findings=findings, stages=2)
+
+
+def unconfirmed(first: CellVerdict, why: str) -> CellVerdict:
+    """The verdict of a first stage whose second could not be run, with the reason."""
+    return replace(first, findings=tuple(stages.unconfirmed(f, why) for f in first.findings))

@@ -12,7 +12,7 @@ from enum import StrEnum
 from statistics import fmean
 
 from harness import metrics
-from harness.compare import averaged_runs, machines, stats
+from harness.compare import averaged_runs, machines, pairing, stats
 from harness.compare import subject as subjects
 from harness.compare.measures import MEASURES, Measure
 from harness.compare.stats import Change
@@ -78,11 +78,13 @@ def judge(
     *,
     subject: Subject = subjects.DEFAULT,
     lacks_failed: bool = False,
+    alpha: float = stats.ALPHA,
 ) -> tuple[Finding, ...]:
     """A finding for each measure that has a threshold, and for those that are always shown.
 
     `subject` says what may differ between the two. `lacks_failed`: the base's failed runs were left
-    out of it.
+    out of it. `alpha`: the chance with which each bound may be wrong, and Fisher's test too; less
+    than usual where runs are looked at repeatedly.
     """
     measures = [row for name, row in MEASURES.items() if name in thresholds or name in SHOWN]
     obstacle = _why_incomparable(base, new, subject, lacks_failed)
@@ -92,9 +94,9 @@ def judge(
         if obstacle:
             finding = Finding(measure, threshold, Verdict.INCOMPARABLE, obstacle)
         elif measure.is_score:
-            finding = _judge_score(base, new, measure, threshold)
+            finding = _judge_score(base, new, measure, threshold, alpha)
         else:
-            finding = judge_cost(base, new, measure, threshold)
+            finding = judge_cost(base, new, measure, threshold, alpha=alpha)
         if finding.threshold or finding.base is not None or measure.name == "score":
             findings.append(finding)
     return tuple(findings)
@@ -130,32 +132,60 @@ def _list_endings(cell: Cell) -> str:
     return ", ".join(dict.fromkeys(endings))
 
 
-def _goes_wrong_more(base: Cell, new: Cell) -> str | None:
+def _goes_wrong_more(base: Cell, new: Cell, alpha: float = stats.ALPHA) -> str | None:
     """How many runs went wrong, if chance does not explain it; else None."""
     wrong = averaged_runs.WrongRuns.of(base, new)
-    return f"{wrong} (p = {wrong.chance:.2g})" if wrong.chance <= stats.ALPHA else None
+    return f"{wrong} (p = {wrong.chance:.2g})" if wrong.chance <= alpha else None
 
 
-def _judge_score(base: Cell, new: Cell, measure: Measure, threshold: Threshold | None) -> Finding:
+def _judge_score(
+    base: Cell, new: Cell, measure: Measure, threshold: Threshold | None, alpha: float
+) -> Finding:
     then, now = (
-        [value for run in averaged_runs.runs(cell) if (value := measure.of(run)) is not None]
+        {
+            run.case.seed: value
+            for run in averaged_runs.runs(cell)
+            if (value := measure.of(run)) is not None
+        }
         for cell in (base, new)
     )
     if (not then or not now) and measure.name not in {"score", *_metric_names(base)}:
         why = f"has no {measure.name}, but {', '.join(sorted(_metric_names(base)))}"
         return Finding(measure, threshold, Verdict.INCOMPARABLE, why)
-    finding = _compare_values(measure, threshold, then, now, row_resolution(measure, base, new))
-    if why := _goes_wrong_more(base, new):
+    change = pairing.change(then, now, row_resolution(measure, base, new), alpha)
+    finding = _compare_values(measure, threshold, [*then.values()], [*now.values()], change)
+    if why := _goes_wrong_more(base, new, alpha):
         return replace(finding, verdict=Verdict.WORSE, why=why)
+    wrong = averaged_runs.WrongRuns.of(base, new)
+    if not wrong.is_larger_share and (proof := _why_the_same(base, new)):
+        verdict = finding.verdict and Verdict.NOT_WORSE
+        return replace(finding, verdict=verdict, why=proof)
     if base.ignores_its_seed or new.ignores_its_seed:
         why = "its seeds gave the same run, so they count as one"
-        return replace(finding, verdict=Verdict.CANNOT_TELL, why=why)
-    wrong = averaged_runs.WrongRuns.of(base, new)
+        return replace(finding, verdict=Verdict.CANNOT_TELL, why=why, change=None)
     if finding.verdict in (Verdict.NOT_WORSE, Verdict.BETTER) and wrong.is_larger_share:
         # The means are those of the other runs. They do not show how often a run goes wrong.
         why = f"{wrong}: too few to tell from chance. Fix: more runs"
         return replace(finding, verdict=Verdict.CANNOT_TELL, why=why)
     return finding
+
+
+def _why_the_same(base: Cell, new: Cell) -> str | None:
+    """Why the scores are proven to be the base's without statistics; None: they are not.
+
+    Each averaged new run has to have the losses, metrics and predictions of the base's run of the
+    same seed. The machines may be of different kinds.
+    """
+    before = {run.case.seed: run for run in averaged_runs.runs(base)}
+    after = averaged_runs.runs(new)
+    is_proven = all(
+        (then := before.get(run.case.seed)) and machines.is_bit_identical(then, run)
+        for run in after
+    )
+    if not after or not is_proven:
+        return None
+    seeds = "1 seed is" if len(after) == 1 else f"all {len(after)} seeds are"
+    return f"{seeds} bit-identical to the base's"
 
 
 def _metric_names(cell: Cell) -> set[str]:
@@ -189,6 +219,7 @@ def judge_cost(
     measure: Measure,
     threshold: Threshold | None = None,
     but_for: Collection[str] = (),
+    alpha: float = stats.ALPHA,
 ) -> Finding:
     """The finding for times or memory; incomparable if the machines differ.
 
@@ -196,7 +227,10 @@ def judge_cost(
     """
     sides = [[r for r in cell.ok if not set(SLOWED) & set(r.flags)] for cell in (base, new)]
     then, now = ([value for r in side if (value := measure.of(r))] for side in sides)
-    finding = _compare_values(measure, threshold, then, now)
+    sign = 1 if measure.higher_is_better else -1
+    logs = [[sign * math.log(value) for value in side] for side in (then, now)]
+    change = stats.change(logs[0], logs[1], alpha=alpha)
+    finding = _compare_values(measure, threshold, then, now, change)
     differing = machines.differences(*sides, measure.needs, but_for)
     if differing or not then or not now:
         why = (
@@ -211,18 +245,12 @@ def _compare_values(
     threshold: Threshold | None,
     base: list[float],
     new: list[float],
-    least_sd: float = 0.0,
+    change: Change | None,
 ) -> Finding:
-    """The finding that follows from the values alone."""
+    """The finding that follows from the values alone, and the change of their mean."""
     finding = Finding(measure, threshold, None)
     if base and new:
         finding = replace(finding, base=fmean(base), new=fmean(new))
-    sign = 1 if measure.higher_is_better else -1
-    sides = [
-        [sign * (value if measure.is_score else math.log(value)) for value in side]
-        for side in (base, new)
-    ]
-    change = stats.change(*sides, least_sd)
     if threshold is None:
         return replace(finding, change=change)
     margin = threshold.margin(finding.base) if finding.base is not None else None
@@ -231,8 +259,10 @@ def _compare_values(
         why = TOO_FEW if base and new else "every run of one side collapsed, or was unstable"
         return replace(finding, verdict=Verdict.CANNOT_TELL, why=why)
     verdict = decide(change, margin)
-    why = _runs_it_takes(finding, change, margin) if verdict is Verdict.CANNOT_TELL else ""
-    return replace(finding, verdict=verdict, why=why)
+    reasons = [f"paired by seed: correlation {change.correlation:.2f}"] if change.pairs else []
+    if verdict is Verdict.CANNOT_TELL:
+        reasons.append(_runs_it_takes(finding, change, margin))
+    return replace(finding, verdict=verdict, why="; ".join(reasons))
 
 
 TOO_FEW = "one run on each side cannot show what chance does. Fix: --glue-seeds 5 or more"
@@ -254,11 +284,13 @@ def decide(change: Change, margin: float) -> Verdict:
 
 def _runs_it_takes(finding: Finding, change: Change, margin: float) -> str:
     """The smallest change that these runs can show, and how many runs the margin needs."""
-    needed = stats.runs_needed(change.sd, margin)
+    needed = change.runs_needed(margin)
+    runs = f"{change.base_runs} and {change.new_runs} runs"
     return (
-        f"{change.base_runs} and {change.new_runs} runs show a change of "
+        f"{f'{change.pairs} pairs' if change.pairs else runs} show a change of "
         f"{format_change(finding, max(change.smallest, margin))} or more; to decide about "
-        f"{finding.threshold}, run {needed or f'more than {stats.MOST_RUNS:,}'} seeds on each side"
+        f"{finding.threshold}, run {needed or f'more than {stats.MOST_RUNS:,}'} "
+        f"{'of the same seeds' if change.pairs else 'seeds'} on each side"
     )
 
 
@@ -273,17 +305,6 @@ def format_change(finding: Finding, change: float, sign: str = "") -> str:
         change = -abs(change)
     percent = 100 * (math.exp(change if finding.measure.higher_is_better else -change) - 1)
     return f"{percent if sign else abs(percent):{sign}.1f}%"
-
-
-def confirm(first: Finding, second: Finding | None) -> Finding:
-    """The finding of both stages: worse only if both are; otherwise that of the second stage."""
-    if first.verdict is not Verdict.WORSE or second is None:
-        return first
-    if second.verdict is Verdict.WORSE:
-        return replace(second, why=f"in both stages. {second.why}".strip())
-    if not second.is_gated:  # times that cannot be compared do not disprove the first stage
-        second = replace(second, verdict=Verdict.CANNOT_TELL)
-    return replace(second, why=f"worse in stage 1, not in stage 2. {second.why}".strip())
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

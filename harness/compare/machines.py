@@ -48,5 +48,14 @@ def count_bit_identical(base: Cell, new: Cell) -> str:
     return f"{same}/{len(pairs)}" if pairs else "-"
 
 
+def is_bit_identical(base: Record, new: Record) -> bool:
+    """Whether two runs have the same score, losses, metrics and predictions.
+
+    Runs without any of the losses and predictions prove nothing: metrics alone often agree.
+    """
+    is_known = bool(new.first_losses or new.predictions)
+    return is_known and (base.score, _results(base)) == (new.score, _results(new))
+
+
 def _results(run: Record) -> tuple[object, ...]:
     return (run.first_losses, run.metrics, run.predictions and run.predictions.sha256)

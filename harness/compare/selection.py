@@ -6,26 +6,31 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.catalog.models import label
 from harness.compare import averaged_runs
 from harness.errors import UsageError
 from harness.records.cells import Cell, cells, names_of
 from harness.records.flags import Spoils, that_spoil
+from harness.records.revisions import Revision, commit_of
 from harness.records.schema import Record
+from harness.spec import Combination
 from harness.text.names import unknown
 from harness.text.values import shown
 
 FAIL_TESTS = frozenset(that_spoil(Spoils.TEST))
+RUN_AGAIN = "whose seed was run again: of each seed the newest ok run is taken"
+SHOWN_DIGITS = 12  # of a commit, in a list of those that are known
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Runs of one commit that may be in a baseline. Each of their cells has a run that ended ok.
+    """Runs of one revision that may be in a baseline. Each of their cells has one that ended ok.
 
     There is one run per seed and cell, and beside it any earlier run of the seed that went wrong.
     """
 
     records: tuple[Record, ...]
-    commit: str
+    revision: Revision
     left_out: Mapping[str, int]  # the reason, and how many runs it excluded
 
     @property
@@ -33,21 +38,57 @@ class Selection:
         """The names of their cells."""
         return names_of(self.records)
 
+    @property
+    def glue_bench(self) -> str | None:
+        """The version of glue-bench that made the newest of them; None: not recorded."""
+        newest = max(self.records, key=_age, default=None)
+        version = newest and newest.environment.get("glue-bench")
+        return str(version) if version else None
+
+
+def narrowed(
+    records: Sequence[Record],
+    tasks: Collection[str] = (),
+    models: Collection[str] = (),
+    targets: Collection[str] = (),
+) -> list[Record]:
+    """The runs of these tasks, models and targets; (): of all. Raises `UsageError` for a name.
+
+    A model is named as in its record, or as in the ids of its cases.
+    """
+    records = list(records)
+    names = {
+        "task": (tasks, lambda run: {run.case.task}),
+        "model": (models, lambda run: {run.case.model, label(run.case.model)}),
+        "target": (targets, lambda run: {run.case.target}),
+    }
+    for kind, (wanted, names_in) in names.items():
+        known = {name for run in records for name in names_in(run)}
+        for name in wanted:
+            if name not in known:
+                raise UsageError(f"--{kind}: {unknown(kind, name, sorted(known))}")
+        records = [run for run in records if not wanted or names_in(run) & {*wanted}]
+    return records
+
 
 def select(
     records: Iterable[Record],
     commit: str | None = None,
     cell: str | None = None,
     refused: Collection[str] = (),
+    session: str | None = None,
 ) -> Selection:
-    """Those of `records` that may be in a baseline: from a clean tree, of one known commit.
+    """Those of `records` that may be in a baseline: of one clean commit of the project.
 
-    Failed runs are selected if another run of their cell ended ok, since the gate also compares how
-    often runs go wrong. So are runs at their floor, whose tests a profile may let fail.
+    Where the project is in no repository, no commit tells which code ran: then the runs of one
+    session. Failed runs are selected if another run of their cell ended ok, since the gate also
+    compares how often runs go wrong. So are runs at their floor, whose tests a profile may let
+    fail.
 
-    `commit` may be abbreviated; None: the newest ok run's. `cell` limits the selection to the cell
-    of that name. `refused` has the ids of runs that ended ok and whose tests failed, for a reason
-    of the tests' own. Raises `UsageError` if no run is left, or a name is unknown or ambiguous.
+    `commit` and `session` may be abbreviated; by default the revision is the newest ok run's.
+    `cell` limits the selection to the cell of that name. `refused` has the ids of runs that ended
+    ok and whose tests failed, for a reason of the tests' own. Raises `UsageError` if no run is
+    left, or a name is unknown or ambiguous.
     """
     records = list(records)
     if records and cell is not None:
@@ -62,18 +103,46 @@ def select(
     if not ok:
         left_out["that failed"] += len(fit)
         raise _nothing_selected(+left_out)
-    newest = commit_of(max(ok, key=lambda record: (record.created, record.id)))
-    full = newest if commit is None else _full_id(commit, sorted({*map(commit_of, ok)}), left_out)
-    of_commit = [record for record in fit if commit_of(record) == full]
-    all_cells = cells(of_commit)
+    if commit is not None:
+        full = _full("commit", commit, {id_ for run in ok if (id_ := commit_of(run))}, left_out)
+        ok = [record for record in ok if commit_of(record) == full]
+    if session is not None:
+        full = _full("session", session, {*map(session_of, ok)}, left_out)
+        ok = [record for record in ok if session_of(record) == full]
+        session = full
+    revision = Revision.of(max(ok, key=_age))
+    others = {record.id: _why_other(record, revision, session) for record in fit}
+    chosen = [record for record in fit if not others[record.id]]
+    all_cells = cells(chosen)
     taken = tuple(run for one_cell in all_cells if one_cell.ok for run in runs_to_keep(one_cell))
     without_ok = sum(
         len(one_cell.records) + len(one_cell.replaced) for one_cell in all_cells if not one_cell.ok
     )
-    left_out["of another commit"] += len(fit) - len(of_commit)
+    left_out += Counter(why for why in others.values() if why)
     left_out["of a cell without an ok run"] += without_ok
-    left_out["of a seed that has another run"] += len(of_commit) - len(taken) - without_ok
-    return Selection(taken, full, +left_out)
+    left_out[RUN_AGAIN] += len(chosen) - len(taken) - without_ok
+    return Selection(taken, revision, +left_out)
+
+
+def merged(before: Iterable[Record], added: Sequence[Record]) -> list[Record]:
+    """A baseline's runs after `added` replaced or extended cells: see `baselines.promote`."""
+    replaced = {record.combination for record in added}
+    extended = {inputs for cell in cells(added) for inputs in _inputs_and_revisions(cell)}
+    stays = [
+        record
+        for cell in cells(before)
+        if cell.combination not in replaced or extended & {*_inputs_and_revisions(cell)}
+        for record in (*cell.records, *cell.replaced)
+    ]
+    return [record for cell in cells([*stays, *added]) for record in runs_to_keep(cell)]
+
+
+def _inputs_and_revisions(cell: Cell) -> set[tuple[Combination, str | None, Revision]]:
+    """What decides whether runs extend a cell or replace it.
+
+    A run that failed before its inputs were known counts with the inputs of its cell.
+    """
+    return {(cell.combination, cell.key, Revision.of(record)) for record in cell.records}
 
 
 def runs_to_keep(cell: Cell) -> list[Record]:
@@ -86,17 +155,31 @@ def _is_refused(record: Record, refused: Collection[str]) -> bool:
     return record.id in refused and not FAIL_TESTS & set(record.flags)
 
 
-def commit_of(record: Record) -> str:
-    """The commit of glue-bench that computed a run; empty if it is not known."""
-    return str(record.environment.get("commit") or "")
+def session_of(record: Record) -> str:
+    """The session that made a run; a run of `harness.run` has none, and stands for itself."""
+    return record.session or record.id
 
 
 def _why_unfit(record: Record) -> str | None:
     if record.status == "skipped":
         return "skipped"
-    if not commit_of(record):
-        return "of an unknown commit"
-    return None if record.environment.get("dirty") is False else "of a dirty tree"
+    is_known = record.environment.get("dirty") is not None or commit_of(record) is None
+    if not is_known:
+        return "of a tree that git could not compare with its commit"
+    return "of a changed tree" if record.environment.get("dirty") else None
+
+
+def _why_other(record: Record, revision: Revision, session: str | None) -> str | None:
+    own = Revision.of(record)
+    if own.commit != revision.commit:
+        return "of another commit" if own.commit else "of no commit"
+    if own.session != revision.session or (session and session_of(record) != session):
+        return "of another session"
+    return None if own == revision else "of the same commit, by other sources of glue-bench"
+
+
+def _age(record: Record) -> tuple[object, ...]:
+    return record.created, record.id
 
 
 def runs_of_cell(records: Sequence[Record], cell: str) -> list[Record]:
@@ -112,28 +195,30 @@ def runs_of_cell(records: Sequence[Record], cell: str) -> list[Record]:
     return runs
 
 
-def _full_id(commit: str, known: Sequence[str], left_out: Mapping[str, int]) -> str:
-    matches = [full for full in known if full.startswith(commit.lower())]
-    if len(matches) != 1 or not commit:
+def _full(kind: str, given: str, known: Collection[str], left_out: Mapping[str, int]) -> str:
+    """The only known id that begins with what was given. Raises `UsageError`."""
+    matches = [full for full in known if full.lower().startswith(given.lower())]
+    if len(matches) != 1 or not given:
         means = (
-            f"{len(matches)} commits"
+            f"{len(matches)} {kind}s"
             if matches
-            else f"no run that may be taken{_list_reasons(left_out)}"
+            else f"no run that may be taken{list_reasons(left_out)}"
         )
-        raise UsageError(
-            f"--commit: found {shown(commit)}, which means {means}; expected one of "
-            f"{', '.join(full[:12] for full in known)}"
-        )
+        digits = SHOWN_DIGITS if kind == "commit" else None
+        one_of = ", ".join(full[:digits] for full in sorted(known))
+        expected = f"expected one of {one_of}" if known else f"no run has a {kind}"
+        raise UsageError(f"--{kind}: found {shown(given)}, which means {means}; {expected}")
     return matches[0]
 
 
 def _nothing_selected(left_out: Mapping[str, int]) -> UsageError:
     return UsageError(
-        f"no run may be taken into a baseline{_list_reasons(left_out) or ': there is none'}. Fix: "
-        "commit your changes, and run `pytest benchmarks` from a git checkout of glue-bench"
+        f"no run may be taken into a baseline{list_reasons(left_out) or ': there is none'}. Fix: "
+        "commit the project's changes (untracked files do not count), then run `pytest benchmarks`"
     )
 
 
-def _list_reasons(left_out: Mapping[str, int]) -> str:
+def list_reasons(left_out: Mapping[str, int]) -> str:
+    """How many runs were left out for which reasons, in brackets; empty if none was."""
     parts = [f"{count} {why}" for why, count in left_out.items()]
     return f" ({', '.join(parts)})" if parts else ""

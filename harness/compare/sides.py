@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.compare import baseline_tables, baselines
+from harness.compare import baseline_tables, baselines, manifest
 from harness.errors import StorageError, UsageError
 from harness.files import paths
 from harness.records.revisions import by_revision, commit_of
@@ -54,7 +54,7 @@ def find(text: str, results: Path, root: Path, beside: Side | None = None) -> Si
         place, _, revision = text.rpartition("@")
         return _of_revision(text, place, revision, results, root)
     folder = Path(text)
-    if baselines.is_baseline(folder) or not paths.is_folder(folder):
+    if manifest.is_in(folder) or not paths.is_folder(folder):
         return _of_baseline(text, root)
     stored = Store(folder).find()
     newest = _newest(stored.records)

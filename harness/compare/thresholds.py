@@ -142,7 +142,7 @@ def from_pyproject(root: Path) -> Thresholds:
                 f"{where} {pattern!a}: found {shown(limits)}; expected measures, such as "
                 '{ score = "1pt" }'
             )
-        if not _can_match(pattern):
+        if not can_match(pattern):
             raise UsageError(
                 f"{where} {pattern!a}: matches no cell; expected a pattern of TASK-MODEL-TARGET "
                 "in small letters, such as 'rte-*' or '*-cpu-fp32'"
@@ -152,7 +152,12 @@ def from_pyproject(root: Path) -> Thresholds:
     return Thresholds(rows)
 
 
-def _can_match(pattern: str) -> bool:
+def literal(cell: str) -> str:
+    """The pattern that matches just this cell, whose name may have a pattern's characters."""
+    return re.sub(r"([*?[])", r"[\1]", cell)
+
+
+def can_match(pattern: str) -> bool:
     """Whether a pattern can match a cell's name, which ends in a target and has no capitals."""
     end = re.split(r"[*?\]]", pattern)[-1]
     ends_in_target = any(end.endswith(f"-{t}") or f"-{t}".endswith(end) for t in targets.TARGETS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 import uuid
@@ -20,6 +21,7 @@ from harness.files import paths
 from harness.text.values import shown_path
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EBADF)
 NO_FOLDER_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # there is nothing to flush
 
 
@@ -141,6 +143,29 @@ def make_folders(disk: Disk, folder: Path) -> None:
             PermissionError
         ):  # we may be allowed to search it, but not to open it
             disk.flush_folder(place)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Keep others out who lock this folder, where its file system has locks; a crash releases it.
+
+    Raises `StorageError` if another process has locked it; `OSError`.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(
+                f"{shown_path(folder)}: another process changes it right now, so nothing was "
+                "changed. Fix: give the command again when that one is done"
+            ) from error
+        except OSError as error:  # such as a network file system without locks
+            if error.errno not in NO_LOCKS:
+                raise
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_all(disk: Disk, descriptor: int, content: bytes) -> None:

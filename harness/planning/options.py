@@ -7,7 +7,6 @@ The command line overrides the environment, which overrides the file, which over
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -23,6 +22,7 @@ from harness.planning.option_values import (
     MOST_EPOCHS,
     MOST_JOBS,
     MOST_RECHECKS,
+    MOST_SEEDS,
     at_most,
     duration,
     engine,
@@ -34,10 +34,7 @@ from harness.planning.option_values import (
     subject,
     yes,
 )
-from harness.planning.project import GATE, SUBTABLES, table
-from harness.spec import Json
-from harness.text.names import unknown
-from harness.text.values import plain, shown, shown_path
+from harness.text.values import plain, shown
 
 Value = Any
 """The value of an option. Each field of `Settings` declares its type."""
@@ -148,7 +145,7 @@ class Settings:
     )
     models: tuple[str, ...] | None = option(
         "A,B",
-        "models to run: rows of `glue-bench list models`, folders, Hub ids",
+        "models to run: rows of `glue-bench list models`, folders, Hub ids; NAME=FOLDER names one",
         names,
         locate=model_names,
     )
@@ -209,6 +206,11 @@ class Settings:
         "working tree: see `glue-bench ab --help`",
     )
     ab_budget: float | None = option("TIME", "how long --glue-ab may take, such as 15m", duration)
+    max_seeds: int | None = option(
+        "N",
+        "with --glue-baseline: run more seeds of a cell while its verdict is open, up to N",
+        at_most(MOST_SEEDS),
+    )
     resume: bool | None = option(
         "",
         "keep ok runs of the results folder with the same rows, weights, recipe, target and seed",
@@ -250,32 +252,8 @@ OPTIONS = tuple(
 )
 
 
-def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Settings:
-    """The options' values from the command line, the environment and `root`/pyproject.toml.
-
-    `command_line` maps option keys to what was typed. A relative folder is relative to `here` if it
-    was typed or comes from the environment, and to `root` if it is in the file. Raises
-    `UsageError`.
-    """
-    from_file = read_file(root / "pyproject.toml")
-    values: dict[str, Value] = {}
-    origins: dict[str, str] = {}
-    for option in OPTIONS:
-        typed = command_line.get(option.key)
-        in_environment = os.environ.get(option.environment or "") or None
-        for text, where, base in (
-            (typed, option.flag, here),
-            (in_environment, option.environment, here),
-            (from_file.get(option.name), f"pyproject.toml: [tool.glue-bench] {option.name}", root),
-        ):
-            if text is not None:
-                origins[option.key] = str(where)
-                values[option.key] = _value(option, text, str(where), base)
-                break
-    return Settings(**values, origins=origins, project=root)
-
-
-def _value(option: Option, text: str, where: str, base: Path) -> Value:
+def parsed(option: Option, text: str, where: str, base: Path) -> Value:
+    """The value of an option that was given as text. Raises `UsageError`, naming `where`."""
     try:
         return option.locate(option.parse(text), base)
     except (ValueError, OSError, RuntimeError) as error:  # no such user, a link to itself
@@ -284,7 +262,7 @@ def _value(option: Option, text: str, where: str, base: Path) -> Value:
 
 def absolute(option: Option, text: str, where: str, base: Path) -> str:
     """A value as it may be typed in any folder: its relative paths start at `base`."""
-    value = _value(option, text, where, base)
+    value = parsed(option, text, where, base)
     if isinstance(value, tuple) and all(isinstance(part, str) for part in value):
         return ",".join(value)
     return value if isinstance(value, str) else text
@@ -295,7 +273,7 @@ def check(settings: Settings) -> Settings:
     for option in OPTIONS:
         value = getattr(settings, option.key)
         if isinstance(value, int | float | str):
-            _value(option, str(value), option.key, Path())
+            parsed(option, str(value), option.key, Path())
     return settings
 
 
@@ -306,47 +284,3 @@ def unknown_flags(arguments: Iterable[str]) -> Iterator[str]:
         flag = argument.partition("=")[0]
         if re.match("--glue[-_]?", flag) and flag not in flags:
             yield option_hints.of_flag(plain(flag), [option.name for option in OPTIONS])
-
-
-OF_THE_GATE = ("baseline", "recheck", "subject", "policy", "trust-baseline")
-"""Options that may also stand in a table of their own, `[tool.glue-bench.gate]`."""
-
-
-def read_file(path: Path) -> dict[str, str]:
-    """The options in a pyproject.toml, each value as the text that one would type."""
-    content = table(path)
-    values = {key: value for key, value in content.items() if key not in SUBTABLES}
-    where = f"{shown_path(path)}: [tool.glue-bench]"
-    known = {option.name: option for option in OPTIONS}
-    for key in values:
-        if key not in known:
-            if hint := option_hints.of_hyper_parameter(key):
-                raise UsageError(f"{where} has an unknown key {shown(key)}: {hint}")
-            raise UsageError(f"{where} has an {unknown('key', key, [*known, *SUBTABLES])}")
-    typed = {key: _as_typed(known[key], value, f"{where} {key}") for key, value in values.items()}
-    return typed | _of_the_gate(content.get(GATE, {}), typed, f"{shown_path(path)}: ")
-
-
-def _of_the_gate(gate: Json, beside: Mapping[str, str], file: str) -> dict[str, str]:
-    where = f"{file}[tool.glue-bench.{GATE}]"
-    if not isinstance(gate, dict):
-        raise UsageError(f"{where}: found {shown(gate)}; expected a table")
-    known = {option.name: option for option in OPTIONS if option.name in OF_THE_GATE}
-    for key in gate:
-        if key not in known:
-            raise UsageError(f"{where} has an {unknown('key', key, [*known])}")
-        if key in beside:
-            raise UsageError(f"{where} {key}: stands in [tool.glue-bench] too; expected it once")
-    return {key: _as_typed(known[key], value, f"{where} {key}") for key, value in gate.items()}
-
-
-def _as_typed(option: Option, value: Json, where: str) -> str:
-    """A value of a pyproject.toml as the text that one would type. Raises `UsageError`."""
-    parts = value if isinstance(value, list) else [value]
-    is_text = option.parse in (str, names, engine, subject, policy)
-    expected = "text in quotes" if is_text else "text, a number, or true or false"
-    for part in parts:
-        if not isinstance(part, str if is_text else str | int | float):
-            raise UsageError(f"{where}: found {shown(part)}; expected {expected}")
-    # The last comma distinguishes a list of one seed from a number of seeds.
-    return "".join(f"{part}," for part in parts) if isinstance(value, list) else str(value)

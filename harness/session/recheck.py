@@ -6,16 +6,20 @@ its commit are put into a folder of their own and run the same cases, with the s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.compare.baselines import Baseline
+from harness.compare.subject import shortened
 from harness.errors import UsageError
 from harness.execution import checkout as checkouts
 from harness.execution import other_code
+from harness.execution.checkout import Checkout
 from harness.planning import options
 from harness.planning.options import Settings
 from harness.planning.project import BASELINES
+from harness.records.diff import differences
 from harness.records.revisions import Revision, clean_commit
 from harness.records.schema import Record
 from harness.records.store import Store
@@ -23,7 +27,10 @@ from harness.spec import Case
 from harness.text.values import shown_path
 
 REPLACED = {"tasks", "models", "targets", "seeds", "results"}
-OMITTED = {"baseline", "recheck", "resume", "save_models", "trust_baseline", "ab", "ab_budget"}
+OMITTED = {
+    *("baseline", "recheck", "max_seeds", "subject", "policy", "trust_baseline"),
+    *("resume", "save_models", "ab", "ab_budget"),
+}
 """Options of this session that the second stage gets with other values, or does not get."""
 TRUST = "Fix: --glue-trust-baseline, if you know who wrote that baseline"
 
@@ -58,8 +65,9 @@ def run_baseline(
     try:
         with checkouts.of_commit(project, commit, branch) as checkout:
             before = {run.id for run in store.load()}
-            options = [*_options(case, cases, settings), "--glue-results", store.root]
-            printed = other_code.run_pytest(checkout, [test, *options])
+            arguments = [*_options(case, cases, settings), "--glue-results", str(store.root)]
+            moved = [_moved(project, checkout, value) for value in arguments]
+            printed = other_code.run_pytest(checkout, [test, *moved])
     except UsageError as error:
         raise UsageError(f"stage 2: {error}") from error
     new = [run for run in store.load() if run.id not in before]
@@ -72,7 +80,33 @@ def run_baseline(
             f"{case.cell}: stage 2: commit {commit[:12]} ran {len(runs)} of {len(cases)} cases"
             f"{aside}. The end of its output:\n{printed}"
         )
+    _require_same_inputs(baseline, case, runs)
     return runs
+
+
+def _moved(project: Path, checkout: Checkout, value: str) -> str:
+    """An option's value, with a path of the project replaced by the same path in the checkout.
+
+    So the older code reads the older model, rows or task file, if the repository holds them.
+    """
+    before, found, after = value.partition(f"{project}{os.sep}")
+    place = checkout.folder / after.partition("+")[0] if found else None
+    return f"{before}{checkout.folder}{os.sep}{after}" if place and place.exists() else value
+
+
+def _require_same_inputs(baseline: Baseline, case: Case, runs: Sequence[Record]) -> None:
+    """Raise `UsageError` if new runs of the baseline's code have other inputs than its stored runs.
+
+    That happens where a model or rows outside the repository were replaced.
+    """
+    stored = [r for r in baseline.records if r.combination == case.combination and r.cell_key]
+    if runs[0].cell_key in {run.cell_key for run in stored}:
+        return
+    lines = differences(stored[0].identity, runs[0].identity) if stored else []
+    raise UsageError(
+        f"stage 2: what the baseline of {case.cell} was computed from is not here any more: "
+        f"{shortened(lines) or 'its inputs are not known'}"
+    )
 
 
 def _commit(baseline: Baseline, case: Case) -> str:
@@ -88,9 +122,9 @@ def _commit(baseline: Baseline, case: Case) -> str:
     )
 
 
-def _options(case: Case, cases: Sequence[Case], settings: Settings) -> list[str | Path]:
+def _options(case: Case, cases: Sequence[Case], settings: Settings) -> list[str]:
     """The options of this session, with those of `REPLACED` set to these cases."""
-    arguments: list[str | Path] = []
+    arguments: list[str] = []
     for option in options.OPTIONS:
         value = getattr(settings, option.key)
         if option.key in REPLACED | OMITTED or value in (None, False):

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
-from harness.compare import baseline_tables, baselines, thresholds
+from harness.compare import (
+    averaged_runs,
+    baseline_tables,
+    baselines,
+    sequential,
+    stats,
+    thresholds,
+)
 from harness.compare import subject as subjects
-from harness.compare.comparison import CellVerdict, Comparison, compare, confirm
+from harness.compare.comparison import CellVerdict, Comparison, compare, confirm, unconfirmed
 from harness.compare.gate import Verdict
 from harness.compare.subject import Subject
 from harness.errors import UsageError
 from harness.planning.options import Settings
 from harness.planning.plan import Plan
 from harness.planning.project import BASELINES
+from harness.records.cells import Cell, cells
 from harness.records.schema import Record
 from harness.spec import CUSTOM
 from harness.system import environment
@@ -25,6 +34,8 @@ CODE = ("commit", "dirty", "glue-bench_sha256", *MACHINE)
 
 Recheck = Callable[[str, list[int]], tuple[list[Record], list[Record]]]
 """Runs a cell with fresh seeds and returns the runs of the base and the new ones."""
+RunMore = Callable[[str, list[int]], list[Record]]
+"""Runs a cell with more seeds and returns the new runs."""
 
 
 class Regression:
@@ -37,6 +48,8 @@ class Regression:
         self.subject = Subject(settings.subject or subjects.DEFAULT.names)
         self._comparison: Comparison | None = None
         self.judged: dict[str, CellVerdict] = {}  # by the name that was asked for
+        self._refuse_small_budget()
+        self._refuse_weak_recheck()
 
     @property
     def name(self) -> str:
@@ -88,23 +101,29 @@ class Regression:
         reused: Iterable[str],
         cells: Iterable[str],
         recheck: Recheck,
+        run_more: RunMore,
     ) -> CellVerdict:
         """The verdict on one of the `cells` that are judged, from the `records` of this session.
 
         `reused` has the ids of cases that were not run again; their records count only if this
-        very code computed them. If the cell is worse, and the settings ask for a second stage, it
-        follows. Raises `UsageError` if there is no run to judge.
+        very code computed them. If the verdict is open, and the settings allow more seeds, they
+        are run. If the cell is worse, and the settings ask for a second stage, it follows. Raises
+        `UsageError` if there is no run to judge.
         """
         if self._comparison is None:
             not_run = set(reused)
             project = self.settings.project
             new = [r for r in records if r.case.id not in not_run or is_of_this_code(r, project)]
             without_failed = self.baseline.cells_without_failed
-            self._comparison = self._compare(self.base, new, {*cells}, without_failed)
+            self._comparison = self._compare(
+                self.base, new, {*cells}, without_failed, self._first_level
+            )
         cell = self._comparison.of(name)
         if cell is None:
             left_out = [r.case.id for r in records if r.combination.name == name]
             raise UsageError(OTHER_CODE.format(cases=", ".join(left_out)) if left_out else ABSENT)
+        if self.settings.max_seeds:
+            cell = self._decide(cell, self.settings.max_seeds, run_more)
         if cell.verdict is Verdict.WORSE and self.settings.recheck:
             cell = self._judge_again(cell, recheck)
         self.judged[name] = cell
@@ -123,9 +142,14 @@ class Regression:
             if cell.base and cell.new and cell.verdict.is_decided:
                 then, now = recheck(cell.name, self._fresh_seeds(self._comparison.verdicts))
                 base, new = [*base, *then], [*new, *now]
-        second = compare(base, new, self.thresholds).pooled
-        if second is None or second.high >= 0:
-            return Verdict.CANNOT_TELL, "worse in stage 1, not in stage 2"
+        second = compare(base, new, self.thresholds, subject=self.subject).pooled
+        if second is None or (second.high >= 0 and second.in_sd > change.in_sd):
+            return Verdict.WORSE, (
+                f"a small loss everywhere in stage 1: {change.change:+.2f} sd of a cell's runs. "
+                "Stage 2 compared too few runs to see it"
+            )
+        if second.high >= 0:
+            return Verdict.CANNOT_TELL, "Worse in stage 1, not in stage 2."
         return Verdict.WORSE, (
             f"a small loss everywhere, in both stages: {change.change:+.2f} and "
             f"{second.change:+.2f} sd of a cell's runs"
@@ -137,21 +161,80 @@ class Regression:
         first = 1 + max(run.case.seed for side in sides for run in side.records)
         return list(range(first, first + (self.settings.recheck or 0)))
 
+    def _refuse_small_budget(self) -> None:
+        """Raise `UsageError` if --glue-max-seeds allows no more seeds than are planned."""
+        most, planned = self.settings.max_seeds, len(self.plan.seeds)
+        if most and most <= planned:
+            raise UsageError(
+                f"--glue-max-seeds {most}: {planned} seeds are planned; expected more than these. "
+                f"Fix: --glue-max-seeds {4 * planned}"
+            )
+
+    def _refuse_weak_recheck(self) -> None:
+        """Raise `UsageError` if a second stage of so few seeds could not see what the first sees.
+
+        The numbers of seeds decide: those of the plan, and those of the baseline that are averaged.
+        """
+        if not self.settings.recheck:
+            return
+        planned = Counter(case.cell for case in self.plan.cases)
+        needed: dict[str, tuple[int, int, int]] = {}
+        for cell in cells(self.base):
+            base, new = len(averaged_runs.runs(cell)), planned[cell.name]
+            if base and new and base + new > 2:
+                needed[cell.name] = (stats.seeds_as_strong(base, new), base, new)
+        if needed and (most := max(needed.values()))[0] > self.settings.recheck:
+            seeds, base, new = most
+            name = next(name for name, counts in needed.items() if counts == most)
+            raise UsageError(
+                f"--glue-recheck {self.settings.recheck}: the first stage of {name} compares {new} "
+                f"seeds with {base} of the baseline; a second stage needs at least {seeds} seeds a "
+                f"side to see the same loss. Fix: --glue-recheck {seeds} or more; "
+                f"{max(10, seeds)} is usual"
+            )
+
     def _compare(
         self,
         base: Iterable[Record],
         new: Iterable[Record],
         cells: set[str],
         cells_without_failed: Collection[str] = (),
+        level: Callable[[Cell, Cell], float] = lambda base, new: stats.ALPHA,
     ) -> Comparison:
         then, now = ([r for r in side if r.combination.name in cells] for side in (base, new))
         notes = baseline_tables.acceptance_notes(self.baseline)
         limits, subject = self.thresholds, self.subject
-        return compare(then, now, limits, notes, cells_without_failed, subject)
+        return compare(then, now, limits, notes, cells_without_failed, subject, level)
+
+    def _first_level(self, base: Cell, new: Cell) -> float:
+        """The level at which the planned seeds decide: lower if more seeds may follow."""
+        most = self.settings.max_seeds
+        return sequential.level_of(base, new, most) if most else stats.ALPHA
+
+    def _decide(self, cell: CellVerdict, most: int, run_more: RunMore) -> CellVerdict:
+        """The verdict after as many more seeds as it takes, up to `most` new ones."""
+        if cell.base is None or cell.new is None or not sequential.can_be_decided(cell):
+            return cell
+        level = sequential.level_of(cell.base, cell.new, most)
+        base, new = ([*side.records, *side.replaced] for side in (cell.base, cell.new))
+        names = {cell.name, cell.was or cell.name}
+        for count in sequential.looks(len(cell.new.records), most)[1:]:
+            seeds = [{run.case.seed for run in side} for side in (base, new)]
+            new += run_more(cell.name, sequential.next_seeds(*seeds, count - len(seeds[1])))
+            again = self._compare(
+                base, new, names, self.baseline.cells_without_failed, lambda base, new: level
+            ).of(cell.name)
+            cell = again or cell
+            if not sequential.can_be_decided(cell):
+                return cell
+        return sequential.at_its_end(cell, most)
 
     def _judge_again(self, cell: CellVerdict, recheck: Recheck) -> CellVerdict:
         """The verdict after the second stage, on seeds that neither side has had."""
-        runs = recheck(cell.name, self._fresh_seeds([cell]))
+        try:
+            runs = recheck(cell.name, self._fresh_seeds([cell]))
+        except UsageError as error:
+            return unconfirmed(cell, str(error))
         second = self._compare(*runs, {cell.name, cell.was or cell.name})
         return confirm(cell, second.of(cell.name))
 

@@ -14,7 +14,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.execution.worker_log import prefixed
-from harness.planning import options, project
+from harness.planning import option_sources, options, project
 from harness.planning.plan import Plan, make
 from harness.session.timing import VirtualClock
 from harness.spec import Case, Policy, Progress
@@ -64,7 +64,8 @@ class GlueSession:
     @functools.cached_property
     def settings(self) -> options.Settings:
         """The values of the options. Raises `UsageError`."""
-        return options.merge(self.typed, self.config.rootpath, self.config.invocation_params.dir)
+        config = self.config
+        return option_sources.merge(self.typed, config.rootpath, config.invocation_params.dir)
 
     @functools.cached_property
     def plan(self) -> Plan:
@@ -77,6 +78,8 @@ class GlueSession:
         if self.settings.baseline is None:
             if self.settings.recheck:
                 raise UsageError("--glue-recheck: expected --glue-baseline NAME beside it")
+            if self.settings.max_seeds:
+                raise UsageError("--glue-max-seeds: expected --glue-baseline NAME beside it")
             return None
         from harness.session import recheck
         from harness.session.regression import Regression
@@ -135,7 +138,8 @@ class GlueSession:
             raise UsageError("no baseline was named. Fix: --glue-baseline NAME")
         if cell == ALL_CELLS:
             return gate.judge_all(self.recheck)
-        comparison = gate.judge(cell, self.records, self.reused, self.cells, self.recheck)
+        runs = (self.records, self.reused, self.cells)
+        comparison = gate.judge(cell, *runs, self.recheck, self.run_more)
         return comparison.verdict, verdict_tables.line(comparison)
 
     def recheck(self, cell: str, seeds: list[int]) -> tuple[list[Record], list[Record]]:
@@ -157,6 +161,22 @@ class GlueSession:
             if case_of(item) == case and isinstance(item, pytest.Function):
                 return item.nodeid.removesuffix(item.name) + item.originalname
         raise UsageError(f"{case.id}: no test of this session runs it")
+
+    def run_more(self, cell: str, seeds: list[int]) -> list[Record]:
+        """New runs of a cell, of seeds that were not planned; those that this code computed.
+
+        They are runs of this session like the planned ones. Raises `UsageError`, `NotStored`.
+        """
+        from harness.session.regression import is_of_this_code
+
+        cases = [case for case in self.plan.cases if case.cell == cell]
+        if not cases:
+            raise UsageError(f"{cell}: is no cell of this session")
+        done = [self.driver.run(dataclasses.replace(cases[0], seed=seed)) for seed in seeds]
+        self.records += [each.record for each in done]
+        self.reused += [each.record.case.id for each in done if each.is_reused]
+        project = self.settings.project
+        return [d.record for d in done if not d.is_reused or is_of_this_code(d.record, project)]
 
     @property
     def compared_nothing(self) -> bool:

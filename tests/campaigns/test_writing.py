@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.errors import GlueBenchError, StorageError, UsageError
-from harness.planning import options
+from harness.planning import option_sources
 from harness.records import codec, logs
 from harness.records.schema import Record
 from harness.records.store import Store
@@ -96,7 +96,7 @@ def in_a_report(name: str, place: Path, capsys: Any) -> dict[str, int]:
 def is_refused(key: str, folder: str) -> bool:
     """Whether an option of pytest's refuses a folder."""
     try:
-        options.merge({key: folder}, Path(), Path())
+        option_sources.merge({key: folder}, Path(), Path())
     except GlueBenchError:
         return True
     return False

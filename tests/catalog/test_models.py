@@ -11,7 +11,7 @@ import pytest
 
 from harness.catalog import model_files, models, recipes, weights
 from harness.errors import ModelError, ModelUnavailable, UsageError
-from harness.planning import options, plan
+from harness.planning import option_sources, options, plan
 from harness.spec import Model
 
 TOY = models.directory(models.MODELS["toy-bert"])
@@ -158,10 +158,10 @@ def test_relative_folders_are_meant_from_where_they_were_said(tmp_path: Path) ->
     root, here = tmp_path / "root", tmp_path / "here"
     for place in (root, here):
         (place / "mine").mkdir(parents=True)
-    typed = options.merge({"models": "toy-bert,mine,./mine+scratch,a/b"}, root, here)
+    typed = option_sources.merge({"models": "toy-bert,mine,./mine+scratch,a/b"}, root, here)
     assert typed.models == ("toy-bert", f"{here / 'mine'}", f"{here / 'mine'}+scratch", "a/b")
     (root / "pyproject.toml").write_text('[tool.glue-bench]\nmodels = ["mine"]\n')
-    assert options.merge({}, root, here).models == (f"{root / 'mine'}",)
+    assert option_sources.merge({}, root, here).models == (f"{root / 'mine'}",)
 
 
 def test_cases_name_models_as_records_do(folder: Path) -> None:
@@ -199,3 +199,39 @@ def test_a_folder_without_an_own_recipe_has_its_familys(folder: Path) -> None:
         (folder / "config.json").write_text(text)
         with pytest.raises(ModelError, match=r"config\.json: "):
             model_files.configuration(folder)
+
+
+def test_a_model_keeps_the_name_that_it_is_given(tmp_path: Path) -> None:
+    for step in ("step-1000", "step-2000"):
+        (tmp_path / step).mkdir()
+    first, second = (models.located(f"mine=./{step}+frozen", tmp_path) for step in STEPS)
+    assert first == f"mine={tmp_path}/step-1000+frozen"
+    for typed in (first, second):
+        (named,) = models.choose([typed]).values()
+        assert (named.name, named.model.name) == ("mine+frozen", "mine")
+        assert named.model.path == typed.removeprefix("mine=").removesuffix("+frozen")
+    (hub,) = models.choose(["mine=org/model"]).values()
+    assert (hub.name, hub.model.hub) == ("mine", "org/model")
+    (plain,) = models.choose(["bert=toy-bert"]).values()
+    assert (plain.name, plain.recipe) == ("bert", models.get("toy-bert").recipe)
+
+
+STEPS = ("step-1000", "step-2000")
+
+
+def test_a_name_that_is_given_has_to_be_free(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="two are called 'mine'; expected two names"):
+        models.choose([f"mine={tmp_path}", "mine=org/model"])
+    with pytest.raises(UsageError, match=r"'toy-bert' is a row of .* expected another name"):
+        models.get("toy-bert=org/model")
+    with pytest.raises(UsageError, match="no such folder"):
+        models.get("mine=./nowhere")
+
+
+def test_a_folder_may_have_an_equals_sign_in_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lr=1").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert models.get("lr=1").model.path == str(tmp_path / "lr=1")
+    assert models.get("./lr=1").model.path == str(tmp_path / "lr=1")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,15 @@ import pytest
 
 from harness.compare import averaged_runs, baselines
 from harness.compare.baselines import accept, load, locate, promote, save
-from harness.compare.selection import select
+from harness.compare.selection import RUN_AGAIN, narrowed, select
 from harness.errors import UsageError
 from harness.records.cells import cells
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.system import git
 from tests.support.baselines import COLA, NEW, OLD, QUICK, RTE, SST2, files, ids, kept, run, saved
+from tests.support.locations import GOLDEN
+from tests.support.outlets import sealed
 
 
 def failed(task: str = "sst2", seed: int = 42, status: str = "failed", **more: Any) -> Record:
@@ -28,11 +33,12 @@ def test_only_runs_of_clean_trees_at_one_commit_are_chosen() -> None:
     first, again, other = run(), run(), run("rte", seed=7)
     unfit = [run(dirty=True), run(dirty=None), run(commit=None), failed(status="skipped")]
     found = select([run(commit=NEW), *unfit, first, again, other], OLD[:2])
-    assert (ids(*found.records), found.commit) == (ids(again, other), OLD)
+    assert (ids(*found.records), found.revision.commit) == (ids(again, other), OLD)
     assert found.cells == (SST2, RTE)
     assert dict(found.left_out) == {
-        "skipped": 1, "of a dirty tree": 2, "of an unknown commit": 1,
-        "of another commit": 1, "of a seed that has another run": 1,
+        "skipped": 1, "of a changed tree": 1,
+        "of a tree that git could not compare with its commit": 1, "of no commit": 1,
+        "of another commit": 1, RUN_AGAIN: 1,
     }  # fmt: skip
     newest = run(commit=NEW)
     assert select([first, newest, run(dirty=True)]).records == (newest,)
@@ -83,20 +89,109 @@ def test_a_baseline_keeps_what_failed_through_every_move(tmp_path: Path) -> None
 
 
 @pytest.mark.cases
+def test_without_a_repository_the_runs_of_one_session_are_chosen() -> None:
+    loose = run(seed=4, commit=None, dirty=None)  # of `harness.run`
+    first = [run(seed=s, commit=None, dirty=None, session="20260101T000000-aa") for s in (1, 2)]
+    second = [run(seed=s, commit=None, dirty=None, session="20260102T000000-bb") for s in (2, 3)]
+    found = select([*first, loose, *second])
+    assert (ids(*found.records), found.revision.session) == (ids(*second), second[0].session)
+    assert dict(found.left_out) == {"of another session": 3}
+    assert select([*first, *second], session="20260101").records == tuple(first)
+    assert select([*first, loose, *second], session=loose.id[:9]).records == (loose,)
+    clean = run(seed=9)
+    assert select([*first, *second, clean]).records == (clean,)
+    with pytest.raises(UsageError, match=r"found '2026', which means 2 sessions; expected one of"):
+        select([*first, *second], session="2026")
+    with pytest.raises(UsageError, match=r"--commit: found 'a1'.*; no run has a commit"):
+        select(first, "a1")
+
+
+@pytest.mark.cases
+def test_a_session_also_narrows_the_runs_of_a_commit() -> None:
+    one, two = (run(seed=seed, session=f"{seed}-x") for seed in (1, 2))
+    assert select([one, two]).records == (one, two)
+    found = select([one, two], session="1")
+    assert (found.records, found.revision.session) == ((one,), None)
+    assert dict(found.left_out) == {"of another session": 1}
+
+
+@pytest.mark.cases
+def test_runs_of_one_commit_by_other_sources_of_glue_bench_are_left_out() -> None:
+    one, two = (
+        run(seed=seed, facts={"glue-bench": "1.0", "glue-bench_sha256": f"{seed}" * 64})
+        for seed in (1, 2)
+    )
+    found = select([one, two])
+    assert (found.records, found.glue_bench) == ((two,), "1.0")
+    assert dict(found.left_out) == {"of the same commit, by other sources of glue-bench": 1}
+
+
+@pytest.mark.cases
+def test_runs_are_narrowed_by_task_model_and_target() -> None:
+    runs = [run(), run("rte"), run(model="Org/Big"), run("rte", model="Org/Big")]
+    assert narrowed(runs) == runs
+    assert narrowed(runs, ["rte"], ["toy-bert"]) == [runs[1]]
+    assert narrowed(runs, models=["big"]) == narrowed(runs, models=["Org/Big"]) == runs[2:]
+    assert narrowed(runs, ["sst2", "rte"], targets=["cpu-fp32"]) == runs
+    with pytest.raises(UsageError, match=r"--task: unknown task 'sts2'. Did you mean 'sst2'"):
+        narrowed(runs, ["sts2"])
+
+
+def old_layout(tmp_path: Path) -> Path:
+    """A baseline as older versions stored it: three changes, a file and a sum for each."""
+    folder = tmp_path / "old"
+    shutil.copytree(GOLDEN / "baseline_schema1", folder)
+    return folder
+
+
+def test_a_baseline_of_the_old_layout_is_read(tmp_path: Path) -> None:
+    found = load(old_layout(tmp_path))
+    assert [change.kind for change in found.changes] == ["save", "promote", "accept"]
+    assert [change.reason for change in found.changes] == ["the first", "the second", "the third"]
+    assert (found.changes[1].commit, found.changes[1].branch) == (NEW, "main")
+    assert (found.last.gone, found.cells_without_failed) == ((RTE,), set())
+    assert [record.case.seed for record in found.records] == [42, 43]
+    assert baselines.names(tmp_path) == ["old"]
+
+
 @pytest.mark.usefixtures("on_main")
-def test_an_old_baseline_says_that_it_lacks_what_failed(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(baselines, "_cells_with_failed", lambda *args: ())  # as acts once were
+def test_the_next_change_of_an_old_baseline_writes_the_new_layout(tmp_path: Path) -> None:
+    folder = old_layout(tmp_path)
+    before = load(folder)
+    after = promote(folder, select([run("cola", commit=NEW)]), "the fourth", "main", QUICK)
+    assert (len(after.changes), after.changes[:3]) == (4, before.changes)
+    assert len(after.records) == 3
+    assert {path.name for path in folder.iterdir()} == {"baseline.json", "runs"}
+    assert after.other_files == []
+
+
+def test_an_old_baseline_says_that_it_lacks_what_failed(tmp_path: Path) -> None:
+    folder = old_layout(tmp_path)
+    change = folder / "acts" / "0003.json"
+    told = json.loads(change.read_bytes())
+    del told["crc32"], told["with_failed"]
+    change.write_bytes(sealed(told))
+    before = load(folder)
+    assert before.cells_without_failed == {SST2}
+    shutil.copy(GOLDEN / "baseline_schema1/acts/0003.json", change)
+    assert load(folder).cells_without_failed == set()
+
+
+@pytest.mark.cases
+@pytest.mark.usefixtures("on_main")
+def test_failed_runs_count_only_if_all_runs_of_a_cell_were_chosen_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baselines, "_cells_with_failed", lambda *args: ())  # as was once done
     runs = [run(seed=seed) for seed in range(42, 45)]
     folder = saved(tmp_path, *runs, run("rte"))
-    act = folder / "acts" / "0001.json"
     assert load(folder).cells_without_failed == {SST2, RTE}
     monkeypatch.undo()
-    monkeypatch.setattr(git, "why_not_on", lambda folder, branch, commit: None)
+    monkeypatch.setattr(git, "why_not_on", lambda *where: None)
     promote(folder, select([run(seed=45)]), "one more seed does not complete it", "main", QUICK)
     assert load(folder).cells_without_failed == {SST2, RTE}
     promote(folder, select([*runs, *load(folder).records[-1:]]), "all of it", "main", QUICK)
     assert load(folder).cells_without_failed == {RTE}
-    assert act.exists()
 
 
 @pytest.mark.parametrize(
@@ -104,11 +199,11 @@ def test_an_old_baseline_says_that_it_lacks_what_failed(tmp_path: Path, monkeypa
     [
         ([], None, None, "no run may be taken into a baseline: there is none. Fix: commit"),
         (
-            [run(dirty=True), run(commit=None), run(status="failed", reason="x")], None, None,
-            r"\(1 of a dirty tree, 1 of an unknown commit, 1 that failed\). Fix: commit",
+            [run(dirty=True), run(status="failed", reason="x")], None, None,
+            r"\(1 of a changed tree, 1 that failed\). Fix: commit the project's changes",
         ),
         ([run(), run(commit=NEW)], "a", None, "which means 2 commits; expected one of a"),
-        ([run(), run(dirty=True)], "b", None, r"no run that may be taken \(1 of a dirty tree\)"),
+        ([run(), run(dirty=True)], "b", None, r"no run that may be taken \(1 of a changed tree\)"),
         ([run()], "", None, "found ''"),
         ([run()], None, "sst2-toy-bert-cpu-pf32", f"Did you mean '{SST2}'"),
         ([run(model="a/B"), run(model="c/b")], None, "sst2-b-cpu-fp32", "models .*a/B, c/b"),
@@ -128,21 +223,42 @@ def test_a_baseline_is_read_as_it_was_saved(tmp_path: Path) -> None:
     found = load(folder)
     assert list(found.records) == runs == Store(folder).load()
     assert (found.name, found.last.kind, found.last.reason) == ("main", "save", "the first")
-    assert (found.last.commit, found.last.branch, found.last.previous) == (OLD, "main", None)
+    assert (found.last.commit, found.last.branch, found.last.session) == (OLD, "main", None)
     assert found.last.cells == (SST2, RTE)
-    act = folder / "acts" / "0001.json"
-    sha256 = hashlib.sha256(act.read_bytes()).hexdigest()
-    assert (folder / "acts" / "0001.sha256").read_text() == f"{sha256}  0001.json\n"
+    told = json.loads((folder / "baseline.json").read_bytes())
+    assert [*told] == ["schema", "changes", "runs", "with_failed", "crc32"]
+    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (folder / "runs").iterdir()}  # fmt: skip
+    assert {one["name"]: one["sha256"] for one in told["runs"]} == sums
     (tmp_path / "baselines" / "README.md").touch()
+    (tmp_path / "baselines" / "notes").mkdir()
     assert baselines.names(tmp_path / "baselines") == ["main"]
     assert baselines.names(tmp_path / "none") == []
 
 
 @pytest.mark.usefixtures("on_main")
-def test_promoting_replaces_cells_joins_seeds_and_keeps_what_was(tmp_path: Path) -> None:
+def test_a_change_names_the_glue_bench_that_made_its_runs(tmp_path: Path) -> None:
+    made = run(facts={"glue-bench": "1.2", "glue-bench_sha256": "f" * 64})
+    change = load(saved(tmp_path, made)).last
+    assert (change.commit, change.glue_bench, change.glue_bench_sha256) == (OLD, "1.2", "f" * 64)
+
+
+def test_without_a_repository_no_branch_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git, "why_not_on", lambda *where: "must not be asked")
+    first, other = (run(seed=seed, commit=None, dirty=None, session=f"s{seed}") for seed in (1, 2))
+    folder = saved(tmp_path, first)
+    change = load(folder).last
+    assert (change.commit, change.branch, change.session) == (None, None, "s1")
+    after = promote(folder, select([other]), "another session replaces it", "main", QUICK)
+    assert kept(after) == ids(other)
+
+
+@pytest.mark.usefixtures("on_main")
+def test_promoting_replaces_cells_joins_seeds_and_keeps_the_rest(tmp_path: Path) -> None:
     sst2, rte = run(), run("rte")
     folder = saved(tmp_path, sst2, rte)
-    before = files(folder)
     seed, again = run("rte", seed=43), run("rte")
     promote(folder, select([seed, again]), "more seeds", "main", QUICK)
     assert kept(load(folder)) == ids(sst2, seed, again)
@@ -153,26 +269,26 @@ def test_promoting_replaces_cells_joins_seeds_and_keeps_what_was(tmp_path: Path)
     last = promote(folder, select([newer, cola]), "new code", "release", QUICK)
     found = load(folder)
     assert kept(found) == ids(newer, cola, other_inputs)
-    assert found.last == last
-    assert [act.number for act in found.changes] == [1, 2, 3, 4]
-    assert (last.cells, last.commit, last.branch) == ((COLA, SST2), NEW, "release")
-    assert files(folder).items() >= before.items()
+    assert found == last
+    assert [change.kind for change in found.changes] == ["save", *["promote"] * 3]
+    change = found.last
+    assert (change.cells, change.commit, change.branch) == ((COLA, SST2), NEW, "release")
+    assert len(files(folder)) == 1 + 3
 
 
 @pytest.mark.usefixtures("on_main")
 def test_accepting_moves_one_cell_alone(tmp_path: Path) -> None:
     sst2, rte = run(), run("rte")
     folder = saved(tmp_path, sst2, rte)
-    before = files(folder)
     worse = run(commit=NEW, score=0.1)
     runs = [worse, run("rte", commit=NEW)]
-    act = accept(folder, SST2, select(runs), "an honest loss", QUICK)
+    change = accept(folder, SST2, select(runs), "an honest loss", QUICK).last
     assert kept(load(folder)) == ids(worse, rte)
-    assert (act.kind, act.cells, act.gone, act.branch) == ("accept", (SST2,), (), None)
-    act = accept(folder, RTE, None, "not wanted", QUICK)
+    assert (change.kind, change.cells, change.gone, change.branch) == ("accept", (SST2,), (), None)
+    change = accept(folder, RTE, None, "not wanted", QUICK).last
     assert kept(load(folder)) == ids(worse)
-    assert (act.cells, act.gone, act.commit) == ((), (RTE,), None)
-    assert files(folder).items() >= before.items()
+    assert (change.cells, change.gone, change.commit) == ((), (RTE,), None)
+    assert len(files(folder)) == 1 + 1
 
 
 Do = Callable[[Path], object]
@@ -187,7 +303,8 @@ TOO_LONG = "x" * 301
         (lambda f: promote(f, select([run()]), "two\nlines", "main"), r"found 'two\\nlines'"),
         (lambda f: accept(f, SST2, select([run()]), TOO_LONG), "at most 300"),
         (lambda f: promote(f, select(load(f).records), "x", "main"), "nothing would change: it"),
-        (lambda f: accept(f, SST2, select(load(f).records), "x"), "nothing would change"),
+        (lambda f: accept(f, SST2, select([*load(f).records, run(dirty=True)]), "x"),
+         r"nothing would change.*; others were left out \(1 of a changed tree\)"),
         (lambda f: accept(f, "sst2-x", None, "x"), "unknown cell 'sst2-x'.*Known: sst2-toy"),
         (lambda f: accept(f, SST2, select([run("rte")]), "x"), f"Known: {RTE}"),
         (lambda f: [accept(f, c, None, "x") for c in (SST2, RTE)], "its only cell"),
@@ -207,16 +324,35 @@ def test_refused_and_nothing_moved(tmp_path: Path, do: Do, words: str) -> None:
 
 
 def test_a_commit_that_is_not_on_the_branch_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(git, "why_not_on", lambda folder, branch, commit: f"no {branch} {commit}")
-    with pytest.raises(UsageError, match=f"no main {OLD}.*Fix"):
+    monkeypatch.setattr(git, "why_not_on", lambda where, branch, commit: f"no {branch} {commit}")
+    with pytest.raises(UsageError, match=f"no main {OLD}.*Fix: merge it"):
         saved(tmp_path)
     assert not files(tmp_path)
-    monkeypatch.setattr(git, "why_not_on", lambda folder, branch, commit: None)
+    monkeypatch.setattr(git, "why_not_on", lambda *where: None)
     folder = saved(tmp_path)
-    monkeypatch.setattr(git, "why_not_on", lambda folder, branch, commit: "cannot tell")
+    monkeypatch.setattr(git, "why_not_on", lambda *where: "cannot tell")
     with pytest.raises(UsageError, match="cannot tell"):
         promote(folder, select([run("cola")]), "x", "main")
     accept(folder, COLA, select([run("cola")]), "asks for no branch", QUICK)
+
+
+def test_the_branch_is_one_of_the_repository_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project" / "benchmarks"
+    project.mkdir(parents=True)
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    me = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (("init", "-q", "-b", "main"), (*me, "commit", "-q", "--allow-empty", "-m", "x")):
+        subprocess.run(["git", *words], cwd=project.parent, check=True)
+    commit = git.head(project)
+    monkeypatch.chdir(project)
+    change = load(saved(tmp_path, run(commit=commit))).last
+    assert (change.commit, change.branch) == (commit, "main")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="cannot tell: this checkout has no branch 'main'"):
+        saved(tmp_path / "elsewhere", run(commit=commit))
 
 
 @pytest.mark.usefixtures("on_main")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,8 +16,8 @@ from harness.compare.gate import Verdict
 from harness.compare.measures import MEASURES
 from harness.records.identity import key_of
 from harness.records.parts import PARTS
-from harness.records.schema import DataRecord, Record, SplitRecord
-from tests.support.cell_runs import FACTS, NOW, cell, facts, failed, judged, run, side, spread
+from harness.records.schema import DataRecord, SplitRecord
+from tests.support.cell_runs import FACTS, NOW, cell, facts, failed, judged, low, run, side, spread
 
 GOOD, BAD = spread(0.9, 10), spread(0.8, 5)
 TIMES = ("step_time:+10%", "score:-0.2pt", "peak_memory:+10%")
@@ -208,12 +207,6 @@ def test_as_many_failures_as_the_base_has_leave_the_others_to_be_compared() -> N
     assert judged(failed(range(3)), failed(range(9)))["score"].why == found.why
 
 
-def low(runs: list[Record], count: int, flag: str = "collapsed") -> list[Record]:
-    """The runs, the first of them 15 points low."""
-    fallen = [r.model_copy(update={"score": 0.5, "flags": [flag]}) for r in runs[:count]]
-    return [*fallen, *runs[count:]]
-
-
 @pytest.mark.parametrize("flag", ["collapsed", "unstable"])
 def test_collapsed_runs_are_counted_and_not_averaged(flag: str) -> None:
     found = judged(low(side(GOOD), 2, flag), low(side(GOOD[5:]), 1, flag))["score"]
@@ -253,7 +246,7 @@ def test_seeds_that_agree_are_no_surer_than_one_row_of_the_dev_set() -> None:
 
 
 def test_what_cannot_be_told_says_what_could_be() -> None:
-    base, new = side(spread(0.9, 10, sd=0.02)), side(spread(0.89, sd=0.02))
+    base, new = side(spread(0.9, 10, sd=0.02)), side(spread(0.89, sd=0.02), first=60)
     found = judged(base, new, "score:-1pt")["score"]
     assert found.verdict is Verdict.CANNOT_TELL
     assert found.change
@@ -272,32 +265,76 @@ def test_what_cannot_be_told_says_what_could_be() -> None:
     assert "to decide about" in cost.why
 
 
-WORSE, _, APART, CANNOT_TELL, _, NOT_WORSE, _ = Verdict
-GATED = ("score:1pt", "step_time:10%")
+CANNOT_TELL, NOT_WORSE, WORSE = Verdict.CANNOT_TELL, Verdict.NOT_WORSE, Verdict.WORSE
+
+
+def test_all_seeds_bit_identical_prove_not_worse_without_statistics() -> None:
+    base = [*side(spread(0.9, 10, 0.05)), *failed([70])]
+    new = [run.model_copy(update={"id": f"{run.id}x"}) for run in base[:5]]
+    for runs, seeds in ((new, "all 5 seeds are"), (new[:1], "1 seed is")):
+        for there in (runs, facts(runs, cpu="another kind")):
+            found = judged(base, there)["score"]
+            assert found.verdict is NOT_WORSE
+            assert found.why == f"{seeds} bit-identical to the base's"
 
 
 @pytest.mark.parametrize(
-    ("name", "first", "second", "both"),
-    [
-        ("score", WORSE, WORSE, WORSE), ("score", WORSE, NOT_WORSE, NOT_WORSE),
-        ("score", WORSE, CANNOT_TELL, CANNOT_TELL), ("score", WORSE, APART, APART),
-        ("score", WORSE, None, WORSE), ("score", NOT_WORSE, WORSE, NOT_WORSE),
-        ("score", CANNOT_TELL, WORSE, CANNOT_TELL), ("step_time", WORSE, WORSE, WORSE),
-        ("step_time", WORSE, APART, CANNOT_TELL), ("step_time", WORSE, NOT_WORSE, NOT_WORSE),
-    ],
+    "changed",
+    [{"first_losses": [0.1, 0.2]}, {"metrics": {"validation": {"accuracy": 0.1}}},
+     {"score": 0.91}, {"case": run(90).case}, {"first_losses": [], "predictions": None}],
 )  # fmt: skip
-def test_worse_is_what_both_stages_say(
-    name: str, first: Verdict, second: Verdict | None, both: Verdict
+def test_one_seed_that_differs_or_has_no_partner_leaves_it_to_statistics(
+    changed: dict[str, Any],
 ) -> None:
-    like = judged(side(GOOD), side(GOOD), *GATED)[name]
-    one = dataclasses.replace(like, verdict=first)
-    two = dataclasses.replace(like, verdict=second, why="so") if second else None
-    found = gate.confirm(one, two)
-    assert found.verdict is both
-    assert found.is_gated
-    if second and first is WORSE:
-        stages = "in both stages" if both is WORSE else "worse in stage 1, not in stage 2"
-        assert found.why == f"{stages}. so"
+    base = side(spread(0.9, 10, 0.05))
+    new = [run.model_copy(update={"id": f"{run.id}x"}) for run in base[:5]]
+    if "first_losses" in changed:
+        base = [run.model_copy(update={"predictions": None}) for run in base]
+        new = [run.model_copy(update={"predictions": None}) for run in new]
+    new[0] = new[0].model_copy(update=changed)
+    if changed.get("predictions", "") is None:
+        base[0] = base[0].model_copy(update=changed)
+    assert "bit-identical" not in judged(base, new)["score"].why
+
+
+def test_runs_of_the_same_seeds_are_compared_seed_by_seed_where_they_go_together() -> None:
+    drawn = spread(0.9, 10, 0.02)
+    off = [0.0101, 0.0099, 0.0102, 0.0098, 0.01, 0.0101, 0.0099, 0.0102, 0.0098, 0.01]
+    lost = [value - by for value, by in zip(drawn, off, strict=True)]
+    for seeds, pairs in ((10, 10), (5, 5)):
+        found = judged(side(drawn), side(lost[:seeds]))["score"]
+        assert (found.verdict, found.why) == (WORSE, "paired by seed: correlation 1.00")
+        assert found.change
+        assert found.change.pairs == pairs
+        assert found.change.high < 0
+        apart = judged(side(drawn), side(lost[:seeds], first=90))["score"]
+        assert apart.verdict is CANNOT_TELL
+        assert apart.change
+        assert apart.change.pairs == 0
+    found = judged(side(drawn), side(lost), "score:-1.004pt")["score"]
+    assert found.verdict is CANNOT_TELL  # the bounds are on both sides of the margin
+    assert found.change
+    assert found.why == (
+        "paired by seed: correlation 1.00; 10 pairs show a change of 1.00 pt or more; to decide "
+        f"about -1.004pt, run {found.change.runs_needed(0.01004)} of the same seeds on each side"
+    )
+
+
+def test_pairs_that_agree_are_no_surer_than_one_row_of_the_dev_set() -> None:
+    drawn = spread(0.9, 10, 0.02)
+    lost = [value - 0.01 for value in drawn]
+    for step, verdict in ((0.002, WORSE), (0.01, CANNOT_TELL)):
+        base, new = (side(values, one_row={"score": step}) for values in (drawn, lost))
+        assert judged(base, new)["score"].verdict is verdict
+
+
+def test_bit_identical_runs_beside_more_that_collapsed_prove_nothing() -> None:
+    base = side(GOOD)
+    new = [run.model_copy(update={"id": f"{run.id}x"}) for run in base[:5]]
+    found = judged(base, low(new, 1))["score"]
+    assert found.verdict is CANNOT_TELL
+    assert "1 of 5 runs failed or collapsed" in found.why
+    assert judged(base, low(new, 4))["score"].verdict is WORSE
 
 
 def test_bits_are_counted_of_seeds_that_both_sides_ran_on_one_machine() -> None:

@@ -11,7 +11,7 @@ import pytest
 from harness.catalog import models
 from harness.errors import UsageError
 from harness.files import paths
-from harness.planning import options, plan
+from harness.planning import option_sources, plan
 from harness.records.store import Store
 from harness.spec import Case
 from tests.support.builders import record
@@ -101,7 +101,7 @@ def test_an_option_says_why_a_path_cannot_be(
     if option in ("models", "baseline") and "/" not in path:
         pytest.skip("a name, and no path")
     with pytest.raises(UsageError) as caught:
-        plan.make(options.merge({option.replace("-", "_"): path}, tmp_path, tmp_path))
+        plan.make(option_sources.merge({option.replace("-", "_"): path}, tmp_path, tmp_path))
     assert any(
         words in str(caught.value) for words in ("'nosuchuser'", "points to itself", "found ''")
     )

@@ -16,7 +16,7 @@ from harness.errors import DataError, ModelError, UsageError
 from harness.files import reading
 from harness.hub import snapshots
 from harness.modeling import checkpoints
-from harness.planning import options, plan, project
+from harness.planning import option_sources, plan, project
 from harness.planning.options import Settings
 from tests.support import dataset_cards, hostile_servers, hub_server, odd_files, tiny_models
 
@@ -208,13 +208,13 @@ def test_a_server_that_is_no_hub_is_one_error_in_time(
         ("seeds", ",".join(map(str, range(10_001)))), ("jobs", "999999"), ("epochs", "1e9"),
         ("epochs", "10001"), ("max-train", str(10**30)), ("max-eval", "0"), ("timeout", "nan"),
         ("timeout", "inf"), ("timeout", "0"), ("timeout", "-1"), ("timeout", "1e300"),
-        ("recheck", "1001"),
+        ("recheck", "1001"), ("max-seeds", "10001"),
     ],
 )  # fmt: skip
 def test_a_number_beyond_its_limit(tmp_path: Path, option: str, text: str) -> None:
     said = {option.replace("-", "_"): text}
     with pytest.raises(UsageError, match=rf"--glue-{option}: found .*; expected "):
-        options.merge(said, tmp_path, tmp_path)
+        option_sources.merge(said, tmp_path, tmp_path)
 
 
 def test_more_cases_than_a_session_holds() -> None:

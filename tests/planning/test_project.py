@@ -9,14 +9,14 @@ import pytest
 
 from harness.compare import thresholds
 from harness.errors import UsageError
-from harness.planning import options, plan, project
+from harness.planning import option_sources, options, plan, project
 
 pytestmark = pytest.mark.cases
 
 
 def said(tmp_path: Path, text: str) -> options.Settings:
     (tmp_path / "pyproject.toml").write_bytes(text.encode())
-    return options.merge({}, tmp_path, tmp_path)
+    return option_sources.merge({}, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_unknown_name_says_where_it_was_said(key: str, value: str, tmp_path: 
     in_file = said(tmp_path, f'[tool.glue-bench]\n{key} = "{value}"\n')
     with pytest.raises(UsageError, match=rf"^pyproject\.toml: \[tool\.glue-bench\] {key}: unknown"):
         plan.make(in_file)
-    typed = options.merge({key: value}, tmp_path, tmp_path)
+    typed = option_sources.merge({key: value}, tmp_path, tmp_path)
     with pytest.raises(UsageError, match=f"^--glue-{key}: unknown"):
         plan.make(typed)
     with pytest.raises(UsageError, match=r"^unknown"):  # from Python: nothing was typed

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.catalog import tasks
 from harness.planning import command as more_runs
-from harness.planning import options, plan
+from harness.planning import option_sources, plan
 from harness.records.schema import Record, Source
 from harness.reports import board_tables, ranks
 from harness.reports.averages import AVERAGES
@@ -37,7 +37,7 @@ def planned(command: str, data: Path) -> set[str]:
     assert (program, folder) == ("pytest", "benchmarks")
     flags = [word.removeprefix("--glue-").replace("-", "_") for word in words[::2]]
     typed = dict(zip(flags, words[1::2], strict=True))
-    made = plan.make(options.merge(typed, data, data))
+    made = plan.make(option_sources.merge(typed, data, data))
     recipe = made.settings.recipe
     if made.settings.epochs:
         recipe = f"{recipe}-{made.settings.epochs}ep"

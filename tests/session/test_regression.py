@@ -157,7 +157,7 @@ def test_what_was_not_compared_is_never_green(scenario: Any, gated: pytest.Pytes
     ("spoil", "words"),
     [
         (lambda folder: None, ["*/mian: no such baseline. Did you mean 'main'*"]),
-        (lambda folder: (folder / "acts" / "0001.json").write_text("{}"), ["*acts/0001.json: *"]),
+        (lambda folder: (folder / "baseline.json").write_text("{}"), ["*/baseline.json: *"]),
         (lambda folder: next((folder / "runs").iterdir()).unlink(), ["*runs/*.json: *"]),
     ],
     ids=["missing", "corrupt", "run missing"],
@@ -208,17 +208,42 @@ def test_a_baseline_is_not_promoted_to_worse_runs_in_passing(
     judged(gated, *BOTH, "--glue-results", "worse")
     words = ("baseline", "promote", "main", "worse", "--reason", "x")
     exit_code, _, error = glue_bench(capsys, monkeypatch, *words)
-    assert exit_code == 2
+    assert exit_code == 1
     assert f"{CELL}: worse; score 8" in error
     assert "Fix: --worse" in error
     assert judged(gated, *SST2).ret == 1
     accept = ("baseline", "accept", "main", CELL, "worse", "--reason", "smaller vocabulary")
     assert glue_bench(capsys, monkeypatch, *accept)[0] == 0
-    found = judged(gated, *BOTH)
-    found.assert_outcomes(passed=10, failed=1, skipped=1, deselected=42)
+    found = judged(gated, *BOTH)  # the runs that were accepted, to the last bit
+    found.assert_outcomes(passed=11, failed=1, deselected=42)
+    found.stdout.fnmatch_lines([f"{CELL}: all 5 seeds are bit-identical to the base's"])
     found.stdout.fnmatch_lines([f"{CELL}: accepted on *: smaller vocabulary"])
     assert glue_bench(capsys, monkeypatch, *words, "--worse")[0] == 0
     assert judged(gated, *BOTH).ret == 0
+
+
+def test_a_healthy_change_with_the_same_seeds_is_green_by_default(gated: pytest.Pytester) -> None:
+    """Five seeds, a margin of 0.2 pt: statistics alone would need far more."""
+    found = run(gated, "--glue-seeds", "5", *BOTH)
+    assert found.ret == 0
+    found.assert_outcomes(passed=12, deselected=42)
+    said = " ".join(line.strip() for line in found.outlines)
+    assert "rte-toy-bert-cpu-fp32: all 5 seeds are bit-identical to the base's" in said
+    partly = run(gated, "--glue-seeds", "50,51,52,53,54", *SST2)  # 52 to 54: not in the baseline
+    partly.assert_outcomes(passed=5, skipped=1, deselected=48)
+
+
+@pytest.mark.parametrize(("recheck", "needed"), [("6", 7), ("3", 7), ("1", 7)])
+def test_a_second_stage_that_is_weaker_is_refused_before_the_first_case(
+    recheck: str, needed: int, gated: pytest.Pytester, engines: list[FakeEngine]
+) -> None:
+    found = judged(gated, *SST2, "--glue-recheck", recheck)
+    assert (found.ret, [engine.submitted for engine in engines]) == (4, [])
+    found.stderr.fnmatch_lines([
+        f"*--glue-recheck {recheck}: the first stage of *compares 5 seeds with 10 of the baseline; "
+        f"a second stage needs at least {needed} seeds a side to see the same loss. "
+        f"Fix: --glue-recheck {needed} or more; 10 is usual"
+    ])  # fmt: skip
 
 
 def test_seeds_and_ids_select_the_verdict_of_their_cell(gated: pytest.Pytester) -> None:

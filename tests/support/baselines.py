@@ -24,9 +24,9 @@ def run(
     model: str = "toy-bert",
     **more: Any,
 ) -> Record:
-    dirty = more.pop("dirty", False)
+    facts = {"commit": commit, "dirty": more.pop("dirty", False), **more.pop("facts", {})}
     case = Case(task, model, "cpu-fp32", seed)
-    return record(case, environment={"commit": commit, "dirty": dirty}, **more)
+    return record(case, environment=facts, **more)
 
 
 def saved(tmp_path: Path, *runs: Record) -> Path:

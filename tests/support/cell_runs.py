@@ -85,6 +85,12 @@ def failed(seeds: Iterable[int], **changed: Any) -> list[Record]:
     return [run(seed, **changed) for seed in seeds]
 
 
+def low(runs: list[Record], count: int, flag: str = "collapsed") -> list[Record]:
+    """The runs, the first of them 15 points low."""
+    fallen = [r.model_copy(update={"score": 0.5, "flags": [flag]}) for r in runs[:count]]
+    return [*fallen, *runs[count:]]
+
+
 def facts(runs: Iterable[Record], **changed: Any) -> list[Record]:
     """The runs, on a machine of which some facts are others."""
     return [run.model_copy(update={"environment": run.environment | changed}) for run in runs]

@@ -87,6 +87,7 @@ class Readers:
             ("report", self.folder, "--check"),
             *(("report", self.folder, "--by", by) for by in ("target", "model", "recipe", "torch")),
             ("status", self.folder),
+            ("census", self.folder),
             ("compare", self.folder, self.other),
             ("compare", self.other, self.folder),
             ("submit", self.folder, "-o", self.scratch / "s.zip"),

@@ -225,9 +225,9 @@ def vectors(folder: Path) -> None:
 
 def settings(folder: Path) -> None:
     from harness.compare import thresholds
-    from harness.planning import options
+    from harness.planning import option_sources
 
-    options.merge({}, folder, folder)
+    option_sources.merge({}, folder, folder)
     thresholds.from_pyproject(folder)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from harness.spec import Case
 from tests.support import custom_task
 from tests.support.builders import record
 from tests.support.custom_task import CLASSES, TOML
+from tests.support.locations import GOLDEN
 from tests.support.outlets import CASE, Place, sealed
 
 RTE = Case("rte", "toy-bert", "cpu-fp32", 1)
@@ -38,15 +40,25 @@ def _journal(text: str, folder: Path) -> None:
     (folder / "r/journal/x.jsonl").write_bytes(journal.to_line({"event": text, "time": text}))
 
 
-def _act(text: str, folder: Path) -> None:
-    """An act as a forger writes it: checksum and sum hold."""
-    path = folder / "results/baselines/main/acts/0001.json"
+def _change(text: str, folder: Path) -> None:
+    """A change as a forger writes it: the manifest's checksum holds."""
+    path = folder / "results/baselines/main/baseline.json"
     told = json.loads(path.read_bytes())
     del told["crc32"]
-    told |= {"reason": text, "branch": text, "commit": text, "cells": [text]}
+    code = dict.fromkeys(("branch", "commit", "session", "glue-bench", "glue-bench_sha256"), text)
+    told["changes"][0] |= {"reason": text, "cells": [text], "gone": [text], **code}
     path.write_bytes(sealed(told))
-    for one in path.parent.glob("*.sha256"):
-        one.unlink()
+
+
+def _old_change(text: str, folder: Path) -> None:
+    """A change as older versions stored it, from a forger."""
+    shutil.copytree(GOLDEN / "baseline_schema1", old := folder / "results/baselines/old")
+    path = old / "acts/0003.json"
+    told = json.loads(path.read_bytes())
+    del told["crc32"]
+    path.write_bytes(
+        sealed(told | {"reason": text, "branch": text, "commit": text, "gone": [text]})
+    )
 
 
 def _task_file(more: str) -> Callable[[str, Path], None]:
@@ -86,9 +98,13 @@ def _labels(text: str, folder: Path) -> None:
 MINE = "explain reviews-toy-bert-cpu-fp32-s42 --glue-task-file mine.toml"
 WRITTEN: dict[str, Place] = {
     "a journal's events": _place(_journal, "status r", "baseline save new r --reason x"),
-    "an act of a baseline": _place(
-        _act, "baseline list", "baseline show main", "compare main r",
+    "a change of a baseline": _place(
+        _change, "baseline list", "baseline show main", "compare main r",
         "compare main r --format markdown", "baseline promote main r --reason x",
+    ),
+    "a change of an old baseline": _place(
+        _old_change, "baseline list", "baseline show old", "compare old r",
+        "baseline promote old r --reason x",
     ),
     "a name in a task file": _place(_task_file("[[task]]\nname = TEXT\n"), MINE),
     "a key of a task file": _place(_task_file(f"{TOML}TEXT = 1\n"), MINE),
@@ -170,6 +186,7 @@ NAMED: dict[str, Place] = {
     "a results folder's name": _named(
         lambda folder, text: Store(folder / text).save(record(RTE)),
         "report TEXT", "report ./TEXT --format json", "status TEXT", "compare ./TEXT r",
+        "census ./TEXT",
         "submit ./TEXT", "report r -o ./TEXT", "baseline save new ./TEXT --reason x",
         f"explain {CASE} --glue-results ./TEXT",
     ),
@@ -182,11 +199,11 @@ NAMED: dict[str, Place] = {
         lambda folder, text: _touched("r/journal/")(folder, f"{text}.jsonl"), "status r"
     ),
     "a baseline's name": _named(
-        lambda folder, text: _touched(f"results/baselines/{text}/acts/")(folder, "0001.json"),
+        lambda folder, text: _touched(f"results/baselines/{text}/")(folder, "baseline.json"),
         "baseline list", "baseline show ./results/baselines/TEXT", "baseline show TEXT",
     ),
-    "an act's name": _named(
-        lambda folder, text: _touched("results/baselines/main/acts/")(folder, f"{text}.json"),
+    "the name of a file beside a baseline's runs": _named(
+        lambda folder, text: _touched("results/baselines/main/runs/")(folder, f"{text}.json"),
         "baseline list", "baseline show main", "compare main r",
     ),
     "a model folder's name": _named(

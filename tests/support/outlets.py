@@ -40,6 +40,9 @@ compare r r --fail-on TEXT
 compare r r --fail-on TEXT:-1pt
 compare main r --baselines TEXT
 compare r r --format TEXT
+census TEXT
+census r --seeds TEXT
+census r --base TEXT
 flips TEXT a
 flips CASE TEXT
 flips CASE CASE --results TEXT
@@ -74,6 +77,10 @@ baseline save new --reason TEXT
 baseline save new r --reason TEXT
 baseline save new r --reason x --commit TEXT
 baseline save new r --reason x --branch TEXT
+baseline save new r --reason x --session TEXT
+baseline save new r --reason x --task TEXT
+baseline save new r --reason x --model TEXT
+baseline promote main r --reason x --target TEXT
 baseline save new TEXT --reason x
 baseline promote TEXT r --reason x
 baseline promote main r --reason TEXT
@@ -132,7 +139,7 @@ def _records(**changed: Callable[[str], dict[str, Any]]) -> dict[str, Place]:
 
 READERS = (
     "report f", "report f --format csv", "report f --format json", "report f --format latex",
-    "report f --by model", "report f -o out", "status f", "compare r f", "compare f r",
+    "report f --by model", "report f -o out", "status f", "census f", "compare r f", "compare f r",
     "compare f r --format markdown", "submit f -o out.zip", "import g log",
     f"explain {CASE} --glue-results f --glue-tasks sst2", "baseline save new f --reason x",
 )  # fmt: skip

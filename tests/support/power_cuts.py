@@ -16,6 +16,7 @@ from harness.errors import StorageError, UsageError
 from harness.files.disk import DISK, Disk
 from harness.records import journal
 from harness.records.journal import Journal
+from harness.records.revisions import Revision
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.spec import Case
@@ -26,9 +27,11 @@ Judge = Callable[[Contents], int]
 """How many things are wrong with what a power cut left."""
 
 
-def run(number: int) -> Record:
+def run(number: int, commit: int = 0) -> Record:
     """A record that differs from every other."""
-    return record(Case("sst2", "toy-bert", "cpu-fp32", number), score=number / 1000)
+    code = {"commit": f"{commit:040x}", "dirty": False}
+    case = Case("sst2", "toy-bert", "cpu-fp32", number)
+    return record(case, score=number / 1000, environment=code)
 
 
 class Writer:
@@ -114,11 +117,11 @@ def crash_states_of_journal(
 
 
 def crash_states_of_baseline(
-    root: Path, moves: int = 2, fails_at: int = 0, **disk: Any
+    root: Path, moves: int = 2, fails_at: int = 0, replacing: bool = False, **disk: Any
 ) -> Counter[str]:
     """Save a baseline of one seed and promote others; what a failing call prevents is done again.
 
-    `disk` as of `Remembering`.
+    The others are added, or with `replacing` they replace it. `disk` as of `Remembering`.
     """
     remembering = Remembering(root, **disk)
     failing = Failing(fails_at, errno.EIO, disk=remembering)
@@ -126,10 +129,10 @@ def crash_states_of_baseline(
     allowed: list[set[str]] = [set()]  # what it may consist of now
     counts = _watch(remembering, lambda state: _consists_of(folder, Left(state)) not in allowed)
     for number in range(moves + 1):
-        made = run(number)
-        allowed.append({*allowed[-1], made.id})  # one more seed of its cell
+        made = run(number, commit=number if replacing else 0)
+        allowed.append({made.id} if replacing else {*allowed[-1], made.id})
         move = baselines.promote if number else baselines.save
-        given = (folder, Selection((made,), "", {}), "a reason", "main")
+        given = (folder, Selection((made,), Revision.of(made), {}), "a reason", "main")
         with contextlib.suppress(StorageError):
             move(*given, failing)
         if _consists_of(folder, DISK) == allowed[0]:

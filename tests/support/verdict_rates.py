@@ -17,6 +17,36 @@ def is_likely(count: int, tries: int, *chances: float) -> bool:
     return bool(least <= count <= most)
 
 
+SHAPES = ("normal", "a long tail of low scores", "one seed in ten bad")
+
+
+def draw_pairs(
+    random: np.random.Generator, shape: str, correlation: float, base: int, new: int
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Scores by seed: the first seeds are on both sides, and go together as `correlation` says.
+
+    Both sides have the same distribution. The tail is that of an exponential distribution, whose
+    normal scores have the correlation; bad seeds are six standard deviations low.
+    """
+    shared = min(base, new)
+    first, other, third = random.normal(size=(3, max(base, new)))
+    together = first.copy()
+    share = math.sqrt(correlation)
+    together[:shared] = share * third[:shared] + math.sqrt(1 - correlation) * first[:shared]
+    other[:shared] = share * third[:shared] + math.sqrt(1 - correlation) * other[:shared]
+    sides = np.array([together, other])
+    if shape == "a long tail of low scores":
+        sides = stats.norm.logcdf(sides)
+    if shape == "one seed in ten bad":
+        bad, same = random.random((2, max(base, new))) < 0.1, random.random(max(base, new))
+        bad[1, :shared] = np.where(same[:shared] < correlation, bad[0, :shared], bad[1, :shared])
+        sides = sides - 6 * bad
+    return (
+        dict(enumerate(sides[0, :base].tolist())),
+        dict(enumerate(sides[1, :new].tolist())),
+    )
+
+
 def chance_of_worse(drop: float, margin: float, runs: tuple[int, int], sd: float) -> float:
     """That Student's t calls a true drop worse: over all that the sd between runs may be taken for.
 

@@ -9,7 +9,7 @@ import pytest
 from harness.catalog import models, recipes, targets, tasks
 from harness.compare import thresholds
 from harness.errors import UsageError
-from harness.planning import options
+from harness.planning import option_sources, options
 from harness.text.names import guesses, unknown
 
 CUDA = "'cuda-fp32', 'cuda-tf32', 'cuda-bf16' or 'cuda-fp16'"
@@ -65,7 +65,7 @@ def test_a_name_like_no_other_is_told_none(name: str) -> None:
         ("--glue-target", "Did you mean --glue-targets?"),
         ("--glue-seed=1", "Did you mean --glue-seeds?"),
         ("--glue_tasks=cola", "Did you mean --glue-tasks?"),
-        ("--glue-max", "Did you mean --glue-max-train or --glue-max-eval?"),
+        ("--glue-max", "Did you mean --glue-max-train, --glue-max-eval or --glue-max-seeds?"),
         ("--glue-device", "Did you mean --glue-targets?"),
         ("--glue-dataset", "Did you mean --glue-data?"),
         ("--glue-output-dir", "Did you mean --glue-results?"),
@@ -112,7 +112,7 @@ def test_an_unknown_key_names_itself(tmp_path: Path, text: str, said: str) -> No
     path = tmp_path / "pyproject.toml"
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
-        options.read_file(path)
+        option_sources.read_file(path)
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -130,4 +130,4 @@ def test_an_unknown_measure_of_a_threshold_names_itself(tmp_path: Path) -> None:
 def test_other_tools_are_not_ours(tmp_path: Path) -> None:
     path = tmp_path / "pyproject.toml"
     path.write_text('[tool.glue]\nx = 1\n[tool.glue-bench]\ntasks = ["rte"]\n')
-    assert options.read_file(path) == {"tasks": "rte,"}
+    assert option_sources.read_file(path) == {"tasks": "rte,"}
