@@ -11,7 +11,7 @@ import pytest
 from harness.commands import init
 from harness.compare import thresholds
 from harness.data.toy.pretrain import SHIPPED
-from harness.planning import options
+from harness.planning import option_sources, options
 from harness.system import environment
 from tests.support.locations import ROOT
 from tests.support.pytest_project import ARGS, glue_bench
@@ -88,7 +88,7 @@ def test_a_full_disk_is_said(tmp_path: Path, capsys, monkeypatch) -> None:
 
 def test_its_settings_are_valid(tmp_path: Path) -> None:
     init.write(tmp_path)
-    settings = options.merge({}, tmp_path, tmp_path)
+    settings = option_sources.merge({}, tmp_path, tmp_path)
     assert settings.tasks == ("sst2", "rte")
     assert settings.policy == "normal"
     assert len(thresholds.from_pyproject(tmp_path).rows) == 2
@@ -103,11 +103,11 @@ def test_its_settings_are_valid(tmp_path: Path) -> None:
 
 def test_its_tests_are_collected(pytester: pytest.Pytester) -> None:
     init.write(pytester.path)
-    shutil.copytree(SHIPPED, pytester.path / "mymodel")
+    shutil.copytree(SHIPPED, pytester.path / "model")
     pytester.makeconftest("pytest_plugins = ['harness.plugin']")
     found = pytester.runpytest_inprocess("benchmarks", *ARGS, "--collect-only", "-q")
     assert found.ret == 0
-    found.stdout.fnmatch_lines(["*test_finetune?sst2-mymodel-cpu-fp32-s42?"])
+    found.stdout.fnmatch_lines(["*test_finetune?sst2-mine-cpu-fp32-s42?"])
     found.stdout.fnmatch_lines(["*10 tests collected*"])
 
 

@@ -13,8 +13,8 @@ from safetensors.numpy import load_file, save_file
 
 from harness.data.toy.pretrain import SHIPPED
 
-MODEL = "mymodel"
-CELL = f"cola-{MODEL}-cpu-fp32"
+MODEL = "model"  # its folder; its name is `mine`
+CELL = "cola-mine-cpu-fp32"
 WEIGHTS = f"{MODEL}/model.safetensors"
 SETTINGS = {  # as the template has it -> a task that toy-bert learns from 400 rows
     'tasks = ["sst2", "rte"]': 'tasks = ["cola"]',
