@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.compare.speed_cells import SpeedComparison
     from harness.execution.ab import Request, Result
 
-TESTS = "benchmarks"
+TESTS = "benchmarks/test_finetune.py"  # not the tests that compare with a baseline
 SIDE = "a branch, commit or tag, . (the working tree), env:PATH, target:NAME or option:NAME=VALUE"
 INTERRUPTED = 130  # as a shell says it of a program that SIGINT ended
 

@@ -61,7 +61,8 @@ def describe_size(baseline: Baseline) -> str:
     if few := sum(count < ENOUGH_SEEDS for count in seeds):
         lines.append(
             f"few seeds: cells with fewer than {ENOUGH_SEEDS}: {few}, the fewest: {min(seeds)}; "
-            f"the gate is wrong more often than docs/gate.md states for {ENOUGH_SEEDS} or more"
+            "the gate is wrong more often than docs/error-rates.md states for "
+            f"{ENOUGH_SEEDS} or more"
         )
     return "\n".join(map(_fill, lines))
 

@@ -1,6 +1,6 @@
 """The verdict on one cell: for each measure, are the new runs worse than the base's?
 
-docs/gate.md says what each verdict means and at which error rates.
+docs/gate.md says what each verdict means, docs/error-rates.md how often it is wrong.
 """
 
 from __future__ import annotations
@@ -259,7 +259,11 @@ def _compare_values(
         why = TOO_FEW if base and new else "every run of one side collapsed, or was unstable"
         return replace(finding, verdict=Verdict.CANNOT_TELL, why=why)
     verdict = decide(change, margin)
-    reasons = [f"paired by seed: correlation {change.correlation:.2f}"] if change.pairs else []
+    reasons = []
+    if change.pairs:
+        reasons.append(
+            f"paired by seed: correlation {change.correlation:.2f}, {change.pairs} pairs"
+        )
     if verdict is Verdict.CANNOT_TELL:
         reasons.append(_runs_it_takes(finding, change, margin))
     return replace(finding, verdict=verdict, why="; ".join(reasons))
@@ -285,11 +289,17 @@ def decide(change: Change, margin: float) -> Verdict:
 def _runs_it_takes(finding: Finding, change: Change, margin: float) -> str:
     """The smallest change that these runs can show, and how many runs the margin needs."""
     needed = change.runs_needed(margin)
-    runs = f"{change.base_runs} and {change.new_runs} runs"
+    runs, fewest = f"{change.pairs} pairs", change.pairs
+    if not change.pairs:
+        runs = f"{change.base_runs} and {change.new_runs} runs"
+        fewest = min(change.base_runs, change.new_runs)
+    smallest = format_change(finding, max(change.smallest, margin))
+    shown = f"{runs} show a change of {smallest} or more"
+    if needed and needed <= fewest:
+        return f"{shown} four times in five, and not this time. Fix: run more seeds"
     return (
-        f"{f'{change.pairs} pairs' if change.pairs else runs} show a change of "
-        f"{format_change(finding, max(change.smallest, margin))} or more; to decide about "
-        f"{finding.threshold}, run {needed or f'more than {stats.MOST_RUNS:,}'} "
+        f"{shown}; to decide about {finding.threshold}, run "
+        f"{needed or f'more than {stats.MOST_RUNS:,}'} "
         f"{'of the same seeds' if change.pairs else 'seeds'} on each side"
     )
 

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 FEWEST_PAIRS = 5
-CERTAINTY = 0.005
-"""The chance that scores which do not go together are compared seed by seed.
+DOUBT = 0.5
+"""The chance that scores which do not go together are compared seed by seed, in parts of `alpha`.
 
-The choice looks at the scores, so it adds to the false alarms of `ALPHA`. With this chance it adds
-at most 0.1 points of a percent, and 0.04 on average; docs/gate.md has the figures, and
+The choice looks at the scores, so it adds to the false alarms: 0.05 points to the 1% where runs do
+not go together, nothing where they do. docs/error-rates.md has the figures, and
 tests/compare/test_pairing.py simulates them.
 """
 
@@ -62,10 +62,11 @@ def change(
 def least_correlation(pairs: int, base_runs: int, new_runs: int, alpha: float = ALPHA) -> float:
     """The correlation above which the pairs are compared, and not the means of all runs.
 
-    It is the larger of two: the one that is above 0 with `CERTAINTY` (the t-test of Pearson's r),
-    and the one at which the bounds of the pairs are as narrow as those of all runs.
+    It is the larger of two: the one that is above 0 with a certainty of 99.5% (the t-test of
+    Pearson's r, at half of `alpha`), and the one at which the bounds of the pairs are as narrow as
+    those of all runs.
     """
-    t = stats.t_quantile(1 - CERTAINTY, pairs - 2)
+    t = stats.t_quantile(1 - DOUBT * alpha, pairs - 2)
     certain = t / math.sqrt(pairs - 2 + t * t)
     all_runs = stats.t_quantile(1 - alpha, base_runs + new_runs - 2)
     all_runs *= math.sqrt(1 / base_runs + 1 / new_runs)

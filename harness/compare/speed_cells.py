@@ -139,16 +139,17 @@ def _without_red(finding: SpeedFinding, why: str) -> SpeedFinding:
 
 
 def _confirmed(first: SpeedVerdict, second: SpeedVerdict | None) -> SpeedVerdict:
-    if second is None or first.verdict is not Verdict.WORSE:
+    if first.verdict is not Verdict.WORSE:
         return first
-    again = {finding.measure.name: finding for finding in second.findings}
+    repeated = second.findings if second else ()
+    again = {finding.measure.name: finding.change for finding in repeated}
     findings = tuple(
-        SpeedFinding(f.measure, f.effect, speed.confirm(f.change, again[f.measure.name].change))
+        replace(f, change=speed.confirm(f.change, again[f.measure.name]))
         if f.measure.name in again
-        else f
+        else _without_red(f, "worse at first, and the repetition has no run of it")
         for f in first.findings
     )
-    return replace(first, findings=findings, steal=second.steal)
+    return replace(first, findings=findings, steal=second.steal if second else first.steal)
 
 
 def _of_stage(

@@ -16,12 +16,16 @@ from harness.tables.table import MISSING, WIDTH, Table
 
 COLUMNS = (CELL, *figures("A", "B", "change", "between"), *words("verdict"))
 NOT_GATED = "not gated"
+TO_DECIDE = (
+    "To decide: end other programs, or keep a core free for them (`taskset -c 0 glue-bench ab "
+    "...`), or run more processes (--pairs)"
+)
 
 
 def text(comparison: SpeedComparison, *, markdown: bool = False) -> str:
     """The tables of all measures, the lines below them, and the cells' verdicts."""
     tables = [table for row in MEASURES.values() if (table := table_of(comparison, row)).rows]
-    lines = [*_machine_lines(comparison), *_reasons(comparison), _summary(comparison)]
+    lines = [*_machine_lines(comparison), *_reasons(comparison), *_summary(comparison)]
     if markdown:
         return "\n\n".join([*map(formats.markdown, tables), *map(markup.paragraph, lines)])
     filled = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
@@ -91,7 +95,9 @@ def _reasons(comparison: SpeedComparison) -> Iterator[str]:
             yield f"{cell.name}: the sides differ: {'; '.join(cell.differences)}"
 
 
-def _summary(comparison: SpeedComparison) -> str:
+def _summary(comparison: SpeedComparison) -> Iterator[str]:
     counts = Counter(cell.verdict for cell in comparison.verdicts)
     counted = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
-    return f"verdicts: {', '.join(counted) or 'none'}"
+    if counts[Verdict.CANNOT_TELL]:
+        yield TO_DECIDE
+    yield f"verdicts: {', '.join(counted) or 'none'}"

@@ -75,7 +75,7 @@ def change(
     those of Student's t with one standard deviation for both sides, which fit normal scores. If
     scores are very skewed, or few seeds are far below the others, these bounds are wrong in up to
     2.1% (3 runs against 10), 5.4% (2 against 10) or 7.1% (1 against 20) of comparisons, and in more
-    if tails are heavier. docs/gate.md has the rates for other spreads.
+    if tails are heavier. docs/error-rates.md has the rates for other spreads.
 
     `least_sd`: the standard deviation is taken to be at least this. Runs that agree by chance would
     otherwise look too certain.

@@ -91,7 +91,7 @@ def run(request: Request, say: Say) -> Result:
 
 def _repeat(turns: _Turns, first: SpeedComparison) -> SpeedComparison:
     red = ", ".join(first.red)
-    if not turns.has_time_for(LEAST_PAIRS):
+    if not turns.has_time_for(turns.least_pairs):
         return speed_cells.undecided(first, "worse, and no time is left to repeat it")
     turns.say(f"worse: {red}; repeating with fresh processes")
     turns.take(stage=2, until_s=turns.request.budget_s)
@@ -129,6 +129,11 @@ class _Turns:
     def elapsed_s(self) -> float:
         return time.monotonic() - self._start
 
+    @property
+    def least_pairs(self) -> int:
+        """The pairs that a stage with a budget runs at least: whole blocks, if more are asked."""
+        return min(self.request.pairs, LEAST_PAIRS + LEAST_PAIRS % BLOCK)
+
     def try_sides(self) -> None:
         """Run each side once, which is not judged. Raises `UsageError` where one runs no case."""
         trials = []
@@ -161,12 +166,12 @@ class _Turns:
         if budget_s is None:
             return None
         stages = 2 if self.request.repeats_red else 1
-        needed_s = self.elapsed_s + stages * LEAST_PAIRS * self.pair_s
+        needed_s = self.elapsed_s + stages * self.least_pairs * self.pair_s
         if needed_s > budget_s:
             again = ", and as many again if a result is red" if stages == 2 else ""
             option = self.request.budget_option
             raise UsageError(
-                f"{option} {duration(budget_s)}: {LEAST_PAIRS} pairs of processes{again} take "
+                f"{option} {duration(budget_s)}: {self.least_pairs} pairs of processes{again} take "
                 f"about {duration(needed_s)}, trial included. Fix: {option} {duration(needed_s)} "
                 "or more, fewer cells (-k), or fewer rows (--glue-max-train N)"
             )
@@ -183,7 +188,7 @@ class _Turns:
         for pair in range(self.request.pairs):
             block_s = min(BLOCK, self.request.pairs - pair) * self.pair_s
             is_late = until_s is not None and self.elapsed_s + block_s > until_s
-            if is_late and pair % BLOCK == 0 and pair >= LEAST_PAIRS:
+            if is_late and pair % BLOCK == 0 and pair >= self.least_pairs:
                 self.say(f"stopped after {pair} pairs: the budget allows no more")
                 return
             before = self.elapsed_s

@@ -22,6 +22,7 @@ from harness.errors import UsageError
 from harness.execution import checkout as checkouts
 from harness.execution.checkout import Checkout
 from harness.planning import options
+from harness.planning.option_sources import OF_THE_GATE
 from harness.system import git
 from harness.text.names import unknown
 from harness.text.values import shown, shown_path
@@ -31,17 +32,7 @@ ENVIRONMENT, TARGET, OPTION = "env:", "target:", "option:"
 FORMS = ". (the working tree), a commit or branch, env:PATH, target:NAME or option:NAME=VALUE"
 AXES = {"tasks": "task", "models": "model", "targets": "target"}
 """Options in which sides may differ -> the part of a cell's name that then differs too."""
-OURS = (
-    "results",
-    "jobs",
-    "resume",
-    "baseline",
-    "recheck",
-    "trust-baseline",
-    "save-models",
-    "ab",
-    "ab-budget",
-)
+OURS = (*OF_THE_GATE, "results", "jobs", "resume", "save-models", "ab", "ab-budget")
 """Options that a comparison sets itself, or that make no sense in its sessions."""
 
 

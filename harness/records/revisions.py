@@ -37,10 +37,16 @@ class Revision:
         """Whether a commit tells which code ran."""
         return self.session is None
 
+    @property
+    def code(self) -> str:
+        """The commit in short, and whether files were changed since."""
+        if self.commit is None:
+            return "no commit"
+        return self.commit[:ID_DIGITS] + ("" if self.is_clean else " with changes")
+
     def __str__(self) -> str:
-        commit = f"commit {self.commit[:ID_DIGITS]}" if self.commit else "no commit"
-        changes = " with changes" if self.commit else ""
-        return commit if self.is_clean else f"{commit}{changes}, session {self.session}"
+        commit = f"commit {self.code}" if self.commit else self.code
+        return commit if self.is_clean else f"{commit}, session {self.session}"
 
 
 def commit_of(record: Record) -> str | None:

@@ -22,6 +22,7 @@ from harness.records.cells import Cell, cells
 from harness.records.diff import ABSENT, Difference, apart, brief
 from harness.records.flags import CONTAMINATED, marked
 from harness.reports.boards import Board, model_names, trained_name, training_sets
+from harness.reports.cell_tables import mixed_code
 from harness.spec import Axis
 from harness.tables.columns import MODEL, RECIPE, TARGET, TASK, Column, Kind, figures, words
 from harness.tables.table import CHANGE, COUNT, MISSING, RATIO, Figure, Table, TableValue
@@ -122,6 +123,7 @@ def _table(board: Board, axis: Axis, groups: Sequence[Group], reference: Choice)
     if any(cell.is_contaminated for group in several for cell in group.cells.values()):
         notes.append(marked(CONTAMINATED))
     notes += [f"{reason}: {', '.join(named)}" for reason, named in reasons.items()]
+    notes += mixed_code(cell for group in several for cell in group.cells.values())
     if alone := len(groups) - len(several):
         notes.append(f"left out, since they were run with one {axis} alone: {alone} cells")
     return Table(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from harness.catalog import tasks
 from harness.records.cells import Cell, CheckedRows
 from harness.records.flags import CONTAMINATED, FLAGS
+from harness.records.revisions import by_revision
 from harness.records.schema import ModelRecord, Record, Timing
 from harness.reports import averages, score_basis
 from harness.reports.boards import Board, Row, boards
@@ -113,7 +114,7 @@ def every_figure(board: Board) -> Table:
         title=f"Cells on {board.title}",
         columns=tuple(CELL_COLUMNS),
         rows=_rows(CELL_COLUMNS, lines),
-        notes=(FIGURES, *legend(board.cells), *whose_rows(board.cells)),
+        notes=(FIGURES, *legend(board.cells), *whose_rows(board.cells), *mixed_code(board.cells)),
     )
 
 
@@ -145,7 +146,7 @@ def in_brief(board: Board) -> Table:
         title=", ".join([f"Results on {board.title}", *said]),
         columns=made,
         rows=_rows(made, lines),
-        notes=(*recipes, *legend(found, common), *whose_rows(found)),
+        notes=(*recipes, *legend(found, common), *whose_rows(found), *mixed_code(found)),
     )
 
 
@@ -213,6 +214,24 @@ def legend(found: Sequence[Cell], shared: Iterable[str] = ()) -> list[str]:
         for name, flag in FLAGS.items()
         if any(name in cell.states for cell in found)
     ]
+
+
+def mixed_code(found: Iterable[Cell]) -> list[str]:
+    """A note if figures are means over runs of different commits, with the commits of each cell."""
+    mixed = []
+    for cell in found:
+        revisions = [each for each in by_revision(cell.records) if each.commit]
+        codes = [*dict.fromkeys(each.code for each in revisions)]
+        if len(codes) > 1:
+            more = f" and {len(codes) - MOST_CODES} more" if len(codes) > MOST_CODES else ""
+            mixed.append(f"{cell.name} ({', '.join(codes[:MOST_CODES])}{more})")
+    if not mixed:
+        return []
+    rest = f" and {len(mixed) - MOST_MIXED} more cells" if len(mixed) > MOST_MIXED else ""
+    return [f"averaged over runs of different commits: {'; '.join(mixed[:MOST_MIXED])}{rest}"]
+
+
+MOST_CODES, MOST_MIXED = 3, 5  # commits of a cell, and cells, that the note names
 
 
 def whose_rows(found: Iterable[Cell]) -> list[str]:

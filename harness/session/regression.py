@@ -138,9 +138,10 @@ class Regression:
             return Verdict.NOT_WORSE, ""
         base: list[Record] = []
         new: list[Record] = []
+        seeds = self._fresh_seeds([*self._comparison.verdicts, *self.judged.values()])
         for cell in self._comparison.verdicts:
             if cell.base and cell.new and cell.verdict.is_decided:
-                then, now = recheck(cell.name, self._fresh_seeds(self._comparison.verdicts))
+                then, now = recheck(cell.name, seeds)
                 base, new = [*base, *then], [*new, *now]
         second = compare(base, new, self.thresholds, subject=self.subject).pooled
         if second is None or (second.high >= 0 and second.in_sd > change.in_sd):

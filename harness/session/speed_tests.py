@@ -63,10 +63,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def glue_speed(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Judges a cell's speed: fails if it is worse or cannot be compared, skips if it cannot tell.
 
-    The first call runs the comparison, for all cells of the session.
+    The session's policy decides, as for scores. The first call runs the comparison of all cells.
     """
     from harness.compare import speed_tables
     from harness.compare.gate import Verdict
+
+    glue = request.config.stash[SESSION]
 
     def judge(cell: str) -> None:
         outcome = _outcome(request.session)
@@ -79,10 +81,10 @@ def glue_speed(request: pytest.FixtureRequest) -> Callable[[str], None]:
             )
         request.node.user_properties.append(("verdict", str(found.verdict)))
         line = harmless(f"{found.verdict}; {speed_tables.line(found)}")
-        if found.verdict in (Verdict.NEW, Verdict.CANNOT_TELL):
-            pytest.skip(line)
-        if found.verdict not in (Verdict.NOT_WORSE, Verdict.BETTER):
+        if found.verdict.fails(glue.policy):
             pytest.fail(line, pytrace=False)
+        if found.verdict not in (Verdict.NOT_WORSE, Verdict.BETTER):
+            pytest.skip(line)
 
     return judge
 

@@ -22,6 +22,7 @@ def processes(tmp_path: Path, monkeypatch: Patch) -> Processes:
     monkeypatch.setattr("harness.execution.other_code.run_session", made)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "test_finetune.py").touch()
     return made
 
 

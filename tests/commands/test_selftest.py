@@ -20,6 +20,7 @@ def processes(tmp_path: Path, monkeypatch: Patch) -> Processes:
     monkeypatch.setattr("harness.execution.other_code.run_session", made)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "test_finetune.py").touch()
     return made
 
 
@@ -29,7 +30,11 @@ def test_the_noise_is_stored_and_shown(
     code, printed, errors = glue_bench(capsys, monkeypatch, "selftest", "--processes", 12)
     assert code == 0
     assert len(processes.started) == 14
-    assert processes.started[0][1][:3] == ["benchmarks", "-k", "sst2 and toy-bert and cpu-fp32"]
+    assert processes.started[0][1][:3] == [
+        "benchmarks/test_finetune.py",
+        "-k",
+        "sst2 and toy-bert and cpu-fp32",
+    ]
     assert "6 pairs take about" in errors
     assert "as long again" not in errors
     said = " ".join(printed.split())

@@ -303,7 +303,8 @@ def test_runs_of_the_same_seeds_are_compared_seed_by_seed_where_they_go_together
     lost = [value - by for value, by in zip(drawn, off, strict=True)]
     for seeds, pairs in ((10, 10), (5, 5)):
         found = judged(side(drawn), side(lost[:seeds]))["score"]
-        assert (found.verdict, found.why) == (WORSE, "paired by seed: correlation 1.00")
+        why = f"paired by seed: correlation 1.00, {pairs} pairs"
+        assert (found.verdict, found.why) == (WORSE, why)
         assert found.change
         assert found.change.pairs == pairs
         assert found.change.high < 0
@@ -315,8 +316,19 @@ def test_runs_of_the_same_seeds_are_compared_seed_by_seed_where_they_go_together
     assert found.verdict is CANNOT_TELL  # the bounds are on both sides of the margin
     assert found.change
     assert found.why == (
-        "paired by seed: correlation 1.00; 10 pairs show a change of 1.00 pt or more; to decide "
-        f"about -1.004pt, run {found.change.runs_needed(0.01004)} of the same seeds on each side"
+        "paired by seed: correlation 1.00, 10 pairs; 10 pairs show a change of 1.00 pt or more "
+        "four times in five, and not this time. Fix: run more seeds"
+    )
+    off = [-0.008, 0.012, -0.003, 0.007, 0.002, 0.004, 0.0, -0.008, 0.012, 0.002]
+    drawn = spread(0.9, 10, 0.1)
+    lost = [value - by for value, by in zip(drawn, off, strict=True)]
+    found = judged(side(drawn), side(lost), "score:-0.4pt")["score"]
+    assert found.verdict is CANNOT_TELL
+    assert found.change
+    assert found.why == (
+        "paired by seed: correlation 1.00, 10 pairs; 10 pairs show a change of "
+        f"{100 * found.change.smallest:.2f} pt or more; to decide about -0.4pt, run "
+        f"{found.change.runs_needed(0.004)} of the same seeds on each side"
     )
 
 

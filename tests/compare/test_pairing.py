@@ -133,7 +133,7 @@ def test_the_correlation_from_which_pairs_are_compared(
     found = pairing.least_correlation(pairs, *runs)
     assert found == pytest.approx(least, abs=0.005)
     t = found * math.sqrt((pairs - 2) / (1 - found**2))
-    assert scipy_stats.t.sf(t, pairs - 2) <= pairing.CERTAINTY * (1 + 1e-9)
+    assert scipy_stats.t.sf(t, pairs - 2) <= pairing.DOUBT * stats.ALPHA * (1 + 1e-9)
 
 
 def test_what_is_not_paired_is_compared_as_before() -> None:

@@ -78,6 +78,12 @@ def test_red_twice_is_worse_and_red_once_cannot_be_told() -> None:
     assert found.verdicts[0].reasons == [
         "step_time: worse at first (+19.9%), not worse when repeated"
     ]
+    elsewhere = [Session(s.side, [timed(RTE)], 2) for s in first]
+    found = judged(*first, *elsewhere)
+    assert found.exit is Exit.UNDECIDED
+    assert found.verdicts[0].reasons == [
+        "step_time: worse at first, and the repetition has no run of it"
+    ]
     found = speed_cells.undecided(judged(*first), "no time")
     assert found.verdicts[0].reasons == ["step_time: no time"]
     assert found.exit is Exit.UNDECIDED
@@ -157,6 +163,8 @@ def test_what_is_shown() -> None:
     assert "same code from process to process" in text
     assert "(steal): 1.0% and 1.0%" in text
     assert text.endswith("verdicts: 1 worse")
+    assert "To decide:" not in text
+    assert "To decide:" in speed_tables.text(speed_cells.undecided(judged(*sessions(1, 2)), "x"))
     markdown = speed_tables.text(judged(*sessions(0.10, 0.12)), markdown=True)
     assert "| sst2-toy-bert-cpu-fp32 |" in markdown
 

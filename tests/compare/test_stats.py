@@ -103,7 +103,7 @@ def test_simulated_runs_that_collapse(seed: int, drop: int) -> None:
     """3% of all runs are 15 points low: with their flag, and as if they had none."""
     random, tries = np.random.default_rng(seed), 1_000
     counts = {"worse": 0, "worse_if_averaged": 0}
-    like = [side([0.8] * runs) for runs in (10, 5)]
+    like = [side([0.8] * runs, first=first) for runs, first in ((10, 42), (5, 60))]
     for _ in range(tries):
         scores = [random.normal(0.8 - by, SD, runs) for by, runs in ((0, 10), (drop * SD, 5))]
         fell = [random.random(len(side)) < 0.03 for side in scores]

@@ -113,11 +113,11 @@ def test_a_budget_stops_at_a_whole_block(
 def test_a_budget_that_is_too_short_is_refused_with_the_time_needed(
     processes: Processes, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=r"take about 4m, .* Fix: --budget 4m or more"):
-        run(tmp_path, budget_s=219.0)
+    with pytest.raises(UsageError, match=r"6 pairs of .* about 5m, .* Fix: --budget 5m or more"):
+        run(tmp_path, budget_s=259.0)
     assert len(processes.started) == 2
     assert not [*(tmp_path / "results" / "ab").iterdir()]
-    run(tmp_path, budget_s=220.0)
+    run(tmp_path, budget_s=260.0)
 
 
 @pytest.mark.usefixtures("clock")

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from harness.catalog import tasks
+from harness.records.cells import Cell, cells
 from harness.records.schema import Record
 from harness.reports import cell_tables
 from harness.reports.boards import Board, boards
+from harness.reports.cell_tables import mixed_code
+from harness.spec import Case
 from harness.tables.table import Table
 from tests.support.board_runs import dead, nine, scored
+from tests.support.builders import record
 
 
 def board(*runs: Record) -> Board:
@@ -119,3 +124,22 @@ def test_a_model_that_never_began_has_no_recipe_to_be_told() -> None:
     never = dead("rte", "minilm").model_copy(update={"recipe": None})
     notes = cell_tables.in_brief(board(scored("rte", 0.6), never)).notes
     assert [note for note in notes if note.startswith("recipes:")] == ["recipes: toy for toy-bert"]
+
+
+def test_runs_of_several_commits_in_one_cell_are_said() -> None:
+    def cells_of(*codes: tuple[str | None, bool | None]) -> list[Cell]:
+        facts = [{"commit": commit, "dirty": dirty} for commit, dirty in codes]
+        case = Case("rte", "toy-bert", "cpu-fp32", 1)
+        runs = [
+            record(dataclasses.replace(case, seed=seed), environment=told)
+            for seed, told in enumerate(facts)
+        ]
+        return cells(runs)
+
+    one, two = "a" * 40, "b" * 40
+    assert mixed_code(cells_of((one, False), (one, False))) == []
+    assert mixed_code(cells_of((None, None), (None, None))) == []
+    (note,) = mixed_code(cells_of((one, False), (two, False), (two, True)))
+    assert note.startswith("averaged over runs of different commits: rte-toy-bert-cpu-fp32 (")
+    named = note.removesuffix(")").partition("(")[2].split(", ")
+    assert {*named} == {"aaaaaaa", "bbbbbbb", "bbbbbbb with changes"}

@@ -154,6 +154,7 @@ def test_a_cell_that_was_not_compared_is_not_run_again() -> None:
     gate, limits = Regression.__new__(Regression), thresholds.from_option(["score:-0.2pt"])
     gate.settings, gate.thresholds = Settings(recheck=10), limits
     gate.subject, gate._comparison = DEFAULT, compare(base, new, limits)
+    gate.judged = {}
 
     def recheck(cell: str, seeds: list[int]) -> tuple[list[Record], list[Record]]:
         asked.append(cell)

@@ -68,6 +68,10 @@ def test_a_slower_cell_fails_and_one_that_cannot_be_told_is_skipped(
     result = run(project, "-k", "sst2", "-rs", *AB)
     result.assert_outcomes(passed=1, skipped=1)
     result.stdout.fnmatch_lines(["*cannot tell; *worse at first*"])
+    for policy, failed in (("strict", 1), ("report", 0)):
+        processes.steps["b"] = [*[0.12] * 12, 0.1]
+        result = run(project, "-k", "sst2", *AB, "--glue-policy", policy)
+        result.assert_outcomes(passed=1, failed=failed, skipped=1 - failed)
 
 
 def test_an_error_of_the_comparison_fails_every_cell_once(
@@ -106,4 +110,4 @@ def test_the_budget_is_an_option(project: pytest.Pytester, processes: Processes)
     processes.seconds = 30.0
     result = run(project, "-k", "sst2", *AB, "--glue-ab-budget", "9m")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["--glue-ab-budget 9m: 5 pairs * Fix: --glue-ab-budget 11m or*"])
+    result.stdout.fnmatch_lines(["--glue-ab-budget 9m: 6 pairs * Fix: --glue-ab-budget 13m or*"])
