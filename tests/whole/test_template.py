@@ -76,8 +76,9 @@ def test_a_worse_checkpoint_is_red_until_it_is_accepted(team: Team) -> None:
 
 
 @pytest.mark.slow
-def test_slow_code_of_the_team_is_red(team: Team) -> None:
+def test_slow_code_of_the_team_is_red(made: Team, tmp_path: Path) -> None:
     """A hook that somebody forgot in conftest.py; it is in the process of inline runs only."""
+    team = made.copy(tmp_path / "repository")
     (team.folder / "conftest.py").write_text(SLOW_HOOK)
     said = team.run(
         "glue-bench", "ab", "--a", "main", "-k", "s42", "--pairs", "5", "--",
