@@ -19,6 +19,7 @@ from harness.commands import (
     fetch,
     flips,
     import_log,
+    init,
     listing,
     predict,
     report,
@@ -72,6 +73,7 @@ def glue_bench(
     """
 
 
+app.command(short_help="Write a project that benchmarks your own model.")(init.init)
 app.command("list", short_help="List tasks, models, targets, ... or published results.")(
     listing.list_
 )

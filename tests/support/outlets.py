@@ -56,6 +56,7 @@ explain TEXT
 explain CASE TEXT
 explain CASE --glue-TEXT
 fetch TEXT
+init TEXT
 verify TEXT
 verify CASE --threads TEXT
 verify CASE --results TEXT
