@@ -154,7 +154,7 @@ ELSEWHERE: dict[type, set[str]] = {
     # Where the files are, which are hashed; a network of ours has another name.
     Model: {"name", "package", "folder", "hub", "revision", "path", "network"},
     DataRequest: {"source", "snapshot", "revision"},  # where the rows are: likewise
-    Adapted: {"name", "model", "adaptations"},  # Case.model names all three
+    Adapted: {"name", "model", "adaptations", "has_given_name"},  # Case.model names all
     Case: {"seed"},  # no part of the key, but compared beside it
     RunConfig: {
         "case", "recipe", "data", "model_directory", "scratch", "identity", "cell_key",  # as above
