@@ -29,7 +29,10 @@ COLUMNS = (
 
 
 def status(results: Results = RESULTS) -> None:
-    """Say of each session what ran, what did not, and what was cut off."""
+    """Say of each session what ran, what did not, and what was cut off.
+
+    Planned `5+10`: the gate ran ten more seeds.
+    """
     from harness.records import sessions
 
     found = sessions.read(existing(results))
@@ -72,6 +75,9 @@ def _row(session: Session) -> tuple[str, ...]:
         if session.exit_status == INTERRUPTED:
             state = "interrupted"
     missing = len(session.cut_off) + len(session.never_began)
-    planned, skipped, reused = map(len, (session.planned, session.skipped, session.reused))
+    skipped, reused = len(session.skipped), len(session.reused)
+    # The gate runs more seeds than were planned: --glue-max-seeds, --glue-recheck.
+    added = len({*session.finished} - {*session.planned})
+    planned = f"{len(session.planned)}{f'+{added}' if added else ''}"
     counts = (planned, ok, statuses.total(), skipped, reused, missing)
     return (session.name, *map(str, counts), state)

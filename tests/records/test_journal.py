@@ -128,6 +128,17 @@ def test_status_says_what_was_cut_off_until_it_is_done(
     assert "not finished, or failed" not in glue_bench(capsys, monkeypatch, "status", tmp_path)[1]
 
 
+def test_status_counts_the_seeds_that_the_gate_added(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = begun(tmp_path)
+    for case in (FP32, BF16, f"{FP32}0", f"{FP32}1"):
+        made.note("finished", case=case, record="x", status="ok")
+    made.close()
+    out = glue_bench(capsys, monkeypatch, "status", tmp_path)[1]
+    assert out.splitlines()[3].split()[1:3] == ["2+2", "4"]
+
+
 @pytest.mark.cases
 def test_status_says_interrupted_after_ctrl_c(
     tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
