@@ -49,7 +49,7 @@ def test_files_that_are_there_stay(tmp_path: Path, capsys, monkeypatch) -> None:
     assert code == 1
     kept = "README.md, pyproject.toml, .gitignore"
     assert f"kept, since they are there and differ: {kept}. Fix: " in err
-    assert "wrote benchmarks/test_model.py\n" in out
+    assert "wrote benchmarks/test_finetune.py\n" in out
     assert Path("pyproject.toml").read_text() == "mine"
     assert Path(".gitignore").is_symlink()
     assert not Path("nowhere").exists()

@@ -48,7 +48,7 @@ def team(saved: Team, tmp_path: Path) -> Team:
 
 def test_a_new_project_has_cases(made: Team) -> None:
     said = made.run("pytest", "benchmarks", "--collect-only")
-    assert f"test_model.py::test_finetune[{CELL}-s42]" in said
+    assert f"test_finetune.py::test_finetune[{CELL}-s42]" in said
     assert "env/lib" in made.run("python", "-c", "import harness; print(harness.__file__)")
 
 
