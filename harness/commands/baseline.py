@@ -16,6 +16,7 @@ from harness.text.values import plain, shown_path
 
 if TYPE_CHECKING:
     from harness.compare.baselines import Baseline
+    from harness.compare.comparison import CellVerdict
     from harness.compare.selection import Selection
 
 app = typer.Typer(
@@ -201,7 +202,6 @@ def _require_none_worse(baseline: Baseline, selection: Selection) -> None:
     """Say which cells the gate calls worse, if any, and end with the exit code `WORSE`."""
     from harness.compare import thresholds, verdict_tables
     from harness.compare.comparison import compare
-    from harness.compare.verdicts import Verdict
 
     comparison = compare(
         baseline.records,
@@ -209,7 +209,7 @@ def _require_none_worse(baseline: Baseline, selection: Selection) -> None:
         thresholds.from_pyproject(Path.cwd()),
         cells_without_failed=baseline.cells_without_failed,
     )
-    worse = [cell for cell in comparison.verdicts if cell.verdict is Verdict.WORSE]
+    worse = [cell for cell in comparison.verdicts if _is_worse(cell)]
     if worse:
         lines = "\n".join(
             f"  {cell.name}: {cell.verdict}; {verdict_tables.line(cell)}" for cell in worse
@@ -220,6 +220,17 @@ def _require_none_worse(baseline: Baseline, selection: Selection) -> None:
             err=True,
         )
         raise typer.Exit(Exit.WORSE)
+
+
+def _is_worse(cell: CellVerdict) -> bool:
+    """Whether a cell is worse, or a larger share of its runs went wrong."""
+    from harness.compare.averaged_runs import WrongRuns
+    from harness.compare.verdicts import Verdict
+
+    if cell.base is None or cell.new is None:
+        return False
+    is_failing = WrongRuns.of(cell.base, cell.new).is_larger_share
+    return cell.verdict is Verdict.WORSE or (cell.verdict is Verdict.INCOMPARABLE and is_failing)
 
 
 def _say(before: Baseline | None, after: Baseline, selection: Selection | None) -> None:

@@ -56,6 +56,15 @@ class WrongRuns:
         counts = [(len(went_wrong(cell)), len(cell.records)) for cell in (new, base)]
         return cls(*counts[0], *counts[1])
 
+    def __add__(self, other: WrongRuns) -> WrongRuns:
+        """The counts of two comparisons together."""
+        return WrongRuns(
+            self.new + other.new,
+            self.new_runs + other.new_runs,
+            self.base + other.base,
+            self.base_runs + other.base_runs,
+        )
+
     @property
     def chance(self) -> float:
         """How likely at least so many new ones are in unchanged code (Fisher's exact test)."""

@@ -243,5 +243,5 @@ def confirm(first: CellVerdict, second: CellVerdict | None) -> CellVerdict:
 
 
 def unconfirmed(first: CellVerdict, why: str) -> CellVerdict:
-    """The verdict of a first stage whose second could not be run, with the reason."""
+    """The verdict of a first stage whose second proves nothing, with the reason."""
     return replace(first, findings=tuple(stages.unconfirmed(f, why) for f in first.findings))

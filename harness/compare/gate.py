@@ -13,6 +13,7 @@ from statistics import fmean
 from harness import metrics
 from harness.compare import averaged_runs, machines, pairing, stats
 from harness.compare import subject as subjects
+from harness.compare.averaged_runs import WrongRuns
 from harness.compare.measures import MEASURES, Measure
 from harness.compare.stats import Change
 from harness.compare.subject import Subject
@@ -38,6 +39,7 @@ class Finding:
     new: float | None = None  # the mean of the new runs
     change: Change | None = None  # positive: the new runs are better
     margin: float | None = None
+    wrong: WrongRuns | None = None  # of scores: how many runs of each side failed or collapsed
 
     @property
     def is_gated(self) -> bool:
@@ -63,7 +65,7 @@ def judge(
     than usual where runs are looked at repeatedly.
     """
     measures = [row for name, row in MEASURES.items() if name in thresholds or name in SHOWN]
-    obstacle = _why_incomparable(base, new, subject, lacks_failed)
+    obstacle = _why_incomparable(base, new, subject, lacks_failed, alpha)
     findings = []
     for measure in measures:
         threshold = thresholds.get(measure.name)
@@ -78,7 +80,9 @@ def judge(
     return tuple(findings)
 
 
-def _why_incomparable(base: Cell, new: Cell, subject: Subject, lacks_failed: bool) -> str | None:
+def _why_incomparable(
+    base: Cell, new: Cell, subject: Subject, lacks_failed: bool, alpha: float
+) -> str | None:
     """Why no measure of the two cells can be compared; None: some can."""
     shared = {r.id for r in base.records} & {r.id for r in new.records}
     if shared:
@@ -94,7 +98,7 @@ def _why_incomparable(base: Cell, new: Cell, subject: Subject, lacks_failed: boo
     if lacks_failed and new_failed:
         return f"{failures}. {NOT_KEPT}"
     is_larger_share = new_failed * len(base.records) > base_failed * len(new.records)
-    return failures if is_larger_share and not _goes_wrong_more(base, new) else None
+    return failures if is_larger_share and not _goes_wrong_more(base, new, alpha) else None
 
 
 NOT_KEPT = (
@@ -108,9 +112,9 @@ def _list_endings(cell: Cell) -> str:
     return ", ".join(dict.fromkeys(endings))
 
 
-def _goes_wrong_more(base: Cell, new: Cell, alpha: float = stats.ALPHA) -> str | None:
+def _goes_wrong_more(base: Cell, new: Cell, alpha: float) -> str | None:
     """How many runs went wrong, if chance does not explain it; else None."""
-    wrong = averaged_runs.WrongRuns.of(base, new)
+    wrong = WrongRuns.of(base, new)
     return f"{wrong} (p = {wrong.chance:.2g})" if wrong.chance <= alpha else None
 
 
@@ -129,10 +133,11 @@ def _judge_score(
         why = f"has no {measure.name}, but {', '.join(sorted(_metric_names(base)))}"
         return Finding(measure, threshold, Verdict.INCOMPARABLE, why)
     change = pairing.change(then, now, row_resolution(measure, base, new), alpha)
+    wrong = WrongRuns.of(base, new)
     finding = _compare_values(measure, threshold, [*then.values()], [*now.values()], change)
+    finding = replace(finding, wrong=wrong)
     if why := _goes_wrong_more(base, new, alpha):
         return replace(finding, verdict=Verdict.WORSE, why=why)
-    wrong = averaged_runs.WrongRuns.of(base, new)
     if not wrong.is_larger_share and (proof := _why_the_same(base, new)):
         verdict = finding.verdict and Verdict.NOT_WORSE
         return replace(finding, verdict=verdict, why=proof)

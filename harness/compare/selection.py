@@ -166,7 +166,9 @@ def _why_unfit(record: Record) -> str | None:
     is_known = record.environment.get("dirty") is not None or commit_of(record) is None
     if not is_known:
         return "of a tree that git could not compare with its commit"
-    return "of a changed tree" if record.environment.get("dirty") else None
+    if not record.environment.get("dirty"):
+        return None
+    return "of a changed tree" if commit_of(record) else "of a repository that git could not read"
 
 
 def _why_other(record: Record, revision: Revision, session: str | None) -> str | None:

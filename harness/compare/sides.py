@@ -10,7 +10,7 @@ main@abc1234             the runs of a commit that were made on a branch; `main@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.compare import baseline_tables, baselines, manifest
@@ -55,13 +55,21 @@ def find(text: str, results: Path, root: Path, beside: Side | None = None) -> Si
         place, _, revision = text.rpartition("@")
         return _of_revision(text, place, revision, results, root)
     folder = Path(text)
-    if manifest.is_in(folder) or not paths.is_folder(folder):
+    if _is_baseline(text, root) or not paths.is_folder(folder):
         return _of_baseline(text, root)
     stored = Store(folder).find()
     newest = _newest(stored.records)
     others = {run.id for run in beside.records} if beside else set()
     kept = [run for run in newest if run.id not in others]
     return Side(text, kept, stored.damaged, len(stored.records) - len(kept))
+
+
+def _is_baseline(text: str, root: Path) -> bool:
+    """Whether a text means a baseline: by its name, or a folder that holds one or should do so."""
+    folder = Path(text)
+    if "/" not in text and paths.is_folder(root / text):
+        return True
+    return manifest.is_in(folder) or folder.absolute().parent == root.absolute()
 
 
 def _of_baseline(text: str, root: Path) -> Side:
@@ -89,6 +97,10 @@ def _newest(records: Iterable[Record]) -> list[Record]:
 
 
 def _of_revision(text: str, place: str, revision: str, results: Path, root: Path) -> Side:
+    if place and "/" in place and _is_baseline(place, root):
+        whole = _of_baseline(place, root)
+        chosen = _matching(text, revision, whole.records) if revision else whole.records
+        return replace(whole, name=text, records=chosen, left_out=len(whole.records) - len(chosen))
     is_folder = not place or paths.is_folder(Path(place))
     folder = Path(place) if place and is_folder else results
     stored = Store(folder).find()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.compare import stats
 from harness.compare.gate import Finding, format_change
 from harness.compare.verdicts import Verdict
 
@@ -21,6 +22,8 @@ def confirm(first: Finding, second: Finding | None) -> Finding:
         return first
     if second.verdict is Verdict.WORSE:
         return replace(second, why=f"Worse in both stages. {second.why}".strip())
+    if together := _go_wrong_together(first, second):
+        return replace(first, why=f"Worse in both stages together: {together}")
     if second.verdict in (Verdict.NOT_WORSE, Verdict.BETTER) or not _is_weaker(second, first):
         return replace(second, why=f"Worse in stage 1, not in stage 2. {second.why}".strip())
     why = f"Worse in stage 1. Stage 2 could not see such a loss: {_why_weaker(first, second)}."
@@ -28,10 +31,24 @@ def confirm(first: Finding, second: Finding | None) -> Finding:
 
 
 def unconfirmed(first: Finding, why: str) -> Finding:
-    """The finding of a first stage whose second could not be run: it stays as it is."""
+    """The finding of a first stage whose second proves nothing: it stays as it is."""
     if first.verdict is not Verdict.WORSE:
         return first
-    return replace(first, why=f"Worse in stage 1. Stage 2 did not run: {why} {first.why}".strip())
+    return replace(
+        first, why=f"Worse in stage 1. Stage 2 proves nothing: {why} {first.why}".strip()
+    )
+
+
+def _go_wrong_together(first: Finding, second: Finding) -> str | None:
+    """How many runs went wrong in both stages, if chance does not explain it; else None.
+
+    Asked where the first stage was worse for that reason. The strength of a second stage is that of
+    its means, and runs that collapse now and then are seen less easily.
+    """
+    if not first.wrong or first.wrong.chance > stats.ALPHA or not second.wrong:
+        return None
+    both = first.wrong + second.wrong
+    return f"{both} (p = {both.chance:.2g})" if both.chance <= stats.ALPHA else None
 
 
 def _is_weaker(second: Finding, first: Finding) -> bool:

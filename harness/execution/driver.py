@@ -71,6 +71,7 @@ class Driver:
         """
         self.store.prepare()
         settings = self.plan.settings
+        environment.facts(settings.project)  # now: files may change while cases run
         if self.plan.settings.resume:
             self._resume = Resume(self.store)
             self.complaints += self._resume.damaged

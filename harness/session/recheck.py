@@ -111,12 +111,14 @@ def _commit(baseline: Baseline, case: Case) -> str:
 
 
 def _options(case: Case, cases: Sequence[Case], settings: Settings) -> list[str]:
-    """The options of this session, with those of `REPLACED` set to these cases."""
+    """The options that were typed, with those of `REPLACED` set to these cases."""
     arguments: list[str] = []
     for option in options.OPTIONS:
         value = getattr(settings, option.key)
         if option.key in REPLACED | OMITTED or value in (None, False):
             continue
+        if str(settings.origins.get(option.key, "")).startswith("pyproject.toml"):
+            continue  # the older code has a file of its own
         arguments += [option.flag] if value is True else [option.flag, str(value)]
     model = next((m for m in settings.models or () if _names(m, case.model)), case.model)
     seeds = "".join(f"{each.seed}," for each in cases)

@@ -11,19 +11,21 @@ from harness.compare import (
     averaged_runs,
     baseline_tables,
     baselines,
+    gate,
     sequential,
     stats,
     thresholds,
 )
 from harness.compare import subject as subjects
 from harness.compare.comparison import CellVerdict, Comparison, compare, confirm, unconfirmed
-from harness.compare.subject import Subject
+from harness.compare.subject import Subject, differences
 from harness.compare.verdicts import Verdict
 from harness.errors import UsageError
 from harness.planning.options import Settings
 from harness.planning.plan import Plan
 from harness.planning.project import BASELINES
 from harness.records.cells import Cell, cells
+from harness.records.parts import SUBJECTS
 from harness.records.schema import Record
 from harness.spec import CUSTOM
 from harness.system import environment
@@ -31,6 +33,8 @@ from harness.system.environment import MACHINE
 
 CODE = ("commit", "dirty", "glue-bench_sha256", *MACHINE)
 """Facts that are the same for runs of this code, here."""
+
+LEAST_PLANNED = 3  # seeds before the first look at them
 
 Recheck = Callable[[str, list[int]], tuple[list[Record], list[Record]]]
 """Runs a cell with fresh seeds and returns the runs of the base and the new ones."""
@@ -143,7 +147,14 @@ class Regression:
             if cell.base and cell.new and cell.verdict.is_decided:
                 then, now = recheck(cell.name, seeds)
                 base, new = [*base, *then], [*new, *now]
+        outside = [
+            self._not_the_baseline(cell, [r for r in base if r.combination.name == cell.name])
+            for cell in self._comparison.verdicts
+            if cell.verdict.is_decided
+        ]
         second = compare(base, new, self.thresholds, subject=self.subject).pooled
+        if (second is None or second.high >= 0) and (why := next(filter(None, outside), None)):
+            return Verdict.WORSE, f"Worse in stage 1. Stage 2 proves nothing: {why}"
         if second is None or (second.high >= 0 and second.in_sd > change.in_sd):
             return Verdict.WORSE, (
                 f"a small loss everywhere in stage 1: {change.change:+.2f} sd of a cell's runs. "
@@ -169,6 +180,11 @@ class Regression:
             raise UsageError(
                 f"--glue-max-seeds {most}: {planned} seeds are planned; expected more than these. "
                 f"Fix: --glue-max-seeds {4 * planned}"
+            )
+        if most and planned < LEAST_PLANNED:
+            raise UsageError(
+                f"--glue-max-seeds: {planned} seeds are planned; expected {LEAST_PLANNED} or more, "
+                "since a first look at fewer is wrong too often. Fix: --glue-seeds 5"
             )
 
     def _refuse_weak_recheck(self) -> None:
@@ -233,11 +249,38 @@ class Regression:
     def _judge_again(self, cell: CellVerdict, recheck: Recheck) -> CellVerdict:
         """The verdict after the second stage, on seeds that neither side has had."""
         try:
-            runs = recheck(cell.name, self._fresh_seeds([cell]))
+            base, new = recheck(cell.name, self._fresh_seeds([cell]))
         except UsageError as error:
             return unconfirmed(cell, str(error))
-        second = self._compare(*runs, {cell.name, cell.was or cell.name})
-        return confirm(cell, second.of(cell.name))
+        second = self._compare(base, new, {cell.name, cell.was or cell.name})
+        verdict = confirm(cell, second.of(cell.name))
+        if verdict.verdict is not Verdict.WORSE and (why := self._not_the_baseline(cell, base)):
+            return unconfirmed(cell, why)
+        return verdict
+
+    def _not_the_baseline(self, cell: CellVerdict, base: Sequence[Record]) -> str | None:
+        """Why new runs of the baseline's code are not what the baseline was; None: they may be.
+
+        A change of glue-bench, of installed packages or of the machine moves both sides of the
+        second stage, so that it sees no loss.
+        """
+        again = next(iter(cells(base)), None)
+        if cell.base is None or again is None:
+            return None
+        apart = differences(cell.base, again)
+        if outside := [one.line for one in apart if one.part in ("versions", "glue-bench")]:
+            return f"both of its sides have what changed ({'; '.join(outside)})."
+        limits = self.thresholds.of(cell.name)
+        subject = Subject(SUBJECTS)
+        found = [f for f in gate.judge(cell.base, again, limits, subject=subject) if f.is_gated]
+        for finding in found:
+            if finding.measure.is_score and finding.verdict is Verdict.WORSE:
+                was, is_ = (finding.measure.shown(v or 0.0) for v in (finding.base, finding.new))
+                return (
+                    f"the baseline's code now has a {finding.measure.name} of {is_}, where the "
+                    f"baseline has {was}. So something outside the project's files changed."
+                )
+        return None
 
 
 ABSENT = "neither this session nor the baseline has a run of this cell"

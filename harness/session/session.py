@@ -20,6 +20,7 @@ from harness.session.timing import VirtualClock
 from harness.spec import Case, Policy, Progress
 from harness.terminal import doors, write_above_bars
 from harness.text.escape import harmless
+from harness.text.values import shown_path
 
 if TYPE_CHECKING:
     from _pytest.capture import CaptureManager
@@ -64,8 +65,9 @@ class GlueSession:
     @functools.cached_property
     def settings(self) -> options.Settings:
         """The values of the options. Raises `UsageError`."""
-        config = self.config
-        return option_sources.merge(self.typed, config.rootpath, config.invocation_params.dir)
+        config, here = self.config, self.config.invocation_params.dir
+        _refuse_unread_table(config.rootpath, here)
+        return option_sources.merge(self.typed, config.rootpath, here)
 
     @functools.cached_property
     def plan(self) -> Plan:
@@ -153,7 +155,7 @@ class GlueSession:
         fresh = [dataclasses.replace(cases[0], seed=seed) for seed in seeds]
         test = self.test_of(cases[0])
         base = recheck.run_baseline(gate.baseline, fresh, test, self.settings, self.results)
-        return base, [self.driver.run(case).record for case in fresh]
+        return base, self._run_by_this_code(fresh)
 
     def test_of(self, case: Case) -> str:
         """The file and function that runs a case, as pytest names it. Raises `UsageError`."""
@@ -163,20 +165,32 @@ class GlueSession:
         raise UsageError(f"{case.id}: no test of this session runs it")
 
     def run_more(self, cell: str, seeds: list[int]) -> list[Record]:
-        """New runs of a cell, of seeds that were not planned; those that this code computed.
+        """New runs of a cell, of seeds that were not planned.
 
         They are runs of this session like the planned ones. Raises `UsageError`, `NotStored`.
         """
-        from harness.session.regression import is_of_this_code
-
         cases = [case for case in self.plan.cases if case.cell == cell]
         if not cases:
             raise UsageError(f"{cell}: is no cell of this session")
-        done = [self.driver.run(dataclasses.replace(cases[0], seed=seed)) for seed in seeds]
-        self.records += [each.record for each in done]
+        new = self._run_by_this_code([dataclasses.replace(cases[0], seed=seed) for seed in seeds])
+        self.records += new
+        return new
+
+    def _run_by_this_code(self, cases: list[Case]) -> list[Record]:
+        """The runs of these cases. Raises `UsageError` if other code computed one that is kept."""
+        from harness.session.regression import OTHER_CODE, is_of_this_code
+
+        done = [self.driver.run(case) for case in cases]
         self.reused += [each.record.case.id for each in done if each.is_reused]
         project = self.settings.project
-        return [d.record for d in done if not d.is_reused or is_of_this_code(d.record, project)]
+        other = [
+            each.record.case.id
+            for each in done
+            if each.is_reused and not is_of_this_code(each.record, project)
+        ]
+        if other:
+            raise UsageError(OTHER_CODE.format(cases=", ".join(other)))
+        return [each.record for each in done]
 
     @property
     def compared_nothing(self) -> bool:
@@ -243,6 +257,24 @@ class GlueSession:
         if done.is_reused:
             self.reused.append(case.id)
         return done.record
+
+
+def _refuse_unread_table(root: Path, here: Path) -> None:
+    """Raise `UsageError` if a pyproject.toml below pytest's rootdir has settings of glue-bench.
+
+    pytest reads one file, in its rootdir. Settings in another, such as a strict policy, would be
+    left out without a word.
+    """
+    for folder in (here, *here.parents):
+        if folder == root or not folder.is_relative_to(root):
+            return
+        file = folder / "pyproject.toml"
+        if project.table(file):
+            raise UsageError(
+                f"{shown_path(file)}: its [tool.glue-bench] is not read, since pytest's rootdir is "
+                f"{shown_path(root)}. Fix: add `[tool.pytest]` to that file, or say `--rootdir "
+                f"{shown_path(folder)}`"
+            )
 
 
 def cell_of(item: pytest.Item) -> str | None:

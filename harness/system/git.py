@@ -111,9 +111,14 @@ def state(folder: Path) -> dict[str, str | bool | None]:
     """`commit`, `branch` and `dirty` of the repository that a folder belongs to; {} if none.
 
     A folder belongs to the repository whose current commit has files in it: not to one that merely
-    lies above it, such as that of somebody's home folder.
+    lies above it, such as that of somebody's home folder. If git cannot read the repository, what
+    is in the folder is not known to be clean: `dirty` is True, without a commit.
     """
-    if not ask(folder, "ls-tree", "--name-only", "HEAD", "./").text:
+    found = ask(folder, "ls-tree", "--name-only", "HEAD", "./")
+    if found.code:
+        is_repository = any((place / ".git").exists() for place in (folder, *folder.parents))
+        return {"dirty": True} if is_repository else {}
+    if not found.text:
         return {}
     return {"commit": head(folder), "branch": branch(folder), "dirty": is_changed(folder)}
 

@@ -256,7 +256,7 @@ def test_seeds_and_ids_select_the_verdict_of_their_cell(gated: pytest.Pytester) 
 
 
 @pytest.mark.parametrize(
-    ("mean", "policy", "code"),
+    ("mean", "policy", "exit_code"),
     [
         (0.87, "strict", 1), (0.87, "normal", 1), (0.87, "report", 0),
         (0.90, "strict", 1), (0.90, "normal", 0), (0.90, "report", 0),
@@ -264,15 +264,15 @@ def test_seeds_and_ids_select_the_verdict_of_their_cell(gated: pytest.Pytester) 
     ids=str,
 )  # fmt: skip
 def test_the_policy_says_which_verdicts_fail(
-    mean: float, policy: str, code: int, gated: pytest.Pytester
+    mean: float, policy: str, exit_code: int, gated: pytest.Pytester
 ) -> None:
     scoring(mean)
-    outcome = "failed" if code else "skipped"
+    outcome = "failed" if exit_code else "skipped"
     found = judged(gated, *SST2, "--glue-policy", policy, "-rs")
     found.assert_outcomes(passed=5, deselected=48, **{outcome: 1})
-    assert found.ret == code
+    assert found.ret == exit_code
     spared = {"normal": "cannot tell", "report": "worse" if mean == 0.87 else "cannot tell"}
-    if code == 0:
+    if exit_code == 0:
         line = f"warning: 1 {spared[policy]}: the policy {policy} lets them pass"
         found.stdout.fnmatch_lines([line])
 

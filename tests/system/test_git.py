@@ -195,7 +195,7 @@ def test_a_checkout_that_git_cannot_read_is_never_clean(
 ) -> None:
     repo = payloads.repository(tmp_path)
     damage(repo)
-    assert repo.state in ((None, None), (repo.commits[1], None))
+    assert repo.state in ((None, True), (None, None), (repo.commits[1], None))
 
 
 def test_a_branch_without_commits(tmp_path: Path, monkeypatch: Patch) -> None:
@@ -214,7 +214,7 @@ def test_a_checkout_of_somebody_else_is_the_users_to_trust(
         os.chown(path, 12345, 12345)
     monkeypatch.delenv("SUDO_UID", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert repo.state == (None, None)
+    assert repo.state == (None, True)  # not known to be clean
     subprocess.run(["git", "config", "--global", "safe.directory", str(repo.root)], check=True)
     assert repo.state == (repo.commits[1], False)
 
@@ -281,7 +281,7 @@ def test_without_a_git_that_answers_there_is_no_commit(
     make(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path) + (":/usr/bin:/bin" if make is hanging_git else ""))
     monkeypatch.setattr(git, "TIMEOUT_S", 0.2)
-    assert repo.state == (None, None)
+    assert repo.state == (None, True)  # not known to be clean
     with (
         pytest.raises(UsageError, match="is in no git checkout"),
         checkout.of_commit(repo.root, repo.commits[0]),
