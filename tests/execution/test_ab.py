@@ -234,6 +234,28 @@ def test_a_commit_runs_in_a_folder_of_its_own(
     assert not side.checkout.folder.exists()
 
 
+def test_paths_that_a_commit_lacks_are_named_once_for_its_side(
+    processes: Processes, tmp_path: Path
+) -> None:
+    repo = payloads.repository(tmp_path / "r")
+    for name in ("old", "new"):
+        (repo.root / name).mkdir()
+        (repo.root / name / "config.json").write_text("{}")
+        if name == "old":
+            repo.commit(name)
+    models = ["--glue-models", f"a={repo.root}/old,b={repo.root}/new"]
+    name = ab_sides.named("HEAD", repo.root)
+    _, said = run(repo.root, a=name, arguments=["benchmarks", *models])
+    told = [line for line in said if "not of the commit" in line]
+    assert len(told) == 1
+    assert told[0] == (
+        f"A {name.label}: not of the commit, and so the same for both sides: {repo.root}/new"
+    )
+    for checkout, words, _ in processes.started[:2]:
+        moved = f"a={checkout.folder}/old,b={repo.root}/new"
+        assert words[words.index("--glue-models") + 1] == moved
+
+
 def test_a_commit_of_a_branch_that_head_does_not_contain(
     tmp_path: Path,
 ) -> None:
