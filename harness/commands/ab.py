@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shlex
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from harness.execution.ab import Request, Result
 
 TESTS = "benchmarks/test_finetune.py"  # not the tests that compare with a baseline
+FIXTURE = "glue_case"  # what a test takes that runs a case
 SIDE = "a branch, commit or tag, . (the working tree), env:PATH, target:NAME or option:NAME=VALUE"
 INTERRUPTED = 130  # as a shell says it of a program that SIGINT ended
 
@@ -115,10 +119,24 @@ def ab(
 def require_tests(tests: str) -> None:
     """Raise `UsageError` unless the tests that --tests names are here."""
     if not (Path.cwd() / tests.partition("::")[0]).exists():
+        files = _tests_of_cases(Path.cwd())
+        fix = "name it, or run this in the project's folder"
+        if len(files) == 1:
+            fix = f"--tests {shlex.quote(shown_path(files[0]))}, which uses {FIXTURE}"
         raise UsageError(
             f"--tests: {shown(tests)} is not here; expected the file or folder of the tests that "
-            "run cases. Fix: name it, or run this in the project's folder"
+            f"run cases. Fix: {fix}"
         )
+
+
+def _tests_of_cases(project: Path) -> list[Path]:
+    """The test files in the project's benchmarks/ that name the fixture of a case."""
+    found = []
+    for file in sorted((project / Path(TESTS).parent).glob("test_*.py")):
+        with contextlib.suppress(OSError):  # a file that cannot be read is no advice
+            if file.is_file() and re.search(rf"\b{FIXTURE}\b", file.read_text(errors="replace")):
+                found.append(file.relative_to(project))
+    return found
 
 
 def run(request: Request) -> Result:

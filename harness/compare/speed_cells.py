@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from statistics import median
 
 from harness.compare import speed
@@ -32,6 +33,7 @@ class Session:
     side: str
     records: Sequence[Record]
     stage: int = 1
+    is_lost: bool = False  # its files are gone, which says nothing of its runs
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class SpeedVerdict:
     steal: tuple[float | None, float | None] = (None, None)  # median share, of A and of B
     differences: tuple[str, ...] = ()  # in what decides the score, such as the batch size
     is_new: bool = False  # only B has it
+    notes: tuple[str, ...] = ()  # runs that failed on a side although it was compared
 
     @property
     def verdict(self) -> Verdict:
@@ -136,6 +139,8 @@ def _without_red(finding: SpeedFinding, why: str) -> SpeedFinding:
 def _confirmed(first: SpeedVerdict, second: SpeedVerdict | None) -> SpeedVerdict:
     if first.verdict is not Verdict.WORSE:
         return first
+    if second and second.why:
+        return SpeedVerdict(first.name, why=f"worse at first; when repeated, {second.why}")
     repeated = second.findings if second else ()
     again = {finding.measure.name: finding.change for finding in repeated}
     findings = tuple(
@@ -144,7 +149,10 @@ def _confirmed(first: SpeedVerdict, second: SpeedVerdict | None) -> SpeedVerdict
         else _without_red(f, "worse at first, and the repetition has no run of it")
         for f in first.findings
     )
-    return replace(first, findings=findings, steal=second.steal if second else first.steal)
+    if second is None:
+        return replace(first, findings=findings)
+    notes = (*first.notes, *(f"when repeated, {note}" for note in second.notes))
+    return replace(first, findings=findings, steal=second.steal, notes=notes)
 
 
 def _of_stage(
@@ -152,10 +160,9 @@ def _of_stage(
 ) -> SpeedComparison:
     by_session = [_by_name(session, differing) for session in sessions]
     names = dict.fromkeys(name for cells in by_session for name in cells)
-    sides = "".join(session.side for session in sessions)
     return SpeedComparison(
         tuple(
-            _judge_cell(name, sides, [cells.get(name, ()) for cells in by_session], effects)
+            _judge_cell(name, sessions, [cells.get(name, ()) for cells in by_session], effects)
             for name in names
         )
     )
@@ -182,8 +189,10 @@ def name_of(run: Record, differing: Collection[str]) -> str:
 
 
 def _judge_cell(
-    name: str, sides: str, runs: Sequence[Sequence[Record]], effects: Effects
+    name: str, sessions: Sequence[Session], runs: Sequence[Sequence[Record]], effects: Effects
 ) -> SpeedVerdict:
+    """The verdict on one cell; `runs` has its runs in each of the sessions."""
+    sides = "".join(session.side for session in sessions)
     by_side = {
         side: [run for s, found in zip(sides, runs, strict=True) if s == side for run in found]
         for side in "ab"
@@ -192,9 +201,12 @@ def _judge_cell(
         if not by_side[side]:
             why = f"only side {other.upper()} has it"
             return SpeedVerdict(name, why=why, is_new=side == "a")
-        if not any(run.status == "ok" for run in by_side[side]):
-            run = by_side[side][-1]
-            return SpeedVerdict(name, why=f"side {side.upper()}: {run.status}: {run.reason}")
+    failures = {side: _failures(side, sessions, runs) for side in "ab"}
+    for side in "ab":
+        if failures[side].share == 1:
+            return SpeedVerdict(name, why=failures[side].text)
+    if failures["b"].share > failures["a"].share:  # the rest would hide what B breaks
+        return SpeedVerdict(name, why=failures["b"].text)
     findings = []
     for measure in ROWS:
         of = measure.reader(run for found in runs for run in _sound(found))
@@ -205,8 +217,53 @@ def _judge_cell(
             findings.append(SpeedFinding(measure, effect, judged))
     steal = _median_steal(by_side["a"]), _median_steal(by_side["b"])
     return SpeedVerdict(
-        name, tuple(findings), steal=steal, differences=_differences(by_side["a"], by_side["b"])
+        name,
+        tuple(findings),
+        steal=steal,
+        differences=_differences(by_side["a"], by_side["b"]),
+        notes=tuple(found.text for found in failures.values() if found.count),
     )
+
+
+@dataclass(frozen=True)
+class _Failures:
+    """How many of a side's runs of a cell did not end ok, and why the last one did not."""
+
+    side: str
+    count: int
+    runs: int
+    reason: str
+
+    @property
+    def share(self) -> Fraction:
+        return Fraction(self.count, self.runs)
+
+    @property
+    def text(self) -> str:
+        counted = f"{self.count} of {self.runs} runs did not end ok: {self.reason}"
+        return f"side {self.side.upper()}: {counted}"
+
+
+def _failures(
+    side: str, sessions: Iterable[Session], runs: Iterable[Sequence[Record]]
+) -> _Failures:
+    """The failures of a side that has a run of the cell.
+
+    A run that a session lacks although another session of the side has it is a failure too.
+    """
+    by_session = [
+        found
+        for session, found in zip(sessions, runs, strict=True)
+        if session.side == side and not session.is_lost
+    ]
+    expected = max(map(len, by_session)) * len(by_session)
+    present = [run for found in by_session for run in found]
+    failed = [run for run in present if run.status != "ok"]
+    missing = expected - len(present)
+    reasons = [f"{run.status}: {run.reason}" for run in failed[-1:]]
+    if missing:
+        reasons.append(f"{missing} left no record")
+    return _Failures(side, len(failed) + missing, expected, "; ".join(reasons))
 
 
 def _differences(a: Iterable[Record], b: Iterable[Record]) -> tuple[str, ...]:

@@ -10,9 +10,11 @@ import re
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from harness.compare import speed
 from harness.compare.speed_cells import Session
 from harness.errors import StorageError, UsageError
 from harness.files.disk import DISK, make_folders, names_in, read_file, write_file
@@ -24,8 +26,11 @@ from harness.text.values import shown_path
 FOLDER = "ab"
 FILE = "comparison.json"
 MOST_BYTES = 1 << 20
-SESSION = re.compile(r"([12])-(\d{2,})-([ab])")
+SESSION = re.compile(r"([12])-(\d{2,4})-[ab]")
 FIX = "Fix: name a folder that `glue-bench ab` made, or compare again"
+
+
+Effect = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class SideInfo(Part):
@@ -42,7 +47,7 @@ class ComparisonInfo(Part):
     a: SideInfo
     b: SideInfo
     arguments: tuple[str, ...]  # of every session
-    effects: dict[str, float]
+    effects: Annotated[dict[str, Effect], Field(min_length=1)]
     differing: tuple[str, ...]  # parts of a cell's name in which the sides differ on purpose
 
 
@@ -64,8 +69,9 @@ def session_folder(folder: Path, stage: int, place: int, side: str) -> Path:
 
 
 def load(folder: Path) -> tuple[ComparisonInfo, list[Session], list[StorageError]]:
-    """A stored comparison: what was compared, its sessions in their order, damaged records.
+    """A stored comparison: what was compared, its sessions in their order, what is damaged or lost.
 
+    A session whose folder is gone is lost; it keeps its place, so that the others keep their pairs.
     Raises `UsageError` if the folder holds none, `StorageError` if its file cannot be read.
     """
     if not (folder / FILE).is_file():
@@ -79,9 +85,30 @@ def load(folder: Path) -> tuple[ComparisonInfo, list[Session], list[StorageError
         ) from None
     sessions: list[Session] = []
     damaged: list[StorageError] = []
-    forms = [form for name in names_in(DISK, folder, "", FIX) if (form := SESSION.fullmatch(name))]
-    for form in sorted(forms, key=lambda form: (form[1], int(form[2]))):
-        found = Store(folder / form[0]).find()
-        sessions.append(Session(form[3], found.records, int(form[1])))
-        damaged += found.damaged
+    for stage, last in sorted(_last_places(folder).items()):
+        for place, side in enumerate(speed.order(last)[:last], 1):
+            results = session_folder(folder, stage, place, side)
+            if results.is_dir():
+                found = Store(results).find()
+                sessions.append(Session(side, found.records, stage))
+                damaged += found.damaged
+            else:
+                sessions.append(Session(side, (), stage, is_lost=True))
+                damaged.append(
+                    StorageError(
+                        f"{shown_path(results)}: found no folder; expected the records of a "
+                        "session. It is left out. Fix: restore the folder, or compare again"
+                    )
+                )
     return info, sessions, damaged
+
+
+def _last_places(folder: Path) -> dict[int, int]:
+    """The highest place of each stage, by the names of the sessions' folders."""
+    last: dict[int, int] = {}
+    for name in names_in(DISK, folder, "", FIX):
+        form = SESSION.fullmatch(name)
+        if form and 0 < int(form[2]) <= 2 * speed.MOST_PAIRS:
+            stage, place = int(form[1]), int(form[2])
+            last[stage] = max(place + place % 2, last.get(stage, 0))  # both sessions of the pair
+    return last

@@ -58,7 +58,7 @@ def line(cell: SpeedVerdict) -> str:
         if finding.effect is not None:
             a, b, change, between = _figures(finding)
             parts.append(f"{finding.measure.heading}: {a} -> {b}, change {change} in {between}")
-    return "; ".join([*parts, *cell.reasons])
+    return "; ".join([*parts, *cell.reasons, *cell.notes])
 
 
 def _figures(finding: SpeedFinding) -> tuple[str, str, str, str]:
@@ -96,6 +96,8 @@ def _reasons(comparison: SpeedComparison) -> Iterator[str]:
     for cell in comparison.verdicts:
         for reason in cell.reasons:
             yield f"{cell.name}: {cell.verdict}: {reason}"
+        for note in cell.notes:
+            yield f"{cell.name}: {note}"
         if cell.differences:
             yield f"{cell.name}: the sides differ: {'; '.join(cell.differences)}"
 

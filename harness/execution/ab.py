@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.execution import ab_sides, other_code
 from harness.execution.ab_sides import Side, SideName
 from harness.records.store import Store
-from harness.text.values import plain
+from harness.text.values import plain, shown_path
 
 BLOCK = 2  # pairs: A B B A
 NO_TESTS = 5  # pytest's exit code if it collected none
@@ -138,6 +138,7 @@ class _Turns:
         """Run each side once, which is not judged. Raises `UsageError` where one runs no case."""
         trials = []
         for side in self.sides:
+            self._say_what_it_lacks(side)
             before = self.elapsed_s
             trials.append(self._run(side, self.folder / f"trial-{side}"))
             took = self.elapsed_s - before
@@ -212,9 +213,8 @@ class _Turns:
     def _run(self, side: str, results: Path) -> Session:
         """Run one session. Raises `UsageError` if it leaves no record."""
         name = self.sides[side].name
-        given = [*self.request.arguments, *name.arguments]
         checkout, project = self.sides[side].checkout, self.request.project
-        arguments = [*(checkout.moved(project, word) for word in given), *ALONE]
+        arguments = [*(checkout.moved(project, word) for word in self._given(side)), *ALONE]
         arguments += ["--glue-results", str(results)]
         ended = other_code.run_session(checkout, arguments, name.python)
         records = Store(results).load()
@@ -224,6 +224,20 @@ class _Turns:
                 raise NothingRan(f"{where}: nothing was selected. Fix: {self._selecting()}")
             raise UsageError(f"{where}: ran no case. The end of its output:\n{ended.printed}")
         return Session(side, records)
+
+    def _given(self, side: str) -> list[str]:
+        """The arguments of a side's sessions, with the paths of the working tree."""
+        return [*self.request.arguments, *self.sides[side].name.arguments]
+
+    def _say_what_it_lacks(self, side: str) -> None:
+        checkout, project = self.sides[side].checkout, self.request.project
+        lacking = [path for word in self._given(side) for path in checkout.lacks(project, word)]
+        if lacking:
+            paths = ", ".join(shown_path(Path(path)) for path in dict.fromkeys(lacking))
+            self.say(
+                f"{side.upper()} {self._label(side)}: not of the commit, and so the same for both "
+                f"sides: {paths}"
+            )
 
     def _label(self, side: str) -> str:
         return plain(self.sides[side].name.label)

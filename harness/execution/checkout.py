@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -25,6 +26,7 @@ PREFIX = "glue-recheck-"
 LOCK = "lock"
 TIMEOUT_S = 300.0
 UNLOCKED_FOR_S = 3600.0  # no session takes so long between making a folder and locking it
+END_OF_PATH = re.compile(r"\+|::")
 FIX = (
     "Fix: run in a checkout whose history has the commit (`git fetch --unshallow`, or bring the "
     "branch up to date)"
@@ -43,13 +45,90 @@ class Checkout:
     temporary: Path
 
     def moved(self, project: Path, value: str) -> str:
-        """An argument, with a path of the project replaced by the same path in this checkout.
+        """An argument, with each path of the repository replaced by the same path in this checkout.
 
-        So older code reads the older model, rows or task file, if the repository holds them.
+        `value` may be an option with its value, and the value a list with commas, of paths such as
+        `NAME=/models/mine+lora`. `project` is the project's folder outside this checkout. So older
+        code reads the older model, rows or task file. A path that this checkout lacks stays.
         """
-        before, found, place = value.partition(f"{project}{os.sep}")
-        is_here = found and (self.folder / place.partition("+")[0]).exists()
-        return f"{before}{self.folder}{os.sep}{place}" if is_here else value
+        if self.folder == project:  # the working tree itself
+            return value
+        words = [(word, self._moved_path(project, word)) for word in _words(value)]
+        return ",".join(word.text if path is None else word.with_path(path) for word, path in words)
+
+    def lacks(self, project: Path, value: str) -> list[str]:
+        """The paths of an argument that exist on this machine and have no copy in this checkout."""
+        if self.folder == project:
+            return []
+        found = []
+        for word in _words(value):
+            if self._moved_path(project, word) is None:
+                found += [path for path, _ in word.readings if _exists(Path(path))][:1]
+        return found
+
+    def _moved_path(self, project: Path, word: _Word) -> str | None:
+        """The path of a word in this checkout, with its adaptation; None: it has none here."""
+        for path, rest in word.readings:
+            for outside, inside in self._roots(project).items():
+                place = Path(os.path.normpath(path))
+                if outside in place.parents and _exists(inside / place.relative_to(outside)):
+                    return f"{inside / place.relative_to(outside)}{rest}"
+        return None
+
+    def _roots(self, project: Path) -> dict[Path, Path]:
+        """The project's folder and the top of its repository -> what they are in this checkout."""
+        roots = {project: self.folder}
+        place = self.folder.relative_to(self.top).parts
+        for folder in (project, project.resolve()):
+            if not place:
+                roots[folder] = self.top
+            elif folder.parts[-len(place) :] == place:  # not where a link leads into a repository
+                roots[folder.parents[len(place) - 1]] = self.top
+        return roots
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A word of an argument: `start` ends in "=" or is empty; `path` is absolute or empty."""
+
+    start: str
+    path: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.start}{self.path}"
+
+    def with_path(self, path: str) -> str:
+        return f"{self.start}{path}"
+
+    @property
+    def readings(self) -> list[tuple[str, str]]:
+        """The path and what follows it: nothing, an adaptation (`+lora`), or a test (`::test`)."""
+        if not self.path:
+            return []
+        ends = [mark.start() for mark in END_OF_PATH.finditer(self.path)]
+        return [(self.path[:end], self.path[end:]) for end in (len(self.path), *reversed(ends))]
+
+
+def _words(argument: str) -> list[_Word]:
+    """The words between the commas of an argument; one word if its path has commas itself."""
+    whole = _word(argument)
+    if any(_exists(Path(path)) for path, rest in whole.readings if "," not in rest):
+        return [whole]
+    return [_word(part) for part in argument.split(",")]
+
+
+def _word(text: str) -> _Word:
+    start, found, rest = text.partition(os.sep)
+    is_path = found and (not start or start.endswith("="))
+    return _Word(start, found + rest) if is_path else _Word(text, "")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long for a file's name, or with a NUL: no path
+        return False
 
 
 @contextlib.contextmanager

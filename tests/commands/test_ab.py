@@ -120,6 +120,29 @@ def test_bad_input(
 
 
 @pytest.mark.parametrize(
+    ("files", "fix"),
+    [
+        ({"test_mine.py": "glue_case", "test_other.py": "x, glue_cases"}, "mine"),
+        ({"test_mine.py": "glue_case", "test_other.py": "x, glue_case"}, ""),
+        ({"test_mine.py": "x", "conftest.py": "glue_case"}, ""),
+    ],
+)
+def test_a_project_whose_tests_have_another_name(
+    files: dict[str, str], fix: str, processes: Processes, tmp_path: Path, capsys: Any,
+    monkeypatch: Patch,
+) -> None:  # fmt: skip
+    (tmp_path / "benchmarks" / "test_finetune.py").unlink()
+    for name, takes in files.items():
+        (tmp_path / "benchmarks" / name).write_text(f"def test_it({takes}):\n    pass\n")
+    code, _, errors = glue_bench(capsys, monkeypatch, "ab", "--a", ".")
+    assert code == 2
+    named = "Fix: --tests benchmarks/test_mine.py, which uses glue_case"
+    other = "Fix: name it, or run this in the project's folder"
+    assert (named if fix else other) in " ".join(errors.split())
+    assert processes.started == []
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("1h30m", 5400), ("2m5s", 125)]
 )
 def test_a_time(text: str, seconds: float) -> None:

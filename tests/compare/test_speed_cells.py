@@ -115,12 +115,93 @@ def test_a_cell_of_one_side_is_new_or_incomparable() -> None:
     assert swapped.exit_code(Policy.strict) is Exit.NOTHING
 
 
-def test_a_side_whose_runs_fail_has_its_reason() -> None:
-    failed = timed(status="failed", reason="no such file", score=None, metrics={}, timing=None)
-    runs = [Session(s.side, [failed] if s.side == "b" else s.records) for s in sessions(0.1, 0.1)]
+FAILED = timed(status="failed", reason="no such file", score=None, metrics={}, timing=None)
+
+
+def failing(
+    runs: list[Session], count: int, *sides: str, has_records: bool = True
+) -> list[Session]:
+    """The sessions, of which the first `count` of these sides failed, or left no record."""
+    left = dict.fromkeys(sides, count)
+    made = []
+    for run in runs:
+        if left.get(run.side):
+            left[run.side] -= 1
+            records = [FAILED] if has_records else []
+            made.append(dataclasses.replace(run, records=records))
+        else:
+            made.append(run)
+    return made
+
+
+@pytest.mark.parametrize("count", [1, 5, 10])
+def test_a_side_whose_runs_fail_more_often_cannot_be_compared(count: int) -> None:
+    found = judged(*failing(sessions(0.1, 0.1, pairs=10), count, "b"))
+    assert found.verdicts[0].reasons == [
+        f"side B: {count} of 10 runs did not end ok: failed: no such file"
+    ]
+    assert found.exit_code(Policy.normal) is Exit.NOTHING
+
+
+def test_a_run_that_a_session_lacks_is_a_failure_unless_its_files_are_lost() -> None:
+    runs = failing(sessions(0.1, 0.1, pairs=10), 3, "b", has_records=False)
     found = judged(*runs)
-    assert found.verdicts[0].reasons == ["side B: failed: no such file"]
-    assert found.exit_code(Policy.strict) is Exit.NOTHING
+    assert found.verdicts[0].reasons == ["side B: 3 of 10 runs did not end ok: 3 left no record"]
+    assert found.exit_code(Policy.normal) is Exit.NOTHING
+    lost = [dataclasses.replace(run, is_lost=not run.records) for run in runs]
+    found = judged(*lost)
+    assert found.exit_code(Policy.strict) is Exit.FINE
+    assert found.verdicts[0].notes == ()
+
+
+def test_a_seed_that_fails_in_each_session_of_b_cannot_be_compared() -> None:
+    other = dataclasses.replace(SST2, seed=7)
+    bad = timed(other, status="failed", reason="nan", score=None, metrics={}, timing=None)
+    runs = [
+        dataclasses.replace(s, records=[*s.records, bad if s.side == "b" else timed(other)])
+        for s in sessions(0.1, 0.1)
+    ]
+    assert judged(*runs).verdicts[0].reasons == ["side B: 6 of 12 runs did not end ok: failed: nan"]
+
+
+def test_sides_that_fail_alike_are_compared_and_the_failures_named() -> None:
+    found = judged(*failing(sessions(0.1, 0.1, pairs=10), 2, "a", "b"))
+    assert found.exit_code(Policy.strict) is Exit.FINE
+    assert found.verdicts[0].notes == (
+        "side A: 2 of 10 runs did not end ok: failed: no such file",
+        "side B: 2 of 10 runs did not end ok: failed: no such file",
+    )
+    text = " ".join(speed_tables.text(found).split())
+    assert "sst2-toy-bert-cpu-fp32: side B: 2 of 10 runs did not end ok" in text
+    assert "side B: 2 of 10 runs" in speed_tables.line(found.verdicts[0])
+    fewer = judged(*failing(sessions(0.1, 0.1, pairs=10), 2, "a"))
+    assert fewer.exit_code(Policy.strict) is Exit.FINE
+    assert fewer.verdicts[0].notes == found.verdicts[0].notes[:1]
+
+
+@pytest.mark.parametrize(("side", "count"), [("b", 6), ("b", 1), ("a", 6)])
+def test_a_red_cell_whose_repetition_fails_cannot_be_compared(side: str, count: int) -> None:
+    again = failing(sessions(0.10, 0.12, stage=2), count, side)
+    found = judged(*sessions(0.10, 0.12), *again)
+    assert found.verdicts[0].reasons == [
+        f"worse at first; when repeated, side {side.upper()}: {count} of 6 runs did not end ok: "
+        "failed: no such file"
+    ]
+    assert found.exit_code(Policy.normal) is Exit.NOTHING
+
+
+def test_a_red_cell_that_only_one_side_repeats_cannot_be_compared() -> None:
+    again = failing(sessions(0.10, 0.12, stage=2), 6, "b", has_records=False)
+    found = judged(*sessions(0.10, 0.12), *again)
+    assert found.verdicts[0].reasons == ["worse at first; when repeated, only side A has it"]
+    assert found.exit_code(Policy.normal) is Exit.NOTHING
+
+
+def test_failures_of_both_sides_in_a_repetition_are_named() -> None:
+    again = failing(sessions(0.10, 0.12, pairs=10, stage=2), 1, "a", "b")
+    cell = judged(*sessions(0.10, 0.12), *again).verdicts[0]
+    assert cell.verdict is Verdict.WORSE
+    assert cell.notes[0].startswith("when repeated, side A: 1 of 10 runs did not end ok")
 
 
 def test_runs_whose_times_mean_something_else_are_left_out_and_noisy_ones_are_not() -> None:

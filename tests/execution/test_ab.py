@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,6 +96,58 @@ def test_it_can_be_judged_again(processes: Processes, tmp_path: Path) -> None:
         speed_store.load(tmp_path)
 
 
+@pytest.mark.parametrize("lost", ["2-03-b", "2-04-a", "2-01-a", "2-12-a"])
+def test_a_lost_session_keeps_its_place(lost: str, processes: Processes, tmp_path: Path) -> None:
+    processes.steps["b"] = [0.12]
+    result, _ = run(tmp_path)
+    before = [(s.side, s.stage) for s in result.sessions]
+    shutil.rmtree(result.folder / lost)
+    info, sessions, damaged = speed_store.load(result.folder)
+    assert [(s.side, s.stage) for s in sessions] == before
+    place = 12 + int(lost[2:4]) - 1
+    assert [at for at, session in enumerate(sessions) if session.is_lost] == [place]
+    assert lost in str(damaged[0])
+    assert "Fix: restore the folder" in str(damaged[0])
+    cell = speed_cells.compare(sessions, info.effects).verdicts[0]
+    change = cell.findings[0].change
+    assert (change.change and change.change.count, str(cell.verdict)) == (5, "worse")
+    assert change.change is not None
+    assert change.change.mean == pytest.approx(math.log(1.2), abs=0.01)
+
+
+def test_a_session_under_the_other_sides_name_is_lost(processes: Processes, tmp_path: Path) -> None:
+    result, _ = run(tmp_path)
+    (result.folder / "1-03-b").rename(result.folder / "1-03-a")
+    (result.folder / "1-9999-a").mkdir()  # no comparison has so many
+    _, sessions, damaged = speed_store.load(result.folder)
+    assert [session.side for session in sessions] == [s.side for s in result.sessions]
+    assert [session.is_lost for session in sessions].index(True) == 2
+    assert len(damaged) == 1
+
+
+@pytest.mark.parametrize(
+    ("effects", "key"),
+    [
+        ("{}", "effects"),
+        ('{"step_time": 0}', r"effects\.step_time"),
+        ('{"step_time": -1}', r"effects\.step_time"),
+        ('{"step_time": NaN}', r"effects\.step_time"),
+        ('{"step_time": Infinity}', r"effects\.step_time"),
+        ('{"step_time": null}', r"effects\.step_time"),
+        ('{"step_time": 0.05, "peak_memory": 1e999}', r"effects\.peak_memory"),
+    ],
+)
+def test_stored_effects_are_increases(
+    effects: str, key: str, processes: Processes, tmp_path: Path
+) -> None:
+    result, _ = run(tmp_path)
+    file = result.folder / speed_store.FILE
+    text = re.sub(r'"effects": \{[^}]*\}', f'"effects": {effects}', file.read_text())
+    file.write_text(text)
+    with pytest.raises(StorageError, match=rf"comparison\.json: key {key}: "):
+        speed_store.load(result.folder)
+
+
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(
     ("budget_s", "pairs"),
@@ -177,6 +232,28 @@ def test_a_commit_runs_in_a_folder_of_its_own(
         assert (side.checkout.folder / "harness").is_dir()
         assert side.checkout.folder != repo.root
     assert not side.checkout.folder.exists()
+
+
+def test_paths_that_a_commit_lacks_are_named_once_for_its_side(
+    processes: Processes, tmp_path: Path
+) -> None:
+    repo = payloads.repository(tmp_path / "r")
+    for name in ("old", "new"):
+        (repo.root / name).mkdir()
+        (repo.root / name / "config.json").write_text("{}")
+        if name == "old":
+            repo.commit(name)
+    models = ["--glue-models", f"a={repo.root}/old,b={repo.root}/new"]
+    name = ab_sides.named("HEAD", repo.root)
+    _, said = run(repo.root, a=name, arguments=["benchmarks", *models])
+    told = [line for line in said if "not of the commit" in line]
+    assert len(told) == 1
+    assert told[0] == (
+        f"A {name.label}: not of the commit, and so the same for both sides: {repo.root}/new"
+    )
+    for checkout, words, _ in processes.started[:2]:
+        moved = f"a={checkout.folder}/old,b={repo.root}/new"
+        assert words[words.index("--glue-models") + 1] == moved
 
 
 def test_a_commit_of_a_branch_that_head_does_not_contain(

@@ -130,18 +130,81 @@ def test_links_and_odd_names_stay_in_the_folder(tmp_path: Path, monkeypatch: Pat
     assert (repo.root / "pyproject.toml").exists()
 
 
-def test_a_path_of_the_project_becomes_that_of_the_checkout(tmp_path: Path) -> None:
+PATHS = (
+    "mine={}/model+lora",
+    "{}/model",
+    "--glue-data={}/model",
+    "{}/model/config.json::test_it",
+    "minilm,{0}/model",
+    "a={0}/model,b={0}/model2",
+    "a={0}/model+lora,{0}/model2+bitfit,toy-bert",
+    "--glue-models=a={0}/model,b={0}/model2",
+    "{}/with,comma",
+    "{}/with+plus+lora",
+)
+
+
+def made_project(tmp_path: Path) -> payloads.Repository:
+    """A repository with models at its top and in its folder `sub`."""
     repo = payloads.repository(tmp_path / "r")
-    (repo.root / "model").mkdir()
-    (repo.root / "model" / "config.json").write_text("{}")
-    repo.commit("a model")
+    for folder in (repo.root, repo.root / "sub"):
+        for name in ("model", "model2", "with,comma", "with+plus"):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "config.json").write_text("{}")
+    repo.commit("models")
     (repo.root / "untracked").mkdir()
+    return repo
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_of_the_project_becomes_that_of_the_checkout(path: str, tmp_path: Path) -> None:
+    repo = made_project(tmp_path)
     with checkout.of_commit(repo.root, repo.commits[-1]) as made:
-        for path in ("mine={}/model+lora", "{}/model", "--glue-data={}/model"):
-            moved = made.moved(repo.root, path.format(repo.root))
-            assert moved == path.format(made.folder)
-        for path in (f"{repo.root}/untracked", f"{tmp_path}/other", "toy-bert", str(repo.root)):
+        assert made.moved(repo.root, path.format(repo.root)) == path.format(made.folder)
+        assert made.lacks(repo.root, path.format(repo.root)) == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_a_path_beside_the_project_becomes_that_of_the_checkout(
+    is_linked: bool, path: str, tmp_path: Path
+) -> None:
+    repo = made_project(tmp_path)
+    project = repo.root / "sub"
+    if is_linked:
+        project = tmp_path / "link"
+        project.symlink_to(repo.root / "sub")
+    with checkout.of_commit(project, repo.commits[-1]) as made:
+        assert made.moved(project, path.format(repo.root)) == path.format(made.top)
+        assert made.moved(project, path.format(project)) == path.format(made.folder)
+        beside = made.moved(project, f"{repo.root}/sub/../model")
+        assert beside == f"{made.top}/model"
+
+
+def test_a_path_that_the_checkout_lacks_stays_and_is_named(tmp_path: Path) -> None:
+    repo = made_project(tmp_path)
+    (tmp_path / "other").mkdir()
+    untracked, other = f"{repo.root}/untracked", f"{tmp_path}/other"
+    with checkout.of_commit(repo.root, repo.commits[-1]) as made:
+        for path in (untracked, other, f"x={untracked}+lora"):
             assert made.moved(repo.root, path) == path
+        assert made.lacks(repo.root, f"x={untracked}+lora,{other}") == [untracked, other]
+        mixed = made.moved(repo.root, f"a={untracked},b={repo.root}/model")
+        assert mixed == f"a={untracked},b={made.folder}/model"
+        for word in ("toy-bert", "sst2 and fp32", "a/b,c", f"{tmp_path}/no", "/" + "x" * 5000):
+            assert made.moved(repo.root, word) == word
+            assert made.lacks(repo.root, word) == []
+        assert made.moved(repo.root, str(repo.root)) == str(repo.root)
+        elsewhere = f"{tmp_path}/copy{repo.root}/model"  # only its end is the project's path
+        assert made.moved(repo.root, elsewhere) == elsewhere
+
+
+def test_the_working_tree_lacks_nothing(tmp_path: Path) -> None:
+    repo = made_project(tmp_path)
+    with checkout.as_it_is(repo.root / "sub") as made:
+        for path in (f"{repo.root}/untracked", f"a={repo.root}/model,b={repo.root}/sub/model"):
+            assert made.moved(repo.root / "sub", path) == path
+            assert made.lacks(repo.root / "sub", path) == []
 
 
 def test_what_a_killed_session_left_is_removed_and_what_is_in_use_is_not(
