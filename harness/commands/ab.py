@@ -14,7 +14,7 @@ import typer
 from harness.commands.common import POLICY_HELP, chosen_policy, complain
 from harness.commands.compare import Form
 from harness.errors import Exit, UsageError
-from harness.planning import option_values
+from harness.planning import option_sources, option_values
 from harness.planning.project import RESULTS
 from harness.spec import Policy
 from harness.tables import markup
@@ -95,6 +95,9 @@ def ab(
 
     here = Path.cwd()
     selection = [] if select is None else ["-k", select]
+    if not any(word.startswith("--glue-seeds") for word in context.args):
+        seeds = option_sources.merge({}, here, here).seeds or (option_values.FIRST_SEED,)
+        selection += ["--glue-seeds", f"{seeds[0]},"]  # another seed is no other speed
     request = comparing.Request(
         a=ab_sides.named(a, here),
         b=ab_sides.named(b, here),

@@ -32,10 +32,13 @@ def census(
     from harness.records.store import Store
 
     found = Store(existing(results)).find()
-    counted = censuses.take(found.records)
+    kept = censuses.of_one_code(found.records)
+    counted = censuses.take(kept)
     if not counted and not found.damaged:
         say(f"{shown_path(results)}: holds no run; {expected_runs(results)}", err=True)
         raise typer.Exit(Exit.NOTHING)
     if counted:
         say(census_tables.text(counted, seeds, base))
+        if left_out := len(found.records) - len(kept):
+            say(f"not counted: {left_out} runs of other commits or states of the code")
     complain(found.damaged)

@@ -12,7 +12,9 @@ from statistics import fmean, median, stdev
 from harness.compare import averaged_runs, gate, stats
 from harness.compare.measures import MEASURES
 from harness.records.cells import Cell, cells
-from harness.records.schema import Record
+from harness.records.revisions import Revision
+from harness.records.schema import Record, Source
+from harness.spec import Combination
 
 FEWEST_SEEDS = 5
 """Fewer say too little about how far seeds differ: the bound of their spread is over twice it."""
@@ -128,6 +130,19 @@ class CellCensus:
             for run in averaged_runs.runs(self.cell)
             if run.score is not None and spread and abs(run.score - centre) > FAR * spread
         ]
+
+
+def of_one_code(records: Iterable[Record]) -> list[Record]:
+    """Of each task, model and target on the same rows, the runs of the code that ran it most.
+
+    Seeds of a change that is worse differ from those before it, and that is no spread of seeds.
+    """
+    of_cells: dict[tuple[Combination, Source], dict[object, list[Record]]] = {}
+    for record in records:
+        code = Revision.of(record)
+        by_code = of_cells.setdefault((record.combination, record.source), {})
+        by_code.setdefault(code if code.commit else None, []).append(record)
+    return [run for by_code in of_cells.values() for run in max(by_code.values(), key=len)]
 
 
 def take(records: Iterable[Record]) -> list[CellCensus]:

@@ -58,9 +58,9 @@ def find(text: str, results: Path, root: Path, beside: Side | None = None) -> Si
     if _is_baseline(text, root) or not paths.is_folder(folder):
         return _of_baseline(text, root)
     stored = Store(folder).find()
-    newest = _newest(stored.records)
+    latest = newest(stored.records)
     others = {run.id for run in beside.records} if beside else set()
-    kept = [run for run in newest if run.id not in others]
+    kept = [run for run in latest if run.id not in others]
     return Side(text, kept, stored.damaged, len(stored.records) - len(kept))
 
 
@@ -85,7 +85,7 @@ def _of_baseline(text: str, root: Path) -> Side:
     )
 
 
-def _newest(records: Iterable[Record]) -> list[Record]:
+def newest(records: Iterable[Record]) -> list[Record]:
     """Of each task, model and target on the same rows, the runs of the code that ran it last.
 
     A change may have moved any other input, such as the recipe, so that is no other cell here.

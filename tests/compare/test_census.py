@@ -15,7 +15,7 @@ from harness.compare import census, census_tables, stats, thresholds
 from harness.compare.gate import decide
 from harness.compare.verdicts import Verdict
 from tests.support import scoreboard
-from tests.support.cell_runs import failed, low, run, side, spread
+from tests.support.cell_runs import facts, failed, low, run, side, spread
 from tests.support.verdict_rates import is_likely
 
 GOOD = spread(0.9, 10, 0.004)
@@ -150,3 +150,9 @@ def test_the_time_of_the_matrix_counts_every_cell() -> None:
     counted = census.take([*side(GOOD), *side(GOOD, model="other"), *failed([1], model="third")])
     assert census.seconds_of_matrix(counted, 4) == pytest.approx(4 * 3 * 3.75)
     assert census.seconds_of_matrix(census.take(failed([1], timing=None)), 4) is None
+
+
+def test_the_seeds_of_another_commit_are_no_spread() -> None:
+    healthy = side(spread(0.9, 10))
+    broken = facts(side(spread(0.7, 5), cell_key="another"), commit="b" * 40)
+    assert census.of_one_code([*healthy, *broken]) == healthy
