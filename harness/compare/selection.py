@@ -152,7 +152,7 @@ def runs_to_keep(cell: Cell) -> list[Record]:
 
 
 def _is_refused(record: Record, refused: Collection[str]) -> bool:
-    return record.id in refused and not FAIL_TESTS & set(record.flags)
+    return record.status == "ok" and record.id in refused and not FAIL_TESTS & set(record.flags)
 
 
 def session_of(record: Record) -> str:

@@ -11,7 +11,7 @@ import pytest
 from harness.compare import sides
 from harness.compare.baselines import save
 from harness.compare.selection import select
-from harness.errors import UsageError
+from harness.errors import StorageError, UsageError
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.spec import Case
@@ -135,3 +135,30 @@ def test_of_a_commit_the_runs_without_changes_count() -> None:
     stored(Path("q"), dirty, runs(A, WEDNESDAY, 2, dirty=True))
     with pytest.raises(UsageError, match="expected one of these sessions"):
         find("q@aaa")
+
+
+@pytest.mark.usefixtures("on_main")
+def test_a_baselines_folder_is_never_read_as_results() -> None:
+    stored(Path("r"), runs(A, MONDAY, 0, 10))
+    save(Path("b/main"), select(Store(Path("r")).load()), "why", "main")
+    Store(Path("b/main")).save(runs(B, TUESDAY, 1)[0])  # a run that its manifest does not name
+    kept = sides.find("main", Path("r"), Path("b"))
+    for text in ("b/main", "b/main@", "b/main@aaa"):
+        assert [run.id for run in sides.find(text, Path("r"), Path("b")).records] == ids(
+            [*kept.records]
+        )
+    with pytest.raises(UsageError, match="no commits or sessions begin"):
+        find("b/main@bbb")
+    Path("b/main/baseline.json").unlink()
+    for text in ("main", "b/main", "b/main@", "b/main@aaa"):
+        with pytest.raises(StorageError):
+            find(text)
+
+
+@pytest.mark.usefixtures("on_main")
+def test_a_name_means_the_baseline_also_beside_a_folder_of_that_name() -> None:
+    stored(Path("r"), runs(A, MONDAY, 0, 10))
+    save(Path("b/main"), select(Store(Path("r")).load()), "why", "main")
+    stored(Path("main"), runs(B, TUESDAY, 1))
+    assert len(find("main")) == 10
+    assert len(find("./main")) == 5

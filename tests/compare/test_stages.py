@@ -98,3 +98,18 @@ def test_the_seeds_of_a_second_stage_that_is_no_weaker(base: int, new: int, need
 def test_runs_that_are_no_test_have_no_equal(runs: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="are no test; expected three or more"):
         stats.seeds_as_strong(*runs)
+
+
+@pytest.mark.cases
+def test_collapses_that_both_stages_prove_together_are_not_cleared() -> None:
+    base, new = side(spread(0.9, 10) * 2), side(spread(0.9, 10), first=70)
+    first = judged(base, low(new, 4), "score:1pt")["score"]
+    assert first.verdict is WORSE
+    again = side((spread(0.9, 10) * 2)[:14], first=100), side((spread(0.9, 10) * 2)[:14], first=200)
+    second = judged(again[0], low(again[1], 5), "score:1pt")["score"]
+    assert second.verdict is CANNOT_TELL
+    found = stages.confirm(first, second)
+    assert found.verdict is WORSE
+    assert "Worse in both stages together: 9 of 24 runs failed or collapsed, and 0 of" in found.why
+    healthy = judged(again[0], again[1], "score:1pt")["score"]
+    assert stages.confirm(first, healthy).verdict is not WORSE

@@ -334,3 +334,35 @@ def test_stored_runs_compare_as_the_session_did(
     assert compared("main", "empty")[0] == 4
     next((gated.path / "results" / "local" / "runs").iterdir()).write_text("{")
     assert compared("main", new)[0] == 5
+
+
+def test_settings_that_pytest_does_not_read_are_an_error(
+    gated: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = gated.path / "team"
+    (inner / "benchmarks").mkdir(parents=True)
+    (inner / "pyproject.toml").write_text('[tool.glue-bench.gate]\npolicy = "strict"\n')
+    gated.makepyfile(**{"team/benchmarks/test_mine": "def test_mine(glue_run, glue_case): pass"})
+    (gated.path / "pyproject.toml").unlink(missing_ok=True)
+    (gated.path / "pytest.ini").write_text("[pytest]\n")
+    monkeypatch.chdir(inner)
+    found = gated.runpytest_inprocess("benchmarks", *ARGS)
+    assert found.ret == pytest.ExitCode.INTERRUPTED
+    found.stdout.fnmatch_lines(["*team/pyproject.toml: its [[]tool.glue-bench] is not read*"])
+
+
+def test_a_baseline_is_not_promoted_to_runs_that_fail_more_often(
+    gated: pytest.Pytester, capsys: Any, monkeypatch: Any, code: dict[str, Any]
+) -> None:
+    code["commit"] = "d" * 40
+    judged(gated, *SST2, "--glue-results", "failing")
+    answer = ANSWERS[0]
+    ANSWERS[0] = lambda config: outcome(
+        status="oom", reason="out of memory", score=None, metrics={}
+    )
+    run(gated, *SST2, "--glue-seeds", "70,", "--glue-results", "failing")
+    ANSWERS[0] = answer
+    words = ("baseline", "promote", "main", "failing", "--reason", "x")
+    exit_code, _, error = glue_bench(capsys, monkeypatch, *words)
+    assert (exit_code, "Fix: --worse" in error) == (1, True)
+    assert glue_bench(capsys, monkeypatch, *words, "--worse")[0] == 0
