@@ -25,7 +25,12 @@ from tests.support.engines import ANSWERS, FakeEngine
 from tests.support.fake_workers import server_that_also_imports
 from tests.support.locations import ROOT
 
-pytest_plugins = ["pytester", "tests.support.gate_project", "tests.support.log_files"]
+pytest_plugins = [
+    "pytester",
+    "tests.support.ab_sessions",
+    "tests.support.gate_project",
+    "tests.support.log_files",
+]
 pytest.register_assert_rewrite("tests.support.glue_files")
 
 # Before torch is here: runs inside this process are as little disturbed by others as a worker's.

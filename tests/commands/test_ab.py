@@ -16,16 +16,6 @@ from tests.support.pytest_project import glue_bench
 Patch = pytest.MonkeyPatch
 
 
-@pytest.fixture
-def processes(tmp_path: Path, monkeypatch: Patch) -> Processes:
-    made = Processes([0.1], [0.1])
-    monkeypatch.setattr("harness.execution.other_code.run_session", made)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "benchmarks").mkdir()
-    (tmp_path / "benchmarks" / "test_finetune.py").touch()
-    return made
-
-
 def test_the_same_code_twice(processes: Processes, capsys: Any, monkeypatch: Patch) -> None:
     words = ("ab", "--a", ".", "-k", "sst2", "--pairs", 6)
     code, printed, errors = glue_bench(capsys, monkeypatch, *words)

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from harness.compare.speed_cells import Session
 from harness.execution.checkout import Checkout
 from harness.execution.other_code import Ended
@@ -89,3 +91,14 @@ class Processes:
     def order(self) -> list[str]:
         """The folders of the sessions, in the order in which they were started."""
         return [Path(words[words.index("--glue-results") + 1]).name for _, words, _ in self.started]
+
+
+@pytest.fixture
+def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Processes:
+    """Processes of two equal sides, in a project that has the tests of cases."""
+    made = Processes([0.1], [0.1])
+    monkeypatch.setattr("harness.execution.other_code.run_session", made)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "test_finetune.py").touch()
+    return made
