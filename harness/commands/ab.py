@@ -45,6 +45,14 @@ def ab(
         int | None,
         typer.Option(min=5, max=500, help="how many processes of each side  [default: 10]"),
     ] = None,
+    max_pairs: Annotated[
+        int | None,
+        typer.Option(
+            min=5,
+            max=500,
+            help="up to how many while a cell cannot tell  [default: three times --pairs]",
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="do not take longer, such as 15m or 1h30m"),
@@ -89,6 +97,10 @@ def ab(
         _judge_again(stored, effects if fail_on or pinned else None, chosen_policy(policy), form)
     if a is None:
         raise UsageError(f"--a: missing; expected {SIDE}. Fix: --a main, say")
+    if max_pairs and max_pairs < (pairs or speed.PAIRS):
+        raise UsageError(
+            f"--max-pairs: found {max_pairs}; expected {pairs or speed.PAIRS} (--pairs) or more"
+        )
     require_tests(tests)
     from harness.execution import ab as comparing
     from harness.execution import ab_sides
@@ -106,6 +118,7 @@ def ab(
         results=results.absolute(),
         effects=effects,
         pairs=pairs or speed.PAIRS,
+        max_pairs=max_pairs or min(speed.MOST_PAIRS, speed.LOOKS * (pairs or speed.PAIRS)),
         budget_s=None if budget is None else seconds(budget),
     )
     chosen = chosen_policy(policy)
@@ -163,7 +176,7 @@ def _judge_again(
     from harness.compare import speed_cells, speed_store
 
     info, sessions, damaged = speed_store.load(folder)
-    comparison = speed_cells.compare(sessions, effects or info.effects, info.differing)
+    comparison = speed_cells.compare(sessions, effects or info.effects, info.differing, info.alpha)
     if {session.stage for session in sessions} == {1}:
         comparison = speed_cells.undecided(comparison, "worse, and it was not repeated")
     _write(comparison, plain(f"A: {info.a.label}; B: {info.b.label}"), policy, form)

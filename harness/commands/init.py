@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +31,8 @@ FILES = {
 
 In the template no name begins with a dot: git and the wheel's builder would obey such files.
 """
-PINNED = b"==VERSION"  # in requirements.txt: to the version that writes it
+PINNED = re.compile(rb"^([\w-]+)==VERSION$", re.MULTILINE)
+"""In requirements.txt: a package, to be pinned to the version that is installed here."""
 
 
 def init(
@@ -97,9 +99,13 @@ def write(folder: Path) -> Written:
 def _content(source: str | None) -> bytes:
     if source is None:
         return b""
-    version = environment.version("glue-bench")  # None: a clone that is not installed
-    pinned = f"=={version}" if version else ""
-    return (TEMPLATE / source).read_bytes().replace(PINNED, pinned.encode())
+    return PINNED.sub(_pinned, (TEMPLATE / source).read_bytes())
+
+
+def _pinned(found: re.Match[bytes]) -> bytes:
+    """A line of requirements.txt, with the public version; without one if none is installed."""
+    version = environment.version(found[1].decode())
+    return found[1] + (f"=={version.partition('+')[0]}".encode() if version else b"")
 
 
 def _holds(path: Path, content: bytes) -> bool:

@@ -61,6 +61,7 @@ def selftest(
         results=results.absolute(),
         effects=speed_measures.default_effects(effect),
         pairs=processes // 2,
+        max_pairs=processes // 2,
         repeats_red=False,
     )
     result = ab.run(request)

@@ -33,6 +33,8 @@ PROCESSES = 24
 LEAST_PROCESSES = 12  # three blocks: six pairs
 MOST_PROCESSES = 2 * speed.MOST_PAIRS
 MOST_LABELINGS = 1024
+MOST_PAIRS = speed.LOOKS * PAIRS
+STAGE = f"{PAIRS} to {MOST_PAIRS} pairs"
 DRAWS = 400  # comparisons by which the power at one slowdown is estimated
 LARGEST_SLOWDOWN = 3.0
 MOST_BYTES = 1 << 20
@@ -49,7 +51,7 @@ class CellNoise(Part):
     sd: Rate  # of the log ratio of two neighbours
     labelings: PositiveCount
     red: Count  # labelings in which one stage of the rule says worse
-    detectable: Rate | None  # relative slowdown that 10 pairs, and their repetition, find 4 of 5
+    detectable: Rate | None  # relative slowdown that both stages find four times in five
 
 
 class SelfTest(Part):
@@ -79,8 +81,8 @@ class SelfTest(Part):
 
 def _detectable(noise: CellNoise) -> str:
     if noise.detectable is None:
-        return f"{PAIRS} pairs do not find +{100 * LARGEST_SLOWDOWN:.0f}% four times in five"
-    return f"{PAIRS} pairs find +{100 * noise.detectable:.1f}% four times in five"
+        return f"{STAGE} do not find +{100 * LARGEST_SLOWDOWN:.0f}% four times in five"
+    return f"{STAGE} find +{100 * noise.detectable:.1f}% four times in five"
 
 
 def study(values: Sequence[float], effect: float) -> CellNoise:
@@ -124,20 +126,20 @@ def _judge(labeled: Labeled, effect: float, slowdown: float = 0.0) -> bool:
     """Whether one stage is red if B takes `slowdown` longer than it did."""
     pairs, sides = labeled
     slowed = [(a, b * (1 + slowdown)) for a, b in pairs]
-    return speed.judge(slowed, effect, sides).verdict is Verdict.WORSE
+    return speed.judge_in_looks(slowed, effect, sides).verdict is Verdict.WORSE
 
 
 def _smallest_found(
     blocks: Sequence[Sequence[float]], effect: float, draw: random.Random
 ) -> float | None:
-    """The slowdown that `PAIRS` pairs and their repetition find with the chance `POWER`.
+    """The slowdown that `PAIRS` to `MOST_PAIRS` pairs and a repetition find with chance `POWER`.
 
     Blocks are drawn with replacement and flipped at random. Both stages are red with the square of
     one stage's chance. None: not even `LARGEST_SLOWDOWN` is found.
     """
     drawn = []
     for _ in range(DRAWS):
-        chosen = draw.choices(blocks, k=PAIRS * 2 // BLOCK)
+        chosen = draw.choices(blocks, k=MOST_PAIRS * 2 // BLOCK)
         drawn.append(_labeled(chosen, [draw.random() < 0.5 for _ in chosen]))
 
     def is_found(slowdown: float) -> bool:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST_LOOKS = 20
+FOR_ESTIMATED_SD = 0.85
+"""The part of `alpha` that the looks share. The levels are those of statistics whose sd is known.
+Student's t and permutations of few runs go together less from look to look: with all of it, 1.04 to
+1.14% of simulated comparisons of unchanged code were called worse where 1% is stated.
+"""
 STEPS = 600  # of the grid on which the density of the statistic is computed
 LOWEST = -6.5  # in standard deviations: all below is left out, less than 1e-10
 
@@ -46,10 +51,17 @@ def level(base_runs: int, planned: int, most: int, alpha: float = ALPHA) -> floa
     runs is 1 / (1/m + 1/n).
     """
     counts = looks(planned, most)
-    if base_runs < 1 or planned < 1 or len(counts) == 1:
+    if base_runs < 1 or planned < 1:
         return alpha
-    information = [1 / (1 / base_runs + 1 / count) for count in counts]
-    return nominal_level(tuple(each / information[-1] for each in information), alpha)
+    return level_by_information([1 / (1 / base_runs + 1 / count) for count in counts], alpha)
+
+
+def level_by_information(information: Sequence[float], alpha: float = ALPHA) -> float:
+    """The nominal level of looks that have so much information, rising; one look has all of it."""
+    if len(information) == 1:
+        return alpha
+    fractions = tuple(each / information[-1] for each in information)
+    return nominal_level(fractions, FOR_ESTIMATED_SD * alpha)
 
 
 @functools.lru_cache(maxsize=64)

@@ -2,7 +2,8 @@
 
 One process is one observation. Sides alternate as A B B A A B B A ..., so that both see the same
 machine. Two neighbours make a pair, and what is judged is the log ratio B/A of each pair. Steps of
-one process are not observations: they share its start, its memory layout and its moment.
+one process are not observations: they share its start, its memory layout and its moment. While the
+verdict is "cannot tell", more pairs are run, up to a limit; each look decides at a level below 1%.
 
 Kalibera and Jones, "Rigorous benchmarking in reasonable time" (ISMM 2013), for processes as
 observations; docs/speed.md has the error rates of this rule.
@@ -16,11 +17,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean, median, stdev
 
+from harness.compare import sequential
 from harness.compare.stats import ALPHA, POWER, t_quantile
 from harness.compare.verdicts import Verdict
 
 LEAST_PAIRS = 5
-PAIRS = 10
+PAIRS = 10  # at the first look
+LOOKS = 3  # unless the user names the most pairs
 MOST_PAIRS = 500
 SHARED_EFFECT, PINNED_EFFECT = 0.05, 0.03
 """The smallest relative change that counts: on machines that others use too, and on one of its own
@@ -32,6 +35,16 @@ Pair = tuple[float, float]
 """A value of A and one of B, of neighbouring processes; both above 0."""
 Pairs = Sequence[Pair | None]
 """In the order in which they ran; None where a process of the pair has no value."""
+
+
+def looks(pairs: int, most: int) -> tuple[int, ...]:
+    """After how many pairs a stage is judged: `pairs`, and as many more each time, up to `most`."""
+    return sequential.looks(pairs, most)
+
+
+def level(pairs: int, most: int) -> float:
+    """The chance of a wrong bound at each look, so that all looks together have `ALPHA`."""
+    return sequential.level_by_information(looks(pairs, most))
 
 
 def order(pairs: int) -> str:
@@ -48,6 +61,7 @@ class LogRatio:
     low: float
     high: float
     sd: float
+    alpha: float  # the chance that a bound is wrong, each
 
     @property
     def error(self) -> float:
@@ -64,7 +78,7 @@ def log_ratio(ratios: Sequence[float], alpha: float = ALPHA) -> LogRatio:
     """The mean of at least two log ratios; each bound is wrong with the chance `alpha`."""
     mean, sd = fmean(ratios), stdev(ratios)
     width = t_quantile(1 - alpha, len(ratios) - 1) * sd / math.sqrt(len(ratios))
-    return LogRatio(len(ratios), mean, mean - width, mean + width, sd)
+    return LogRatio(len(ratios), mean, mean - width, mean + width, sd, alpha)
 
 
 @dataclass(frozen=True)
@@ -83,10 +97,13 @@ class SpeedChange:
     why: str = ""
 
 
-def judge(pairs: Pairs, effect: float, sides: str | None = None) -> SpeedChange:
+def judge(
+    pairs: Pairs, effect: float, sides: str | None = None, alpha: float = ALPHA
+) -> SpeedChange:
     """The verdict on one measure, of which less is better, where a relative `effect` counts.
 
-    `sides` has the side of each process in their order; the default is that of `order`.
+    `sides` has the side of each process in their order; the default is that of `order`. `alpha` is
+    the level of this look.
 
     Worse: the true change is above 0 with certainty, and the mean is at least the effect. Not
     worse: the true change is below the effect with certainty.
@@ -96,11 +113,23 @@ def judge(pairs: Pairs, effect: float, sides: str | None = None) -> SpeedChange:
     if len(complete) < LEAST_PAIRS:
         why = f"{len(complete)} pairs of processes; expected {LEAST_PAIRS} or more"
         return SpeedChange(a, b, None, None, Verdict.CANNOT_TELL, why)
-    change = log_ratio([math.log(b / a) for a, b in complete])
+    change = log_ratio([math.log(b / a) for a, b in complete], alpha)
     neighbours = same_side_ratios(pairs, sides or order(len(pairs)))
     same_side = log_ratio(neighbours, HEALTH_ALPHA) if len(neighbours) > 1 else None
     verdict, why = _verdict(change, same_side, math.log1p(effect))
     return SpeedChange(a, b, change, same_side, verdict, why)
+
+
+def judge_in_looks(
+    pairs: Pairs, effect: float, sides: str | None = None, first: int = PAIRS
+) -> SpeedChange:
+    """What a stage finds that looks at the first pairs, and at more until it can tell."""
+    sides, alpha = sides or order(len(pairs)), level(first, len(pairs))
+    for count in looks(first, len(pairs)):
+        found = judge(pairs[:count], effect, sides[: 2 * count], alpha)
+        if found.verdict is not Verdict.CANNOT_TELL:
+            break
+    return found
 
 
 def same_side_ratios(pairs: Pairs, sides: str) -> list[float]:
@@ -136,7 +165,7 @@ def detectable(change: LogRatio, effect: float) -> float:
 
     Of the two conditions of "worse", the harder one decides; both use the sd that was observed.
     """
-    per_sd = t_quantile(1 - ALPHA, change.count - 1) + t_quantile(POWER, change.count - 1)
+    per_sd = t_quantile(1 - change.alpha, change.count - 1) + t_quantile(POWER, change.count - 1)
     at_least_the_effect = effect + t_quantile(POWER, change.count - 1) * change.error
     return max(per_sd * change.error, at_least_the_effect)
 

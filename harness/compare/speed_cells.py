@@ -14,6 +14,7 @@ from statistics import median
 from harness.compare import speed
 from harness.compare.speed import Pair, SpeedChange
 from harness.compare.speed_measures import ROWS, STEP_TIME, Effects, SpeedMeasure
+from harness.compare.stats import ALPHA
 from harness.compare.verdicts import Verdict, exit_code, worst
 from harness.errors import Exit, UsageError
 from harness.records.diff import differences
@@ -66,6 +67,12 @@ class SpeedVerdict:
         return worst(gated) if gated else Verdict.INCOMPARABLE
 
     @property
+    def more_may_tell(self) -> bool:
+        """Whether a gated measure has bounds, and they leave it open."""
+        gated = [finding.change for finding in self.findings if finding.effect is not None]
+        return any(c.verdict is Verdict.CANNOT_TELL and c.change is not None for c in gated)
+
+    @property
     def reasons(self) -> list[str]:
         if self.why:
             return [self.why]
@@ -88,21 +95,29 @@ class SpeedComparison:
         """The cells that are worse."""
         return tuple(cell.name for cell in self.verdicts if cell.verdict is Verdict.WORSE)
 
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """The cells of which more pairs may tell."""
+        return tuple(cell.name for cell in self.verdicts if cell.more_may_tell)
+
     def of(self, name: str) -> SpeedVerdict | None:
         return next((cell for cell in self.verdicts if cell.name == name), None)
 
 
 def compare(
-    sessions: Sequence[Session], effects: Effects, differing: Collection[str] = ()
+    sessions: Sequence[Session],
+    effects: Effects,
+    differing: Collection[str] = (),
+    alpha: float = ALPHA,
 ) -> SpeedComparison:
-    """The verdict on every cell of the sessions, in their order.
+    """The verdict on every cell of the sessions, in their order, each bound at the level `alpha`.
 
     `differing` has the axes in which the sides differ on purpose. Cells that are worse in the first
     stage are worse only if the second says so too; without a second it stays "worse", so that a
     caller knows what to repeat. Raises `UsageError` if a session ran several cells of one name.
     """
     stages = sorted({session.stage for session in sessions})
-    made = [_of_stage([s for s in sessions if s.stage == n], effects, differing) for n in stages]
+    made = [of_stage(n, sessions, effects, differing, alpha) for n in stages]
     if len(made) < 2:
         return made[0] if made else SpeedComparison(())
     first, second = made
@@ -155,14 +170,20 @@ def _confirmed(first: SpeedVerdict, second: SpeedVerdict | None) -> SpeedVerdict
     return replace(first, findings=findings, steal=second.steal, notes=notes)
 
 
-def _of_stage(
-    sessions: Sequence[Session], effects: Effects, differing: Collection[str]
+def of_stage(
+    stage: int,
+    sessions: Iterable[Session],
+    effects: Effects,
+    differing: Collection[str] = (),
+    alpha: float = ALPHA,
 ) -> SpeedComparison:
+    """What one stage says alone, as `compare`."""
+    sessions = [session for session in sessions if session.stage == stage]
     by_session = [_by_name(session, differing) for session in sessions]
     names = dict.fromkeys(name for cells in by_session for name in cells)
     return SpeedComparison(
         tuple(
-            _judge_cell(name, sessions, [cells.get(name, ()) for cells in by_session], effects)
+            _judge_cell(name, sessions, [runs.get(name, ()) for runs in by_session], effects, alpha)
             for name in names
         )
     )
@@ -189,7 +210,11 @@ def name_of(run: Record, differing: Collection[str]) -> str:
 
 
 def _judge_cell(
-    name: str, sessions: Sequence[Session], runs: Sequence[Sequence[Record]], effects: Effects
+    name: str,
+    sessions: Sequence[Session],
+    runs: Sequence[Sequence[Record]],
+    effects: Effects,
+    alpha: float,
 ) -> SpeedVerdict:
     """The verdict on one cell; `runs` has its runs in each of the sessions."""
     sides = "".join(session.side for session in sessions)
@@ -213,7 +238,7 @@ def _judge_cell(
         pairs = _pairs(sides, [_value(found, of) for found in runs])
         if measure.name in effects or any(pairs):
             effect = effects.get(measure.name)
-            judged = speed.judge(pairs, effect or min(effects.values()), sides)
+            judged = speed.judge(pairs, effect or min(effects.values()), sides, alpha)
             findings.append(SpeedFinding(measure, effect, judged))
     steal = _median_steal(by_side["a"]), _median_steal(by_side["b"])
     return SpeedVerdict(

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from harness.compare import speed
 from harness.compare.speed_cells import Session
+from harness.compare.stats import ALPHA
 from harness.errors import StorageError, UsageError
 from harness.files.disk import DISK, make_folders, names_in, read_file, write_file
 from harness.files.outputs import cannot_write
@@ -49,6 +50,7 @@ class ComparisonInfo(Part):
     arguments: tuple[str, ...]  # of every session
     effects: Annotated[dict[str, Effect], Field(min_length=1)]
     differing: tuple[str, ...]  # parts of a cell's name in which the sides differ on purpose
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = ALPHA  # the level of each look
 
 
 def create(results: Path, info: ComparisonInfo) -> Path:

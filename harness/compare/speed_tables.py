@@ -19,7 +19,7 @@ COLUMNS = (CELL, *figures("A", "B", "change", "between"), *words("verdict"))
 NOT_GATED = "not gated"
 TO_DECIDE = (
     "To decide: end other programs, or keep a core free for them (`taskset -c 0 glue-bench ab "
-    "...`), or run more processes (--pairs)"
+    "...`), or allow more pairs (--max-pairs, and a longer --budget)"
 )
 
 

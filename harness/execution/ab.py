@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class NothingRan(UsageError):
 
 @dataclass(frozen=True)
 class Request:
-    """What to compare, and how thoroughly.
+    """What to compare, and how thoroughly: `pairs`, and up to `max_pairs` while it cannot tell.
 
     `arguments` are those of every pytest session; `results` is the results folder of the project.
     """
@@ -44,6 +44,7 @@ class Request:
     results: Path
     effects: Effects
     pairs: int = speed.PAIRS
+    max_pairs: int = speed.LOOKS * speed.PAIRS
     budget_s: float | None = None
     budget_option: str = "--budget"  # what messages call it
     repeats_red: bool = True
@@ -67,6 +68,8 @@ class Result:
 def run(request: Request, say: Say) -> Result:
     """Run a comparison; `say` gets a line per pair. A red result is repeated once.
 
+    A stage goes on while a cell cannot tell, up to `max_pairs` and within its part of the budget.
+
     First each side runs once on trial: it warms caches, shows whether the side works, and how long
     a pair takes. Raises `UsageError`, `StorageError`.
     """
@@ -82,8 +85,7 @@ def run(request: Request, say: Say) -> Result:
         except UsageError:
             shutil.rmtree(turns.folder, ignore_errors=True)  # it holds nothing to judge
             raise
-        turns.take(stage=1, until_s=until_s)
-        comparison = turns.compared()
+        comparison = turns.take(stage=1, until_s=until_s)
         if comparison.red and request.repeats_red:
             comparison = _repeat(turns, comparison)
         return Result(comparison, turns.folder, turns.sessions, turns.elapsed_s)
@@ -94,7 +96,7 @@ def _repeat(turns: _Turns, first: SpeedComparison) -> SpeedComparison:
     if not turns.has_time_for(turns.least_pairs):
         return speed_cells.undecided(first, "worse, and no time is left to repeat it")
     turns.say(f"worse: {red}; repeating with fresh processes")
-    turns.take(stage=2, until_s=turns.request.budget_s)
+    turns.take(stage=2, until_s=turns.request.budget_s, cells=first.red)
     return turns.compared()
 
 
@@ -122,7 +124,9 @@ class _Turns:
             arguments=tuple(request.arguments),
             effects=dict(request.effects),
             differing=self.differing,
+            alpha=speed.level(request.pairs, request.max_pairs),
         )
+        self.alpha = info.alpha
         self.folder = speed_store.create(request.results, info)
 
     @property
@@ -156,10 +160,11 @@ class _Turns:
             self.say(f"{cell.name}: {cell.why}")
         stages = 2 if self.request.repeats_red else 1
         total_s = self.request.pairs * self.pair_s
-        self.say(
-            f"{self.request.pairs} pairs take about {duration(total_s)}"
-            + (", and as long again if one is red" if stages == 2 else "")
-        )
+        most, more = self.request.max_pairs, ""
+        if most > self.request.pairs:
+            more = f"; up to {most} are run while a cell cannot tell"
+        again = "; a red result is repeated" if stages == 2 else ""
+        self.say(f"{self.request.pairs} pairs take about {duration(total_s)}{more}{again}")
 
     def end_of_first_stage(self) -> float | None:
         """When it has to end, so that a red result can be repeated; None: there is no limit.
@@ -186,24 +191,45 @@ class _Turns:
         budget_s = self.request.budget_s
         return budget_s is None or self.elapsed_s + pairs * self.pair_s <= budget_s
 
-    def take(self, stage: int, until_s: float | None) -> None:
-        """Run the pairs of a stage; once there are enough, stop where a block would be too late."""
-        order = speed.order(self.request.pairs)
-        for pair in range(self.request.pairs):
-            block_s = min(BLOCK, self.request.pairs - pair) * self.pair_s
+    def take(
+        self, stage: int, until_s: float | None, cells: Collection[str] | None = None
+    ) -> SpeedComparison:
+        """Run the pairs of a stage, and more while one of the cells (all if None) cannot tell."""
+        done = 0
+        for count in speed.looks(self.request.pairs, self.request.max_pairs):
+            is_in_time = self._take_pairs(stage, range(done, count), until_s)
+            found = speed_cells.of_stage(stage, self.sessions, *self._rule)
+            undecided = [n for n in found.undecided if cells is None or n in cells]
+            if not undecided or not is_in_time:
+                break
+            if count < self.request.max_pairs:
+                self.say(f"cannot tell after {count} pairs: {', '.join(undecided)}; running more")
+            done = count
+        return found
+
+    def _take_pairs(self, stage: int, pairs: range, until_s: float | None) -> bool:
+        """Run these pairs; False if there are enough and another block would be too late."""
+        order = speed.order(pairs.stop)
+        for pair in pairs:
+            block_s = min(BLOCK, pairs.stop - pair) * self.pair_s
             is_late = until_s is not None and self.elapsed_s + block_s > until_s
             if is_late and pair % BLOCK == 0 and pair >= self.least_pairs:
                 self.say(f"stopped after {pair} pairs: the budget allows no more")
-                return
+                return False
             before = self.elapsed_s
             for place in (2 * pair, 2 * pair + 1):
                 self._take_turn(stage, place, order[place])
             self.pair_s = self.elapsed_s - before
-            self.say(f"pair {pair + 1} of {self.request.pairs}: {self.pair_s:.0f} s")
+            self.say(f"pair {pair + 1} of {pairs.stop}: {self.pair_s:.0f} s")
+        return True
 
     def compared(self) -> SpeedComparison:
         """The verdicts on what was run so far."""
-        return speed_cells.compare(self.sessions, self.request.effects, self.differing)
+        return speed_cells.compare(self.sessions, *self._rule)
+
+    @property
+    def _rule(self) -> tuple[Effects, tuple[str, ...], float]:
+        return self.request.effects, self.differing, self.alpha
 
     def _take_turn(self, stage: int, place: int, side: str) -> None:
         folder = speed_store.session_folder(self.folder, stage, place + 1, side)

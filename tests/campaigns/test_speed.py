@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare import speed_measures
+from harness.compare import speed, speed_measures
 from harness.compare.verdicts import Verdict
 from harness.execution import ab, ab_sides, checkout, other_code
 from harness.records.store import Store
@@ -29,7 +29,6 @@ SST2 = ("-k", "sst2 and fp32")
 TEN_CELLS = ("-k", "fp32 or (sst2 and bf16)")
 SHORT = ("--glue-max-train", "320", "--glue-max-eval", "16", "--glue-epochs", "2")
 SLOWDOWN = 0.10
-PAIRS = 6  # on a machine that does nothing else this many find the slowdown
 
 
 @pytest.fixture(autouse=True)
@@ -50,19 +49,18 @@ def project(tmp_path: Path) -> Path:
 
 
 def compared(
-    project: Path, a: str, b: str, cases: tuple[str, ...], *, repeats: bool = True
+    project: Path, cases: tuple[str, ...], **changed: bool | int
 ) -> tuple[ab.Result, float]:
-    """A comparison of two sides, and the minutes that it took."""
+    """A comparison of the commit with the working tree, and the minutes that it took."""
     said: list[str] = []
     request = ab.Request(
-        a=ab_sides.named(a, project),
-        b=ab_sides.named(b, project),
+        a=ab_sides.named("main", project),
+        b=ab_sides.named(ab_sides.TREE, project),
         project=project,
         arguments=[TESTS, *cases, *SHORT],
         results=project.parent / "results",
         effects=speed_measures.default_effects(0.05),
-        pairs=PAIRS,
-        repeats_red=repeats,
+        **changed,
     )
     result = ab.run(request, said.append)
     return result, result.seconds / 60
@@ -84,7 +82,7 @@ def test_a_sleep_of_a_tenth_of_a_step_is_found(project: Path) -> None:
     """The working tree sleeps in each step; the commit does not."""
     step_s = step_seconds(project)
     speed_project.plant(project, f"__import__('time').sleep({SLOWDOWN * step_s:.6f})")
-    result, minutes = compared(project, "main", ".", SST2)
+    result, minutes = compared(project, SST2)
     (cell,) = result.comparison.verdicts
     change = cell.findings[0].change
     scoreboard.add(
@@ -97,8 +95,8 @@ def test_a_sleep_of_a_tenth_of_a_step_is_found(project: Path) -> None:
 
 
 def test_the_same_code_is_never_red(project: Path) -> None:
-    """Ten cells, of which step time and memory are judged: twenty comparisons, in one stage."""
-    result, minutes = compared(project, "main", ".", TEN_CELLS, repeats=False)
+    """Ten cells, of which step time and memory are judged: twenty comparisons, in one look."""
+    result, minutes = compared(project, TEN_CELLS, max_pairs=speed.PAIRS, repeats_red=False)
     verdicts = [
         finding.change.verdict
         for cell in result.comparison.verdicts
@@ -143,7 +141,7 @@ def burn() -> None:
 
 @pytest.mark.usefixtures("neighbour")
 def test_a_busy_neighbour_cannot_be_taken_for_a_change(project: Path) -> None:
-    result, minutes = compared(project, "main", ".", SST2)
+    result, minutes = compared(project, SST2, max_pairs=speed.PAIRS)
     (cell,) = result.comparison.verdicts
     found = cell.findings[0].change.verdict
     scoreboard.add(

@@ -97,6 +97,7 @@ def test_a_ctrl_c(processes: Processes, capsys: Any, monkeypatch: Patch) -> None
         (("--a", ".", "--fail-on", "step_time:5"), "such as step_time:+5%"),
         (("--a", ".", "--pairs", "4"), "'--pairs': Input should be greater than or equal to 5"),
         (("--a", ".", "--", "--glue-epoch", "1"), "Did you mean --glue-epochs?"),
+        (("--a", ".", "--max-pairs", "8"), "--max-pairs: found 8; expected 10 (--pairs) or more"),
         (("--stored", "nowhere"), "found no comparison.json"),
     ],
 )

@@ -29,7 +29,7 @@ def test_the_noise_is_stored_and_shown(
     assert "as long again" not in errors
     said = " ".join(printed.split())
     assert "sst2-toy-bert-cpu-fp32: two processes of the same code differ by 0." in said
-    assert "false alarms: 0 of 8 labelings; 10 pairs find +5." in said
+    assert "false alarms: 0 of 8 labelings; 10 to 30 pairs find +5." in said
     assert "stored: results/local/selftest/" in said
     line = said.partition(" stored: ")[0]
     store = Store(tmp_path / "results" / "local")

@@ -88,7 +88,8 @@ def test_it_can_be_judged_again(processes: Processes, tmp_path: Path) -> None:
     assert damaged == []
     assert (info.a.label, info.effects) == ("the working tree", EFFECTS)
     assert [(s.side, s.stage) for s in sessions] == [(s.side, s.stage) for s in result.sessions]
-    assert speed_cells.compare(sessions, info.effects) == result.comparison
+    rule = info.effects, info.differing, info.alpha
+    assert speed_cells.compare(sessions, *rule) == result.comparison
     (result.folder / speed_store.FILE).write_text('{"effects": 1}')
     with pytest.raises(StorageError, match=r"comparison\.json: key a: Field required"):
         speed_store.load(result.folder)

@@ -60,12 +60,18 @@ def test_no_script_contains_an_expression(file: Path) -> None:
 
 def test_the_examples_of_the_page_keep_the_same_rules() -> None:
     examples = [text for language, text in command_lines.blocks(PAGE) if language == "yaml"]
-    assert len(examples) >= 7
+    assert len(examples) >= 5
     for text in examples:
         assert all(PINNED.search(line) for line in text.splitlines() if "uses:" in line)
         assert not any("${{" in s for s in command_lines.scripts_in(yaml.safe_load(text)))
         assert "secrets" not in text
         assert "permissions:" not in text or "permissions:\n  contents: read\n" in text
+
+
+@pytest.mark.parametrize("name", ["github.yml", "gitlab.yml"])
+def test_the_page_has_the_workflows_that_init_writes(name: str) -> None:
+    examples = [text for language, text in command_lines.blocks(PAGE) if language == "yaml"]
+    assert (init.TEMPLATE / name).read_text("utf-8") in examples
 
 
 def test_an_action_has_one_version() -> None:
