@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)  # once every conftest.py has added its options
 def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> None:
     _, rest = parser.parse_known_and_unknown_args(args)
-    with _as_usage_error():
+    with _raised_as(pytest.UsageError):
         for complaint in options.unknown_flags(rest):
             raise UsageError(complaint)
 
@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if _is_under_xdist(config):
         config.pluginmanager.register(_Refusals(session))
     if session.was_asked:
-        with _as_usage_error():
+        with _raised_as(pytest.UsageError):
             # A wrong option or baseline is reported before anything is collected.
             _ = session.plan, session.regression
 
@@ -95,7 +95,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[
     if not inspect.isfunction(obj) or "glue_cell" not in inspect.signature(obj).parameters:
         return None
     glue = collector.config.stash[SESSION]
-    with _as_usage_error():
+    with _raised_as(pytest.Collector.CollectError):
         glue.lacks_baseline = glue.regression is None
     return [] if glue.lacks_baseline else None
 
@@ -109,7 +109,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if _is_under_xdist(metafunc.config):
         raise pytest.Collector.CollectError(NO_XDIST)
     glue = metafunc.config.stash[SESSION]
-    with _as_usage_error():
+    with _raised_as(pytest.Collector.CollectError):
         cases = glue.plan.cases
     if "glue_case" in parameters:
         params = [pytest.param(case, id=case.id, marks=_marks(case)) for case in cases]
@@ -171,7 +171,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     glue.items = [item for item in session.items if case_of(item)]
     glue.cells = [cell for item in session.items if (cell := cell_of(item))]
     if glue.items and not glue.runs_nothing:
-        with _as_usage_error():
+        with _raised_as(pytest.UsageError):
             session_line = log_marks.announcement(glue.driver.journal.session)
             pytest_output.let_through(session.config, session_line)
             glue.start()
@@ -341,8 +341,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @contextlib.contextmanager
-def _as_usage_error() -> Generator[None]:
+def _raised_as(kind: type[Exception]) -> Generator[None]:
+    """Raise our errors as one that pytest shows without a traceback at this point."""
     try:
         yield
     except (UsageError, StorageError) as error:
-        raise pytest.UsageError(str(error)) from None
+        raise kind(str(error)) from None

@@ -137,6 +137,17 @@ def test_a_wrong_key_in_pyproject_is_a_usage_error(project: pytest.Pytester) -> 
     assert "Did you mean 'tasks'?" in found.stderr.str()
 
 
+def test_a_wrong_value_in_pyproject_is_shown_without_a_traceback(
+    project: pytest.Pytester,
+) -> None:
+    project.makefile(".toml", pyproject='[tool.glue-bench]\nmodels = "mine=nowhere"\n')
+    found = run(project)
+    assert found.ret == pytest.ExitCode.INTERRUPTED
+    printed = found.stdout.str()
+    assert "model 'mine=nowhere': 'nowhere': no such folder" in printed
+    assert "plugin.py" not in printed
+
+
 def test_xdist_is_refused_with_the_option_to_use(project: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     found = project.runpytest_subprocess("benchmarks", *ARGS, "-k", "sst2", "-n", "2")

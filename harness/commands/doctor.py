@@ -18,7 +18,6 @@ from harness.terminal import say
 
 GIB = 2**30
 ENOUGH_MEMORY_BYTES = 4 * GIB
-INSTALL = "pip install -c constraints.txt -e ."
 SHOWN_PACKAGES = ("torch", "transformers", "datasets", "pytest", "pytest-benchmark")
 EXTRAS = {"peft": "for +lora", "sentencepiece": "for tokenizers such as DeBERTa-v3's"}
 """The extras of glue-bench, each named as its package, and what it is for."""
@@ -81,14 +80,20 @@ def _packages() -> Iterator[Finding]:
     installed = [f"{name} {version}" for name, version in versions.items() if version]
     yield Finding("packages", ", ".join(installed))
     if versions["glue-bench"] is None:
-        yield Finding(NOT_HERE, "glue-bench is not installed: this is a bare clone", INSTALL)
+        yield Finding(
+            NOT_HERE,
+            "glue-bench is not installed: this is a bare clone",
+            environment.install_command(),
+        )
     for requirement in _requirements():
         version = environment.version(requirement.name)
         if version is None:
-            yield Finding(BROKEN, f"{requirement.name} is not installed", INSTALL)
+            yield Finding(
+                BROKEN, f"{requirement.name} is not installed", environment.install_command()
+            )
         elif not requirement.specifier.contains(version, prereleases=True):
             problem = f"{requirement.name}: found {version}; expected {requirement.specifier}"
-            yield Finding(BROKEN, problem, INSTALL)
+            yield Finding(BROKEN, problem, environment.install_command())
 
 
 def _requirements() -> Iterable[Requirement]:
@@ -119,7 +124,7 @@ def _targets() -> Iterator[Finding]:
     try:
         from harness.training.device import Device
     except (ImportError, OSError) as error:
-        yield Finding(BROKEN, f"torch cannot be loaded: {error}", INSTALL)
+        yield Finding(BROKEN, f"torch cannot be loaded: {error}", environment.install_command())
         return
     from harness.errors import TargetUnavailable
 
@@ -148,7 +153,11 @@ def _models() -> Iterator[Finding]:
     shipped = [model for model in absent if not model.hub and not model.extra]
     for model in absent:
         if model in shipped:
-            yield Finding(BROKEN, f"model {model.name}, which ships with glue-bench", INSTALL)
+            yield Finding(
+                BROKEN,
+                f"model {model.name}, which ships with glue-bench",
+                environment.install_command(),
+            )
         elif not model.hub:
             yield Finding(NOT_HERE, f"model {model.name}", models.fetch_command(model))
     if of_hub := [model for model in absent if model.hub]:
@@ -163,5 +172,4 @@ def _extras() -> Iterator[Finding]:
         yield Finding("extras", ", ".join(installed))
     for name, version in versions.items():
         if version is None:
-            fix = f"pip install -c constraints.txt -e '.[{name}]'"
-            yield Finding(NOT_HERE, f"{name}, {EXTRAS[name]}", fix)
+            yield Finding(NOT_HERE, f"{name}, {EXTRAS[name]}", environment.install_command(name))

@@ -133,6 +133,8 @@ def _judge_score(
         why = f"has no {measure.name}, but {', '.join(sorted(_metric_names(base)))}"
         return Finding(measure, threshold, Verdict.INCOMPARABLE, why)
     change = pairing.change(then, now, row_resolution(measure, base, new), alpha)
+    if change and change.pairs:  # the means that the change is between
+        then, now = ({s: side[s] for s in side if s in then and s in now} for side in (then, now))
     wrong = WrongRuns.of(base, new)
     finding = _compare_values(measure, threshold, [*then.values()], [*now.values()], change)
     finding = replace(finding, wrong=wrong)

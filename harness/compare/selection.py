@@ -11,6 +11,7 @@ from harness.compare import averaged_runs
 from harness.errors import UsageError
 from harness.records.cells import Cell, cells, names_of
 from harness.records.flags import Spoils, that_spoil
+from harness.records.parts import PARTS
 from harness.records.revisions import Revision, commit_of
 from harness.records.schema import Record
 from harness.spec import Combination
@@ -110,8 +111,9 @@ def select(
         full = _full("session", session, {*map(session_of, ok)}, left_out)
         ok = [record for record in ok if session_of(record) == full]
         session = full
-    revision = Revision.of(max(ok, key=_age))
-    others = {record.id: _why_other(record, revision, session) for record in fit}
+    newest = max(ok, key=_age)
+    revision = Revision.of(newest)
+    others = {record.id: _why_other(record, newest, session) for record in fit}
     chosen = [record for record in fit if not others[record.id]]
     all_cells = cells(chosen)
     taken = tuple(run for one_cell in all_cells if one_cell.ok for run in runs_to_keep(one_cell))
@@ -137,12 +139,15 @@ def merged(before: Iterable[Record], added: Sequence[Record]) -> list[Record]:
     return [record for cell in cells([*stays, *added]) for record in runs_to_keep(cell)]
 
 
-def _inputs_and_revisions(cell: Cell) -> set[tuple[Combination, str | None, Revision]]:
+def _inputs_and_revisions(cell: Cell) -> set[tuple[Combination, str | None, Revision, object]]:
     """What decides whether runs extend a cell or replace it.
 
     A run that failed before its inputs were known counts with the inputs of its cell.
     """
-    return {(cell.combination, cell.key, Revision.of(record)) for record in cell.records}
+    return {
+        (cell.combination, cell.key, Revision.of(record), versions(record))
+        for record in cell.records
+    }
 
 
 def runs_to_keep(cell: Cell) -> list[Record]:
@@ -153,6 +158,12 @@ def runs_to_keep(cell: Cell) -> list[Record]:
 
 def _is_refused(record: Record, refused: Collection[str]) -> bool:
     return record.status == "ok" and record.id in refused and not FAIL_TESTS & set(record.flags)
+
+
+def versions(record: Record) -> tuple[str, ...]:
+    """The libraries whose versions belong to the conditions of a run, without local labels."""
+    facts = ((name, record.environment.get(name)) for name in PARTS["versions"].facts)
+    return tuple(f"{name} {str(value).partition('+')[0]}" for name, value in facts if value)
 
 
 def session_of(record: Record) -> str:
@@ -171,13 +182,18 @@ def _why_unfit(record: Record) -> str | None:
     return "of a changed tree" if commit_of(record) else "of a repository that git could not read"
 
 
-def _why_other(record: Record, revision: Revision, session: str | None) -> str | None:
-    own = Revision.of(record)
+def _why_other(record: Record, newest: Record, session: str | None) -> str | None:
+    own, revision = Revision.of(record), Revision.of(newest)
     if own.commit != revision.commit:
         return "of another commit" if own.commit else "of no commit"
     if own.session != revision.session or (session and session_of(record) != session):
         return "of another session"
-    return None if own == revision else "of the same commit, by other sources of glue-bench"
+    if own != revision:
+        return "of the same commit, by other sources of glue-bench"
+    used, now = versions(record), versions(newest)
+    if not used or used == now:
+        return None
+    return f"with {', '.join(version for version in used if version not in now)}"
 
 
 def _age(record: Record) -> tuple[object, ...]:

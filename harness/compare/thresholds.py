@@ -78,6 +78,11 @@ class Thresholds:
             by_measure[name] = best
         return by_measure
 
+    def of_no_cell(self, cells: Iterable[str]) -> list[str]:
+        """The patterns that fit none of these cells."""
+        names, patterns = [*cells], dict.fromkeys(row.pattern for row in self.rows)
+        return [p for p in patterns if not any(fnmatchcase(name, p) for name in names)]
+
 
 def _literal_characters(pattern: str) -> int:
     return len(re.sub(r"\[[^]]*\]|[*?]", "", pattern))

@@ -32,6 +32,7 @@ from harness.modeling import (
 from harness.modeling.library_errors import reading
 from harness.modeling.library_types import ModelConfig, Tokenizer, Tuner
 from harness.spec import Split, Task
+from harness.system import environment
 from harness.text.values import shown
 
 
@@ -207,7 +208,7 @@ def _check_sentencepiece(directory: Path) -> None:
         raise ModelError(
             f"{directory}: its tokenizer is a SentencePiece model, which needs the Python packages "
             f"{' and '.join(SENTENCEPIECE)}; not installed: {', '.join(missing)}. Fix: "
-            "pip install -c constraints.txt -e '.[sentencepiece]'"
+            f"{environment.install_command('sentencepiece')}"
         )
 
 

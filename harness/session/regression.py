@@ -68,6 +68,15 @@ class Regression:
             f"{last.kind} of {last.created:%Y-%m-%d}"
         )
 
+    @property
+    def notes(self) -> list[str]:
+        """What the header says of settings that have no effect."""
+        known = [*self.cells, *(run.combination.name for run in self.baseline.records)]
+        return [
+            f"[tool.glue-bench.thresholds] {pattern!a} fits no cell of this session or the baseline"
+            for pattern in self.thresholds.of_no_cell(known)
+        ]
+
     @functools.cached_property
     def base(self) -> list[Record]:
         """The baseline's runs of the tasks, models and targets that the options name, if any."""

@@ -57,6 +57,15 @@ def version(package: str) -> str | None:
         return None
 
 
+def install_command(extra: str | None = None) -> str:
+    """The command that installs what is missing: in a clone, or where glue-bench is a package."""
+    if (HERE.parent / "constraints.txt").is_file():
+        command, package = "pip install -c constraints.txt -e", "."
+    else:
+        command, package = "pip install", "glue-bench"
+    return f"{command} '{package}[{extra}]'" if extra else f"{command} {package}"
+
+
 def boot() -> str | None:
     """16 hexadecimal digits that are unique to this machine since its last start.
 

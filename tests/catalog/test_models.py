@@ -224,8 +224,10 @@ def test_a_name_that_is_given_has_to_be_free(tmp_path: Path) -> None:
         models.choose([f"mine={tmp_path}", "mine=org/model"])
     with pytest.raises(UsageError, match=r"'toy-bert' is a row of .* expected another name"):
         models.get("toy-bert=org/model")
-    with pytest.raises(UsageError, match="no such folder"):
-        models.get("mine=./nowhere")
+    with pytest.raises(UsageError, match=r"'mine=nowhere': 'nowhere': no such folder; expected a "):
+        models.get("mine=nowhere")
+    with pytest.raises(UsageError, match="'Mine=org/model': expected NAME=FOLDER, and in the name"):
+        models.get("Mine=org/model")
 
 
 def test_a_folder_may_have_an_equals_sign_in_its_name(

@@ -119,3 +119,10 @@ def test_every_model_is_told_of_once(said) -> None:
     _, out, _ = said()
     of_hub = sum(1 for model in models.MODELS.values() if not models.is_here(model) and model.hub)
     assert f"models of the Hugging Face Hub, {of_hub}:" in out
+
+
+def test_a_package_is_installed_otherwise_than_a_clone(monkeypatch, tmp_path) -> None:
+    assert environment.install_command() == "pip install -c constraints.txt -e ."
+    monkeypatch.setattr(environment, "HERE", tmp_path / "harness")
+    assert environment.install_command() == "pip install glue-bench"
+    assert environment.install_command("peft") == "pip install 'glue-bench[peft]'"

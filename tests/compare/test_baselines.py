@@ -127,6 +127,17 @@ def test_runs_of_one_commit_by_other_sources_of_glue_bench_are_left_out() -> Non
 
 
 @pytest.mark.cases
+def test_runs_with_other_versions_of_libraries_are_left_out() -> None:
+    one, two, three = (
+        run(seed=seed, facts={"torch": torch, "transformers": "5.5"})
+        for seed, torch in enumerate(("2.12.0", "2.13.0+cpu", "2.13.0"), 1)
+    )
+    found = select([one, two, three])
+    assert found.records == (two, three)
+    assert dict(found.left_out) == {"with torch 2.12.0": 1}
+
+
+@pytest.mark.cases
 def test_runs_are_narrowed_by_task_model_and_target() -> None:
     runs = [run(), run("rte"), run(model="Org/Big"), run("rte", model="Org/Big")]
     assert narrowed(runs) == runs

@@ -308,6 +308,8 @@ def test_runs_of_the_same_seeds_are_compared_seed_by_seed_where_they_go_together
         assert found.change
         assert found.change.pairs == pairs
         assert found.change.high < 0
+        means = [sum(values[:seeds]) / seeds for values in (drawn, lost)]
+        assert [found.base, found.new] == pytest.approx(means)  # of the seeds that are paired
         apart = judged(side(drawn), side(lost[:seeds], first=90))["score"]
         assert apart.verdict is CANNOT_TELL
         assert apart.change

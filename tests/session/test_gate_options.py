@@ -73,3 +73,12 @@ def test_settings_that_pytest_does_not_read_are_an_error(
     found = gated.runpytest_inprocess("benchmarks", *ARGS)
     assert found.ret == pytest.ExitCode.INTERRUPTED
     found.stdout.fnmatch_lines(["*team/pyproject.toml: its [[]tool.glue-bench] is not read*"])
+
+
+def test_a_threshold_that_fits_no_cell_is_named(gated: pytest.Pytester) -> None:
+    limits = '"rte-*" = { score = "9pt" }\n"mrpc-mine-*" = { score = "2pt" }\n'
+    gated.makefile(".toml", pyproject=f"[tool.pytest]\n[tool.glue-bench.thresholds]\n{limits}")
+    found = judged(gated, *SST2, "--glue-tasks", "sst2,rte").stdout.str()
+    name = "[tool.glue-bench.thresholds] 'mrpc-mine-*' fits no cell of this session or the baseline"
+    assert name in found
+    assert "'rte-*' fits" not in found
