@@ -207,7 +207,6 @@ def _require_none_worse(baseline: Baseline, selection: Selection) -> None:
         baseline.records,
         selection.records,
         thresholds.from_pyproject(Path.cwd()),
-        cells_without_failed=baseline.cells_without_failed,
     )
     worse = [cell for cell in comparison.verdicts if _is_worse(cell)]
     if worse:

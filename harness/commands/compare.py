@@ -84,7 +84,6 @@ def compare(
         now.records,
         limits,
         then.notes,
-        then.cells_without_failed,
         Subject(settings.subject or DEFAULT.names, "--subject"),
     )
     titles = [f"base {then}", f"new  {now}"]

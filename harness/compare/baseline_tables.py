@@ -201,7 +201,7 @@ def _cell_row(cell: Cell, baseline: Baseline) -> tuple[str, ...]:
         cell.recipe,
         score(cell),
         str(len(cell.scores)),
-        _wrong(cell, baseline),
+        str(len(averaged_runs.went_wrong(cell))),
         _commit(cell.records),
     )
 
@@ -211,12 +211,6 @@ def _overview_row(name: str, baseline: Baseline) -> tuple[str, ...]:
     counts = map(str, (len(seeds), len(baseline.records), min(seeds)))
     change = f"{len(baseline.changes)} {last.kind}"
     return (name, *counts, _commit(baseline.records), change, f"{last.created:%Y-%m-%d}")
-
-
-def _wrong(cell: Cell, baseline: Baseline) -> str:
-    """How many runs went wrong; "or more" if failed runs were left out when it was saved."""
-    count = len(averaged_runs.went_wrong(cell))
-    return f"{count} or more" if cell.name in baseline.cells_without_failed else str(count)
 
 
 def _ok_seeds(baseline: Baseline) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from harness.files import paths
 from harness.files.disk import DISK, Disk, locked, make_folders, names_in
 from harness.files.outputs import cannot_write
 from harness.records import codec
-from harness.records.cells import names_of
 from harness.records.schema import Record
 from harness.records.store import Store, file_name, naming, read_bytes
 from harness.system import git
@@ -59,11 +58,6 @@ class Baseline:
         """The cells whose last change was an `accept`, each with that change."""
         last_of_cell = {cell: change for change in self.changes for cell in change.cells}
         return {cell: last for cell, last in last_of_cell.items() if last.kind == "accept"}
-
-    @property
-    def cells_without_failed(self) -> set[str]:
-        """The names of the cells whose failed runs were left out, as was once done for all."""
-        return {*names_of(self.records)} - {*self.stored.manifest.with_failed}
 
     @property
     def other_files(self) -> list[str]:
@@ -234,18 +228,6 @@ def _describe(
     )
 
 
-def _cells_with_failed(
-    before: Baseline | None, after: Sequence[Record], selection: Selection | None
-) -> tuple[str, ...]:
-    """The names of the cells for which every run was selected together with the failed ones."""
-    complete = {record.id for record in selection.records} if selection else set()
-    if before:
-        complete_cells = {*before.stored.manifest.with_failed}
-        complete |= {r.id for r in before.records if r.combination.name in complete_cells}
-    incomplete_cells = {record.combination.name for record in after if record.id not in complete}
-    return tuple(name for name in names_of(after) if name not in incomplete_cells)
-
-
 def _store(
     folder: Path,
     before: Baseline | None,
@@ -256,9 +238,7 @@ def _store(
 ) -> Baseline:
     """Write the runs of `after`, then the manifest with the change; returns what is stored then."""
     after = _by_age(after)
-    with_failed = _cells_with_failed(before, after, selection)
-    same = before and {record.id for record in after} == {record.id for record in before.records}
-    if before and same and {*with_failed} == {*before.stored.manifest.with_failed}:
+    if before and {record.id for record in after} == {record.id for record in before.records}:
         left_out = list_reasons(selection.left_out) if selection else ""
         raise UsageError(
             f"{shown_path(folder)}: nothing would change: it holds exactly the runs that may be "
@@ -275,7 +255,7 @@ def _store(
             disk.flush_folder(store.runs)
             changes = (*(before.changes if before else ()), change)
             runs = tuple(_run_file(store.runs / file_name(record), disk) for record in after)
-            now = Manifest(changes=changes, runs=runs, with_failed=with_failed)
+            now = Manifest(changes=changes, runs=runs)
             manifest.replace(folder, before.stored if before else None, now, disk)
     except OSError as error:
         raise StorageError(cannot_write(store.runs, error, manifest.OPTION)) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from types import MappingProxyType
@@ -103,15 +103,13 @@ def compare(
     new: Iterable[Record],
     thresholds: Thresholds,
     notes: Mapping[str, str] = NO_NOTES,
-    cells_without_failed: Collection[str] = (),
     subject: Subject = subjects.DEFAULT,
     level: Callable[[Cell, Cell], float] = lambda base, new: stats.ALPHA,
 ) -> Comparison:
     """Judge every cell of both sides. Raises `UsageError` for contradictory thresholds.
 
-    `notes` has notes on the base's cells, by their names; `cells_without_failed` has the names of
-    those whose failed runs were left out. `subject` says what may differ between the sides. `level`
-    has the chance with which a bound may be wrong.
+    `notes` has notes on the base's cells, by their names. `subject` says what may differ between
+    the sides. `level` has the chance with which a bound may be wrong.
     """
     base_cells, new_cells = (
         cells(run for run in side if run.status != "skipped") for side in (base, new)
@@ -124,7 +122,6 @@ def compare(
                 fresh,
                 thresholds.of(fresh.name),
                 subject=subject,
-                lacks_failed=old.name in cells_without_failed,
                 alpha=level(old, fresh),
             )
             note, compared = notes.get(old.name, ""), tuple(subject.compared(old, fresh))

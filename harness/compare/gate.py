@@ -55,17 +55,15 @@ def judge(
     thresholds: Mapping[str, Threshold],
     *,
     subject: Subject = subjects.DEFAULT,
-    lacks_failed: bool = False,
     alpha: float = stats.ALPHA,
 ) -> tuple[Finding, ...]:
     """A finding for each measure that has a threshold, and for those that are always shown.
 
-    `subject` says what may differ between the two. `lacks_failed`: the base's failed runs were left
-    out of it. `alpha`: the chance with which each bound may be wrong, and Fisher's test too; less
-    than usual where runs are looked at repeatedly.
+    `subject` says what may differ between the two. `alpha`: the chance with which each bound may be
+    wrong, and Fisher's test too; less than usual where runs are looked at repeatedly.
     """
     measures = [row for name, row in MEASURES.items() if name in thresholds or name in SHOWN]
-    obstacle = _why_incomparable(base, new, subject, lacks_failed, alpha)
+    obstacle = _why_incomparable(base, new, subject, alpha)
     findings = []
     for measure in measures:
         threshold = thresholds.get(measure.name)
@@ -80,9 +78,7 @@ def judge(
     return tuple(findings)
 
 
-def _why_incomparable(
-    base: Cell, new: Cell, subject: Subject, lacks_failed: bool, alpha: float
-) -> str | None:
+def _why_incomparable(base: Cell, new: Cell, subject: Subject, alpha: float) -> str | None:
     """Why no measure of the two cells can be compared; None: some can."""
     shared = {r.id for r in base.records} & {r.id for r in new.records}
     if shared:
@@ -95,16 +91,8 @@ def _why_incomparable(
         return f"no run of the base ended ok: {_list_endings(base)}"
     base_failed, new_failed = (len(cell.records) - len(cell.ok) for cell in (base, new))
     failures = f"{new_failed} of {len(new.records)} runs did not end ok: {_list_endings(new)}"
-    if lacks_failed and new_failed:
-        return f"{failures}. {NOT_KEPT}"
     is_larger_share = new_failed * len(base.records) > base_failed * len(new.records)
     return failures if is_larger_share and not _goes_wrong_more(base, new, alpha) else None
-
-
-NOT_KEPT = (
-    "How many of the base's runs failed is not known: it was saved without them. Fix: promote it "
-    "again, from results that hold them"
-)
 
 
 def _list_endings(cell: Cell) -> str:

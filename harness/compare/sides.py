@@ -9,7 +9,7 @@ main@abc1234             the runs of a commit that were made on a branch; `main@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,7 +35,6 @@ class Side:
     damaged: Sequence[StorageError] = ()
     left_out: int = 0
     notes: Mapping[str, str] = field(default_factory=dict)  # on a baseline's cells
-    cells_without_failed: Collection[str] = ()
 
     def __str__(self) -> str:
         revisions = " and ".join(map(str, by_revision(self.records))) or "no code"
@@ -81,7 +80,6 @@ def _of_baseline(text: str, root: Path) -> Side:
         text,
         baseline.records,
         notes=baseline_tables.acceptance_notes(baseline),
-        cells_without_failed=baseline.cells_without_failed,
     )
 
 

@@ -150,9 +150,13 @@ def _may_not_be_written(content: bytes) -> bool:
 def _schema(raw: JsonObject, known: Collection[int] = upgrades.READ) -> int:
     found = raw.get("schema")
     if type(found) is not int or found not in known:
+        oldest, newest = min(known), max(known)
+        span = str(newest) if oldest == newest else f"{oldest} to {newest}"
+        is_old = isinstance(found, int) and found < oldest
         raise StorageError(
-            f"key schema: found {shown(found)}; this glue-bench reads 1 to {max(known)}. Fix: "
-            "install the glue-bench that wrote it, or a newer one"
+            f"key schema: found {shown(found)}; this glue-bench reads {span}. Fix: "
+            f"{'make it again, or ' if is_old else ''}install the glue-bench that wrote it"
+            f"{'' if is_old else ', or a newer one'}"
         )
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from harness.compare import (
@@ -127,10 +127,7 @@ class Regression:
             not_run = set(reused)
             project = self.settings.project
             new = [r for r in records if r.case.id not in not_run or is_of_this_code(r, project)]
-            without_failed = self.baseline.cells_without_failed
-            self._comparison = self._compare(
-                self.base, new, {*cells}, without_failed, self._first_level
-            )
+            self._comparison = self._compare(self.base, new, {*cells}, self._first_level)
         cell = self._comparison.of(name)
         if cell is None:
             left_out = [r.case.id for r in records if r.combination.name == name]
@@ -224,13 +221,12 @@ class Regression:
         base: Iterable[Record],
         new: Iterable[Record],
         cells: set[str],
-        cells_without_failed: Collection[str] = (),
         level: Callable[[Cell, Cell], float] = lambda base, new: stats.ALPHA,
     ) -> Comparison:
         then, now = ([r for r in side if r.combination.name in cells] for side in (base, new))
         notes = baseline_tables.acceptance_notes(self.baseline)
         limits, subject = self.thresholds, self.subject
-        return compare(then, now, limits, notes, cells_without_failed, subject, level)
+        return compare(then, now, limits, notes, subject, level)
 
     def _first_level(self, base: Cell, new: Cell) -> float:
         """The level at which the planned seeds decide: lower if more seeds may follow."""
@@ -247,9 +243,7 @@ class Regression:
         for count in sequential.looks(len(cell.new.records), most)[1:]:
             seeds = [{run.case.seed for run in side} for side in (base, new)]
             new += run_more(cell.name, sequential.next_seeds(*seeds, count - len(seeds[1])))
-            again = self._compare(
-                base, new, names, self.baseline.cells_without_failed, lambda base, new: level
-            ).of(cell.name)
+            again = self._compare(base, new, names, lambda base, new: level).of(cell.name)
             cell = again or cell
             if not sequential.can_be_decided(cell):
                 return cell

@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from harness.compare import averaged_runs, gate, stats, thresholds
+from harness.compare import averaged_runs, stats, thresholds
 from harness.compare.comparison import compare
 from harness.compare.selection import select
 from harness.compare.verdicts import Verdict
@@ -22,10 +22,8 @@ SIDES = ((10, 20), (5, 10), (10, 10))  # new runs, and the base's
 LATER = NOW + timedelta(hours=1)
 
 
-def verdict(base: list[Record], new: list[Record], incomplete: tuple[str, ...] = ()) -> Verdict:
-    (found,) = compare(
-        base, new, thresholds.from_option(["score:-0.2pt"]), cells_without_failed=incomplete
-    ).verdicts  # fmt: skip
+def verdict(base: list[Record], new: list[Record]) -> Verdict:
+    (found,) = compare(base, new, thresholds.from_option(["score:-0.2pt"])).verdicts
     return found.verdict
 
 
@@ -69,25 +67,6 @@ def test_simulated_sessions_that_fail_and_the_baseline_that_was_saved_of_one(
     row = f"simulated, {share:.0%} of the runs fail, 10 beside 20"
     scoreboard.add(row, comparisons=tries, worse=worse)
     assert is_likely(worse, tries, chance_that_failures_are_worse(share, 10, 20, kept=True))
-
-
-def test_an_old_baseline_without_its_failures_never_makes_failures_worse() -> None:
-    base = side(spread(0.9, 10))
-    for bad in (1, 3, 5):
-        new = side(spread(0.9, 5 - bad)) + failed(range(60, 60 + bad))
-        assert verdict(base, new, (CELL,)) is Verdict.INCOMPARABLE
-        assert verdict(base, new, ("another-cell",)) == (
-            Verdict.WORSE if bad > 3 else Verdict.INCOMPARABLE
-        )
-    (finding, *_) = gate.judge(
-        cell(base), cell(new), thresholds.from_option(["score:-0.2pt"]).of(""), lacks_failed=True
-    )
-    assert "5 of 5 runs did not end ok: oom (out of memory). How many of" in finding.why
-    assert finding.why.endswith("Fix: promote it again, from results that hold them")
-    # What it does know is compared: scores, and runs that collapsed.
-    assert verdict(base, side(spread(0.9)), (CELL,)) is Verdict.NOT_WORSE
-    assert verdict(base, side(spread(0.8)), (CELL,)) is Verdict.WORSE
-    assert verdict(base, side(spread(0.5), flags=["collapsed"]), (CELL,)) is Verdict.WORSE
 
 
 def test_a_run_that_failed_counts_though_it_was_run_again_by_the_same_code() -> None:

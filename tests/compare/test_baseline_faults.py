@@ -22,7 +22,6 @@ from harness.system import git
 from tests.support import power_cuts, scoreboard
 from tests.support.baselines import NEW, QUICK, RTE, files, ids, kept, moved_twice, run, saved
 from tests.support.disks import Failing, Unflushed
-from tests.support.locations import GOLDEN
 
 
 @pytest.mark.usefixtures("on_main")
@@ -87,25 +86,15 @@ def test_without_its_manifest_there_is_no_baseline(tmp_path: Path) -> None:
     assert len(load(folder).other_files) == 2
 
 
-@pytest.mark.parametrize("name", ["0001.json", "0002.json", "0003.json"])
-def test_damage_of_an_old_layout_names_the_file(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "old"
-    shutil.copytree(GOLDEN / "baseline_schema1", folder)
-    path = folder / "acts" / name
-    whole = path.read_bytes()
-    for content in (whole[:-9], whole.replace(b"the ", b"thy ", 1), b""):
-        path.write_bytes(content)
-        with pytest.raises(StorageError, match=f"{path}: .*git restore {folder}"):
-            load(folder)
-    path.unlink()
-    with pytest.raises(StorageError, match=f"{path}: cannot be read.*git restore {folder}"):
-        load(folder)
-
-
 @pytest.mark.parametrize(
     ("found", "instead", "words"),
     [
-        ('"schema": 2', '"schema": 3', "key schema: found '3'; this glue-bench reads 1 to 2. Fix"),
+        (
+            '"schema": 3',
+            '"schema": 4',
+            "key schema: found '4'; this glue-bench reads 3. Fix: install",
+        ),
+        ('"schema": 3', '"schema": 2', "key schema: found '2'; .* reads 3. Fix: make it again, or"),
         ('"name": "', '"name": "../', "key 'runs.0.name': .*found '../sst2"),
         ('"reason": "the', '"reason": "\\n', "key 'changes.0.reason': .*expected one line"),
         ('"kind"', '"kinb"', "key 'changes.0.kind': Field required"),
@@ -121,7 +110,7 @@ def test_a_manifest_that_says_what_none_can_say(
     with pytest.raises(StorageError, match=f"{path}: {words}"):
         load(path.parent)
     path.write_text(body + "}")
-    with pytest.raises(StorageError, match=f"{path}: key (crc32: missing|schema: found '3')"):
+    with pytest.raises(StorageError, match=f"{path}: key (crc32: missing|schema: found '[24]')"):
         load(path.parent)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +20,6 @@ from harness.records.schema import Record
 from harness.records.store import Store
 from harness.system import git
 from tests.support.baselines import COLA, NEW, OLD, QUICK, RTE, SST2, files, ids, kept, run, saved
-from tests.support.locations import GOLDEN
-from tests.support.outlets import sealed
 
 
 def failed(task: str = "sst2", seed: int = 42, status: str = "failed", **more: Any) -> Record:
@@ -77,15 +74,13 @@ def test_of_a_failed_run_that_was_run_again_both_are_kept_and_the_first_is_count
 def test_a_baseline_keeps_what_failed_through_every_move(tmp_path: Path) -> None:
     bad, unkeyed, rte = failed(seed=43), failed(seed=44, cell_key=None), run("rte")
     folder = saved(tmp_path, run(), bad, unkeyed, rte, failed("rte"))
-    found = load(folder)
-    assert (len(found.records), found.cells_without_failed) == (4, set())
+    assert len(load(folder).records) == 4
     promote(folder, select([run(seed=45), failed(seed=46)]), "more seeds", "main", QUICK)
     (cell, _) = cells(load(folder).records)
     assert {r.case.seed for r in averaged_runs.went_wrong(cell)} == {43, 44, 46}
     assert len(cell.records) == 5
     accept(folder, RTE, select([run("rte", commit=NEW), failed("rte", 43, commit=NEW)]), "x", QUICK)
     assert len(load(folder).records) == 7
-    assert load(folder).cells_without_failed == set()
 
 
 @pytest.mark.cases
@@ -148,63 +143,6 @@ def test_runs_are_narrowed_by_task_model_and_target() -> None:
         narrowed(runs, ["sts2"])
 
 
-def old_layout(tmp_path: Path) -> Path:
-    """A baseline as older versions stored it: three changes, a file and a sum for each."""
-    folder = tmp_path / "old"
-    shutil.copytree(GOLDEN / "baseline_schema1", folder)
-    return folder
-
-
-def test_a_baseline_of_the_old_layout_is_read(tmp_path: Path) -> None:
-    found = load(old_layout(tmp_path))
-    assert [change.kind for change in found.changes] == ["save", "promote", "accept"]
-    assert [change.reason for change in found.changes] == ["the first", "the second", "the third"]
-    assert (found.changes[1].commit, found.changes[1].branch) == (NEW, "main")
-    assert (found.last.gone, found.cells_without_failed) == ((RTE,), set())
-    assert [record.case.seed for record in found.records] == [42, 43]
-    assert baselines.names(tmp_path) == ["old"]
-
-
-@pytest.mark.usefixtures("on_main")
-def test_the_next_change_of_an_old_baseline_writes_the_new_layout(tmp_path: Path) -> None:
-    folder = old_layout(tmp_path)
-    before = load(folder)
-    after = promote(folder, select([run("cola", commit=NEW)]), "the fourth", "main", QUICK)
-    assert (len(after.changes), after.changes[:3]) == (4, before.changes)
-    assert len(after.records) == 3
-    assert {path.name for path in folder.iterdir()} == {"baseline.json", "runs"}
-    assert after.other_files == []
-
-
-def test_an_old_baseline_says_that_it_lacks_what_failed(tmp_path: Path) -> None:
-    folder = old_layout(tmp_path)
-    change = folder / "acts" / "0003.json"
-    told = json.loads(change.read_bytes())
-    del told["crc32"], told["with_failed"]
-    change.write_bytes(sealed(told))
-    before = load(folder)
-    assert before.cells_without_failed == {SST2}
-    shutil.copy(GOLDEN / "baseline_schema1/acts/0003.json", change)
-    assert load(folder).cells_without_failed == set()
-
-
-@pytest.mark.cases
-@pytest.mark.usefixtures("on_main")
-def test_failed_runs_count_only_if_all_runs_of_a_cell_were_chosen_with_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(baselines, "_cells_with_failed", lambda *args: ())  # as was once done
-    runs = [run(seed=seed) for seed in range(42, 45)]
-    folder = saved(tmp_path, *runs, run("rte"))
-    assert load(folder).cells_without_failed == {SST2, RTE}
-    monkeypatch.undo()
-    monkeypatch.setattr(git, "why_not_on", lambda *where: None)
-    promote(folder, select([run(seed=45)]), "one more seed does not complete it", "main", QUICK)
-    assert load(folder).cells_without_failed == {SST2, RTE}
-    promote(folder, select([*runs, *load(folder).records[-1:]]), "all of it", "main", QUICK)
-    assert load(folder).cells_without_failed == {RTE}
-
-
 @pytest.mark.parametrize(
     ("runs", "commit", "cell", "words"),
     [
@@ -237,7 +175,7 @@ def test_a_baseline_is_read_as_it_was_saved(tmp_path: Path) -> None:
     assert (found.last.commit, found.last.branch, found.last.session) == (OLD, "main", None)
     assert found.last.cells == (SST2, RTE)
     told = json.loads((folder / "baseline.json").read_bytes())
-    assert [*told] == ["schema", "changes", "runs", "with_failed", "crc32"]
+    assert [*told] == ["schema", "changes", "runs", "crc32"]
     sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in (folder / "runs").iterdir()}  # fmt: skip
     assert {one["name"]: one["sha256"] for one in told["runs"]} == sums

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from harness.spec import Case
 from tests.support import custom_task
 from tests.support.builders import record
 from tests.support.custom_task import CLASSES, TOML
-from tests.support.locations import GOLDEN
 from tests.support.outlets import CASE, Place, sealed
 
 RTE = Case("rte", "toy-bert", "cpu-fp32", 1)
@@ -48,17 +46,6 @@ def _change(text: str, folder: Path) -> None:
     code = dict.fromkeys(("branch", "commit", "session", "glue-bench", "glue-bench_sha256"), text)
     told["changes"][0] |= {"reason": text, "cells": [text], "gone": [text], **code}
     path.write_bytes(sealed(told))
-
-
-def _old_change(text: str, folder: Path) -> None:
-    """A change as older versions stored it, from a forger."""
-    shutil.copytree(GOLDEN / "baseline_schema1", old := folder / "results/baselines/old")
-    path = old / "acts/0003.json"
-    told = json.loads(path.read_bytes())
-    del told["crc32"]
-    path.write_bytes(
-        sealed(told | {"reason": text, "branch": text, "commit": text, "gone": [text]})
-    )
 
 
 def _task_file(more: str) -> Callable[[str, Path], None]:
@@ -101,10 +88,6 @@ WRITTEN: dict[str, Place] = {
     "a change of a baseline": _place(
         _change, "baseline list", "baseline show main", "compare main r",
         "compare main r --format markdown", "baseline promote main r --reason x",
-    ),
-    "a change of an old baseline": _place(
-        _old_change, "baseline list", "baseline show old", "compare old r",
-        "baseline promote old r --reason x",
     ),
     "a name in a task file": _place(_task_file("[[task]]\nname = TEXT\n"), MINE),
     "a key of a task file": _place(_task_file(f"{TOML}TEXT = 1\n"), MINE),
