@@ -11,6 +11,7 @@ import typer
 from harness.commands.common import Results, complain, existing
 from harness.errors import Exit, StorageError, UsageError
 from harness.planning.project import BASELINES, RESULTS
+from harness.records.cells import cells
 from harness.terminal import say
 from harness.text.values import plain, shown_path
 
@@ -222,14 +223,21 @@ def _require_none_worse(baseline: Baseline, selection: Selection) -> None:
 
 
 def _is_worse(cell: CellVerdict) -> bool:
-    """Whether a cell is worse, or a larger share of its runs went wrong."""
+    """Whether a cell is worse, a larger share of its runs went wrong, or its seeds are no more."""
     from harness.compare.averaged_runs import WrongRuns
     from harness.compare.verdicts import Verdict
 
     if cell.base is None or cell.new is None:
         return False
-    is_failing = WrongRuns.of(cell.base, cell.new).is_larger_share
+    lost_seeds = cell.new.ignores_its_seed and not cell.base.ignores_its_seed
+    is_failing = WrongRuns.of(cell.base, cell.new).is_larger_share or lost_seeds
     return cell.verdict is Verdict.WORSE or (cell.verdict is Verdict.INCOMPARABLE and is_failing)
+
+
+SAME_SEED = (
+    "runs of different seeds had the same losses or the same order of rows. They count as one run, "
+    "so no loss of this cell can be shown"
+)
 
 
 def _say(before: Baseline | None, after: Baseline, selection: Selection | None) -> None:
@@ -239,6 +247,9 @@ def _say(before: Baseline | None, after: Baseline, selection: Selection | None) 
     say(tables.describe_change(len(after.changes), after.last))
     if selection:
         say(tables.describe_selection(selection))
+        for cell in cells(selection.records):
+            if cell.ignores_its_seed:
+                say(f"glue-bench: warning: {cell.name}: {SAME_SEED}", err=True)
     if before and (difference := tables.describe_difference(before, after)):
         say(difference)
     say(tables.describe_size(after))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.common import POLICY_HELP, chosen_policy, complain, expected_runs
-from harness.errors import Exit
+from harness.errors import Exit, UsageError
 from harness.planning.project import BASELINES, RESULTS
 from harness.records.parts import SUBJECTS
 from harness.spec import Policy
@@ -73,7 +73,10 @@ def compare(
 
     here = Path.cwd()
     limits = thresholds.from_option(fail_on) if fail_on else thresholds.from_pyproject(here)
-    settings = option_sources.merge({"subject": subject}, here, here)
+    try:
+        settings = option_sources.merge({"subject": subject}, here, here)
+    except UsageError as error:
+        raise UsageError(str(error).replace("--glue-subject", "--subject")) from None
     chosen = chosen_policy(policy)
     then = sides.find(base, results, baselines)
     now = sides.find(new, results, baselines, beside=then)
@@ -86,7 +89,7 @@ def compare(
         then.notes,
         Subject(settings.subject or DEFAULT.names, "--subject"),
     )
-    titles = [f"base {then}", f"new  {now}"]
+    titles = [f"base {then}", f"new  {now}", *sides.older_cells(now)]
     if form is Form.markdown:
         tables = verdict_tables.text(comparison, chosen, markdown=True)
         say_document("\n\n".join([*map(markup.paragraph, titles), tables]) + "\n")

@@ -105,7 +105,7 @@ def load(folder: Path, disk: Disk = DISK) -> Baseline:
         runs = (_read_run(folder, run, disk) for run in stored.manifest.runs)
         return Baseline(folder, stored, tuple(_by_age(runs)))
     except StorageError as error:  # a results folder may do without a file, a baseline may not
-        fix = f"Fix: restore it, such as with `git restore {shown_path(folder)}`"
+        fix = f"Fix: restore it, such as with `git restore --source=HEAD {shown_path(folder)}`"
         raise StorageError(str(error).replace(codec.FIX, fix)) from error
 
 
@@ -115,7 +115,7 @@ def _absent(folder: Path, disk: Disk) -> UsageError | StorageError:
         return StorageError(
             f"{shown_path(folder / manifest.NAME)}: there is no such file, yet runs/ has runs: it "
             "was removed, or a first save was cut off. Fix: bring it back, such as with "
-            f"`git restore {shown_path(folder)}`, or repeat {save_command}"
+            f"`git restore --source=HEAD {shown_path(folder)}`, or repeat {save_command}"
         )
     known = names(folder.parent, disk)
     guess = nearest(folder.name, known)
@@ -211,7 +211,7 @@ def _describe(
     revision = selection.revision
     if revision.commit is None:
         branch = None  # without a repository there is none
-    elif branch and (why := git.why_not_on(Path.cwd(), branch, revision.commit)):
+    elif branch is not None and (why := git.why_not_on(Path.cwd(), branch, revision.commit)):
         raise UsageError(
             f"commit {revision.commit[:12]} of the runs has to be in the history of a branch: "
             f"{why}. Fix: merge it there first, or fetch it, or name another branch with --branch"

@@ -91,8 +91,16 @@ def _why_incomparable(base: Cell, new: Cell, subject: Subject, alpha: float) -> 
         return f"no run of the base ended ok: {_list_endings(base)}"
     base_failed, new_failed = (len(cell.records) - len(cell.ok) for cell in (base, new))
     failures = f"{new_failed} of {len(new.records)} runs did not end ok: {_list_endings(new)}"
+    if new.ignores_its_seed and not base.ignores_its_seed:
+        return SEEDS_LOST
     is_larger_share = new_failed * len(base.records) > base_failed * len(new.records)
     return failures if is_larger_share and not _goes_wrong_more(base, new, alpha) else None
+
+
+SEEDS_LOST = (
+    "new runs of different seeds had the same losses or the same order of rows, and the base's had "
+    "not. Fix: find what no longer depends on the seed"
+)
 
 
 def _list_endings(cell: Cell) -> str:
@@ -131,8 +139,8 @@ def _judge_score(
     if not wrong.is_larger_share and (proof := _why_the_same(base, new)):
         verdict = finding.verdict and Verdict.NOT_WORSE
         return replace(finding, verdict=verdict, why=proof)
-    if base.ignores_its_seed or new.ignores_its_seed:
-        why = "its seeds gave the same run, so they count as one"
+    if base.ignores_its_seed:
+        why = "seeds of the base had the same losses or order of rows, so they count as one"
         return replace(finding, verdict=Verdict.CANNOT_TELL, why=why, change=None)
     if finding.verdict in (Verdict.NOT_WORSE, Verdict.BETTER) and wrong.is_larger_share:
         # The means are those of the other runs. They do not show how often a run goes wrong.

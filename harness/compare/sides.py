@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.compare import baseline_tables, baselines, manifest
 from harness.errors import StorageError, UsageError
 from harness.files import paths
+from harness.records.cells import names_of
 from harness.records.revisions import by_revision, commit_of
 from harness.records.schema import Record, Source
 from harness.records.store import Store
@@ -92,6 +93,17 @@ def newest(records: Iterable[Record]) -> list[Record]:
     for record in records:
         of_cells.setdefault((record.combination, record.source), []).append(record)
     return [run for runs in of_cells.values() for run in next(iter(by_revision(runs).values()))]
+
+
+def older_cells(side: Side) -> list[str]:
+    """A line per state of the code whose runs are not the side's newest, with their cells."""
+    revisions = by_revision(side.records)
+    newest = next(iter(revisions), None)
+    return [
+        f"older than the newest code, {newest}: {', '.join(names_of(runs))} ({revision})"
+        for revision, runs in revisions.items()
+        if revision != newest
+    ]
 
 
 def _of_revision(text: str, place: str, revision: str, results: Path, root: Path) -> Side:

@@ -9,8 +9,8 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.planning import option_hints
 from harness.planning.option_values import engine, names, policy, subject
-from harness.planning.options import OPTIONS, Option, Settings, Value, parsed
-from harness.planning.project import GATE, SUBTABLES, table
+from harness.planning.options import FILE, OPTIONS, Option, Settings, Value, parsed
+from harness.planning.project import GATE, SUBTABLES, TABLE, table
 from harness.spec import Json
 from harness.text.names import unknown
 from harness.text.values import shown, shown_path
@@ -23,22 +23,29 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
     was typed or comes from the environment, and to `root` if it is in the file. Raises
     `UsageError`.
     """
-    from_file = read_file(root / "pyproject.toml")
+    from_file = read_file(root / FILE)
+    gate = table(root / FILE).get(GATE, {})
     values: dict[str, Value] = {}
     origins: dict[str, str] = {}
     for option in OPTIONS:
         typed = command_line.get(option.key)
         in_environment = os.environ.get(option.environment or "") or None
+        in_file = f"{FILE}: [{_table_of(option, gate)}] {option.name}"
         for text, where, base in (
             (typed, option.flag, here),
             (in_environment, option.environment, here),
-            (from_file.get(option.name), f"pyproject.toml: [tool.glue-bench] {option.name}", root),
+            (from_file.get(option.name), in_file, root),
         ):
             if text is not None:
                 origins[option.key] = str(where)
                 values[option.key] = parsed(option, text, str(where), base)
                 break
     return Settings(**values, origins=origins, project=root)
+
+
+def _table_of(option: Option, gate: Json) -> str:
+    is_there = isinstance(gate, dict) and option.name in gate
+    return f"tool.{TABLE}.{GATE}" if is_there else f"tool.{TABLE}"
 
 
 OF_THE_GATE = ("baseline", "recheck", "max-seeds", "subject", "policy", "trust-baseline")
@@ -78,6 +85,8 @@ def _as_typed(option: Option, value: Json, where: str) -> str:
     parts = value if isinstance(value, list) else [value]
     is_text = option.parse in (str, names, engine, subject, policy)
     expected = "text in quotes" if is_text else "text, a number, or true or false"
+    if isinstance(value, list) and option.parse in (str, engine, policy):
+        raise UsageError(f"{where}: found {shown(value)}; expected {expected}")
     for part in parts:
         if not isinstance(part, str if is_text else str | int | float):
             raise UsageError(f"{where}: found {shown(part)}; expected {expected}")

@@ -39,6 +39,8 @@ from harness.text.values import plain, shown
 Value = Any
 """The value of an option. Each field of `Settings` declares its type."""
 
+FILE = "pyproject.toml"  # of the project in which pytest runs
+
 
 class ArgparseForm(TypedDict, total=False):
     """Keywords of argparse's `add_argument` and of pytest's `addoption`."""
@@ -233,6 +235,10 @@ class Settings:
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     # The folder of the project in which pytest runs; None: the current folder.
     project: Path | None = field(default=None, compare=False)
+
+    def is_of_file(self, key: str) -> bool:
+        """Whether an option has its value from the project's file, which is part of its code."""
+        return self.origins.get(key, "").startswith(FILE)
 
     @contextlib.contextmanager
     def naming(self, key: str) -> Generator[None]:

@@ -35,6 +35,10 @@ def table(path: Path) -> dict[str, Json]:
         raise UsageError(f"{where}: cannot be read: {paths.reason(error)}") from None
     except (ValueError, RecursionError) as error:  # ValueError: a number of 5,000 digits, too
         raise not_toml(where, error) from None
+    tools = content.get("tools")
+    for other, place in ((content, ""), (tools if isinstance(tools, dict) else {}, "tools.")):
+        if TABLE in other:
+            raise UsageError(f"{where}: found [{place}{TABLE}]; expected [tool.{TABLE}]")
     for key in ("tool", TABLE):
         content = content.get(key, {})
         if not isinstance(content, dict):

@@ -117,7 +117,7 @@ def _options(case: Case, cases: Sequence[Case], settings: Settings) -> list[str]
         value = getattr(settings, option.key)
         if option.key in REPLACED | OMITTED or value in (None, False):
             continue
-        if str(settings.origins.get(option.key, "")).startswith("pyproject.toml"):
+        if settings.is_of_file(option.key):
             continue  # the older code has a file of its own
         arguments += [option.flag] if value is True else [option.flag, str(value)]
     model = next((m for m in settings.models or () if _names(m, case.model)), case.model)

@@ -70,25 +70,39 @@ class Regression:
 
     @property
     def notes(self) -> list[str]:
-        """What the header says of settings that have no effect."""
-        known = [*self.cells, *(run.combination.name for run in self.baseline.records)]
-        return [
+        """What the header says of cells that are not judged, and of settings without effect."""
+        stored = Counter(cell.name for cell in cells(self.baseline.records))
+        left_out = [name for name in stored if name not in self.cells]
+        notes = [f"not judged, though the baseline has it: {name}" for name in left_out]
+        notes += [
+            f"the baseline has {count} cells {name}, of different recipes or rows; one is judged"
+            for name, count in stored.items()
+            if count > 1
+        ]
+        return notes + [
             f"[tool.glue-bench.thresholds] {pattern!a} fits no cell of this session or the baseline"
-            for pattern in self.thresholds.of_no_cell(known)
+            for pattern in self.thresholds.of_no_cell([*self.cells, *stored])
         ]
 
     @functools.cached_property
     def base(self) -> list[Record]:
-        """The baseline's runs of the tasks, models and targets that the options name, if any."""
-        settings, plan = self.settings, self.plan
+        """The baseline's runs of the tasks, models and targets that were typed, if any.
+
+        Those of pyproject.toml are part of what is judged: a cell that is no longer among them is
+        gone.
+        """
+        plan = self.plan
+        planned = {"task": plan.tasks, "model": plan.models, "target": plan.targets}
+        typed = {axis: names for axis, names in planned.items() if self._is_typed(f"{axis}s")}
         return [
             run
             for run in self.baseline.records
-            if (settings.tasks is None or run.case.task in plan.tasks)
-            and (settings.models is None or run.case.model in plan.models)
-            and (settings.targets is None or run.case.target in plan.targets)
+            if all(getattr(run.case, axis) in names for axis, names in typed.items())
             and (run.source.kind in (plan.data.kind, CUSTOM) or not self._has_these_rows)
         ]
+
+    def _is_typed(self, key: str) -> bool:
+        return getattr(self.settings, key) is not None and not self.settings.is_of_file(key)
 
     @property
     def _has_these_rows(self) -> bool:

@@ -260,14 +260,18 @@ class GlueSession:
 
 
 def _refuse_unread_table(root: Path, here: Path) -> None:
-    """Raise `UsageError` if a pyproject.toml below pytest's rootdir has settings of glue-bench.
+    """Raise `UsageError` if settings of glue-bench are in another pyproject.toml than that of root.
 
     pytest reads one file, in its rootdir. Settings in another, such as a strict policy, would be
-    left out without a word.
+    left out without a word. Others are looked for from the current folder up to the rootdir; if
+    that is below the current folder and has none, in the current folder.
     """
-    for folder in (here, *here.parents):
-        if folder == root or not folder.is_relative_to(root):
-            return
+    if root != here and root.is_relative_to(here) and not project.table(root / "pyproject.toml"):
+        places = [here]
+    else:
+        above = [here, *here.parents]
+        places = above[: above.index(root)] if root in above else []
+    for folder in places:
         file = folder / "pyproject.toml"
         if project.table(file):
             raise UsageError(

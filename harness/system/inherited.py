@@ -31,11 +31,11 @@ DEVICES = ("CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "NCCL_", "HIP_", "ROCR_", "Z
 PREFIXES = (*LOCALE_AND_OURS, *THREADS, *TORCH, *DEVICES)
 SECRET = re.compile(
     r"(?i)token(?!iz)|secret|passw|passphrase|credential|cookie|session_?id|private|signature"
-    r"|(?<![a-z])(keys?|pass|pat|auth)(?![a-z])|_pwd|key$"
+    r"|(?<![a-z])(keys?|pass|pat|auth|bearer)(?![a-z])|_pwd|key$"
 )
 """Parts of the names of variables whose values are secret."""
-LOGIN = re.compile(r"://[^/\s]*@")
-"""A URL with a user's name or password."""
+LOGIN = re.compile(r"://[^\s]*@|^[^\s/@]*:[^\s]*@|[?&]\w*(access|token|key|sig)\w*=", re.IGNORECASE)
+"""A URL with a user's name or password, also without its scheme, or with a key in its query."""
 
 
 def environment() -> dict[str, str]:

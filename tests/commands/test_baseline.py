@@ -136,6 +136,18 @@ def test_worse_runs_are_not_promoted(say: Any) -> None:
     assert (code, "2. " in text) == (0, True)
 
 
+def test_seeds_that_gave_one_run_are_named_and_not_promoted(say: Any) -> None:
+    say(*FIRST)
+    for seed in (60, 61):
+        Store(Path("r"), QUICK).save(run(seed=seed, commit=NEW, first_losses=[0.7, 0.6]))
+    code, text = say("promote", "main", "r", "--reason", "one order of rows for all seeds")
+    assert code == 1
+    assert "no longer depends on the seed" in joined(text)
+    code, text = say("save", "other", "r", "--reason", "the same")
+    assert code == 0
+    assert f"warning: {SST2}: runs of different seeds had the same losses" in joined(text)
+
+
 def test_all_cells_of_a_name_are_removed_and_named(say: Any) -> None:
     Store(Path("r"), QUICK).save(run(seed=7, recipe="stable"))
     say(*FIRST)

@@ -280,8 +280,9 @@ def test_a_commit_that_is_not_on_the_branch_is_refused(tmp_path: Path, monkeypat
     monkeypatch.setattr(git, "why_not_on", lambda *where: None)
     folder = saved(tmp_path)
     monkeypatch.setattr(git, "why_not_on", lambda *where: "cannot tell")
-    with pytest.raises(UsageError, match="cannot tell"):
-        promote(folder, select([run("cola")]), "x", "main")
+    for branch in ("main", ""):
+        with pytest.raises(UsageError, match="cannot tell"):
+            promote(folder, select([run("cola")]), "x", branch)
     accept(folder, COLA, select([run("cola")]), "asks for no branch", QUICK)
 
 

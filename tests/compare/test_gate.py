@@ -229,10 +229,17 @@ def test_where_more_runs_collapse_than_before_the_others_do_not_make_it_fine() -
 
 def test_seeds_that_gave_the_same_run_are_one() -> None:
     same = {"first_losses": [0.7, 0.6]}
-    for base, new in ((side(GOOD), side(BAD, **same)), (side(GOOD, **same), side(BAD))):
-        found = judged(base, new)["score"]
+    for new in (side(BAD), side(BAD, **same)):
+        found = judged(side(GOOD, **same), new)["score"]
         assert found.verdict is Verdict.CANNOT_TELL
-        assert found.why == "its seeds gave the same run, so they count as one"
+        assert found.why.endswith("same losses or order of rows, so they count as one")
+
+
+@pytest.mark.parametrize("score", [GOOD, BAD])
+def test_new_runs_that_no_longer_depend_on_their_seed_are_incomparable(score: list[float]) -> None:
+    found = judged(side(GOOD), side(score, first_losses=[0.7, 0.6]))["score"]
+    assert found.verdict is Verdict.INCOMPARABLE
+    assert "Fix: find what no longer depends on the seed" in found.why
 
 
 def test_seeds_that_agree_are_no_surer_than_one_row_of_the_dev_set() -> None:

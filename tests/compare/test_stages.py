@@ -77,8 +77,8 @@ def test_a_second_stage_whose_runs_collapsed_or_ignored_their_seeds_clears_nothi
     first = judged(side(GOOD), side(BAD))["score"]
     collapsed = judged(low(side(GOOD), 10), low(side(GOOD), 10))["score"]
     same = judged(side(GOOD), side(GOOD, first=90, first_losses=[0.7, 0.6]))["score"]
-    for second in (collapsed, same):
-        assert second.verdict is CANNOT_TELL
+    for second, verdict in ((collapsed, CANNOT_TELL), (same, APART)):
+        assert second.verdict is verdict
         assert stages.confirm(first, second).verdict is WORSE
 
 

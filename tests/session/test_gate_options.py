@@ -82,3 +82,30 @@ def test_a_threshold_that_fits_no_cell_is_named(gated: pytest.Pytester) -> None:
     name = "[tool.glue-bench.thresholds] 'mrpc-mine-*' fits no cell of this session or the baseline"
     assert name in found
     assert "'rte-*' fits" not in found
+
+
+def test_a_cell_that_the_projects_file_no_longer_has_is_gone(gated: pytest.Pytester) -> None:
+    """The file is part of the change under test. What is typed only narrows the session."""
+    fp32 = ("--glue-targets", "cpu-fp32", "--glue-baseline", "main")
+    gated.makefile(".toml", pyproject='[tool.pytest]\n[tool.glue-bench]\ntasks = "sst2"\n')
+    found = judged(gated, *fp32)
+    assert found.ret == 1
+    found.stdout.fnmatch_lines(["FAILED *test_regression[[]rte-toy-bert-cpu-fp32]*"])
+    found = judged(gated, *fp32, "--glue-tasks", "sst2")
+    assert found.ret == 0
+    found.stdout.fnmatch_lines(["*not judged, though the baseline has it: rte-toy-bert-cpu-fp32"])
+
+
+def test_settings_beside_another_rootdir_are_an_error(gated: pytest.Pytester) -> None:
+    gated.makefile(".toml", pyproject='[tool.glue-bench.gate]\npolicy = "strict"\n')
+    (gated.path / "ci").mkdir()
+    (gated.path / "ci" / "pytest.ini").write_text("[pytest]\n")
+    found = judged(gated, *SST2, "-c", "ci/pytest.ini")
+    assert found.ret == pytest.ExitCode.USAGE_ERROR
+    found.stderr.fnmatch_lines(["*pyproject.toml: its [[]tool.glue-bench] is not read*"])
+
+
+def test_the_messages_name_the_table_of_a_value(gated: pytest.Pytester) -> None:
+    gated.makefile(".toml", pyproject='[tool.pytest]\n[tool.glue-bench.gate]\npolicy = "hard"\n')
+    found = judged(gated, *SST2)
+    found.stderr.fnmatch_lines(["*pyproject.toml: [[]tool.glue-bench.gate] policy: found 'hard'*"])
