@@ -12,6 +12,7 @@ from harness.commands.common import Results, complain, existing
 from harness.errors import Exit, StorageError, UsageError
 from harness.planning.project import BASELINES, RESULTS
 from harness.records.cells import cells
+from harness.system import git
 from harness.terminal import say
 from harness.text.values import plain, shown_path
 
@@ -102,6 +103,7 @@ def promote(
     folder = stored.locate(name, baselines)
     selection = _select(results, commit, session, task, model, target)
     before = stored.load(folder)
+    stored.require_on_branch(selection, branch)
     if not worse:
         _require_none_worse(before, selection)
     _say(before, stored.promote(folder, selection, reason, branch), selection)
@@ -177,7 +179,7 @@ def _select(
     targets: Sequence[str] | None = None,
     cell: str | None = None,
 ) -> Selection:
-    from harness.compare.selection import narrowed, select
+    from harness.compare.selection import list_reasons, narrowed, select
     from harness.records import journal, sessions
     from harness.records.store import Store
 
@@ -194,9 +196,16 @@ def _select(
         raise damaged[0]
     try:
         chosen = narrowed(records, tasks or (), models or (), targets or ())
-        return select(chosen, commit, cell, refused, session)
+        selection = select(chosen, commit, cell, refused, session)
     except UsageError as error:
         raise UsageError(f"{shown_path(results)}: {error}") from error
+    if selection.revision.commit is None and session is None and git.head(Path.cwd()):
+        raise UsageError(
+            f"{shown_path(results)}: its newest run was made without a repository, and here is one"
+            f"{list_reasons(selection.left_out)}. Fix: commit, and run `pytest benchmarks` again; "
+            f"or --session {selection.revision.session}"
+        )
+    return selection
 
 
 def _require_none_worse(baseline: Baseline, selection: Selection) -> None:
@@ -240,16 +249,22 @@ SAME_SEED = (
 )
 
 
+NONE_SOUND = "every run failed or collapsed, so no later run can be compared with them"
+
+
 def _say(before: Baseline | None, after: Baseline, selection: Selection | None) -> None:
     """Print a change, what it took and left out, and the size of the baseline now."""
+    from harness.compare import averaged_runs
     from harness.compare import baseline_tables as tables
 
     say(tables.describe_change(len(after.changes), after.last))
     if selection:
         say(tables.describe_selection(selection))
         for cell in cells(selection.records):
-            if cell.ignores_its_seed:
-                say(f"glue-bench: warning: {cell.name}: {SAME_SEED}", err=True)
+            warnings = [SAME_SEED] if cell.ignores_its_seed else []
+            warnings += [] if averaged_runs.runs(cell) else [NONE_SOUND]
+            for warning in warnings:
+                say(f"glue-bench: warning: {cell.name}: {warning}", err=True)
     if before and (difference := tables.describe_difference(before, after)):
         say(difference)
     say(tables.describe_size(after))

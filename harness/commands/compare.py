@@ -89,7 +89,7 @@ def compare(
         then.notes,
         Subject(settings.subject or DEFAULT.names, "--subject"),
     )
-    titles = [f"base {then}", f"new  {now}", *sides.older_cells(now)]
+    titles = [f"base {then}", f"new  {now}", *sides.remarks(now)]
     if form is Form.markdown:
         tables = verdict_tables.text(comparison, chosen, markdown=True)
         say_document("\n\n".join([*map(markup.paragraph, titles), tables]) + "\n")

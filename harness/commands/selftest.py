@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,14 +17,19 @@ from harness.tables.table import WIDTH
 from harness.terminal import say
 from harness.text.values import shown_path
 
-CASES = "sst2 and toy-bert and cpu-fp32"
+PREFERRED = "sst2-toy-bert-cpu-fp32"  # a short one
 
 
 def selftest(
     context: typer.Context,
     select: Annotated[
-        str, typer.Option("-k", metavar="EXPR", help="which cases, as for pytest")
-    ] = CASES,
+        str | None,
+        typer.Option(
+            "-k",
+            metavar="EXPR",
+            help=f"which cases, as for pytest (default: {PREFERRED}, or the project's first cell)",
+        ),
+    ] = None,
     processes: Annotated[
         int, typer.Option(min=12, max=1000, help="how many processes; a multiple of 4")
     ] = 24,
@@ -53,11 +60,12 @@ def selftest(
     effect = speed.PINNED_EFFECT if pinned else speed.SHARED_EFFECT
     here = Path.cwd()
     tree = ab_sides.named(ab_sides.TREE, here)
+    selection = select or _first_cell(context.args)
     request = comparing.Request(
         a=tree,
         b=tree,
         project=here,
-        arguments=[tests, "-k", select, *ab_sides.with_absolute_paths(context.args, here)],
+        arguments=[tests, "-k", selection, *ab_sides.with_absolute_paths(context.args, here)],
         results=results.absolute(),
         effects=speed_measures.default_effects(effect),
         pairs=processes // 2,
@@ -83,3 +91,16 @@ def selftest(
         say(textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
     say(f"stored: {shown_path(path)}")
     raise typer.Exit(Exit.WORSE if made.has_false_alarms else Exit.FINE)
+
+
+def _first_cell(words: Sequence[str]) -> str:
+    """The cell that is run if none is selected, with these options of pytest."""
+    from harness.planning import option_sources, options, plan
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in options.OPTIONS:
+        parser.add_argument(option.flag, dest=option.key, **option.form)
+    typed, _ = parser.parse_known_args(words)
+    here = Path.cwd()
+    cells = [case.cell for case in plan.make(option_sources.merge(vars(typed), here, here)).cases]
+    return PREFERRED if PREFERRED in cells or not cells else cells[0]

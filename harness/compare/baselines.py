@@ -194,6 +194,18 @@ def accept(
     return _store(folder, before, after, selection, change, disk)
 
 
+def require_on_branch(selection: Selection, branch: str) -> None:
+    """Raise `UsageError` unless the commit of these runs, if any, is in the history of a branch."""
+    commit = selection.revision.commit
+    if commit and (why := git.why_not_on(Path.cwd(), branch, commit)):
+        others = list_reasons(selection.left_out)
+        raise UsageError(
+            f"commit {commit[:12]} of the runs has to be in the history of a branch: {why}. Fix: "
+            "merge it there first, or fetch it, or name another branch with --branch"
+            f"{others and f'. Other runs were left out{others}'}"
+        )
+
+
 def _describe(
     kind: Kind,
     reason: str,
@@ -211,11 +223,8 @@ def _describe(
     revision = selection.revision
     if revision.commit is None:
         branch = None  # without a repository there is none
-    elif branch is not None and (why := git.why_not_on(Path.cwd(), branch, revision.commit)):
-        raise UsageError(
-            f"commit {revision.commit[:12]} of the runs has to be in the history of a branch: "
-            f"{why}. Fix: merge it there first, or fetch it, or name another branch with --branch"
-        )
+    elif branch is not None:
+        require_on_branch(selection, branch)
     return BaselineChange(
         kind=kind,
         reason=reason,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from statistics import fmean
+from statistics import fmean, geometric_mean
 
 from harness import metrics
 from harness.compare import averaged_runs, machines, pairing, stats
@@ -229,13 +229,14 @@ def _compare_values(
     """The finding that follows from the values alone, and the change of their mean."""
     finding = Finding(measure, threshold, None)
     if base and new:
-        finding = replace(finding, base=fmean(base), new=fmean(new))
+        mean = fmean if measure.is_score else geometric_mean  # the change is of logarithms
+        finding = replace(finding, base=mean(base), new=mean(new))
     if threshold is None:
         return replace(finding, change=change)
     margin = threshold.margin(finding.base) if finding.base is not None else None
     finding = replace(finding, change=change, margin=margin)
     if change is None or margin is None:
-        why = TOO_FEW if base and new else "every run of one side collapsed, or was unstable"
+        why = TOO_FEW if base and new else "every run of a side collapsed, or was unstable"
         return replace(finding, verdict=Verdict.CANNOT_TELL, why=why)
     verdict = decide(change, margin)
     reasons = []

@@ -21,7 +21,7 @@ from harness.records.revisions import by_revision, commit_of
 from harness.records.schema import Record, Source
 from harness.records.store import Store
 from harness.spec import Combination
-from harness.text.values import plain, shown
+from harness.text.values import plain, shown, shown_path
 
 FORMS = "a baseline, a folder of results, FOLDER@COMMIT, FOLDER@SESSION, BRANCH@COMMIT or @COMMIT"
 MOST_NAMED = 6  # commits and sessions in a message
@@ -35,6 +35,7 @@ class Side:
     records: Sequence[Record]
     damaged: Sequence[StorageError] = ()
     left_out: int = 0
+    own: tuple[str, ...] = ()  # names of cells whose only runs are those of the other side
     notes: Mapping[str, str] = field(default_factory=dict)  # on a baseline's cells
 
     def __str__(self) -> str:
@@ -55,13 +56,21 @@ def find(text: str, results: Path, root: Path, beside: Side | None = None) -> Si
         place, _, revision = text.rpartition("@")
         return _of_revision(text, place, revision, results, root)
     folder = Path(text)
-    if _is_baseline(text, root) or not paths.is_folder(folder):
+    if _is_baseline(text, root):
         return _of_baseline(text, root)
+    if not paths.is_folder(folder):
+        if "/" not in text:
+            return _of_baseline(text, root)
+        raise UsageError(
+            f"{shown_path(folder)}: no such folder; expected {FORMS}. Fix: run `pytest benchmarks` "
+            "first, or correct the name"
+        )
     stored = Store(folder).find()
     latest = newest(stored.records)
     others = {run.id for run in beside.records} if beside else set()
     kept = [run for run in latest if run.id not in others]
-    return Side(text, kept, stored.damaged, len(stored.records) - len(kept))
+    own = tuple(name for name in names_of(latest) if name not in names_of(kept))
+    return Side(text, kept, stored.damaged, len(stored.records) - len(kept), own)
 
 
 def _is_baseline(text: str, root: Path) -> bool:
@@ -95,15 +104,17 @@ def newest(records: Iterable[Record]) -> list[Record]:
     return [run for runs in of_cells.values() for run in next(iter(by_revision(runs).values()))]
 
 
-def older_cells(side: Side) -> list[str]:
-    """A line per state of the code whose runs are not the side's newest, with their cells."""
+def remarks(side: Side) -> list[str]:
+    """Lines about cells of a side whose runs are not of its newest code, or not its own."""
+    own = f"only the base's own runs: {', '.join(side.own)}. Fix: run them again"
     revisions = by_revision(side.records)
     newest = next(iter(revisions), None)
-    return [
+    older = [
         f"older than the newest code, {newest}: {', '.join(names_of(runs))} ({revision})"
         for revision, runs in revisions.items()
         if revision != newest
     ]
+    return [*older, own] if side.own else older
 
 
 def _of_revision(text: str, place: str, revision: str, results: Path, root: Path) -> Side:

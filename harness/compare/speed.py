@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from statistics import fmean, median, stdev
+from statistics import fmean, geometric_mean, stdev
 
 from harness.compare import sequential
 from harness.compare.stats import ALPHA, POWER, t_quantile
@@ -89,7 +89,7 @@ class SpeedChange:
     first, and the first A of a block by the last A of the block before.
     """
 
-    a: float | None  # median
+    a: float | None  # geometric mean, so that b / a is the change
     b: float | None
     change: LogRatio | None
     same_side: LogRatio | None
@@ -109,7 +109,7 @@ def judge(
     worse: the true change is below the effect with certainty.
     """
     complete = [pair for pair in pairs if pair]
-    a, b = (median(side) if side else None for side in ([p[i] for p in complete] for i in (0, 1)))
+    a, b = map(geometric_mean, zip(*complete, strict=True)) if complete else (None, None)
     if len(complete) < LEAST_PAIRS:
         why = f"{len(complete)} pairs of processes; expected {LEAST_PAIRS} or more"
         return SpeedChange(a, b, None, None, Verdict.CANNOT_TELL, why)

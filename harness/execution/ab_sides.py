@@ -24,7 +24,7 @@ from harness.execution.checkout import Checkout
 from harness.planning import options
 from harness.planning.option_sources import OF_THE_GATE
 from harness.system import git
-from harness.text.names import unknown
+from harness.text.names import nearest, unknown
 from harness.text.values import shown, shown_path
 
 TREE = "."
@@ -72,9 +72,13 @@ def named(typed: str, project: Path) -> SideName:
         project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{typed}^{{commit}}"
     ).text
     if not commit or not git.is_full_id(commit):
+        refs = git.ask(project, "for-each-ref", "--format=%(refname:short)").text or ""
+        guess = nearest(typed, refs.split())
+        fetch = "git fetch --unshallow" if git.is_shallow(project) else "git fetch"
         raise UsageError(
             f"side {shown(typed)}: the repository of {shown_path(project)} has no such commit, "
-            f"branch or tag; expected {FORMS}. Fix: `git fetch`, or correct the name"
+            f"branch or tag.{f' Did you mean {shown(guess)}?' if guess else ''} Expected {FORMS}. "
+            f"Fix: `{fetch}`, or correct the name"
         )
     return SideName(typed, commit, _branch_of(commit, project))
 

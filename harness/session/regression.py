@@ -268,7 +268,7 @@ class Regression:
         try:
             base, new = recheck(cell.name, self._fresh_seeds([cell]))
         except UsageError as error:
-            return unconfirmed(cell, str(error))
+            return unconfirmed(cell, str(error).removeprefix("stage 2: "))
         second = self._compare(base, new, {cell.name, cell.was or cell.name})
         verdict = confirm(cell, second.of(cell.name))
         if verdict.verdict is not Verdict.WORSE and (why := self._not_the_baseline(cell, base)):

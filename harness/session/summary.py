@@ -66,7 +66,8 @@ def write(glue: GlueSession, reporter: pytest.TerminalReporter) -> None:
 
     if glue.deselected and not glue.items:
         _explain_empty(glue, say)
-    if glue.lacks_baseline and not glue.items and not glue.deselected:
+    has_errors = bool(reporter.stats.get("error"))
+    if glue.lacks_baseline and not (glue.items or glue.deselected or has_errors):
         say("glue-bench: verdicts need a baseline. Fix: --glue-baseline NAME")
     for complaint in glue.complaints:
         say(f"storage: {complaint} (exit {Exit.STORAGE})")

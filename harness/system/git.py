@@ -148,9 +148,14 @@ def why_not_on(folder: Path, branch: str, commit: str) -> str | None:
         return "cannot tell: this checkout does not have the commit"
     if _refs(folder, f"--contains={commit}", *refs) & {*refs}:
         return None
-    if ask(folder, "rev-parse", "--is-shallow-repository").text == "true":
+    if is_shallow(folder):
         return "cannot tell: this checkout is shallow (`git fetch --unshallow`)"
     return f"it is not in the history of {shown(branch)}"
+
+
+def is_shallow(folder: Path) -> bool:
+    """Whether a checkout has only a part of its history."""
+    return ask(folder, "rev-parse", "--is-shallow-repository").text == "true"
 
 
 def _refs(folder: Path, *arguments: str) -> set[str]:

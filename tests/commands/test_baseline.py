@@ -172,6 +172,17 @@ def test_without_a_repository_the_runs_of_one_session_are_saved(say: Any) -> Non
     assert lines[3].split()[:5] == ["main", "1", "1", "1", "none"]
 
 
+def test_runs_from_before_the_repository_are_not_taken_by_chance(
+    say: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store(Path("o"), QUICK).save(run(commit=None, dirty=None, session="20260101T000000-aaaa"))
+    monkeypatch.setattr("harness.system.git.head", lambda folder: OLD)
+    code, text = say("save", "main", "o", "--reason", "x")
+    assert code == 2
+    assert "made without a repository, and here is one. Fix: commit, and run" in joined(text)
+    assert say("save", "main", "o", "--reason", "x", "--session", "2026")[0] == 0
+
+
 def test_while_a_session_writes_nothing_is_taken(say: Any) -> None:
     journal = Journal(Path("r/journal"), QUICK)
     journal.note("planned", cases=[], settings={})

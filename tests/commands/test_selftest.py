@@ -23,7 +23,7 @@ def test_the_noise_is_stored_and_shown(
     assert processes.started[0][1][:3] == [
         "benchmarks/test_finetune.py",
         "-k",
-        "sst2 and toy-bert and cpu-fp32",
+        "sst2-toy-bert-cpu-fp32",
     ]
     assert "6 pairs take about" in errors
     assert "as long again" not in errors
@@ -39,6 +39,18 @@ def test_the_noise_is_stored_and_shown(
     assert line.removesuffix(".") in " ".join(report.replace("\\", "").split())
     again = glue_bench(capsys, monkeypatch, "ab", "--a", ".", "--pairs", 6)[1]
     assert line in " ".join(again.split())
+
+
+def test_a_project_without_the_usual_cell_runs_its_first_one(
+    processes: Processes, capsys: Any, monkeypatch: Patch
+) -> None:
+    Path("pyproject.toml").write_text('[tool.glue-bench]\ntasks = "rte"\n')
+    glue_bench(capsys, monkeypatch, "selftest", "--processes", 12)
+    assert processes.started[0][1][2] == "rte-toy-bert-cpu-fp32"
+    processes.started.clear()
+    words = ("--", "--glue-models", "cnn")
+    glue_bench(capsys, monkeypatch, "selftest", "--processes", 12, *words)
+    assert processes.started[0][1][2] == "rte-cnn-cpu-fp32"
 
 
 def test_a_machine_on_which_equal_code_looks_worse_exits_with_1(

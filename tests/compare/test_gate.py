@@ -224,7 +224,7 @@ def test_where_more_runs_collapse_than_before_the_others_do_not_make_it_fine() -
     assert judged(side(GOOD), low(side(BAD), 1))["score"].verdict is Verdict.WORSE
     found = judged(low(side(GOOD), 10), low(side(GOOD), 10))["score"]
     assert found.verdict is Verdict.CANNOT_TELL
-    assert found.why == "every run of one side collapsed, or was unstable"
+    assert found.why == "every run of a side collapsed, or was unstable"
 
 
 def test_seeds_that_gave_the_same_run_are_one() -> None:

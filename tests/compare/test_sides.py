@@ -75,6 +75,25 @@ def test_a_change_that_moved_an_input_replaces_the_runs_before_it() -> None:
     assert find("r") == ids(changed)
 
 
+def test_cells_of_older_code_are_named() -> None:
+    old, new = runs(A, MONDAY, 0), runs(B, TUESDAY, 1)
+    rte = [
+        run.model_copy(
+            update={
+                "case": run.case.model_copy(
+                    update={"task": "rte", "id": run.case.id.replace("sst2", "rte")}
+                )
+            }
+        )
+        for run in new
+    ]
+    stored(Path("r"), old, rte)
+    (line,) = sides.remarks(sides.find("r", Path("r"), Path("b")))
+    assert line == (
+        "older than the newest code, commit bbbbbbb: sst2-toy-bert-cpu-fp32 (commit aaaaaaa)"
+    )
+
+
 def test_of_changed_files_the_last_session_counts() -> None:
     first, second = (runs(A, s, h, dirty=True) for s, h in ((MONDAY, 0), (TUESDAY, 1)))
     stored(Path("r"), first, second)
@@ -94,6 +113,8 @@ def test_beside_a_baseline_of_the_same_folder_the_runs_that_were_made_since_coun
     save(Path("b/main"), select(base), "why", "main")
     then = sides.find("main", Path("r"), Path("b"))
     assert find("r", then) == []  # nothing was run since: older runs are not taken instead
+    own = sides.find("r", Path("r"), Path("b"), then)
+    assert sides.remarks(own)[-1].startswith("only the base's own runs: sst2-toy-bert-cpu-fp32. ")
     again = runs(A, TUESDAY, 1)
     stored(Path("r"), again)
     assert find("r", then) == ids(again)
@@ -119,6 +140,7 @@ def test_commits_sessions_and_branches_are_named_by_their_beginnings() -> None:
         ("@2026", "2 commits or sessions begin with '2026'"),
         ("none@aaa", "r holds no run of branch 'none'"),
         ("nowhere", "no such baseline.*or name a baseline, a folder of results"),
+        ("no/where", "no/where: no such folder; expected a baseline, a folder of results"),
     ],
 )
 def test_a_side_that_is_not_there_says_what_is(text: str, words: str) -> None:

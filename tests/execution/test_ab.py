@@ -271,8 +271,14 @@ def test_a_commit_of_a_branch_that_head_does_not_contain(
 @pytest.mark.parametrize("typed", ["nope", "--all", "", "HEAD^{tree}", "a\x00b", "main..HEAD"])
 def test_what_is_no_commit_is_refused(typed: str, tmp_path: Path) -> None:
     repo = payloads.repository(tmp_path)
-    with pytest.raises(UsageError, match="has no such commit, branch or tag"):
+    with pytest.raises(UsageError, match=r"has no such commit, branch or tag.*Fix: `git fetch`"):
         ab_sides.named(typed, repo.root)
+
+
+def test_a_misspelt_branch_is_guessed(tmp_path: Path) -> None:
+    repo = payloads.repository(tmp_path)
+    with pytest.raises(UsageError, match="Did you mean 'main'"):
+        ab_sides.named("maim", repo.root)
 
 
 def test_an_environment_is_a_folder_or_its_python(tmp_path: Path) -> None:
