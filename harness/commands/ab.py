@@ -88,7 +88,7 @@ def ab(
     pytest. Exits with 0 if no cell is worse, 1 if one is, 4 if nothing could be compared; with the
     policy `strict` 3 if it cannot tell, with `report` 0.
     """
-    from harness.compare import selftest, speed, speed_measures
+    from harness.compare import census_tables, selftest, speed, speed_measures
 
     effects = speed_measures.default_effects(speed.PINNED_EFFECT if pinned else speed.SHARED_EFFECT)
     if fail_on:
@@ -124,7 +124,7 @@ def ab(
     chosen = chosen_policy(policy)
     result = run(request)
     sides = f"A: {request.a.label}; B: {request.b.label}"
-    took = f"{len(result.sessions)} processes in {comparing.duration(result.seconds)}"
+    took = f"{len(result.sessions)} processes in {census_tables.duration(result.seconds)}"
     _write(result.comparison, f"{plain(sides)}; {took}", chosen, form)
     for line in selftest.notes(results):
         say(textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
