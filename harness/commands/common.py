@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 from harness.errors import Exit, StorageError, UsageError
 from harness.files import paths
-from harness.planning import option_sources
+from harness.planning import option_sources, options
 from harness.spec import Policy
 from harness.terminal import say
 from harness.text.values import shown_path
@@ -61,6 +62,14 @@ def complain(damaged: Iterable[StorageError], *, leave: bool = True) -> None:
         say(f"glue-bench: {error}", err=True)
     if damaged and leave:
         raise typer.Exit(Exit.STORAGE)
+
+
+def option_parser() -> argparse.ArgumentParser:
+    """A parser of the options --glue-* of `pytest benchmarks`, by their keys."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in options.OPTIONS:
+        parser.add_argument(option.flag, dest=option.key, **option.form)
+    return parser
 
 
 def chosen_policy(typed: Policy | None) -> Policy:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from harness.commands.common import complain
+from harness.commands.common import complain, option_parser
 from harness.errors import UsageError
 from harness.planning import option_sources, options
 from harness.tables.table import WIDTH
@@ -31,11 +30,9 @@ def explain(context: typer.Context) -> None:
 
     for complaint in options.unknown_flags(context.args):
         raise UsageError(complaint)
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = option_parser()
     parser.error = _refuse
     parser.add_argument("case")
-    for option in options.OPTIONS:
-        parser.add_argument(option.flag, dest=option.key, **option.form)
     arguments = vars(parser.parse_args(context.args))
     case = arguments.pop("case")
     here = Path.cwd()

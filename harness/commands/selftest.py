@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from harness.commands import ab
+from harness.commands.common import option_parser
 from harness.errors import Exit, UsageError
 from harness.planning.project import RESULTS
 from harness.tables.table import WIDTH
@@ -95,12 +95,9 @@ def selftest(
 
 def _first_cell(words: Sequence[str]) -> str:
     """The cell that is run if none is selected, with these options of pytest."""
-    from harness.planning import option_sources, options, plan
+    from harness.planning import option_sources, plan
 
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for option in options.OPTIONS:
-        parser.add_argument(option.flag, dest=option.key, **option.form)
-    typed, _ = parser.parse_known_args(words)
+    typed, _ = option_parser().parse_known_args(words)
     here = Path.cwd()
     cells = [case.cell for case in plan.make(option_sources.merge(vars(typed), here, here)).cases]
     return PREFERRED if PREFERRED in cells or not cells else cells[0]
