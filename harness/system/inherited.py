@@ -34,8 +34,13 @@ SECRET = re.compile(
     r"|(?<![a-z])(keys?|pass|pat|auth|bearer)(?![a-z])|_pwd|key$"
 )
 """Parts of the names of variables whose values are secret."""
-LOGIN = re.compile(r"://[^\s]*@|^[^\s/@]*:[^\s]*@|[?&]\w*(access|token|key|sig)\w*=", re.IGNORECASE)
-"""A URL with a user's name or password, also without its scheme, or with a key in its query."""
+LOGIN = re.compile(r"://[^/\s]*@")
+"""A URL with a user's name or password."""
+SECRET_VALUE = re.compile(
+    r"(?i)://\S*@|^[^\s/@]*:\S*@"  # a login, also without a scheme or with a slash
+    r"|[?&]\w*(access|token|key|sig)\w*="  # a key in a query
+)
+"""Values that are not given to other code."""
 
 
 def environment() -> dict[str, str]:
@@ -44,7 +49,7 @@ def environment() -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if (name in NAMES or (name.startswith(PREFIXES) and not is_secret(name)))
-        and not LOGIN.search(value)
+        and not SECRET_VALUE.search(value)
     }
 
 
