@@ -20,7 +20,7 @@ from torch.nn.modules import module
 @module.register_module_forward_pre_hook
 def log(layer, _):
     if type(layer).__name__ == "Embedding":  # three in each step
-        time.sleep(0.5)
+        time.sleep(0.1)
 """
 
 
