@@ -31,7 +31,7 @@ PER_CELL = (
     *figures("score", "n", "wrong"),
     *words("commit"),
 )
-MOST_NAMED = 3  # sessions on one line
+MOST_NAMED = 3  # sessions or cells on one line
 INDENT = "   "
 _fill = partial(textwrap.fill, width=WIDTH, break_on_hyphens=False)
 
@@ -103,7 +103,7 @@ def describe_selection(selection: Selection) -> str:
         sessions = sorted({*map(session_of, records)})
         lines.append(
             f"{where(records[0].source)}: cells: {len(cells(records))}, runs: {len(records)}, "
-            f"seeds: {_ranges(seeds)}, sessions: {_first(sessions)}"
+            f"seeds: {_ranges(seeds)}, sessions: {first(sessions)}"
         )
     shared = sum("shared_cores" in record.flags for record in selection.records)
     if shared:
@@ -160,7 +160,7 @@ def _threads(cell: Cell) -> set[int | None]:
     return {run.threads for run in cell.records}
 
 
-def _first(names: Sequence[str]) -> str:
+def first(names: Sequence[str]) -> str:
     """The first few of the names, and how many more there are."""
     more = len(names) - MOST_NAMED
     return ", ".join(map(plain, names[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")

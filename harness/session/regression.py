@@ -34,7 +34,6 @@ from harness.system.environment import MACHINE
 CODE = ("commit", "dirty", "glue-bench_sha256", *MACHINE)
 """Facts that are the same for runs of this code, here."""
 
-MOST_LISTED = 4
 LEAST_PLANNED = 3  # seeds before the first look at them
 
 Recheck = Callable[[str, list[int]], tuple[list[Record], list[Record]]]
@@ -75,7 +74,9 @@ class Regression:
         stored = Counter(cell.name for cell in cells(self.baseline.records))
         left_out = [name for name in stored if name not in self.cells]
         notes = (
-            [f"cells of the baseline that are not judged: {listed(left_out)}"] if left_out else []
+            [f"cells of the baseline that are not judged: {baseline_tables.first(left_out)}"]
+            if left_out
+            else []
         )
         notes += [
             f"the baseline has {count} cells {name}, of different recipes or rows; one is judged"
@@ -301,12 +302,6 @@ class Regression:
                     f"baseline has {was}. So something outside the project's files changed."
                 )
         return None
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in a line, of many the first."""
-    more = len(names) - MOST_LISTED
-    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 ABSENT = "neither this session nor the baseline has a run of this cell"
