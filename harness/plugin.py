@@ -110,6 +110,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.Collector.CollectError(NO_XDIST)
     glue = metafunc.config.stash[SESSION]
     with _raised_as(pytest.Collector.CollectError):
+        glue.require_settings_read(metafunc.definition.path.parent)
         cases = glue.plan.cases
     if "glue_case" in parameters:
         params = [pytest.param(case, id=case.id, marks=_marks(case)) for case in cases]

@@ -6,6 +6,7 @@ import contextlib
 import re
 import shlex
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,9 +108,7 @@ def ab(
 
     here = Path.cwd()
     selection = [] if select is None else ["-k", select]
-    if not any(word.startswith("--glue-seeds") for word in context.args):
-        seeds = option_sources.merge({}, here, here).seeds or (option_values.FIRST_SEED,)
-        selection += ["--glue-seeds", f"{seeds[0]},"]  # another seed is no other speed
+    selection += one_seed(context.args)
     request = comparing.Request(
         a=ab_sides.named(a, here),
         b=ab_sides.named(b, here),
@@ -130,6 +129,18 @@ def ab(
         say(textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
     say(f"judge again: glue-bench ab --stored {shown_path(result.folder)}", err=True)
     raise typer.Exit(result.comparison.exit_code(chosen))
+
+
+def one_seed(words: Sequence[str]) -> list[str]:
+    """The option for the project's first seed, unless `words` name seeds.
+
+    Another seed is no other speed.
+    """
+    if any(word.startswith("--glue-seeds") for word in words):
+        return []
+    here = Path.cwd()
+    seeds = option_sources.merge({}, here, here).seeds or (option_values.FIRST_SEED,)
+    return ["--glue-seeds", f"{seeds[0]},"]
 
 
 def require_tests(tests: str) -> None:

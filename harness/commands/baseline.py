@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -243,12 +243,20 @@ def _is_worse(cell: CellVerdict) -> bool:
     return cell.verdict is Verdict.WORSE or (cell.verdict is Verdict.INCOMPARABLE and is_failing)
 
 
+def _renamed(after: Baseline, selection: Selection | None) -> Iterator[tuple[str, str]]:
+    """Cells of a baseline whose inputs a cell of another name has that was just added."""
+    added = cells(selection.records) if selection else []
+    new_names = {cell.key: cell.name for cell in added if cell.key}
+    taken = {cell.name for cell in added}
+    for cell in cells(after.records):
+        if cell.key in new_names and cell.name not in taken:
+            yield cell.name, new_names[cell.key]
+
+
 SAME_SEED = (
     "runs of different seeds had the same losses or the same order of rows. They count as one run, "
     "so no loss of this cell can be shown"
 )
-
-
 NONE_SOUND = "every run failed or collapsed, so no later run can be compared with them"
 
 
@@ -267,4 +275,11 @@ def _say(before: Baseline | None, after: Baseline, selection: Selection | None) 
                 say(f"glue-bench: warning: {cell.name}: {warning}", err=True)
     if before and (difference := tables.describe_difference(before, after)):
         say(difference)
+    for old, new in _renamed(after, selection):
+        accept = f"glue-bench baseline accept {plain(after.name)} {old} --gone --reason TEXT"
+        say(
+            f"glue-bench: warning: {old} stays, and has the inputs of {new}. Fix: if that is its "
+            f"new name, `{accept}`",
+            err=True,
+        )
     say(tables.describe_size(after))

@@ -60,12 +60,12 @@ def selftest(
     effect = speed.PINNED_EFFECT if pinned else speed.SHARED_EFFECT
     here = Path.cwd()
     tree = ab_sides.named(ab_sides.TREE, here)
-    selection = select or _first_cell(context.args)
+    selection = ["-k", select or _first_cell(context.args), *ab.one_seed(context.args)]
     request = comparing.Request(
         a=tree,
         b=tree,
         project=here,
-        arguments=[tests, "-k", selection, *ab_sides.with_absolute_paths(context.args, here)],
+        arguments=[tests, *selection, *ab_sides.with_absolute_paths(context.args, here)],
         results=results.absolute(),
         effects=speed_measures.default_effects(effect),
         pairs=processes // 2,

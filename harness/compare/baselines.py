@@ -105,8 +105,13 @@ def load(folder: Path, disk: Disk = DISK) -> Baseline:
         runs = (_read_run(folder, run, disk) for run in stored.manifest.runs)
         return Baseline(folder, stored, tuple(_by_age(runs)))
     except StorageError as error:  # a results folder may do without a file, a baseline may not
-        fix = f"Fix: restore it, such as with `git restore --source=HEAD {shown_path(folder)}`"
+        fix = f"Fix: restore it, such as with `{_restoring(folder)}`"
         raise StorageError(str(error).replace(codec.FIX, fix)) from error
+
+
+def _restoring(folder: Path) -> str:
+    """The command that brings back the last commit's files, also where a merge left conflicts."""
+    return f"git restore --source=HEAD --staged --worktree {shown_path(folder)}"
 
 
 def _absent(folder: Path, disk: Disk) -> UsageError | StorageError:
@@ -115,7 +120,7 @@ def _absent(folder: Path, disk: Disk) -> UsageError | StorageError:
         return StorageError(
             f"{shown_path(folder / manifest.NAME)}: there is no such file, yet runs/ has runs: it "
             "was removed, or a first save was cut off. Fix: bring it back, such as with "
-            f"`git restore --source=HEAD {shown_path(folder)}`, or repeat {save_command}"
+            f"`{_restoring(folder)}`, or repeat {save_command}"
         )
     known = names(folder.parent, disk)
     guess = nearest(folder.name, known)

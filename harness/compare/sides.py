@@ -17,7 +17,7 @@ from harness.compare import baseline_tables, baselines, manifest
 from harness.errors import StorageError, UsageError
 from harness.files import paths
 from harness.records.cells import names_of
-from harness.records.revisions import by_revision, commit_of
+from harness.records.revisions import Revision, by_revision, commit_of
 from harness.records.schema import Record, Source
 from harness.records.store import Store
 from harness.spec import Combination
@@ -39,7 +39,7 @@ class Side:
     notes: Mapping[str, str] = field(default_factory=dict)  # on a baseline's cells
 
     def __str__(self) -> str:
-        revisions = " and ".join(map(str, by_revision(self.records))) or "no code"
+        revisions = " and ".join(dict.fromkeys(map(str, by_revision(self.records)))) or "no code"
         others = f" (not its {self.left_out} other runs)" if self.left_out else ""
         return f"{plain(self.name)}: {len(self.records)} runs of {revisions}{others}"
 
@@ -110,11 +110,19 @@ def remarks(side: Side) -> list[str]:
     revisions = by_revision(side.records)
     newest = next(iter(revisions), None)
     older = [
-        f"older than the newest code, {newest}: {', '.join(names_of(runs))} ({revision})"
+        f"older than the newest code, {newest}: {', '.join(names_of(runs))} "
+        f"({_apart(revision, newest)})"
         for revision, runs in revisions.items()
         if revision != newest
     ]
     return [*older, own] if side.own else older
+
+
+def _apart(revision: Revision, newest: Revision | None) -> str:
+    """A revision, as it differs from the newest one."""
+    if newest and str(revision) == str(newest):
+        return f"{revision}, by other sources of glue-bench"
+    return str(revision)
 
 
 def _of_revision(text: str, place: str, revision: str, results: Path, root: Path) -> Side:

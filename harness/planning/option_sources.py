@@ -86,7 +86,7 @@ def _as_typed(option: Option, value: Json, where: str) -> str:
     is_text = option.parse in (str, names, engine, subject, policy)
     expected = "text in quotes" if is_text else "text, a number, or true or false"
     if isinstance(value, list) and option.parse in (str, engine, policy):
-        raise UsageError(f"{where}: found {shown(value)}; expected {expected}")
+        raise UsageError(f"{where}: found a list; expected one {expected}")
     for part in parts:
         if not isinstance(part, str if is_text else str | int | float):
             raise UsageError(f"{where}: found {shown(part)}; expected {expected}")

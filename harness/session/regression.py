@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.compare import (
@@ -51,7 +52,7 @@ class Regression:
         self.thresholds = thresholds.from_pyproject(root)
         self.subject = Subject(settings.subject or subjects.DEFAULT.names)
         self._comparison: Comparison | None = None
-        self.judged: dict[str, CellVerdict] = {}  # by the name that was asked for
+        self.judged: dict[str, CellVerdict] = {}  # by the cell's name
         self._refuse_small_budget()
         self._refuse_weak_recheck()
 
@@ -68,11 +69,10 @@ class Regression:
             f"{last.kind} of {last.created:%Y-%m-%d}"
         )
 
-    @property
-    def notes(self) -> list[str]:
+    def notes(self, judged: Collection[str]) -> list[str]:
         """What the header says of cells that are not judged, and of settings without effect."""
         stored = Counter(cell.name for cell in cells(self.baseline.records))
-        left_out = [name for name in stored if name not in self.cells]
+        left_out = [name for name in stored if name not in judged]
         notes = (
             [f"cells of the baseline that are not judged: {baseline_tables.first(left_out)}"]
             if left_out
@@ -150,11 +150,16 @@ class Regression:
         if cell is None:
             left_out = [r.case.id for r in records if r.combination.name == name]
             raise UsageError(OTHER_CODE.format(cases=", ".join(left_out)) if left_out else ABSENT)
+        if cell.name in self.judged:  # it was renamed, and each name has a test
+            return self.judged[cell.name]
         if self.settings.max_seeds:
             cell = self._decide(cell, self.settings.max_seeds, run_more)
         if cell.verdict is Verdict.WORSE and self.settings.recheck:
             cell = self._judge_again(cell, recheck)
-        self.judged[name] = cell
+        if cell.verdict is Verdict.GONE:
+            accept = f"glue-bench baseline accept {self.name} {name} --gone --reason TEXT"
+            cell = replace(cell, why=f"{cell.why}. Fix: run it, or `{accept}`")
+        self.judged[cell.name] = cell
         return cell
 
     def judge_all(self, recheck: Recheck) -> tuple[Verdict, str]:

@@ -69,6 +69,13 @@ class GlueSession:
         _refuse_unread_table(config.rootpath, here)
         return option_sources.merge(self.typed, config.rootpath, here)
 
+    def require_settings_read(self, tests: Path) -> None:
+        """Raise `UsageError` if the folder of tests has settings of glue-bench that are not read.
+
+        It may be a project below the rootdir.
+        """
+        _refuse_unread_table(self.config.rootpath, tests)
+
     @functools.cached_property
     def plan(self) -> Plan:
         """The cases to collect. Raises `UsageError`."""
@@ -274,10 +281,10 @@ def _refuse_unread_table(root: Path, here: Path) -> None:
     for folder in places:
         file = folder / "pyproject.toml"
         if project.table(file):
+            add = "" if places == [here] else "add `[tool.pytest]` to that file, or "
             raise UsageError(
                 f"{shown_path(file)}: its [tool.glue-bench] is not read, since pytest's rootdir is "
-                f"{shown_path(root)}. Fix: add `[tool.pytest]` to that file, or say `--rootdir "
-                f"{shown_path(folder)}`"
+                f"{shown_path(root)}. Fix: {add}say `--rootdir {shown_path(folder)}`"
             )
 
 

@@ -41,7 +41,7 @@ def header(glue: GlueSession) -> list[str]:
         f"  {len(glue.items)} of {len(plan.cases)} cases, {settings.jobs or 1} at a time; "
         f"results in {shown(glue.config, str(glue.results))}",
         *([f"  {glue.regression.header}; judged: {len(glue.cells)}"] if glue.regression else []),
-        *([f"  {note}" for note in glue.regression.notes] if glue.regression else []),
+        *([f"  {note}" for note in glue.regression.notes(glue.cells)] if glue.regression else []),
     ]
 
 

@@ -148,6 +148,15 @@ def test_seeds_that_gave_one_run_are_named_and_not_promoted(say: Any) -> None:
     assert f"warning: {SST2}: runs of different seeds had the same losses" in joined(text)
 
 
+def test_the_old_name_of_a_renamed_model_is_named(say: Any) -> None:
+    say(*FIRST)
+    Store(Path("n"), QUICK).save(run(model="ours", commit=NEW, cell_key=run().cell_key))
+    code, text = say("promote", "main", "n", "--reason", "renamed")
+    assert code == 0
+    assert f"{SST2} stays, and has the inputs of sst2-ours-cpu-fp32. Fix: if" in joined(text)
+    assert f"accept main {SST2} --gone" in joined(text)
+
+
 def test_all_cells_of_a_name_are_removed_and_named(say: Any) -> None:
     Store(Path("r"), QUICK).save(run(seed=7, recipe="stable"))
     say(*FIRST)

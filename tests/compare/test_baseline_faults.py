@@ -41,7 +41,9 @@ def test_any_damage_is_an_error_that_names_the_file(tmp_path: Path) -> None:
                 load(folder)
             tried += 1
         path.unlink()
-        with pytest.raises(StorageError, match=f"{path}: .*git restore --source=HEAD {folder}"):
+        with pytest.raises(
+            StorageError, match=f"{path}: .*git restore --source=HEAD --staged --worktree {folder}"
+        ):
             load(folder)
         path.write_bytes(whole)
     assert load(folder).last.reason == "third"

@@ -90,12 +90,25 @@ def test_a_cell_that_the_projects_file_no_longer_has_is_gone(gated: pytest.Pytes
     gated.makefile(".toml", pyproject='[tool.pytest]\n[tool.glue-bench]\ntasks = "sst2"\n')
     found = judged(gated, *fp32)
     assert found.ret == 1
-    found.stdout.fnmatch_lines(["FAILED *test_regression[[]rte-toy-bert-cpu-fp32]*"])
+    found.stdout.fnmatch_lines([
+        "*accept main rte-toy-bert-cpu-fp32 --gone*",
+        "FAILED *test_regression[[]rte-toy-bert-cpu-fp32]*",
+    ])  # fmt: skip
     found = judged(gated, *fp32, "--glue-tasks", "sst2")
     assert found.ret == 0
     found.stdout.fnmatch_lines(
         ["*cells of the baseline that are not judged: rte-toy-bert-cpu-fp32"]
     )
+
+
+def test_settings_of_a_project_below_the_rootdir_are_an_error(gated: pytest.Pytester) -> None:
+    inner = gated.path / "team"
+    (inner / "benchmarks").mkdir(parents=True)
+    (inner / "pyproject.toml").write_text('[tool.glue-bench]\ntasks = "rte"\n')
+    (inner / "benchmarks" / "test_mine.py").write_text("def test_mine(glue_run, glue_case): pass")
+    found = gated.runpytest_inprocess("team/benchmarks", *ARGS)
+    assert found.ret == pytest.ExitCode.INTERRUPTED
+    found.stdout.fnmatch_lines(["*team/pyproject.toml: its [[]tool.glue-bench] is not read*"])
 
 
 def test_settings_beside_another_rootdir_are_an_error(gated: pytest.Pytester) -> None:

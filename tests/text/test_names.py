@@ -105,7 +105,7 @@ def test_other_arguments_are_not_ours() -> None:
         ("[tool.glue_bench]\nseeds = 1\n", "found [tool.glue_bench]; expected [tool.glue-bench]"),
         ("[glue-bench.gate]\n", "found [glue-bench]; expected [tool.glue-bench]"),
         ("[tools.glue-bench]\n", "found [tools.glue-bench]; expected [tool.glue-bench]"),
-        ("[tool.glue-bench.gate]\nbaseline = ['main']\n", "expected text in quotes"),
+        ("[tool.glue-bench.gate]\nbaseline = ['main']\n", "found a list; expected one text in"),
         ("[tool.gluebench]\n", "found [tool.gluebench]; expected [tool.glue-bench]"),
         ("[tool.GLUE-Bench]\n", "found [tool.GLUE-Bench]; expected [tool.glue-bench]"),
     ],
