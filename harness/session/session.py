@@ -85,10 +85,9 @@ class GlueSession:
     def regression(self) -> Regression | None:
         """The gate; None if no baseline was named. Raises `UsageError`, `StorageError`."""
         if self.settings.baseline is None:
-            if self.settings.recheck:
-                raise UsageError("--glue-recheck: expected --glue-baseline NAME beside it")
-            if self.settings.max_seeds:
-                raise UsageError("--glue-max-seeds: expected --glue-baseline NAME beside it")
+            for key, flag in (("recheck", "--glue-recheck"), ("max_seeds", "--glue-max-seeds")):
+                if getattr(self.settings, key) and not self.settings.is_of_file(key):
+                    raise UsageError(f"{flag}: expected --glue-baseline NAME beside it")
             return None
         from harness.session import recheck
         from harness.session.regression import Regression

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.gate_project import SST2, judged, scoring
-from tests.support.pytest_project import ARGS
+from tests.support.pytest_project import ARGS, run
 
 
 @pytest.mark.parametrize(
@@ -124,3 +124,12 @@ def test_the_messages_name_the_table_of_a_value(gated: pytest.Pytester) -> None:
     gated.makefile(".toml", pyproject='[tool.pytest]\n[tool.glue-bench.gate]\npolicy = "hard"\n')
     found = judged(gated, *SST2)
     found.stderr.fnmatch_lines(["*pyproject.toml: [[]tool.glue-bench.gate] policy: found 'hard'*"])
+
+
+def test_the_gates_settings_of_the_file_wait_for_a_baseline(project: pytest.Pytester) -> None:
+    table = "[tool.glue-bench.gate]\nrecheck = 10\nmax-seeds = 20\n"
+    project.makefile(".toml", pyproject=f"[tool.pytest]\n{table}")
+    sst2 = ("-k", "sst2 and fp32", "--glue-seeds", "5")
+    assert run(project, *sst2).ret == 0
+    for typed in (("--glue-recheck", "10"), ("--glue-max-seeds", "20")):
+        assert run(project, *sst2, *typed).ret == pytest.ExitCode.USAGE_ERROR
