@@ -205,7 +205,7 @@ class Regression:
     def _refuse_small_budget(self) -> None:
         """Raise `UsageError` if --glue-max-seeds allows no more seeds than are planned."""
         most, planned = self.settings.max_seeds, len(self.plan.seeds)
-        if most and most <= planned:
+        if most and most <= planned and not self.settings.is_of_file("max_seeds"):
             raise UsageError(
                 f"--glue-max-seeds {most}: {planned} seeds are planned; expected more than these. "
                 f"Fix: --glue-max-seeds {4 * planned}"
