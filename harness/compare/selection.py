@@ -14,7 +14,6 @@ from harness.records.flags import Spoils, that_spoil
 from harness.records.parts import PARTS
 from harness.records.revisions import Revision, commit_of
 from harness.records.schema import Record
-from harness.spec import Combination
 from harness.text.names import unknown
 from harness.text.values import shown
 
@@ -139,8 +138,8 @@ def merged(before: Iterable[Record], added: Sequence[Record]) -> list[Record]:
     return [record for cell in cells([*stays, *added]) for record in runs_to_keep(cell)]
 
 
-def _inputs_and_revisions(cell: Cell) -> set[tuple[Combination, str | None, Revision, object]]:
-    """What decides whether runs extend a cell or replace it.
+def _inputs_and_revisions(cell: Cell) -> set[tuple[object, ...]]:
+    """What decides whether runs extend a cell or replace it: inputs, revision and versions.
 
     A run that failed before its inputs were known counts with the inputs of its cell.
     """

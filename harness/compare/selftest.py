@@ -33,8 +33,8 @@ PROCESSES = 24
 LEAST_PROCESSES = 12  # three blocks: six pairs
 MOST_PROCESSES = 2 * speed.MOST_PAIRS
 MOST_LABELINGS = 1024
-MOST_PAIRS = speed.LOOKS * PAIRS
-STAGE = f"{PAIRS} to {MOST_PAIRS} pairs"
+STAGE_PAIRS = speed.LOOKS * PAIRS
+STAGE = f"{PAIRS} to {STAGE_PAIRS} pairs"
 DRAWS = 400  # comparisons by which the power at one slowdown is estimated
 LARGEST_SLOWDOWN = 3.0
 MOST_BYTES = 1 << 20
@@ -132,14 +132,14 @@ def _judge(labeled: Labeled, effect: float, slowdown: float = 0.0) -> bool:
 def _smallest_found(
     blocks: Sequence[Sequence[float]], effect: float, draw: random.Random
 ) -> float | None:
-    """The slowdown that `PAIRS` to `MOST_PAIRS` pairs and a repetition find with chance `POWER`.
+    """The slowdown that `PAIRS` to `STAGE_PAIRS` pairs and a repetition find with chance `POWER`.
 
     Blocks are drawn with replacement and flipped at random. Both stages are red with the square of
     one stage's chance. None: not even `LARGEST_SLOWDOWN` is found.
     """
     drawn = []
     for _ in range(DRAWS):
-        chosen = draw.choices(blocks, k=MOST_PAIRS * 2 // BLOCK)
+        chosen = draw.choices(blocks, k=STAGE_PAIRS * 2 // BLOCK)
         drawn.append(_labeled(chosen, [draw.random() < 0.5 for _ in chosen]))
 
     def is_found(slowdown: float) -> bool:

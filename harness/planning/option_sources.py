@@ -23,14 +23,14 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
     was typed or comes from the environment, and to `root` if it is in the file. Raises
     `UsageError`.
     """
-    from_file = read_file(root / FILE)
-    gate = table(root / FILE).get(GATE, {})
+    content = table(root / FILE)
+    from_file = options_in(content, root / FILE)
     values: dict[str, Value] = {}
     origins: dict[str, str] = {}
     for option in OPTIONS:
         typed = command_line.get(option.key)
         in_environment = os.environ.get(option.environment or "") or None
-        in_file = f"{FILE}: [{_table_of(option, gate)}] {option.name}"
+        in_file = f"{FILE}: [{_table_of(option, content)}] {option.name}"
         for text, where, base in (
             (typed, option.flag, here),
             (in_environment, option.environment, here),
@@ -43,7 +43,8 @@ def merge(command_line: Mapping[str, str | None], root: Path, here: Path) -> Set
     return Settings(**values, origins=origins, project=root)
 
 
-def _table_of(option: Option, gate: Json) -> str:
+def _table_of(option: Option, content: Mapping[str, Json]) -> str:
+    gate = content.get(GATE)
     is_there = isinstance(gate, dict) and option.name in gate
     return f"tool.{TABLE}.{GATE}" if is_there else f"tool.{TABLE}"
 
@@ -52,9 +53,11 @@ OF_THE_GATE = ("baseline", "recheck", "max-seeds", "subject", "policy", "trust-b
 """Options that may also stand in a table of their own, `[tool.glue-bench.gate]`."""
 
 
-def read_file(path: Path) -> dict[str, str]:
-    """The options in a pyproject.toml, each value as the text that one would type."""
-    content = table(path)
+def options_in(content: Mapping[str, Json], path: Path) -> dict[str, str]:
+    """The options in the table of a pyproject.toml, each value as the text that one would type.
+
+    `path` is the file's, for messages. Raises `UsageError`.
+    """
     values = {key: value for key, value in content.items() if key not in SUBTABLES}
     where = f"{shown_path(path)}: [tool.glue-bench]"
     known = {option.name: option for option in OPTIONS}

@@ -72,12 +72,10 @@ class Regression:
     def notes(self, judged: Collection[str]) -> list[str]:
         """What the header says of cells that are not judged, and of settings without effect."""
         stored = Counter(cell.name for cell in cells(self.baseline.records))
-        left_out = [name for name in stored if name not in judged]
-        notes = (
-            [f"cells of the baseline that are not judged: {baseline_tables.first(left_out)}"]
-            if left_out
-            else []
-        )
+        notes = []
+        if left_out := [name for name in stored if name not in judged]:
+            names = baseline_tables.first(left_out)
+            notes.append(f"cells of the baseline that are not judged: {names}")
         notes += [
             f"the baseline has {count} cells {name}, of different recipes or rows; one is judged"
             for name, count in stored.items()

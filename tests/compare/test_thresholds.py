@@ -13,7 +13,7 @@ from harness.compare import thresholds
 from harness.compare.measures import MEASURES, Measure
 from harness.compare.thresholds import Threshold, Thresholds, parse
 from harness.errors import UsageError
-from harness.planning import option_sources
+from harness.planning import option_sources, project
 
 CELL = "rte-minilm-cpu-fp32"
 SCORES = [name for name, row in MEASURES.items() if row.is_score]
@@ -277,8 +277,9 @@ def test_a_pattern_that_may_fit_a_cell_is_none_the_worse(tmp_path: Path, pattern
 def test_options_leave_the_thresholds_alone_and_refuse_other_keys(tmp_path: Path) -> None:
     of = '"rte-*" = { score = "1pt" }\n'
     path = written(tmp_path, f"[tool.glue-bench]\nseeds = 3\n[tool.glue-bench.thresholds]\n{of}")
-    assert option_sources.read_file(path / "pyproject.toml") == {"seeds": "3"}
+    file = path / "pyproject.toml"
+    assert option_sources.options_in(project.table(file), file) == {"seeds": "3"}
     for key in ("threshold", "limits"):
         written(tmp_path, f"[tool.glue-bench.{key}]\n{of}")
         with pytest.raises(UsageError, match=f"unknown key '{key}'"):
-            option_sources.read_file(path / "pyproject.toml")
+            option_sources.options_in(project.table(file), file)

@@ -9,7 +9,7 @@ import pytest
 from harness.catalog import models, recipes, targets, tasks
 from harness.compare import thresholds
 from harness.errors import UsageError
-from harness.planning import option_sources, options
+from harness.planning import option_sources, options, project
 from harness.text.names import guesses, unknown
 
 CUDA = "'cuda-fp32', 'cuda-tf32', 'cuda-bf16' or 'cuda-fp16'"
@@ -115,7 +115,7 @@ def test_an_unknown_key_names_itself(tmp_path: Path, text: str, said: str) -> No
     path = tmp_path / "pyproject.toml"
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
-        option_sources.read_file(path)
+        option_sources.options_in(project.table(path), path)
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -133,4 +133,4 @@ def test_an_unknown_measure_of_a_threshold_names_itself(tmp_path: Path) -> None:
 def test_other_tools_are_not_ours(tmp_path: Path) -> None:
     path = tmp_path / "pyproject.toml"
     path.write_text('[tool.glue]\nx = 1\n[tool.glue-bench]\ntasks = ["rte"]\n')
-    assert option_sources.read_file(path) == {"tasks": "rte,"}
+    assert option_sources.options_in(project.table(path), path) == {"tasks": "rte,"}
