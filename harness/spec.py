@@ -190,6 +190,7 @@ class Recipe:
     accumulation: int = 1  # micro-batches in one optimizer step
     group_by_length: bool = False  # batches of rows of similar length, which need less padding
     bias_correction: bool = True  # of Adam's moments; BERT's optimizer has none
+    fast_dropout: bool = False  # on a CPU, masks of `harness.speedups.dropout`, not torch's own
     held_out: float = 0.0  # share of the training rows that are set aside, unused, by the seed
     eval_batch_size: int = 64
     epochs_of: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # task -> epochs
@@ -281,4 +282,5 @@ class RunConfig:
     warm_start: str | None = None  # the task that the weights were fine-tuned on before
     save_to: str | None = None  # the absolute path of the folder for fine-tuned models
     oom_retries: int = 0  # how often this run ran out of memory and started again
+    speedups: tuple[str, ...] = ()  # names of `catalog.speedups` that are used where possible
     replay_steps: int | None = None  # compute only this many steps, and evaluate nothing

@@ -140,6 +140,13 @@ CHANGES = (
         "AdamW without bias correction rounds in the order of BERT's own",
         lambda run: run.recipe.get("bias_correction") is False,
     ),
+    Change(
+        5,
+        "speedups",
+        "networks of transformers read rows without padding, which draws other masks of dropout; "
+        "gradients are clipped while the optimizer reads them, which rounds otherwise",
+        lambda run: run.network is None or run.recipe.get("grad_clip") is not None,
+    ),
 )
 """All changes, in the order of their numbers. A new one is a row at the end."""
 

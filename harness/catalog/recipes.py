@@ -27,6 +27,7 @@ RECIPES: dict[str, Recipe] = {
             eval_batch_size=128,
             # Toy CoLA is learned so fast that after more epochs all seeds give the same score.
             epochs_of={"cola": 2, "sst2": 4},
+            fast_dropout=True,
         ),
         Recipe(
             "run-glue",
@@ -113,6 +114,7 @@ RECIPES: dict[str, Recipe] = {
             weight_decay=0.01,
             eps=1e-6,
             group_by_length=True,
+            fast_dropout=True,
         ),
         Recipe(
             "scratch",
@@ -142,6 +144,7 @@ RECIPES: dict[str, Recipe] = {
             warmup=0.06,
             weight_decay=0.01,
             group_by_length=True,
+            fast_dropout=True,
         ),
         Recipe(
             "bitfit",
@@ -153,6 +156,7 @@ RECIPES: dict[str, Recipe] = {
             warmup=0.06,
             weight_decay=0.01,
             group_by_length=True,
+            fast_dropout=True,
         ),
     )
 }

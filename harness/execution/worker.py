@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from harness.execution.channel import Sender
 from harness.planning.resolve import from_json
+from harness.system.allocator import keep_freed_memory
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 """A worker loads local folders and never uses the network."""
@@ -76,6 +77,8 @@ def work(sender: Sender, config_json: str) -> None:
     config = from_json(config_json)
     if config.cpus and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, config.cpus)
+    if "keep-memory" in config.speedups:
+        keep_freed_memory()
     from harness.training.runner import run
 
     sender.send("ready", None)

@@ -10,5 +10,6 @@ from typing import Any
 
 ModelConfig = Any  # transformers.PretrainedConfig
 PretrainedNetwork = Any  # transformers.PreTrainedModel, or a network here with the same interface
+Layer = Any  # torch.nn.Module whose `forward` is replaced, or that is given other attributes
 Tokenizer = Any  # transformers.PreTrainedTokenizerBase
 Tuner = Any  # peft.LoraModel

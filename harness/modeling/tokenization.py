@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.errors import ModelError
+from harness.modeling.layout import Layout
 from harness.modeling.library_types import Tokenizer
 
 if TYPE_CHECKING:
@@ -70,12 +71,16 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of shape (examples, width); `labels` is int64, or float32 for regression."""
+    """Tensors of shape (examples, width), or (1, tokens) if the batch has a layout.
+
+    `labels` is int64, or float32 for regression.
+    """
 
     inputs: Mapping[str, torch.Tensor]
     labels: torch.Tensor | None
     rows: Rows  # which rows of the split these are
     tokens: int  # without padding
+    layout: Layout | None = None  # where its rows stand in one line; None: they are padded
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from harness.catalog.speedups import ALL as ALL_SPEEDUPS
+from harness.catalog.speedups import SPEEDUPS
 from harness.records.parts import SUBJECTS
 from harness.spec import Policy
 from harness.text.names import unknown
@@ -111,6 +113,17 @@ def subject(text: str) -> tuple[str, ...]:
         if part not in SUBJECTS:
             raise ValueError(unknown("subject", part, SUBJECTS))
     return parts
+
+
+def speedups(text: str) -> tuple[str, ...]:
+    """The speed-ups that may be used: all, none, or those in a list."""
+    if text in ("all", "none"):
+        return ALL_SPEEDUPS if text == "all" else ()
+    parts = names(text)
+    for part in parts:
+        if part not in SPEEDUPS:
+            raise ValueError(unknown("speed-up", part, ("all", "none", *SPEEDUPS)))
+    return tuple(name for name in ALL_SPEEDUPS if name in parts)
 
 
 def policy(text: str) -> Policy:

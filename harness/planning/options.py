@@ -31,6 +31,7 @@ from harness.planning.option_values import (
     positive,
     seconds,
     seeds,
+    speedups,
     subject,
     yes,
 )
@@ -227,6 +228,11 @@ class Settings:
     )
     jobs: int | None = option(
         "N", "runs at a time, each on its share of the CPUs (default: 1)", at_most(MOST_JOBS)
+    )
+    speedups: tuple[str, ...] | None = option(
+        "all|none|A,B",
+        "ways to compute the same in less time (`glue-bench list speedups`; default: all)",
+        speedups,
     )
     timeout: float | None = option(
         "SECONDS", "stop a run that takes longer (default: an hour; paper: a week)", seconds

@@ -12,6 +12,7 @@ from harness.catalog import model_files, models, numerics, recipes, weights
 from harness.catalog.adaptations import check_installed
 from harness.catalog.models import Adapted
 from harness.catalog.sources import SOURCES
+from harness.catalog.speedups import ALL as ALL_SPEEDUPS
 from harness.data import load as data
 from harness.data import row_sources, word_vectors
 from harness.errors import DataError, UsageError
@@ -61,7 +62,10 @@ def _resolved(case: Case, plan: Plan, jobs: int) -> RunConfig:
     recipe = plan.recipe or _default_recipe(adapted, directory)
     recipe = recipe_for(task, recipe, plan.settings.epochs)
     vectors = _vectors(adapted, plan.settings.vectors)
+    speedups = ALL_SPEEDUPS if plan.settings.speedups is None else plan.settings.speedups
     identity = _identity(request, task, adapted, directory, recipe, target, vectors)
+    if speedups != ALL_SPEEDUPS:  # other masks of dropout, and other rounding: a cell of its own
+        identity["speedups"] = list(speedups)
     return RunConfig(
         case=case,
         task=task,
@@ -82,6 +86,7 @@ def _resolved(case: Case, plan: Plan, jobs: int) -> RunConfig:
         and task.source in models.contaminated(adapted.model, identity["model_files"]),
         warm_start=None if adapted.scratch or not directory else weights.warm_start(directory),
         save_to=plan.settings.save_models,
+        speedups=speedups,
     )
 
 

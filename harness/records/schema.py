@@ -153,6 +153,8 @@ class ModelRecord(Part):
     saved_bytes: Count | None = None  # what a task adds to a disk that has the checkpoint
     dtype: str
     bf16_products: Literal["native", "upcast"] | None = None
+    # Each speed-up that was asked for -> "used", or why it was not.
+    speedups: dict[str, str] = {}
 
 
 class Batching(Part):

@@ -109,7 +109,8 @@ class Device:
         """The batch with its tensors on this device."""
         inputs = {name: tensor.to(self.torch) for name, tensor in batch.inputs.items()}
         labels = None if batch.labels is None else batch.labels.to(self.torch)
-        return Batch(inputs, labels, batch.rows, batch.tokens)
+        layout = batch.layout and batch.layout.to(lambda tensor: tensor.to(self.torch))
+        return Batch(inputs, labels, batch.rows, batch.tokens, layout)
 
     def synchronize(self) -> None:
         """Wait until the device has finished its work, as must be before a clock is read."""

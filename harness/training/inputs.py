@@ -20,6 +20,7 @@ from harness.modeling import adapters, batch_invariance, pretrained, scratch, to
 from harness.modeling.adapters import FrozenEncoder
 from harness.modeling.tokenization import Batch, Encoded, Rows
 from harness.spec import Recipe, RunConfig, Split, Task
+from harness.speedups.apply import SpedUp, speed_up
 from harness.training import batches
 from harness.training.device import Device
 
@@ -36,6 +37,7 @@ class RunInputs:
     encoded: Mapping[str, tokenization.Inputs]
     notes: tuple[str, ...]  # for the user, on how texts and weights were read
     weights_sha256: str  # before the first step
+    sped_up: SpedUp
     seconds: float
 
     @property
@@ -80,7 +82,15 @@ def prepare(config: RunConfig) -> RunInputs:
         for name, split in loaded.splits.items()
     }
     network = model.network.to(device.torch)
-    encoded: Mapping[str, tokenization.Inputs] = tokens
+    weights_sha256 = pretrained.weights_sha256(network)
+    sped_up = speed_up(
+        network,
+        tokens,
+        config.speedups,
+        fast_dropout=config.recipe.fast_dropout,
+        autocast=device.dtype is not None,
+    )
+    encoded = sped_up.splits
     if isinstance(network, adapters.FrozenEncoder):
         encoded = {n: Features(split, network, device) for n, split in tokens.items()}
     return RunInputs(
@@ -91,7 +101,8 @@ def prepare(config: RunConfig) -> RunInputs:
         network,
         encoded,
         notes=(*model.notes, *_length_note(model, longest, tokens.values())),
-        weights_sha256=pretrained.weights_sha256(network),
+        weights_sha256=weights_sha256,
+        sped_up=sped_up,
         seconds=time.perf_counter() - started,
     )
 

@@ -16,15 +16,15 @@ from statistics import fmean
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
-from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
 
 from harness.errors import IntegrityError, TrainingDiverged
 from harness.modeling.tokenization import Batch
 from harness.spec import Recipe, Task
+from harness.speedups import packing
 from harness.training.batches import TrainBatches
 from harness.training.device import Device, Stopwatch
-from harness.training.optimizers import adamw, updates_of
+from harness.training.optimizers import adamw, clip_gradients, updates_of
 
 
 @dataclass
@@ -50,11 +50,12 @@ def fine_tune(
     seed: int,
     after_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
     after_step: Callable[[int, int], None] = lambda step, steps: None,
+    clip_in_update: bool = True,
 ) -> Training:
     """Train `network` in place. Raises `TrainingDiverged` at the first loss that is not finite.
 
     `after_epoch` is called with the epoch, from 0 on, and its mean training loss; `after_step` with
-    the steps done and the steps planned.
+    the steps done and the steps planned. `clip_in_update` is the speed-up of that name.
     """
     torch.manual_seed(seed)  # for dropout; `TrainBatches` shuffles with a generator of its own
     steps = recipe.epochs * batches.steps_per_epoch
@@ -85,7 +86,7 @@ def fine_tune(
                     )
                 scaler.unscale_(optimizer)  # in fp16 alone: back to true gradients, to clip them
                 if recipe.grad_clip is not None:
-                    clip_grad_norm_(network.parameters(), recipe.grad_clip)
+                    clip_gradients(optimizer, recipe.grad_clip, scaler, later=clip_in_update)
                 scaler.step(optimizer)
                 scaler.update()
                 schedule.step()
@@ -102,7 +103,8 @@ def fine_tune(
 
 def logits_of(network: nn.Module, batch: Batch) -> torch.Tensor:
     """The network's output for a batch, shape (examples, outputs)."""
-    return network(**batch.inputs).logits
+    with packing.reading(batch.layout):
+        return network(**batch.inputs).logits
 
 
 def task_loss(task: Task, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:

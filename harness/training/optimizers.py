@@ -6,9 +6,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim.optimizer import ParamsT
 
 from harness.spec import Recipe
+
+CLIP_EPS = 1e-6  # as in `torch.nn.utils.clip_grad_norm_`
 
 
 def adamw(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -22,6 +25,25 @@ def adamw(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.bias_correction:
         return torch.optim.AdamW(groups, rate, recipe.betas, recipe.eps, fused=True)
     return UncorrectedAdamW(groups, rate, recipe.betas, recipe.eps)
+
+
+def clip_gradients(
+    optimizer: torch.optim.Optimizer, most: float, scaler: torch.amp.GradScaler, *, later: bool
+) -> None:
+    """Scale all gradients so that their norm is at most `most`, as `clip_grad_norm_`.
+
+    With `later`, a fused optimizer does it while it reads them for its update. It divides by the
+    number in its attribute `grad_scale`, which is there for a gradient scaler; fp16 needs it for
+    that.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if not later or scaler.is_enabled() or not optimizer.defaults.get("fused"):
+        clip_grad_norm_(parameters, most)
+        return
+    norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
+    fused: Any = optimizer
+    fused.grad_scale = ((norm + CLIP_EPS) / most).clamp(min=1.0)
+    fused.found_inf = norm.new_zeros(())
 
 
 def decay_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, object]]:

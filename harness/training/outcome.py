@@ -93,6 +93,7 @@ def model_record(inputs: RunInputs) -> ModelRecord:
         notes=list(inputs.notes),
         dtype="float32",
         bf16_products=inputs.device.bf16_products,
+        speedups=inputs.sped_up.report,
     )
 
 

@@ -72,9 +72,11 @@ def _fine_tune_and_evaluate(
                 inputs.config.case.seed,
                 after_epoch=meter.after_epoch(evaluator.evaluate),
                 after_step=meter.after_step(progress),
+                clip_in_update="clip-in-update" in inputs.config.speedups,
             )
         done = {"train", *inputs.task.evaluated}
         evaluator.predict(name for name in inputs.data.splits if name not in done)
+    inputs.sped_up.undo()
     calibration_s = (before_s, calibration_seconds(inputs.device))
     return CompletedRun(inputs, sizes, training, evaluator, probe, meter, calibration_s)
 
@@ -95,7 +97,14 @@ def replay(inputs: RunInputs, recipe: Recipe, steps: int, progress: Progress) ->
     try:
         with inputs.device.active():
             losses = loop.fine_tune(
-                inputs.network, inputs.task, recipe, rows, inputs.device, seed, after_step=progress
+                inputs.network,
+                inputs.task,
+                recipe,
+                rows,
+                inputs.device,
+                seed,
+                after_step=progress,
+                clip_in_update="clip-in-update" in inputs.config.speedups,
             ).losses
     except TrainingDiverged as error:
         outcome = revised(outcome, status="diverged", reason=str(error))
