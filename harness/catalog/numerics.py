@@ -145,7 +145,7 @@ CHANGES = (
         "speedups",
         "networks of transformers read rows without padding, which draws other masks of dropout; "
         "gradients are clipped while the optimizer reads them, which rounds otherwise",
-        lambda run: run.network is None or run.recipe.get("grad_clip") is not None,
+        lambda run: run.network is None and run.method != "frozen",
     ),
 )
 """All changes, in the order of their numbers. A new one is a row at the end."""
@@ -156,11 +156,18 @@ def parts(run: Facts) -> dict[str, int]:
     return {change.part: change.number for change in CHANGES if change.affects(run)}
 
 
+LAST_OF_ALL_PARTS = 4
+"""The last change when one number stood for all parts. Records since then name their parts."""
+
+
 def parts_of(number: int, run: Facts) -> dict[str, int]:
-    """The parts that affect a stored run, which has all changes up to `number` only."""
+    """The parts that affect a stored run, which has all changes up to `number` only.
+
+    Runs of before a part's first change name it only if that change is one of the first four.
+    """
     numbers: dict[str, int] = {}
     for change in CHANGES:
-        if change.affects(run):
+        if change.affects(run) and change.number <= max(number, LAST_OF_ALL_PARTS):
             is_current = change.number <= number or change.keeps(run)
             numbers[change.part] = change.number if is_current else numbers.get(change.part, number)
     return numbers

@@ -19,7 +19,7 @@ from harness.errors import DataError, UsageError
 from harness.files import paths
 from harness.planning.plan import Plan
 from harness.records import limits
-from harness.records.identity import UNSCORED, key_of
+from harness.records.identity import NAMED_IF_ON, UNSCORED, key_of
 from harness.spec import Case, DataRequest, Json, JsonObject, Recipe, RunConfig, Target, Task
 from harness.system import environment
 from harness.text.values import shown_path
@@ -121,7 +121,9 @@ def _identity(
     """Every input that decides a score, except the seed, as JSON."""
     # Names and sources are for display: the same numbers under another name are the same cell.
     settings = {
-        name: value for name, value in dataclasses.asdict(recipe).items() if name not in UNSCORED
+        name: value
+        for name, value in dataclasses.asdict(recipe).items()
+        if name not in UNSCORED and (value or name not in NAMED_IF_ON)
     }
     device = dataclasses.asdict(target)
     del device["name"]

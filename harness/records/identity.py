@@ -14,12 +14,11 @@ from harness.spec import JsonObject
 UNSCORED = ("name", "source", "epochs_of", "eval_batch_size")
 """The settings of a recipe that move no score, or are resolved before a run."""
 
-LATER_SETTINGS: Mapping[str, bool] = {
-    "warmup_rounds_up": True,
-    "decays_from_start": False,
-    "fast_dropout": False,
-}
+LATER_SETTINGS: Mapping[str, bool] = {"warmup_rounds_up": True, "decays_from_start": False}
 """Settings that recipes got after schema 2 -> what runs did before there was a choice."""
+
+NAMED_IF_ON = ("fast_dropout",)
+"""Settings of a recipe that identities name only where they are on, so that older keys stay."""
 
 UNLISTED = {
     "minilm": {

@@ -76,6 +76,8 @@ def speed_up(
     if sped_up.applied:
         after = _logits(network, sped_up.splits["train"], rows)
         _undo_if_different(sped_up, splits, before, after)
+    if "clip-in-update" in names:  # by the loop
+        sped_up.applied.append("clip-in-update")
     if fast_dropout and network.device.type == "cpu":
         sped_up._undo.callback(dropout.replace(network))
     return sped_up

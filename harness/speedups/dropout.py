@@ -54,6 +54,16 @@ class _Dropout(torch.autograd.Function):
         return scaled(gradients[0], ctx.saved_tensors[0], ctx.factor), None
 
 
+class FastDropout(nn.Dropout):
+    """Dropout that draws its masks here."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # torch's own name for it
+        if not self.training or not self.p:
+            return input
+        result: torch.Tensor = _Dropout.apply(input, self.p)
+        return result
+
+
 def replace(network: nn.Module) -> Callable[[], None]:
     """Have every dropout of a network draw its masks here. Returns what undoes it."""
     layers: list[Layer] = [
@@ -62,25 +72,15 @@ def replace(network: nn.Module) -> Callable[[], None]:
         if type(module) is nn.Dropout and "forward" not in vars(module)
     ]
     for layer in layers:
-        layer.forward = _forward_of(layer)
+        layer.__class__ = FastDropout
     every: list[Layer] = list(network.modules())
     for module in every:
         module.glue_bench_draw = draw  # for `packing.attend`
 
     def undo() -> None:
         for layer in layers:
-            del layer.forward
+            layer.__class__ = nn.Dropout
         for module in every:
             del module.glue_bench_draw
 
     return undo
-
-
-def _forward_of(layer: nn.Dropout) -> Callable[[torch.Tensor], torch.Tensor]:
-    def forward(values: torch.Tensor) -> torch.Tensor:
-        if not layer.training or not layer.p:
-            return values
-        result: torch.Tensor = _Dropout.apply(values, layer.p)
-        return result
-
-    return forward

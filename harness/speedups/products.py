@@ -74,12 +74,22 @@ class _Linear(torch.autograd.Function):
         return of_values, of_weight, of_bias
 
 
-def by_onednn(network: nn.Module, *, anyway: bool = False) -> Callable[[], None]:
+class OneDnnLinear(nn.Linear):
+    """A linear layer whose fp32 products oneDNN computes."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # torch's own name for it
+        if input.dtype is not torch.float32 or torch.is_autocast_enabled("cpu"):
+            return super().forward(input)
+        result: torch.Tensor = _Linear.apply(input, self.weight, self.bias)
+        return result
+
+
+def by_onednn(network: nn.Module) -> Callable[[], None]:
     """Have the linear layers of a network computed by oneDNN. Returns what undoes it.
 
-    Raises `NotApplicable` where it is not clearly faster on this machine, unless `anyway`.
+    Raises `NotApplicable` where it is not clearly faster on this machine.
     """
-    if not anyway and (found := ratio()) < CLEARLY:
+    if (found := ratio()) < CLEARLY:
         raise NotApplicable(f"oneDNN is {found:.2f} times as fast as MKL here, not {CLEARLY}")
     layers: list[Layer] = [
         module
@@ -89,20 +99,10 @@ def by_onednn(network: nn.Module, *, anyway: bool = False) -> Callable[[], None]
         and "forward" not in vars(module)
     ]
     for layer in layers:
-        layer.forward = _forward_of(layer)
+        layer.__class__ = OneDnnLinear
 
     def undo() -> None:
         for layer in layers:
-            del layer.forward
+            layer.__class__ = nn.Linear
 
     return undo
-
-
-def _forward_of(layer: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
-    def forward(values: torch.Tensor) -> torch.Tensor:
-        if values.dtype is not torch.float32 or torch.is_autocast_enabled("cpu"):
-            return mkl_linear(values, layer.weight, layer.bias)
-        result: torch.Tensor = _Linear.apply(values, layer.weight, layer.bias)
-        return result
-
-    return forward

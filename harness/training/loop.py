@@ -50,7 +50,7 @@ def fine_tune(
     seed: int,
     after_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
     after_step: Callable[[int, int], None] = lambda step, steps: None,
-    clip_in_update: bool = True,
+    clip_in_update: bool = False,
 ) -> Training:
     """Train `network` in place. Raises `TrainingDiverged` at the first loss that is not finite.
 
@@ -86,7 +86,8 @@ def fine_tune(
                     )
                 scaler.unscale_(optimizer)  # in fp16 alone: back to true gradients, to clip them
                 if recipe.grad_clip is not None:
-                    clip_gradients(optimizer, recipe.grad_clip, scaler, later=clip_in_update)
+                    most = recipe.grad_clip
+                    clip_gradients(network, most, optimizer, scaler, later=clip_in_update)
                 scaler.step(optimizer)
                 scaler.update()
                 schedule.step()

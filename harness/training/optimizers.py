@@ -28,7 +28,12 @@ def adamw(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def clip_gradients(
-    optimizer: torch.optim.Optimizer, most: float, scaler: torch.amp.GradScaler, *, later: bool
+    network: nn.Module,
+    most: float,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    *,
+    later: bool,
 ) -> None:
     """Scale all gradients so that their norm is at most `most`, as `clip_grad_norm_`.
 
@@ -36,14 +41,14 @@ def clip_gradients(
     number in its attribute `grad_scale`, which is there for a gradient scaler; fp16 needs it for
     that.
     """
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    parameters = list(network.parameters())
     if not later or scaler.is_enabled() or not optimizer.defaults.get("fused"):
         clip_grad_norm_(parameters, most)
         return
     norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
     fused: Any = optimizer
-    fused.grad_scale = ((norm + CLIP_EPS) / most).clamp(min=1.0)
-    fused.found_inf = norm.new_zeros(())
+    fused.grad_scale = ((norm.float() + CLIP_EPS) / most).clamp(min=1.0)
+    fused.found_inf = torch.zeros((), device=norm.device)
 
 
 def decay_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, object]]:

@@ -72,7 +72,7 @@ def _fine_tune_and_evaluate(
                 inputs.config.case.seed,
                 after_epoch=meter.after_epoch(evaluator.evaluate),
                 after_step=meter.after_step(progress),
-                clip_in_update="clip-in-update" in inputs.config.speedups,
+                clip_in_update="clip-in-update" in inputs.sped_up.applied,
             )
         done = {"train", *inputs.task.evaluated}
         evaluator.predict(name for name in inputs.data.splits if name not in done)
@@ -104,7 +104,7 @@ def replay(inputs: RunInputs, recipe: Recipe, steps: int, progress: Progress) ->
                 inputs.device,
                 seed,
                 after_step=progress,
-                clip_in_update="clip-in-update" in inputs.config.speedups,
+                clip_in_update="clip-in-update" in inputs.sped_up.applied,
             ).losses
     except TrainingDiverged as error:
         outcome = revised(outcome, status="diverged", reason=str(error))

@@ -153,6 +153,7 @@ def test_a_run_says_what_it_trained_and_how_much_there_is_to_keep(
 def test_what_is_saved_answers_as_it_did(method: str, task: str, tmp_path: Path) -> None:
     ready, _ = trained(f"toy-bert+{method}", task)
     config = configuration(f"toy-bert+{method}", task, save_to=str(tmp_path))
+    ready.sped_up.undo()
     row = ready.data.splits["validation"].texts[:1]
     encoded = tokenization.encode(ready.model.tokenizer, row, config.recipe.max_length)
     expected = loop.predict(ready.network, batches.eval_batches(encoded, 1), CPU)[0]
@@ -296,6 +297,6 @@ def test_a_session_holds_them_side_by_side(
     models_named = ",".join(SIDE_BY_SIDE)
     ran = pytest_project.run(
         project, "-k", "rte", "--glue-models", models_named, "--glue-targets", "cpu-fp32",
-        "--glue-epochs", "2", "--glue-max-train", "160", "--glue-max-eval", "100",
+        "--glue-epochs", "2", "--glue-max-train", "400", "--glue-max-eval", "100",
     )  # fmt: skip
     ran.assert_outcomes(passed=len(SIDE_BY_SIDE), deselected=8 * len(SIDE_BY_SIDE))

@@ -115,6 +115,7 @@ DECIDES: dict[type, dict[str, Any]] = {
         "weight_decay": 0.3, "betas": (0.8, 0.9), "eps": 1e-3, "grad_clip": 2.0, "accumulation": 3,
         "warmup_rounds_up": False, "decays_from_start": True,
         "group_by_length": True, "bias_correction": False, "held_out": 0.1, "epochs_of": {"rte": 9},
+        "fast_dropout": False,
     },
     Target: {"device": "cuda", "autocast": "bfloat16", "tf32": True},
     Task: {
@@ -160,6 +161,7 @@ ELSEWHERE: dict[type, set[str]] = {
         "case", "recipe", "data", "model_directory", "scratch", "identity", "cell_key",  # as above
         "network", "method", "vectors", "task", "target",  # as the case names; files are hashed
         "threads", "cpus", "jobs", "oom_retries",  # how it is computed, not what
+        "speedups",  # the identity names them, unless all are used
         "contaminated", "warm_start", "replay_steps",
         "save_to",  # `_left_out` looks at it
     },

@@ -18,6 +18,7 @@ from harness.modeling import pretrained, tokenization
 from harness.records.cells import cells
 from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Recipe, RunConfig
+from harness.speedups import packing
 from harness.training import batches, device, loop, outcome, runner
 from tests.support import tiny_models
 from tests.support.builders import record
@@ -113,6 +114,13 @@ def drop_a_row_of_each_batch(patch: pytest.MonkeyPatch) -> None:
         lambda encoded, labels, rows: collate(
             encoded, labels, rows if labels is None else rows[1:]
         ),
+    )
+
+    batch = packing.PackedRows.batch
+    patch.setattr(
+        packing.PackedRows,
+        "batch",
+        lambda self, labels, rows: batch(self, labels, rows if labels is None else rows[1:]),
     )
 
 
