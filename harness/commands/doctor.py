@@ -122,6 +122,7 @@ def _targets() -> Iterator[Finding]:
     if environment.version("torch") is None:
         return
     try:
+        from harness.training import bf16
         from harness.training.device import Device
     except (ImportError, OSError) as error:
         yield Finding(BROKEN, f"torch cannot be loaded: {error}", environment.install_command())
@@ -136,6 +137,8 @@ def _targets() -> Iterator[Finding]:
             absent[target.device] = str(error)
             continue
         note = f" (bf16 products: {bf16_products})" if bf16_products else ""
+        if target.device == "cpu" and bf16_products and (speed := bf16.native_speed()):
+            note = f"{note[:-1]}; native ones are {speed:.2g} times as fast as upcast ones)"
         usable.append(target.name + note)
     yield Finding("targets", ", ".join(usable))
     built_in = {targets.TARGETS[name].device for name in targets.defaults()}

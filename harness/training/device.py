@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from harness.catalog import targets
 from harness.errors import TargetUnavailable
 from harness.modeling.tokenization import Batch
 from harness.spec import Target
+from harness.training import bf16
 
 aten = torch.ops.aten
 
@@ -84,22 +84,19 @@ class Device:
         return CountingScaler(self.torch.type, enabled=self.dtype is torch.float16)
 
     @property
-    def bf16_products(self) -> Literal["native", "upcast"] | None:
+    def bf16_products(self) -> bf16.Products | None:
         """How bf16 matrix products are computed; None for a target without any.
 
         "upcast" multiplies the bf16 values as fp32 and rounds the product. torch's own kernels give
         the same result, since they accumulate in fp32. But on a CPU without bf16 instructions they
-        are slow: a training step of a 6-layer BERT took 17.6 s with them, and 0.9 s upcast.
+        are slow: a training step of a 6-layer BERT took 17.6 s with them, and 0.9 s upcast. So both
+        are timed (`harness.training.bf16`).
         """
         if self.dtype is not torch.bfloat16:
             return None
         if self.torch.type != "cpu":
             return "native"
-        # torch says "supported" of every CPU with AVX-512, also of those without bf16 instructions.
-        kernels = (
-            torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        )
-        return "native" if kernels and targets.cpu_has_bf16() else "upcast"
+        return bf16.products()
 
     def active(self) -> AbstractContextManager[object]:
         """The block that everything is computed in: forward, backward and evaluation."""

@@ -9,6 +9,7 @@ import torch
 
 from harness.catalog import targets
 from harness.errors import ModelError, TargetUnavailable, is_out_of_memory
+from harness.training import bf16
 from harness.training.device import Device, Stopwatch, UpcastProducts
 from harness.training.memory import release
 
@@ -62,7 +63,7 @@ def test_bf16_products_are_native_where_the_cpu_has_instructions_for_them(
     flags: str, cap: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(targets, "_cpu_flags", flags.split)
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(bf16, "native_speed", lambda: 1.0)
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     if cap:
         monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
@@ -77,7 +78,27 @@ def test_bf16_products_are_upcast_where_torch_has_no_kernels_for_them(
 ) -> None:
     monkeypatch.setattr(targets, "_cpu_flags", lambda: ["avx512_bf16"])
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    monkeypatch.setattr(bf16, "native_speed", bf16.native_speed.__wrapped__)
+    assert bf16.native_speed() is None
     assert Device(targets.get("cpu-bf16")).bf16_products == "upcast"
+
+
+@pytest.mark.parametrize(
+    ("flags", "speed", "expected"),
+    [
+        ("avx512_bf16", 0.7, "native"),
+        ("avx512_bf16", 0.6, "upcast"),
+        ("avx512f", 1.4, "upcast"),
+        ("avx512f", 1.6, "native"),
+    ],
+)
+def test_what_is_clearly_faster_is_used_whatever_the_flags_say(
+    flags: str, speed: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_cpu_flags", flags.split)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.setattr(bf16, "native_speed", lambda: speed)
+    assert Device(targets.get("cpu-bf16")).bf16_products == expected
 
 
 def test_upcast_products_are_torchs_own_up_to_one_rounding() -> None:
