@@ -190,7 +190,9 @@ class Recipe:
     accumulation: int = 1  # micro-batches in one optimizer step
     group_by_length: bool = False  # batches of rows of similar length, which need less padding
     bias_correction: bool = True  # of Adam's moments; BERT's optimizer has none
-    fast_dropout: bool = False  # on a CPU, masks of `harness.speedups.dropout`, not torch's own
+    fast_dropout: bool = (
+        False  # on a CPU, masks of `harness.modeling.speedups.dropout`, not torch's own
+    )
     held_out: float = 0.0  # share of the training rows that are set aside, unused, by the seed
     eval_batch_size: int = 64
     epochs_of: Mapping[str, int] = field(default_factory=lambda: NOTHING)  # task -> epochs

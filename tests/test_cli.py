@@ -20,7 +20,7 @@ SESSION = "20260102T030405-1a2b3c4d"
 
 
 @pytest.mark.parametrize(
-    "kind", ["tasks", "models", "targets", "recipes", "profiles", "references"]
+    "kind", ["tasks", "models", "targets", "recipes", "profiles", "speedups", "references"]
 )
 def test_lists(kind: str, capsys, monkeypatch) -> None:
     code, out, _ = glue_bench(capsys, monkeypatch, "list", kind)

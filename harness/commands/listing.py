@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from harness.catalog import models, profiles, recipes, references, targets, tasks
+from harness.catalog.speedups import SPEEDUPS
 from harness.errors import UsageError
 from harness.spec import Model, Recipe
 from harness.tables.table import WIDTH
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     targets = "targets"
     recipes = "recipes"
     profiles = "profiles"
+    speedups = "speedups"
     references = "references"
 
 
@@ -170,6 +172,10 @@ def _profiles() -> Listing:
     return Listing.of("profile", "data", "models", "seeds", "what", rows=rows)
 
 
+def _speedups() -> Listing:
+    return Listing.of("speed-up", "what", rows=[[s.name, s.what] for s in SPEEDUPS.values()])
+
+
 def _seeds(seeds: tuple[int, ...]) -> str:
     last = "" if len(seeds) == 1 else f"-{seeds[-1]}"
     return f"{seeds[0]}{last}"
@@ -197,4 +203,5 @@ LISTS: dict[Kind, Callable[[], Listing]] = {
     Kind.targets: _targets,
     Kind.recipes: _recipes,
     Kind.profiles: _profiles,
+    Kind.speedups: _speedups,
 }

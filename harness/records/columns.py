@@ -68,6 +68,12 @@ def _dev(record: Record) -> list[SplitRecord]:
     return [splits[name] for name in DEV if name in splits]
 
 
+def _speedups(record: Record) -> str | None:
+    if record.model is None or not record.model.speedups:
+        return None
+    return "+".join(name for name, how in record.model.speedups.items() if how == "used")
+
+
 def _dev_rows(record: Record) -> int | None:
     return sum(split.rows for split in _dev(record)) or None
 
@@ -201,6 +207,7 @@ COLUMNS = (
     _text("device", "torch's name of the target's device", "identity.target.device"),
     _text("arithmetic", "dtype of the matrix products, as observed", "observed.arithmetic"),
     _text("bf16_products", "of a bf16 run: native, or upcast to fp32", "model.bf16_products"),
+    _text("speedups", "speed-ups that were used, joined by +", _speedups),
     _count("threads", "", "number of torch's threads", "threads"),
     # On which rows.
     _text("data", "toy, hub, glue_data or own (a custom task)", "source.kind"),

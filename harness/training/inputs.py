@@ -18,9 +18,9 @@ from harness.errors import DataError, IntegrityError, ModelError
 from harness.metrics import Labels
 from harness.modeling import adapters, batch_invariance, pretrained, scratch, tokenization
 from harness.modeling.adapters import FrozenEncoder
+from harness.modeling.speedups.apply import SpedUp, speed_up
 from harness.modeling.tokenization import Batch, Encoded, Rows
 from harness.spec import Recipe, RunConfig, Split, Task
-from harness.speedups.apply import SpedUp, speed_up
 from harness.training import batches
 from harness.training.device import Device
 

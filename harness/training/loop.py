@@ -19,9 +19,9 @@ from torch.nn.functional import cross_entropy, mse_loss
 from torch.optim.lr_scheduler import LambdaLR
 
 from harness.errors import IntegrityError, TrainingDiverged
+from harness.modeling.speedups import packing
 from harness.modeling.tokenization import Batch
 from harness.spec import Recipe, Task
-from harness.speedups import packing
 from harness.training.batches import TrainBatches
 from harness.training.device import Device, Stopwatch
 from harness.training.optimizers import adamw, clip_gradients, updates_of

@@ -58,7 +58,12 @@ def full() -> Record:
                 peak_memory_bytes=3, floor_memory_bytes=2, peak_device_memory_bytes=2**40
             ),
             "model": made.model.model_copy(
-                update={"bf16_products": "upcast", "trained_parameters": 7, "saved_bytes": 28}
+                update={
+                    "bf16_products": "upcast",
+                    "trained_parameters": 7,
+                    "saved_bytes": 28,
+                    "speedups": {"packed": "used", "onednn": "no", "first-token": "used"},
+                }
             ),
             "source": Source(kind="hub", revision="abc", max_train=10, max_eval=20),
             "data": DataRecord(
@@ -155,6 +160,7 @@ def test_values_are_the_records() -> None:
         "micro_batch": 32, "oom_retries": 0, "parameters": model.parameters, "device": "cpu",
         "trained_parameters": 7, "saved_bytes": 28,
         "arithmetic": seen.arithmetic, "bf16_products": "upcast", "threads": 2,
+        "speedups": "packed+first-token",
         "data": "hub", "data_revision": "abc", "max_train": 10, "max_eval": 20,
         "train_rows": 1000, "dev_rows": 250, "train_is_glue": False, "dev_is_glue": False,
         "train_checked": "sha256", "dev_checked": "sha256", "dev_sha256": "0" * 64,

@@ -15,10 +15,10 @@ import torch
 from harness.catalog import models, targets
 from harness.catalog.glue_files import FILES
 from harness.modeling import pretrained, tokenization
+from harness.modeling.speedups import packing
 from harness.records.cells import cells
 from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Recipe, RunConfig
-from harness.speedups import packing
 from harness.training import batches, device, loop, outcome, runner
 from tests.support import tiny_models
 from tests.support.builders import record

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import dropout as torchs_dropout
 from torch.nn.functional import scaled_dot_product_attention
 
-from harness.speedups.dropout import Draw, factor, scaled
+from harness.modeling.speedups.dropout import Draw, factor, scaled
 
 AT_ONCE = 2**18
 """How many scores are computed at once: 1 MiB of fp32, which a core's own cache holds."""

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from harness.modeling.speedups import dropout, first_token, packing, products, vocabulary
+from harness.modeling.speedups.applicable import NotApplicable
 from harness.modeling.tokenization import Encoded, Inputs
-from harness.speedups import dropout, first_token, packing, products, vocabulary
-from harness.speedups.applicable import NotApplicable
 
 TOLERANCE = 1e-4
 """The largest difference of a logit, relative to the largest, that counts as rounding.

@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn.functional import embedding
 
 from harness.modeling.library_types import PretrainedNetwork
+from harness.modeling.speedups.applicable import NotApplicable
 from harness.modeling.tokenization import Encoded
-from harness.speedups.applicable import NotApplicable
 
 MOST = 0.8
 """The largest share of used tokens at which leaving out the others is worth a copy."""

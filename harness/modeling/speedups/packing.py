@@ -20,9 +20,9 @@ from transformers.modeling_outputs import BaseModelOutput
 from harness.modeling import layout
 from harness.modeling.layout import Layout
 from harness.modeling.library_types import PretrainedNetwork
+from harness.modeling.speedups import attention
+from harness.modeling.speedups.applicable import NotApplicable
 from harness.modeling.tokenization import Batch, Encoded, Rows
-from harness.speedups import attention
-from harness.speedups.applicable import NotApplicable
 
 NAME = "glue_bench_packed"  # of our attention, as transformers knows it
 

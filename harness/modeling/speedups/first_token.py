@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from harness.modeling.library_types import PretrainedNetwork
-from harness.speedups import packing
-from harness.speedups.applicable import NotApplicable
+from harness.modeling.speedups import packing
+from harness.modeling.speedups.applicable import NotApplicable
 
 
 def narrow(network: PretrainedNetwork) -> Callable[[], None]:

@@ -7,7 +7,7 @@ import torch
 from scipy.stats import binomtest, chisquare
 from torch import nn
 
-from harness.speedups import dropout
+from harness.modeling.speedups import dropout
 
 MANY = 400_000
 

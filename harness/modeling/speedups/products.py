@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.functional import linear as mkl_linear
 
 from harness.modeling.library_types import Layer
-from harness.speedups.applicable import NotApplicable
+from harness.modeling.speedups.applicable import NotApplicable
 
 CLEARLY = 1.25
 """How many times as fast oneDNN must be: repeated measurements on one machine must agree."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.modeling import layout
-from harness.speedups import attention, dropout, packing
+from harness.modeling.speedups import attention, dropout, packing
 
 LENGTHS = st.lists(st.integers(1, 70), min_size=1, max_size=12)
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.speedups import products
-from harness.speedups.applicable import NotApplicable
+from harness.modeling.speedups import products
+from harness.modeling.speedups.applicable import NotApplicable
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (7, 3), (2, 5, 3)])

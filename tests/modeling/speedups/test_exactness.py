@@ -12,9 +12,9 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from harness.catalog import tasks
 from harness.catalog.speedups import ALL, SPEEDUPS
+from harness.modeling.speedups import attention, packing, products, vocabulary
+from harness.modeling.speedups.apply import SpedUp, speed_up
 from harness.spec import Recipe, Task
-from harness.speedups import attention, packing, products, vocabulary
-from harness.speedups.apply import SpedUp, speed_up
 from harness.training import loop
 from harness.training.batches import TrainBatches, eval_batches
 from tests.support.training_rows import CPU, PAD, RECIPE, VOCABULARY, rows_of
