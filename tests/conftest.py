@@ -79,7 +79,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs inside this process do not look twice how fast the machine is: 0.4 s of each."""
+    """Runs inside this process do not look twice how fast the machine is."""
     if runner := sys.modules.get("harness.training.runner"):
         monkeypatch.setattr(runner, "calibration_seconds", lambda device: 0.01)
 
@@ -187,6 +187,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
         return made[-1]
 
     monkeypatch.setattr("harness.execution.driver.make_engine", make)
+    monkeypatch.setattr("harness.execution.forking.start_ahead", lambda: None)
     ANSWERS[0] = lambda config: outcome()
     return made
 
