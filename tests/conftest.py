@@ -75,6 +75,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     # Under -n, a session inside a test is no worker's: pytest-benchmark would switch itself off.
     for name in ("GLUE_BENCH_DATA", "GLUE_BENCH_RESULTS", "PYTEST_XDIST_WORKER"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GLUE_BENCH_CACHE", "off")
 
 
 @pytest.fixture(autouse=True)
