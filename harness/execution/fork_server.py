@@ -66,12 +66,12 @@ def serve(descriptor: int, driver: int) -> None:
     """Fork a worker for each request that comes over the socket `descriptor`, until it ends."""
     die_with(driver)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _preload()
+    preload()
     with socket.socket(fileno=descriptor) as requests:
         _Server(requests).run()
 
 
-def _preload() -> None:
+def preload() -> None:
     """Import the modules of `PRELOAD`.
 
     Nearly all objects that imports make stay for ever. To look for garbage among them takes a
