@@ -1,11 +1,14 @@
 """GLUE's metrics as fractions, under Hugging Face's names, and how much one dev row moves each.
 
-They are computed by scikit-learn and scipy, which the official GLUE metric script calls too. Both
-are imported only when a score is computed, so that collecting benchmark cases stays quick.
+The official GLUE metric script calls scikit-learn and scipy. These functions return the same
+values, to the last bit, which `tests/test_metrics.py` checks; a worker need not import the two,
+which takes about a second.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -23,47 +26,78 @@ Labels = Sequence[int] | Sequence[float]
 
 def accuracy(labels: Labels, predictions: Labels) -> float:
     """The share of rows that are predicted correctly."""
-    from sklearn.metrics import accuracy_score
-
-    return float(accuracy_score(labels, predictions))
+    return _count_right(labels, predictions) / len(labels)
 
 
 def f1(labels: Labels, predictions: Labels) -> float:
     """Binary F1 of class 1; 0.0 if class 1 neither occurs nor is predicted."""
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(labels, predictions, pos_label=1, zero_division=0.0))
+    positives, predicted = (sum(value == 1 for value in side) for side in (labels, predictions))
+    found = sum(a == b == 1 for a, b in zip(labels, predictions, strict=True))
+    return 2 * found / (positives + predicted) if positives + predicted else 0.0
 
 
 def matthews_correlation(labels: Labels, predictions: Labels) -> float:
-    """Matthews correlation; 0.0 if labels or predictions are constant."""
-    from sklearn.metrics import matthews_corrcoef
+    """Matthews correlation; 0.0 if labels or predictions are constant.
 
-    return (
-        0.0
-        if is_constant(labels) or is_constant(predictions)
-        else float(matthews_corrcoef(labels, predictions))
+    Of any number of classes: Gorodkin, Computational Biology and Chemistry 28, 2004.
+    """
+    labelled, predicted, squared = Counter(labels), Counter(predictions), len(labels) ** 2
+    chance = sum(count * predicted[label] for label, count in labelled.items())
+    above_chance = _count_right(labels, predictions) * len(labels) - chance
+    spread = math.prod(
+        squared - sum(count**2 for count in side.values()) for side in (labelled, predicted)
     )
+    return above_chance / math.sqrt(spread) if spread else 0.0
 
 
 def pearson(labels: Labels, predictions: Labels) -> float:
-    """Pearson correlation; 0.0 if labels or predictions are constant, never NaN."""
-    from scipy.stats import pearsonr
+    """Pearson correlation; 0.0 if labels or predictions are constant.
 
-    return _correlation(lambda: pearsonr(labels, predictions).statistic, labels, predictions)
+    NaN only if a value is NaN or infinite, or a sum overflows. scipy computes it in these steps
+    too, so the result is the same to the last bit.
+    """
+    import numpy as np
+
+    if is_constant(labels) or is_constant(predictions):
+        return 0.0
+    x, y = (_standardized(np.asarray(side, dtype=float)) for side in (labels, predictions))
+    value = float(np.clip(np.vecdot(x, y), -1, 1))
+    return float(np.round(value)) if len(labels) == 2 else value
 
 
 def spearmanr(labels: Labels, predictions: Labels) -> float:
-    """Spearman rank correlation; 0.0 if labels or predictions are constant, never NaN."""
-    from scipy import stats
+    """Spearman rank correlation; 0.0 if labels or predictions are constant, NaN if a value is."""
+    import numpy as np
 
-    return _correlation(lambda: stats.spearmanr(labels, predictions).statistic, labels, predictions)
-
-
-def _correlation(compute: Callable[[], float], labels: Labels, predictions: Labels) -> float:
     if is_constant(labels) or is_constant(predictions):
         return 0.0
-    return float(compute())
+    sides = [np.asarray(side, dtype=float) for side in (labels, predictions)]
+    if any(np.isnan(side).any() for side in sides):
+        return math.nan
+    x, y = map(_ranks, sides)
+    return float(np.corrcoef(x, y)[1, 0])
+
+
+def _count_right(labels: Labels, predictions: Labels) -> int:
+    return sum(a == b for a, b in zip(labels, predictions, strict=True))
+
+
+def _standardized(values: np.ndarray) -> np.ndarray:
+    """Values with the mean 0 and the norm 1; their squares do not overflow."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):  # where a sum overflows, values are NaN
+        values = values - values.mean()
+        largest = np.abs(values).max()
+        return values / (largest * np.linalg.norm(values / largest, axis=-1))
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """The rank of each value, from 1 on; equal values have the mean of their ranks."""
+    import numpy as np
+
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[places]
 
 
 METRICS: dict[str, Callable[[Labels, Labels], float]] = {

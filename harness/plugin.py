@@ -173,6 +173,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     glue.cells = [cell for item in session.items if (cell := cell_of(item))]
     if glue.items and not glue.runs_nothing:
         with _raised_as(pytest.UsageError):
+            glue.start_engine_ahead()
             session_line = log_marks.announcement(glue.driver.journal.session)
             pytest_output.let_through(session.config, session_line)
             glue.start()

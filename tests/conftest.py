@@ -75,11 +75,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     # Under -n, a session inside a test is no worker's: pytest-benchmark would switch itself off.
     for name in ("GLUE_BENCH_DATA", "GLUE_BENCH_RESULTS", "PYTEST_XDIST_WORKER"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GLUE_BENCH_CACHE", "off")
 
 
 @pytest.fixture(autouse=True)
 def _no_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs inside this process do not look twice how fast the machine is: 0.4 s of each."""
+    """Runs inside this process do not look twice how fast the machine is."""
     if runner := sys.modules.get("harness.training.runner"):
         monkeypatch.setattr(runner, "calibration_seconds", lambda device: 0.01)
 
@@ -187,6 +188,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
         return made[-1]
 
     monkeypatch.setattr("harness.execution.driver.make_engine", make)
+    monkeypatch.setattr("harness.execution.forking.start_ahead", lambda: None)
     ANSWERS[0] = lambda config: outcome()
     return made
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import math
+import warnings
 from statistics import fmean
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness import metrics
@@ -45,6 +46,67 @@ def test_correlations_are_numbers_whatever_comes_in(rows: list[tuple[float, floa
         dot = sum(a * b for a, b in zip(x, y, strict=True))
         norms = math.sqrt(sum(a * a for a in x) * sum(b * b for b in y))
         assert found["pearson"] == pytest.approx(dot / norms, abs=1e-9)
+
+
+several_classes = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
+
+
+@given(several_classes)
+@example([(0, 0)])
+@example([(0, 1), (0, 1)])
+@example([(1, 1), (1, 1)])
+@example([(2, 0), (0, 2)])
+def test_classes_are_scored_as_by_scikit_learn(rows: list[tuple[int, int]]) -> None:
+    from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+    labels, guesses = zip(*rows, strict=True)
+    assert metrics.accuracy(labels, guesses) == accuracy_score(labels, guesses)
+    with warnings.catch_warnings(action="ignore"):  # scikit-learn warns if there is one class
+        assert metrics.matthews_correlation(labels, guesses) == matthews_corrcoef(labels, guesses)
+    if max(map(max, rows)) <= 1:
+        expected = f1_score(labels, guesses, pos_label=1, zero_division=0.0)
+        assert metrics.f1(labels, guesses) == expected
+
+
+widely = st.one_of(
+    st.integers(-5, 5).map(float),
+    st.floats(allow_nan=False, allow_infinity=False, width=32),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+
+
+@given(st.lists(st.tuples(widely, widely), min_size=1, max_size=60))
+@example([(0.0, 0.0)])
+@example([(1.0, 2.0), (2.0, 1.0)])
+@example([(1.0, 3.0), (1.0, 2.0), (1.0, 1.0)])
+@example([(1.0, 0.1), (2.0, 0.1), (3.0, 0.1 + 2**-50)])
+@example([(0.0, 5e-324), (5e-324, 0.0), (0.0, 0.0)])
+@example([(1.7e308, 1.0), (-1.7e308, 2.0), (1.6e308, 3.0)])
+def test_correlations_are_those_of_scipy(rows: list[tuple[float, float]]) -> None:
+    compare_with_scipy(*zip(*rows, strict=True))
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_correlations_of_what_is_no_number_are_those_of_scipy(odd: float) -> None:
+    compare_with_scipy((1.0, 2.0, 3.0, 5.0), (2.0, odd, 1.0, 4.0))
+    compare_with_scipy((odd, 2.0, 3.0, 5.0), (2.0, 2.5, 1.0, 4.0))
+
+
+def test_correlations_of_many_rows_are_those_of_scipy() -> None:
+    labels = [place * 7919 % 26 / 5 for place in range(20_000)]
+    compare_with_scipy(labels, [label + math.sin(place) for place, label in enumerate(labels)])
+
+
+def compare_with_scipy(labels: metrics.Labels, guesses: metrics.Labels) -> None:
+    from scipy import stats
+
+    found = metrics.pearson(labels, guesses), metrics.spearmanr(labels, guesses)
+    expected = (0.0, 0.0)
+    if not (metrics.is_constant(labels) or metrics.is_constant(guesses)):
+        with warnings.catch_warnings(action="ignore"):  # such as: an input is nearly constant
+            of_values, of_ranks = stats.pearsonr(labels, guesses), stats.spearmanr(labels, guesses)
+        expected = float(of_values.statistic), float(of_ranks.statistic)
+    assert found == pytest.approx(expected, rel=0, abs=0, nan_ok=True)
 
 
 @pytest.mark.parametrize("constant", [0, 1])

@@ -26,7 +26,7 @@ from harness.records.store import file_name
 from harness.spec import DataRequest, Task
 
 GAINED, LOST, OTHER = "gained", "lost", "other"
-TOLERANCE = 1e-9  # of a metric that is computed again, perhaps by another scikit-learn
+TOLERANCE = 1e-9  # of a metric that is computed again, perhaps by another version
 
 Texts = Mapping[str, Mapping[int, tuple[str, ...]]]
 """The texts of each row, by split and by the row's id."""

@@ -18,7 +18,7 @@ from harness.planning import options
 from harness.planning.plan import Plan
 from harness.planning.resolve import resolve
 from harness.planning.resume import Resume
-from harness.records import failures, limits, redaction
+from harness.records import failures, limits, predictions, redaction
 from harness.records.journal import EventName, Journal
 from harness.records.schema import CaseInfo, Outcome, PredictionTable, Record, Source, revised
 from harness.records.store import Store
@@ -86,6 +86,7 @@ class Driver:
         if settings.save_models:
             make_folder(Path(settings.save_models), "--glue-save-models")
         self.engine.start()
+        predictions.load_libraries()  # now, while the engine starts, not after the first run
 
     def close(self, exit_status: int | None = None) -> None:
         """Stop, and note that the session ended."""

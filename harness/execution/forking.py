@@ -208,6 +208,13 @@ class ForkServer:
         return self._server
 
 
+def start_ahead() -> None:
+    """Start the fork server, if this system can have one: it imports while the caller goes on."""
+    if CAN_FORK:
+        with contextlib.suppress(OSError):  # the first run that needs it reports the error
+            FORK_SERVER.start()
+
+
 FORK_SERVER = ForkServer()
 atexit.register(FORK_SERVER.end)
 if hasattr(os, "register_at_fork"):

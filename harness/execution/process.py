@@ -80,9 +80,7 @@ class ProcessEngine:
 
     def start(self) -> None:
         """Start the fork server; it imports while the caller goes on."""
-        if CAN_FORK:
-            with contextlib.suppress(OSError):  # the first run that needs it reports the error
-                FORK_SERVER.start()
+        forking.start_ahead()
 
     def submit(self, config: RunConfig, progress: Progress) -> Future[Finished]:
         """Run `config` as soon as one of the `jobs` places is free."""
@@ -254,7 +252,7 @@ class _Run:
         elif process.pid is not None and waited >= forking.IMPORTS_S:
             raise WorkerCrashed(
                 f"the worker was not done with its imports after {waited:.0f} s: something among "
-                "torch, transformers and scikit-learn never loads. Fix: `glue-bench doctor`"
+                "torch and transformers never loads. Fix: `glue-bench doctor`"
             )
 
 

@@ -16,7 +16,6 @@ import traceback
 from typing import NoReturn
 
 from harness.execution.channel import Sender
-from harness.planning.resolve import from_json
 from harness.system.allocator import keep_freed_memory
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
@@ -74,6 +73,8 @@ def main(channel: int, task: int) -> NoReturn:
 
 def work(sender: Sender, config_json: str) -> None:
     """Run one configuration and send its outcome and predictions."""
+    from harness.planning.resolve import from_json
+
     config = from_json(config_json)
     if config.cpus and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, config.cpus)

@@ -27,6 +27,7 @@ from harness.modeling import (
     input_limits,
     network_size,
     stored_weights,
+    token_cache,
     tokenization,
 )
 from harness.modeling.library_errors import reading
@@ -67,7 +68,7 @@ class LoadedModel:
 
         Raises `ModelError` for a token that the network has no embedding for.
         """
-        encoded = tokenization.encode(
+        encoded = token_cache.encode(
             self.tokenizer, split.texts, max_length, self.extra_padding, fixed=fixed
         )
         input_limits.check_ids(encoded, self.tokenizer, self.known_ids, name, split.ids)

@@ -21,7 +21,7 @@ from harness.spec import Task
 from harness.text.values import shown, shown_path
 
 GONE = "their predictions are not in the folder"
-TOLERANCE = 1e-9  # a metric may differ so far, since another scikit-learn may compute it now
+TOLERANCE = 1e-9  # a metric may differ so far, since another version may compute it now
 
 
 @dataclass

@@ -6,9 +6,11 @@ the declared sizes are checked before anything is unpacked, and then each column
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence, Sized
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import StorageError
 from harness.records.codec import FIX
@@ -16,6 +18,7 @@ from harness.records.schema import PredictionTable
 from harness.text.values import shown
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -28,14 +31,71 @@ MOST_BYTES = 2 * 1024**3  # all columns together, unpacked
 MOST = 1e40  # the largest logit or score; fp32 holds 3.4e38
 
 
+def load_libraries() -> None:
+    """Import what `to_parquet` needs, which takes a moment."""
+    with contextlib.suppress(ImportError):  # `to_parquet` raises it again
+        to_parquet({"row": [0]})
+
+
 def to_parquet(table: PredictionTable) -> bytes:
     """The content of a file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(table), sink)
+    pq.write_table(pa.table({name: _array(values) for name, values in table.items()}), sink)
     return sink.getvalue().to_pybytes()
+
+
+def _array(values: list[Any]) -> pa.Array:
+    """`pa.array(values)`; lists of the usual values are converted without pandas.
+
+    pyarrow imports pandas for the first list that it converts itself, which takes 0.3 s, and as
+    long again when the process ends.
+    """
+    import pyarrow as pa
+
+    kinds = {*map(type, values)}
+    try:
+        if kinds <= {int, type(None)} or kinds <= {float, type(None)}:
+            return _numbers(values)
+        if kinds == {str}:
+            texts = [text.encode() for text in values]
+            buffers = [None, pa.py_buffer(_offsets(texts)), pa.py_buffer(b"".join(texts))]
+            return pa.Array.from_buffers(pa.string(), len(values), buffers)
+        if kinds == {list} and {*map(type, chain.from_iterable(values))} == {float}:
+            numbers = _numbers([*chain.from_iterable(values)])
+            buffers = [None, pa.py_buffer(_offsets(values))]
+            of_lists = pa.list_(pa.float64())
+            return pa.Array.from_buffers(of_lists, len(values), buffers, children=[numbers])
+    except (OverflowError, UnicodeEncodeError):
+        pass  # pyarrow says what is wrong
+    return pa.array(values)
+
+
+def _numbers(values: list[Any]) -> pa.Array:
+    """Integers or floats, or None: as int64 or float64."""
+    import numpy as np
+    import pyarrow as pa
+
+    is_there = [value is not None for value in values]
+    if not any(is_there):
+        return pa.nulls(len(values))
+    dtype = np.float64 if float in {*map(type, values)} else np.int64
+    numbers = np.array([0 if value is None else value for value in values], dtype=dtype)
+    bits = None if all(is_there) else pa.py_buffer(np.packbits(is_there, bitorder="little"))
+    buffers = [bits, pa.py_buffer(numbers)]
+    return pa.Array.from_buffers(pa.from_numpy_dtype(dtype), len(values), buffers)
+
+
+def _offsets(values: Sequence[Sized]) -> np.ndarray:
+    """Where each value begins in all of them together, and where the last one ends: int32."""
+    import numpy as np
+
+    ends = np.cumsum([0, *map(len, values)])
+    if ends[-1] > np.iinfo(np.int32).max:
+        raise OverflowError
+    return ends.astype(np.int32)
 
 
 def from_parquet(

@@ -223,6 +223,17 @@ class GlueSession:
                 except DataError as error:
                     raise UsageError(str(error)) from None
 
+    def start_engine_ahead(self) -> None:
+        """Have the fork server import while this process gets ready. Call it if cases will run.
+
+        It waits until everything is collected: only then it is known that a case was selected, and
+        modules of tests may have set variables of the environment that workers are to have.
+        """
+        if self.settings.engine != "inline":
+            from harness.execution import forking  # no more than this, to be quick
+
+            forking.start_ahead()
+
     def start(self) -> None:
         """Prepare to run the selected cases. Raises `UsageError`, `StorageError`."""
         self.check_rows()

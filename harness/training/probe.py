@@ -9,7 +9,10 @@ from transformers.pytorch_utils import Conv1D
 from harness.training.device import Device, Stopwatch
 
 Output = torch.Tensor | tuple[torch.Tensor, object]  # of an LSTM, its states too
-WIDTH, PRODUCTS, ROUNDS, WARM_UP = 384, 4, 25, 5
+WIDTH, PRODUCTS, WARM_UP = 384, 4, 2
+MOST_ROUNDS = 25
+ALIKE, NEARLY = 3, 1.05
+"""No round is taken to be faster once `ALIKE` took at most `NEARLY` times the fastest."""
 PRODUCTS_IN = (nn.Linear, nn.Conv1d, Conv1D, nn.LSTM)  # Conv1D: GPT-2's layers
 
 
@@ -57,14 +60,26 @@ def calibration_seconds(device: Device) -> float:
 
     If it differs before and after training, the machine's speed has changed, not the program's. The
     minimum is taken because a mean or a median also changes when another process runs for a moment.
+    On a quiet machine the first few rounds are alike, and no more are needed.
     """
     factor = torch.full((WIDTH, WIDTH), 1 / WIDTH, device=device.torch)
-    rounds = []
-    for _ in range(WARM_UP + ROUNDS):
-        clock = Stopwatch(device)
-        with clock.running():
-            product = factor
-            for _ in range(PRODUCTS):
-                product = product @ factor
-        rounds.append(clock.seconds)
-    return min(rounds[WARM_UP:])
+    for _ in range(WARM_UP):
+        _round_seconds(factor, device)
+    rounds: list[float] = []
+    while len(rounds) < MOST_ROUNDS and not _have_settled(rounds):
+        rounds.append(_round_seconds(factor, device))
+    return min(rounds)
+
+
+def _round_seconds(factor: torch.Tensor, device: Device) -> float:
+    clock = Stopwatch(device)
+    with clock.running():
+        product = factor
+        for _ in range(PRODUCTS):
+            product = product @ factor
+    return clock.seconds
+
+
+def _have_settled(rounds: list[float]) -> bool:
+    fastest = sorted(rounds)[:ALIKE]
+    return len(fastest) == ALIKE and fastest[-1] <= NEARLY * fastest[0]

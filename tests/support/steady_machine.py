@@ -1,7 +1,6 @@
 """A machine whose speed does not change: for a process that imports this, as a fork server may.
 
-A run looks before and after training how fast its machine is, for some 0.4 s. Few tests are about
-that.
+A run looks before and after training how fast its machine is, and few tests are about that.
 """
 
 from __future__ import annotations

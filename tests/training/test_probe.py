@@ -12,12 +12,34 @@ from harness.training import device, probe, runner
 from tests.support.configs import resolved
 
 
-def test_it_is_that_of_the_fastest_round_after_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    rounds = [0.001] * probe.WARM_UP + [0.03] * (probe.ROUNDS - 2) + [0.02, 0.05]
-    readings = accumulate(second for took in rounds for second in (1.0, took))
-    monkeypatch.setattr(device.time, "perf_counter", lambda: next(readings))
+def measured(monkeypatch: pytest.MonkeyPatch, *rounds: float) -> tuple[float, int]:
+    """What is measured if the rounds take so long, one after another; and how many there were."""
+    took = [0.001] * probe.WARM_UP + [*rounds]  # a wrong clock in the warm-up would show
+    readings = [*accumulate(second for each in took for second in (1.0, each))]
+    left = iter(readings)
+    monkeypatch.setattr(device.time, "perf_counter", lambda: next(left))
     found = probe.calibration_seconds(device.Device(targets.get("cpu-fp32")))
-    assert found == pytest.approx(0.02)
+    return found, (len(readings) - len([*left])) // 2 - probe.WARM_UP
+
+
+def test_it_is_that_of_the_fastest_round_once_three_are_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, rounds = measured(monkeypatch, 0.03, 0.0202, 0.05, 0.02, 0.0201, 0.001)
+    assert (found, rounds) == (pytest.approx(0.02), 5)
+
+
+def test_slow_rounds_that_are_alike_settle_nothing_once_one_was_faster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, rounds = measured(monkeypatch, 0.03, 0.01, 0.03, 0.03, 0.03, 0.0101, 0.0102)
+    assert (found, rounds) == (pytest.approx(0.01), 7)
+
+
+def test_rounds_that_never_settle_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    falling = [0.9**place for place in range(2 * probe.MOST_ROUNDS)]
+    found, rounds = measured(monkeypatch, *falling)
+    assert (found, rounds) == (pytest.approx(min(falling[: probe.MOST_ROUNDS])), probe.MOST_ROUNDS)
 
 
 def test_a_machine_that_slowed_down_makes_a_run_noisy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,27 @@ def test_collecting_a_thousand_cases_imports_nothing_heavy() -> None:
     assert done.stdout.count("::test_finetune[") == 9 * 2 * 56 == 1008
 
 
+def test_a_worker_scores_without_scikit_learn_scipy_stats_and_pandas() -> None:
+    done = subprocess.run(
+        [
+            sys.executable, "-c",
+            "import sys\n"
+            "from harness import metrics\n"
+            "from harness.catalog.tasks import TASKS\n"
+            "from harness.execution import fork_server\n"
+            "fork_server.preload()\n"
+            "for task in TASKS.values():\n"
+            "    if task.metrics: metrics.evaluate(task, [0, 1, 1, 0], [0, 1, 0, 0])\n"
+            "print(*sys.modules)",
+        ],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    loaded = set(done.stdout.split())
+    assert {"harness.training.runner", "transformers.models.bert.modeling_bert"} <= loaded
+    assert not {"sklearn", "scipy.stats", "pandas"} & loaded
+    assert done.stderr == ""  # a module that cannot be imported prints its traceback
+
+
 LISTS = ("tasks", "models", "targets", "recipes", "profiles", "references")
 COMMANDS = [
     *(["list", kind] for kind in LISTS),
