@@ -118,7 +118,8 @@ def test_of_two_names_for_the_same_inputs_each_has_its_own() -> None:
 
 
 def test_the_same_name_for_other_inputs_is_named_and_not_compared() -> None:
-    other = run(1).identity | {"numerics": {"all": -1}}
+    identity = run(1).identity
+    other = identity | {"numerics": identity["numerics"] | {"all": -1}}
     comparison = of(side(GOOD), side(GOOD, cell_key="two", identity=other))
     assert found(comparison) == {"sst2-toy-bert-cpu-fp32": X}
     assert comparison.verdicts[0].reasons == [
