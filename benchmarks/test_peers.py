@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.errors import GlueBenchError, Unavailable
+from harness.files.outputs import make_folder
 
 if TYPE_CHECKING:
     from harness.session.suites import Suite
@@ -19,6 +20,7 @@ def test_peers(glue_suite: Suite, glue_suite_cell: str) -> None:
     from benchmarks.peers import comparison, tables
 
     try:
+        make_folder(glue_suite.results / tables.FOLDER)  # before any work is done
         planned = comparison.plan_comparison(glue_suite.plan, glue_suite.cases(glue_suite_cell))
         result = comparison.run(planned, glue_suite.say)
         glue_suite.show(TITLE, tables.text(result))

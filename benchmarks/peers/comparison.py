@@ -151,7 +151,9 @@ def run_process(job: Job) -> object:
                 **UNLESS_SET,
                 **os.environ,
                 **OFFLINE,
-                "TOKENIZERS_PARALLELISM": "false",  # or each fork of a loader warns
+                "TOKENIZERS_PARALLELISM": "false",  # or tokenizers warns of forks
+                # One GPU: of several, Trainer would use all, with a batch on each.
+                "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0],
                 "PYTHONPATH": os.pathsep.join(folders),
             },
             stdin=subprocess.PIPE,  # the supervisor ends the process when this one closes it

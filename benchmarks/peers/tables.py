@@ -97,7 +97,7 @@ def store(result: Result, results: Path) -> Path:
         "created": now.isoformat(),
         "cell": config.case.cell,
         "cell_key": config.cell_key,
-        "recipe": asdict(config.recipe) | {"epochs_of": {}},
+        "recipe": asdict(config.recipe),
         "rows": result.comparison.rows,
         "rows_in_source": result.comparison.rows_in_source,
         "threads": config.threads,

@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
     """Leave out the tests of suites that are not named; with `--glue-suite`, all other tests."""
-    if not inspect.isfunction(obj) or not obj.__name__.startswith(PREFIX):
+    if not inspect.isfunction(obj):
         return None
     glue = collector.config.stash[SESSION]
     is_ours = not {*PARAMETERS}.isdisjoint(inspect.signature(obj).parameters)
@@ -134,8 +134,11 @@ class Suite:
 
     def say(self, line: str) -> None:
         """Print how far the suite is, past pytest's capturing."""
-        capture = self.glue.config.pluginmanager.getplugin("capturemanager")
+        plugins = self.glue.config.pluginmanager
+        capture, reporter = map(plugins.get_plugin, ("capturemanager", "terminalreporter"))
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            if reporter:
+                reporter.ensure_newline()
             say(line)
 
     def show(self, title: str, text: str) -> None:

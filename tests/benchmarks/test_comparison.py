@@ -133,5 +133,13 @@ def test_both_sides_train_from_the_same_weights_on_the_same_rows() -> None:
     assert to_json(alone.config)  # what a process would be given
 
 
+@pytest.mark.slow
+def test_a_real_comparison_in_processes_of_its_own() -> None:
+    pytest.importorskip("accelerate")
+    found = comparison.run(planned(max_train=128, epochs=1, pairs=1), lambda line: None)
+    assert found.faults == []
+    assert "Training: sst2-toy-bert-cpu-fp32, recipe toy-1ep, 128 rows" in tables.text(found)
+
+
 def _alone(config: Any) -> Any:
     return dataclasses.replace(config, threads=1)

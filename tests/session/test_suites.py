@@ -86,6 +86,16 @@ def test_its_tables_end_the_session_and_a_file_is_stored(
     assert len([*(project.path / "results" / "local" / "peers").iterdir()]) == 1
 
 
+def test_a_folder_that_cannot_be_written_fails_before_any_work(
+    project: pytest.Pytester, processes: FakeProcesses
+) -> None:
+    project.path.joinpath("results", "local").mkdir(parents=True)
+    project.path.joinpath("results", "local", "peers").write_text("a file")
+    found = run(project, *QUICK)
+    found.assert_outcomes(failed=1)
+    assert processes.jobs == []
+
+
 def test_sides_that_did_not_do_the_same_fail(
     project: pytest.Pytester, processes: FakeProcesses
 ) -> None:
