@@ -17,7 +17,7 @@ from unittest import mock
 import torch
 from torch.nn import functional
 
-from harness.system.counters import machine_ticks
+from harness.system.counters import cpu_seconds, machine_ticks
 
 WARM_UP = 2
 SIZE, PRODUCTS, ROUNDS, FIRST = 384, 4, 25, 5  # of the calibration; the first rounds warm up
@@ -30,9 +30,10 @@ class StepClock:
     steps_per_epoch: int
     synchronize: Callable[[], object]  # waits for the device
     seconds: list[float] = field(default_factory=list)  # of each counted step
+    cpu_s: float = 0.0  # of all threads, in the counted steps
     steps: int = 0
     threads: int = 0
-    _last: float = 0.0
+    _last: tuple[float, float] = (0.0, 0.0)
 
     def after_step(self) -> None:
         """Count the step that has just ended, unless it is one of the first of its epoch."""
@@ -41,10 +42,11 @@ class StepClock:
         self.threads = torch.get_num_threads()
         if place in (WARM_UP, self.steps_per_epoch):  # in between, nothing waits for the device
             self.synchronize()
-        now = time.perf_counter()
+        now, cpu_s = time.perf_counter(), cpu_seconds()
         if place > WARM_UP:
-            self.seconds.append(now - self._last)
-        self._last = now
+            self.seconds.append(now - self._last[0])
+            self.cpu_s += cpu_s - self._last[1]
+        self._last = now, cpu_s
 
 
 def waiter(device: str) -> Callable[[], object]:

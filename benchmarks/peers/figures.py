@@ -26,6 +26,7 @@ class Measured:
     batch_size: int
     steps: int
     step_seconds: list[float]
+    cpu_s: float  # of all threads, in the counted steps
     threads: int
     eval_s: float
     eval_rows: int
@@ -42,6 +43,11 @@ class Measured:
     def examples_per_s(self) -> float:
         """Training examples of the counted steps, by their seconds."""
         return self.batch_size * len(self.step_seconds) / sum(self.step_seconds)
+
+    @property
+    def cpu_per_example_s(self) -> float:
+        """CPU time of the counted steps by their examples; other programs hardly change it."""
+        return self.cpu_s / (self.batch_size * len(self.step_seconds))
 
     @property
     def rows_per_s(self) -> float:
@@ -121,6 +127,7 @@ class SideFigures:
     training_ratio: Spread | None  # ours by this side's; None of ours
     evaluation: Spread | None  # rows per second
     evaluation_ratio: Spread | None
+    cpu_per_example_s: float  # the median of all rounds, also of those that are dropped
     fill: float | None
     scores: Scores
 
@@ -139,6 +146,7 @@ def figures_of(rounds: Sequence[Round], side: str) -> SideFigures:
         ratio([s[OURS].examples_per_s for s in kept], training) if is_peer else None,
         spread(evaluation),
         ratio([s[OURS].rows_per_s for s in kept], evaluation) if is_peer else None,
+        median(run.cpu_per_example_s for run in every),
         fmean(fills) if fills else None,
         Scores({run.seed: run.score for run in every}),
     )

@@ -37,6 +37,7 @@ def measure(job: child.Job) -> Measured:
         batch_size=recipe.batch_size,
         steps=clock.steps,
         step_seconds=clock.seconds,
+        cpu_s=clock.cpu_s,
         threads=clock.threads,
         eval_s=timing.eval_s,
         eval_rows=recipe.epochs * sum(data.splits[name].rows for name in scored),

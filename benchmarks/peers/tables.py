@@ -50,7 +50,7 @@ def tables(result: Result) -> tuple[Table, Table]:
             (side.side, _figure(side.evaluation, SPEED), _figure(side.evaluation_ratio, RATIO))
             for side in found
         ),
-        tuple(_notes(result)),
+        tuple(_notes(result, found)),
     )
     return training, evaluation
 
@@ -72,11 +72,13 @@ def _figure(spread: Spread | None, unit: Unit) -> TableValue:
     return Figure(spread.value, unit, low=spread.low, high=spread.high) if spread else MISSING
 
 
-def _notes(result: Result) -> Iterator[str]:
+def _notes(result: Result, found: list[SideFigures]) -> Iterator[str]:
     left_out = figures.dropped(result.rounds)
     kept = len(result.rounds) - left_out.total()
     why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
     yield f"pairs: {kept}; dropped: {why or 'none'}"
+    each = ", ".join(f"{side.side} {1e3 * side.cpu_per_example_s:.2f}" for side in found)
+    yield f"CPU time of a training example, ms, also of dropped pairs: {each}"
     if not kept:
         yield "No pair is left: repeat it while the machine does nothing else."
     recipe, rows = result.comparison.config.recipe, result.comparison.rows

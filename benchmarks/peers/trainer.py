@@ -176,6 +176,7 @@ def measure(job: child.Job) -> Measured | int:
         batch_size=recipe.batch_size,
         steps=clock.steps,
         step_seconds=clock.seconds,
+        cpu_s=clock.cpu_s,
         threads=clock.threads,
         eval_s=eval_s,
         eval_rows=recipe.epochs * sum(len(rows[name]) for name in task.evaluated),

@@ -17,12 +17,15 @@ from harness.system.counters import MachineTicks
 @pytest.mark.usefixtures("one_thread")
 def test_the_first_steps_of_each_epoch_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     ends: Iterator[float] = iter([1.0, 2.0, 2.5, 3.5, 10.0, 11.0, 11.25, 11.5])
+    cpu = iter([0.0, 1.0, 1.5, 4.0, 9.0, 20.0, 20.25, 21.0])
     monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=lambda: next(ends)))
+    monkeypatch.setattr(clock, "cpu_seconds", lambda: next(cpu))
     waits: list[int] = []
     steps = StepClock(4, lambda: waits.append(steps.steps))
     for _ in range(8):
         steps.after_step()
     assert steps.seconds == [0.5, 1.0, 0.25, 0.25]
+    assert steps.cpu_s == 3.0 + 1.0
     assert (steps.steps, steps.threads) == (8, 1)
     assert waits == [2, 4, 6, 8]  # where counting begins and ends
 

@@ -85,6 +85,7 @@ def test_the_tables_say_what_was_dropped_and_the_file_has_all(tmp_path: Path) ->
         f"trainer-random 3200 (3200 to 3200) 1.00 (1.00 to 1.00) {rest}",
     ]
     assert "pairs: 2; dropped: 1 steal" in lines
+    assert "CPU time of a training example, ms, also of dropped pairs: glue-bench 0.54," in lines
     assert max(map(len, lines)) <= 80
     stored = json.loads(tables.store(found, tmp_path).read_text("utf-8"))
     assert [round["dropped"] for round in stored["rounds"]] == [None, "steal", None]

@@ -25,6 +25,7 @@ def test_rates_count_whole_batches_by_the_counted_seconds_alone() -> None:
     run = measured(0.5, eval_s=2.0, eval_rows=500)
     assert run.examples_per_s == pytest.approx(32 / 0.5)
     assert run.rows_per_s == 250
+    assert measured(0.5, cpu_s=3.2).cpu_per_example_s == pytest.approx(0.025)
     assert run.fill == pytest.approx(0.75)
     assert measured(0.5, computed_tokens=0).fill is None
 
