@@ -37,6 +37,7 @@ PREFIX = "test_"
 class _Suites:
     """What of suites was seen in a session, and what they print at its end."""
 
+    wanted: str | None = None  # the suite that was named
     files: dict[str, None] = field(default_factory=dict)  # the names of the files with tests
     sections: list[tuple[str, str]] = field(default_factory=list)
 
@@ -46,7 +47,7 @@ SUITES = pytest.StashKey[_Suites]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark of a suite."""
-    config.stash[SUITES] = _Suites()
+    config.stash[SUITES] = _Suites(wanted=config.stash[SESSION].typed["suite"])
     config.addinivalue_line(
         "markers",
         f"{MARK}(tasks, models, targets): the tests of this file run only when they are named; of "
@@ -60,16 +61,18 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[
         return None
     glue = collector.config.stash[SESSION]
     is_ours = not {*PARAMETERS}.isdisjoint(inspect.signature(obj).parameters)
-    if not is_ours and glue.typed["suite"] is None:
-        return None  # a test of anything else: no setting is read for it
+    suites = collector.config.stash[SUITES]
+    if is_ours:  # settings are read for no other test
+        try:
+            suites.wanted = glue.settings.suite  # the project's file may name it too
+        except UsageError as error:
+            raise pytest.Collector.CollectError(str(error)) from None
+    elif suites.wanted is None:
+        return None
     name = collector.path.stem.removeprefix(PREFIX)
-    collector.config.stash[SUITES].files[name] = None
-    try:
-        wanted = glue.settings.suite
-    except UsageError as error:
-        raise pytest.Collector.CollectError(str(error)) from None
-    if wanted is not None:
-        return None if name == wanted else []
+    suites.files[name] = None
+    if suites.wanted is not None:
+        return None if name == suites.wanted else []
     if collector.get_closest_marker(MARK) is None or _is_argument(collector):
         return None
     return []
@@ -106,10 +109,10 @@ def _cases(plan: Plan, defaults: Mapping[str, tuple[str, ...]]) -> list[Case]:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse the name of a suite that has no file among those that were collected."""
-    glue, files = session.config.stash[SESSION], session.config.stash[SUITES].files
-    wanted = glue.typed["suite"] if not files else glue.settings.suite
-    if wanted is not None and wanted not in files:
-        raise pytest.UsageError(f"--glue-suite: {unknown('suite', wanted, files)}")
+    suites = session.config.stash[SUITES]
+    if suites.wanted is not None and suites.wanted not in suites.files:
+        known = unknown("suite", suites.wanted, suites.files)
+        raise pytest.UsageError(f"--glue-suite: {known}")
 
 
 @dataclass
