@@ -19,7 +19,7 @@ from harness.catalog import tasks
 from harness.errors import Exit, NotStored, StorageError, UsageError
 from harness.execution import interrupt
 from harness.planning import options
-from harness.session import pytest_output, speed_tests, summary
+from harness.session import pytest_output, speed_tests, suites, summary
 from harness.session.session import ALL_CELLS, SESSION, GlueSession, case_of, cell_of
 from harness.session.timing import VirtualClock, show_times
 from harness.spec import Case
@@ -64,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     session = config.stash[SESSION] = GlueSession(config)
     config.pluginmanager.register(speed_tests)
+    config.pluginmanager.register(suites)
     if _is_under_xdist(config):
         config.pluginmanager.register(_Refusals(session))
     if session.was_asked:
@@ -101,7 +102,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    parameters = {"glue_case", "glue_cell", speed_tests.CELL} & {*metafunc.fixturenames}
+    parameters = {*suites.PARAMETERS} & {*metafunc.fixturenames}
     if parameters or "glue_run" in metafunc.fixturenames:
         pytest_output.shut(metafunc.config)
     if not parameters:

@@ -32,7 +32,10 @@ ENVIRONMENT, TARGET, OPTION = "env:", "target:", "option:"
 FORMS = ". (the working tree), a commit or branch, env:PATH, target:NAME or option:NAME=VALUE"
 AXES = {"tasks": "task", "models": "model", "targets": "target"}
 """Options in which sides may differ -> the part of a cell's name that then differs too."""
-OURS = (*OF_THE_GATE, "results", "jobs", "resume", "save-models", "ab", "ab-budget")
+OURS = (
+    *OF_THE_GATE,
+    *("results", "jobs", "resume", "save-models", "ab", "ab-budget", "suite", "pairs"),
+)
 """Options that a comparison sets itself, or that make no sense in its sessions."""
 
 

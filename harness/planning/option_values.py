@@ -17,6 +17,7 @@ MOST_SEEDS = 10_000
 LAST_SEED = 2**32 - 1  # the largest that NumPy and scikit-learn accept
 MOST_JOBS = 1024
 MOST_EPOCHS = 10_000
+MOST_PAIRS = 500  # of two sides that take turns
 MOST_RECHECKS = 1_000  # new seeds of both sides
 MOST_SECONDS = 366 * 24 * 3600  # a year
 DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,8})m)?(?:(\d{1,9})s?)?")

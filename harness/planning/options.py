@@ -21,6 +21,7 @@ from harness.planning import option_hints
 from harness.planning.option_values import (
     MOST_EPOCHS,
     MOST_JOBS,
+    MOST_PAIRS,
     MOST_RECHECKS,
     MOST_SEEDS,
     at_most,
@@ -132,6 +133,12 @@ class Settings:
 
     profile: str | None = option(
         "NAME", f"what to run unless said otherwise: {', '.join(profiles.PROFILES)}"
+    )
+    suite: str | None = option(
+        "NAME", "run the tests of test_NAME.py alone, such as finetune or peers"
+    )
+    pairs: int | None = option(
+        "N", "how often each side of --glue-suite peers runs (default: 5)", at_most(MOST_PAIRS)
     )
     data: str | None = option(
         "toy|hub|DIR",
