@@ -43,7 +43,8 @@ def attend(
     else:
         keep, keep_scale = torchs_dropout(torch.ones(shape), dropout) != 0, 1 / (1 - dropout)
     flat = (part.reshape(rows * heads, -1, part.shape[-1]) for part in (query, key, value))
-    result: torch.Tensor = _Attention.apply(*flat, padding, keep, scale, keep_scale)
+    mask = None if padding is None else padding.expand(-1, heads, 1, -1).reshape(-1, 1, shape[2])
+    result: torch.Tensor = _Attention.apply(*flat, mask, keep, scale, keep_scale)
     return result.view(query.shape)
 
 
@@ -109,7 +110,5 @@ def _shares(
     """The softmax of the scores of a part, fp32: (rows * heads in the part, queries, width)."""
     scores = torch.bmm(query[part], key[part].transpose(1, 2)).float().mul_(scale)
     if padding is not None:
-        heads = len(query) // len(padding)
-        rows = padding[:, 0].repeat_interleave(heads, dim=0)[part]
-        scores.masked_fill_(rows, torch.finfo(scores.dtype).min)
+        scores.masked_fill_(padding[part], torch.finfo(scores.dtype).min)
     return torch.softmax(scores, -1)
