@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.peers import figures, sides
 from benchmarks.peers.child import Job
 from benchmarks.peers.figures import Measured, Round
-from benchmarks.peers.sides import OURS
+from benchmarks.peers.sides import OURS, Peer
 from harness.data import load
 from harness.data.row_sources import located
 from harness.errors import Unavailable, UsageError
@@ -47,6 +47,7 @@ class Comparison:
     rounds: tuple[RunConfig, ...]
     rows: int  # of training
     rows_in_source: int
+    peers: tuple[Peer, ...]
 
     @property
     def config(self) -> RunConfig:
@@ -56,7 +57,7 @@ class Comparison:
     @property
     def sides(self) -> list[str]:
         """Ours and the peers, in the order of an odd round."""
-        return [OURS, *(peer.name for peer in sides.peers_of(self.config.recipe))]
+        return [OURS, *(peer.name for peer in self.peers)]
 
     @property
     def steps(self) -> int:
@@ -90,6 +91,7 @@ def plan_comparison(plan: Plan, cases: list[Case]) -> Comparison:
     if why := sides.why_not(config := resolve(case, plan)):
         raise NoPeer(why)
     train = load.load(located(plan.data, config.task), config.task).info["train"]
+    peers = sides.peers_of(config.recipe, plan.settings.peers)
     rows = sides.whole_steps(train.rows, config.recipe)
     if why := sides.too_few(rows, train.rows_in_source, config.recipe):
         raise UsageError(f"{case.cell}: {why}")
@@ -102,14 +104,14 @@ def plan_comparison(plan: Plan, cases: list[Case]) -> Comparison:
         resolve(dataclasses.replace(case, seed=seeds[place % len(seeds)]), whole)
         for place in range(pairs)
     )
-    return Comparison(tuple(configs), rows, train.rows_in_source)
+    return Comparison(tuple(configs), rows, train.rows_in_source, tuple(peers))
 
 
 def run(comparison: Comparison, say: Say, process: Run | None = None) -> Result:
     """Run all rounds; `say` gets a line for each. Raises `UsageError` if a process fails."""
     process = process or run_process
     name, eval_batches = comparison.config.case.cell, {}
-    for peer in sides.peers_of(comparison.config.recipe):
+    for peer in comparison.peers:
         eval_batches[peer.name] = sides.RUN_GLUE_EVAL_BATCH
         if peer.is_tuned:
             trial = Job(peer.name, to_json(comparison.config), 0, is_trial=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.errors import UsageError
 from harness.spec import Recipe, RunConfig
+from harness.text.names import unknown
 
 OURS = "glue-bench"
 MEGABATCH = 50  # steps whose rows are sorted by length together, here and (at most) in Trainer
@@ -50,9 +52,18 @@ PEERS = {
 RUN_GLUE_EVAL_BATCH = 8  # the default of TrainingArguments
 
 
-def peers_of(recipe: Recipe) -> list[Peer]:
-    """The peers of a recipe: those that put rows in the same kind of order, and run_glue.py."""
-    return [peer for peer in PEERS.values() if not peer.is_tuned or _same_order(peer, recipe)]
+def peers_of(recipe: Recipe, named: tuple[str, ...] | None = None) -> list[Peer]:
+    """The peers of a recipe: those that put rows in the same kind of order, and run_glue.py.
+
+    Of them those that are named, if any are. Raises `UsageError` for another name.
+    """
+    peers = {
+        peer.name: peer for peer in PEERS.values() if not peer.is_tuned or _same_order(peer, recipe)
+    }
+    for name in named or ():
+        if name not in peers:
+            raise UsageError(unknown(f"peer of recipe {recipe.name}", name, peers))
+    return [peer for peer in peers.values() if named is None or peer.name in named]
 
 
 def _same_order(peer: Peer, recipe: Recipe) -> bool:

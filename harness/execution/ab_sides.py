@@ -34,7 +34,7 @@ AXES = {"tasks": "task", "models": "model", "targets": "target"}
 """Options in which sides may differ -> the part of a cell's name that then differs too."""
 OURS = (
     *OF_THE_GATE,
-    *("results", "jobs", "resume", "save-models", "ab", "ab-budget", "suite", "pairs"),
+    *("results", "jobs", "resume", "save-models", "ab", "ab-budget", "suite", "pairs", "peers"),
 )
 """Options that a comparison sets itself, or that make no sense in its sessions."""
 

@@ -140,6 +140,9 @@ class Settings:
     pairs: int | None = option(
         "N", "how often each side of --glue-suite peers runs (default: 5)", at_most(MOST_PAIRS)
     )
+    peers: tuple[str, ...] | None = option(
+        "A,B", "the sides of --glue-suite peers beside ours (default: all for the recipe)", names
+    )
     data: str | None = option(
         "toy|hub|DIR",
         "toy: generated data; hub: nyu-mll/glue of the Hugging Face Hub; "

@@ -27,7 +27,7 @@ from harness.text.values import shown_path
 REPLACED = {"tasks", "models", "targets", "seeds", "results"}
 OMITTED = {
     *("baseline", "recheck", "max_seeds", "subject", "policy", "trust_baseline"),
-    *("resume", "save_models", "ab", "ab_budget", "suite", "pairs"),
+    *("resume", "save_models", "ab", "ab_budget", "suite", "pairs", "peers"),
 }
 """Options of this session that the second stage gets with other values, or does not get."""
 TRUST = "Fix: --glue-trust-baseline, if you know who wrote that baseline"

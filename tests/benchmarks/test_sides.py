@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.peers import sides
 from harness.catalog.recipes import RECIPES
+from harness.errors import UsageError
 from harness.planning import plan
 from harness.planning.options import Settings
 from harness.planning.resolve import resolve
@@ -27,6 +28,9 @@ def config(model: str = "toy-bert", recipe: str = "toy") -> RunConfig:
 def test_a_recipe_is_compared_with_rows_in_the_same_kind_of_order() -> None:
     assert [peer.name for peer in sides.peers_of(GROUPED)] == ["run_glue", "trainer"]
     assert [peer.name for peer in sides.peers_of(RANDOM)] == ["run_glue", "trainer-random"]
+    assert [peer.name for peer in sides.peers_of(RANDOM, ("run_glue",))] == ["run_glue"]
+    with pytest.raises(UsageError, match="unknown peer of recipe"):
+        sides.peers_of(RANDOM, ("trainer",))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import embedding
 
 from harness.modeling.library_types import PretrainedNetwork
 from harness.modeling.speedups.applicable import NotApplicable
@@ -41,7 +40,7 @@ class UsedEmbedding(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """The embeddings of these ids: the shape of `ids`, and one more dimension."""
-        return embedding(self.place[ids], self.weight, self._padding)
+        return nn.functional.embedding(self.place[ids], self.weight, self._padding)
 
     @torch.no_grad()
     def write_into(self, whole: nn.Embedding) -> None:
