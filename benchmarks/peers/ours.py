@@ -5,13 +5,19 @@ python -m benchmarks.peers.ours JOB.json RESULT.json
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Generator
 from pathlib import Path
+from unittest import mock
+
+import torch
 
 from benchmarks.peers import child
 from benchmarks.peers.clock import MachineWatch, StepClock, TokenCounter, waiter
 from benchmarks.peers.figures import Measured
 from harness.errors import GlueBenchError
+from harness.modeling.speedups.vocabulary import UsedEmbedding
 from harness.planning.resolve import from_json
 from harness.training import runner
 
@@ -25,7 +31,7 @@ def measure(job: child.Job) -> Measured:
     folder = Path(str(config.model_directory))
     vocabulary = json.loads((folder / "config.json").read_text("utf-8")).get("vocab_size", 0)
     counter, watch = TokenCounter(vocabulary), MachineWatch(device, config.threads)
-    with watch.running(), counter.counting():
+    with watch.running(), counter.counting(), _counting_used(counter):
         outcome, _ = runner.run(config, lambda step, steps: clock.after_step())
     timing, data, seen = outcome.timing, outcome.data, outcome.observed
     if outcome.status != "ok" or timing is None or data is None or seen is None:
@@ -50,6 +56,20 @@ def measure(job: child.Job) -> Measured:
         steal_share=watch.steal_share,
         calibration_s=watch.calibration_s,
     )
+
+
+@contextlib.contextmanager
+def _counting_used(counter: TokenCounter) -> Generator[None]:
+    """A block in which lookups in the embeddings of used tokens are counted too."""
+    lookup = UsedEmbedding.forward
+
+    def counted(self: UsedEmbedding, ids: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            counter.computed += ids.numel()
+        return lookup(self, ids)
+
+    with mock.patch.object(UsedEmbedding, "forward", counted):
+        yield
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ SPEEDUPS: dict[str, Speedup] = {
         Speedup("used-vocabulary", "embeddings of tokens that no row has are left out"),
         Speedup("onednn", "fp32 products on a CPU by oneDNN, where it is faster than MKL"),
         Speedup("clip-in-update", "gradients are clipped while AdamW reads them"),
-        Speedup("keep-memory", "freed memory stays with the process, for the next step"),
     )
 }
 

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from harness.catalog import tasks
-from harness.catalog.speedups import ALL, SPEEDUPS
+from harness.catalog.speedups import ALL
 from harness.modeling.speedups import attention, packing, products, vocabulary
 from harness.modeling.speedups.apply import SpedUp, speed_up
 from harness.spec import Recipe, Task
@@ -44,8 +44,6 @@ KEY_BIASES = ("key.bias", "k_lin.bias")
 GENTLE = replace(RECIPE, learning_rate=1e-3)  # at higher rates, rounding grows from step to step
 SPARSE = 400  # a vocabulary of which the rows use an eighth
 RTE, STSB = tasks.TASKS["rte"], tasks.TASKS["stsb"]
-REST = [name for name in ALL if name != "keep-memory"]
-"""Speed-ups that change what is computed; memory is kept by the process."""
 
 
 @pytest.fixture(autouse=True)
@@ -90,16 +88,16 @@ def assert_same(one: Any, other: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_together_change_no_loss(kind: str) -> None:
-    found = trained(REST, kind)
+    found = trained(ALL, kind)
     applied, reasons = found[3].applied, found[3].reasons
     narrowed = kind not in ("albert", "distilbert")
-    assert applied == [name for name in REST if narrowed or name != "first-token"]
+    assert applied == [n for n in ALL if narrowed or n != "first-token"]
     why = {} if narrowed else {"first-token": f"the layers of a {kind} cannot be narrowed"}
     assert reasons == why
     assert_same(found, trained([], kind))
 
 
-@pytest.mark.parametrize("name", REST)
+@pytest.mark.parametrize("name", ALL)
 def test_each_alone_changes_no_loss(name: str) -> None:
     names = ["packed", name] if name == "first-token" else [name]
     found = trained(names)
@@ -120,7 +118,7 @@ RECIPES = {
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 @pytest.mark.parametrize("task", [RTE, STSB], ids=["rte", "stsb"])
 def test_whatever_the_recipe(recipe: Recipe, task: Task) -> None:
-    assert_same(trained(REST, task=task, recipe=recipe), trained([], task=task, recipe=recipe))
+    assert_same(trained(ALL, task=task, recipe=recipe), trained([], task=task, recipe=recipe))
 
 
 def test_unused_embeddings_decay_as_if_they_were_there() -> None:
@@ -191,7 +189,7 @@ def test_a_speed_up_that_computes_something_else_is_undone(
     plant(monkeypatch)
     encoded, _ = rows_of(RTE, pairs=True)
     network = network_of("bert", RTE)
-    sped_up = speed_up(network, {"train": encoded}, REST)
+    sped_up = speed_up(network, {"train": encoded}, ALL)
     assert sped_up.applied == ["clip-in-update"]
     assert all("logits differ by" in why for why in sped_up.reasons.values())
     assert sped_up.splits == {"train": encoded}
@@ -221,7 +219,3 @@ def test_what_cannot_be_had_says_why() -> None:
     scratch = speed_up(nn.Linear(2, 2), {"train": encoded}, ALL)
     assert scratch.applied == []
     assert set(scratch.reasons.values()) == {"the network is not one of transformers"}
-
-
-def test_every_row_of_the_table_is_tested() -> None:
-    assert {*REST, "keep-memory"} == set(SPEEDUPS)
