@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from harness.catalog import speedups
+from harness.catalog.speedups import width_of
 from harness.spec import NOTHING, JsonObject
 
 ALL = "all"
@@ -145,7 +147,11 @@ CHANGES = (
         "speedups",
         "networks of transformers read rows without padding, which draws other masks of dropout; "
         "gradients are clipped while the optimizer reads them, which rounds otherwise",
-        lambda run: run.network is None and run.method != "frozen",
+        lambda run: (
+            run.network is None
+            and run.method != "frozen"
+            and width_of(run.config) >= speedups.LEAST_WIDTH
+        ),
     ),
 )
 """All changes, in the order of their numbers. A new one is a row at the end."""

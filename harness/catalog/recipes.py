@@ -27,7 +27,6 @@ RECIPES: dict[str, Recipe] = {
             eval_batch_size=128,
             # Toy CoLA is learned so fast that after more epochs all seeds give the same score.
             epochs_of={"cola": 2, "sst2": 4},
-            fast_dropout=True,
         ),
         Recipe(
             "run-glue",

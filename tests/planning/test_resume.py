@@ -115,7 +115,7 @@ DECIDES: dict[type, dict[str, Any]] = {
         "weight_decay": 0.3, "betas": (0.8, 0.9), "eps": 1e-3, "grad_clip": 2.0, "accumulation": 3,
         "warmup_rounds_up": False, "decays_from_start": True,
         "group_by_length": True, "bias_correction": False, "held_out": 0.1, "epochs_of": {"rte": 9},
-        "fast_dropout": False,
+        "fast_dropout": True,
     },
     Target: {"device": "cuda", "autocast": "bfloat16", "tf32": True},
     Task: {

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from harness.catalog import speedups
 from harness.modeling.speedups import dropout, first_token, packing, products, vocabulary
 from harness.modeling.speedups.applicable import NotApplicable
 from harness.modeling.tokenization import Encoded, Inputs
@@ -59,6 +60,25 @@ def speed_up(
     if not isinstance(network, PreTrainedModel):
         sped_up.reasons = dict.fromkeys(names, "the network is not one of transformers")
         return sped_up
+    width = speedups.width_of(network.config.to_dict())
+    if width < speedups.LEAST_WIDTH:
+        why = f"a network {width} wide is not faster with it, below {speedups.LEAST_WIDTH}"
+        sped_up.reasons = dict.fromkeys(names, why)
+    else:
+        _apply_exact(sped_up, network, splits, names, autocast=autocast)
+    if fast_dropout and network.device.type == "cpu":
+        sped_up._undo.callback(dropout.replace(network))
+    return sped_up
+
+
+def _apply_exact(
+    sped_up: SpedUp,
+    network: PreTrainedModel,
+    splits: Mapping[str, Encoded],
+    names: Collection[str],
+    *,
+    autocast: bool,
+) -> None:
     steps: dict[str, Callable[[], Callable[[], None]]] = {
         "packed": lambda: _packed(network, splits, sped_up),
         "first-token": lambda: first_token.narrow(network),
@@ -78,9 +98,6 @@ def speed_up(
         _undo_if_different(sped_up, splits, before, after)
     if "clip-in-update" in names:  # by the loop
         sped_up.applied.append("clip-in-update")
-    if fast_dropout and network.device.type == "cpu":
-        sped_up._undo.callback(dropout.replace(network))
-    return sped_up
 
 
 def _packed(

@@ -47,8 +47,9 @@ RTE, STSB = tasks.TASKS["rte"], tasks.TASKS["stsb"]
 
 
 @pytest.fixture(autouse=True)
-def _onednn_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that it is used on every machine."""
+def _tiny_networks_are_sped_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that they are, and by oneDNN on every machine."""
+    monkeypatch.setattr("harness.catalog.speedups.LEAST_WIDTH", 1)
     monkeypatch.setattr(products, "ratio", lambda: 2.0)
 
 
@@ -207,7 +208,7 @@ def test_clipping_to_another_norm_changes_the_losses(monkeypatch: pytest.MonkeyP
         assert_same(trained(["clip-in-update"], recipe=recipe), plain)
 
 
-def test_what_cannot_be_had_says_why() -> None:
+def test_what_cannot_be_had_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     encoded, _ = rows_of(RTE, pairs=False)
     config = AutoConfig.for_model(
         "deberta-v2", vocab_size=VOCABULARY, pad_token_id=PAD, num_labels=2, **SIZES
@@ -216,6 +217,10 @@ def test_what_cannot_be_had_says_why() -> None:
     sped_up = speed_up(network, {"train": encoded}, ALL)
     assert sped_up.reasons["packed"] == "networks of type deberta-v2 need padded rows"
     assert sped_up.reasons["used-vocabulary"] == "100% of its vocabulary occur"
+    monkeypatch.setattr("harness.catalog.speedups.LEAST_WIDTH", 33)
+    narrow = speed_up(network, {"train": encoded}, ALL)
+    assert narrow.applied == []
+    assert narrow.reasons["packed"] == "a network 32 wide is not faster with it, below 33"
     scratch = speed_up(nn.Linear(2, 2), {"train": encoded}, ALL)
     assert scratch.applied == []
     assert set(scratch.reasons.values()) == {"the network is not one of transformers"}
