@@ -117,12 +117,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         params = [pytest.param(case, id=case.id, marks=_marks(case)) for case in cases]
         metafunc.parametrize("glue_case", params)
     if "glue_cell" in parameters and glue.regression:
-        params = [
-            pytest.param(
-                cell, id=cell, marks=[m for c in cases if c.cell == cell for m in _marks(c)]
-            )
-            for cell in [*glue.regression.cells, *([ALL_CELLS] if glue.settings.recheck else [])]
-        ]
+        cells = [*glue.regression.cells, *([ALL_CELLS] if glue.settings.recheck else [])]
+        marks = {cell: [m for c in cases if c.cell == cell for m in _marks(c)] for cell in cells}
+        params = [pytest.param(cell, id=cell, marks=marks[cell]) for cell in cells]
         metafunc.parametrize("glue_cell", params)
 
 

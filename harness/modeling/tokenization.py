@@ -49,6 +49,25 @@ class Encoded:
         return collate(self, labels, rows)
 
 
+class OfEncoded:
+    """What a split that is made of a tokenized one has in common with it."""
+
+    encoded: Encoded
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    @property
+    def lengths(self) -> Rows:
+        """Tokens of each row."""
+        return self.encoded.lengths
+
+    @property
+    def truncated(self) -> int:
+        """Rows that lost tokens to the length limit."""
+        return self.encoded.truncated
+
+
 class Inputs(Protocol):
     """A split that batches can be made of."""
 

@@ -19,7 +19,7 @@ from harness.metrics import Labels
 from harness.modeling import adapters, batch_invariance, pretrained, scratch, tokenization
 from harness.modeling.adapters import FrozenEncoder
 from harness.modeling.speedups.apply import SpedUp, speed_up
-from harness.modeling.tokenization import Batch, Encoded, Rows
+from harness.modeling.tokenization import Batch, Encoded, OfEncoded, Rows
 from harness.spec import Recipe, RunConfig, Split, Task
 from harness.training import batches
 from harness.training.device import Device
@@ -179,7 +179,7 @@ def load_model(config: RunConfig, train: Split) -> pretrained.LoadedModel:
 
 
 @dataclass
-class Features:
+class Features(OfEncoded):
     """A tokenized split for a network that reads features of a frozen encoder, each computed once.
 
     A row's features are computed when the row is first asked for, so their time counts as training
@@ -195,17 +195,6 @@ class Features:
     def __post_init__(self) -> None:
         self.known = torch.zeros(len(self.encoded), dtype=torch.bool)
         self.stored = torch.empty(len(self.encoded), self.network.classifier.in_features)
-
-    def __len__(self) -> int:
-        return len(self.encoded)
-
-    @property
-    def lengths(self) -> Rows:
-        return self.encoded.lengths
-
-    @property
-    def truncated(self) -> int:
-        return self.encoded.truncated
 
     def batch(self, labels: torch.Tensor | None, rows: Rows) -> Batch:
         """The batch of these rows, whose one input is their features."""

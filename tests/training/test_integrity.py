@@ -15,7 +15,6 @@ import torch
 from harness.catalog import models, targets
 from harness.catalog.glue_files import FILES
 from harness.modeling import pretrained, tokenization
-from harness.modeling.speedups import packing
 from harness.records.cells import cells
 from harness.records.schema import Outcome
 from harness.spec import Case, DataRequest, Recipe, RunConfig
@@ -114,13 +113,6 @@ def drop_a_row_of_each_batch(patch: pytest.MonkeyPatch) -> None:
         lambda encoded, labels, rows: collate(
             encoded, labels, rows if labels is None else rows[1:]
         ),
-    )
-
-    batch = packing.PackedRows.batch
-    patch.setattr(
-        packing.PackedRows,
-        "batch",
-        lambda self, labels, rows: batch(self, labels, rows if labels is None else rows[1:]),
     )
 
 

@@ -22,7 +22,7 @@ from harness.modeling.layout import Layout
 from harness.modeling.library_types import PretrainedNetwork
 from harness.modeling.speedups import attention
 from harness.modeling.speedups.applicable import NotApplicable
-from harness.modeling.tokenization import Batch, Encoded, Rows
+from harness.modeling.tokenization import Batch, Encoded, OfEncoded, Rows
 
 NAME = "glue_bench_packed"  # of our attention, as transformers knows it
 
@@ -59,25 +59,12 @@ def family_of(network: PretrainedNetwork) -> Family:
     return FAMILIES[kind]
 
 
-@dataclass(frozen=True)
-class PackedRows:
+@dataclass
+class PackedRows(OfEncoded):
     """A tokenized split whose batches are lines of tokens without padding."""
 
     encoded: Encoded
     first_position: int  # the position number of a row's first token
-
-    def __len__(self) -> int:
-        return len(self.encoded)
-
-    @property
-    def lengths(self) -> Rows:
-        """Tokens of each row."""
-        return self.encoded.lengths
-
-    @property
-    def truncated(self) -> int:
-        """Rows that lost tokens to the length limit."""
-        return self.encoded.truncated
 
     def batch(self, labels: torch.Tensor | None, rows: Rows) -> Batch:
         """The batch of these rows, on the CPU: each input has shape (1, tokens)."""
